@@ -1,0 +1,1 @@
+//! Smart contracts in hardened containers, run through containerd.

@@ -1,0 +1,1 @@
+//! EVM smart contracts on revm.

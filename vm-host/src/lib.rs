@@ -1,0 +1,1 @@
+//! Composes the selected runtimes from one configuration: library, embedded store and command line.

@@ -1,0 +1,1 @@
+//! Smart contracts written in Rust and linked into the host.

@@ -1,0 +1,1 @@
+//! What contract authors use: one Rust source builds as native, WASM and container contract.

@@ -1,0 +1,1 @@
+//! WebAssembly smart contracts, metered by instrumentation.
