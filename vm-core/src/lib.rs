@@ -1,1 +1,69 @@
-//! Traits, lifecycle, journal and call dispatcher of the contract VM layer; contains no engine.
+//! The core of the contract VM layer: what a runtime implements, what a contract can do, and the machine that brings both
+//! together. There is no engine in here; runtimes are crates of their own and depend on this one.
+//!
+//! | To | start at |
+//! |---|---|
+//! | run contracts | [`Vm`], [`VmProvider`] |
+//! | write a runtime | [`RuntimeProvider`], [`Contract`], [`Host`] |
+//! | bring a store | [`StateBackend`], [`StateView`] |
+//! | decide who may do what | [`Authorizer`] |
+//!
+//! A call goes through the dispatcher for every contract it enters: depth, re-entrancy, read-only flag, permission, value,
+//! checkpoint, gas, then the runtime, then keep or undo. One [`Journal`] holds what the whole transaction did.
+
+#![cfg_attr(
+    test,
+    allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing, reason = "tests fail by panicking")
+)]
+
+mod account;
+mod address;
+mod amount;
+mod call;
+mod contract;
+mod error;
+mod gas;
+mod host;
+mod interface;
+mod journal;
+mod key;
+mod lifecycle;
+mod limits;
+mod memory;
+mod metrics;
+mod overlay;
+mod permission;
+mod provider;
+mod receipt;
+mod record;
+mod request;
+mod runtime;
+mod schedule;
+mod state;
+
+pub use account::Account;
+pub use address::{Address, InvalidAddress};
+pub use amount::{Amount, InvalidAmount};
+pub use call::{Block, Call, Entry, Env, Event, Outcome, Return, Status, Target, Trap};
+pub use contract::{Code, CodeHash, ContractName, InvalidName, RuntimeKind, UnknownRuntime, Version};
+pub use error::{ErrorKind, Phase, Refusal, VmError};
+pub use gas::Gas;
+pub use host::{CallRequest, Host, HostFault, Interrupt, LogLevel, Stop, TransactionHost};
+pub use interface::{
+    Argument, ArgumentError, Arguments, Encoded, Interface, InvalidSignature, Opaque, Parameter, Signature, TextInterface, Type, closest,
+};
+pub use journal::{Changes, Journal, Mark};
+pub use key::{KeyRange, Space, StateKey};
+pub use lifecycle::{IllegalTransition, Lifecycle, Transition};
+pub use limits::Limits;
+pub use memory::MemoryBackend;
+pub use metrics::{MetricsSnapshot, RuntimeMetrics};
+pub use overlay::Overlay;
+pub use permission::{Access, Action, Authorizer, Denied, OwnerRules};
+pub use provider::{VmProvider, VmStatus};
+pub use receipt::Receipt;
+pub use record::{ContractRecord, VersionRecord};
+pub use request::{DeployRequest, InvokeRequest, Sender, TransitionRequest, UpgradeRequest};
+pub use runtime::{CodeError, Contract, PrepareError, ProviderStatus, RuntimeProvider};
+pub use schedule::{DockerPrices, EvmPrices, GasSchedule, HostPrices, InvalidSchedule, Price, TransactionPrices, WasmPrices};
+pub use state::{Height, ReadSet, StateBackend, StateError, StateView, WriteSet};

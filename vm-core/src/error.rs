@@ -1,0 +1,245 @@
+use std::fmt;
+
+use crate::{
+    ArgumentError, CodeError, ContractName, Denied, HostFault, IllegalTransition, Lifecycle, PrepareError, Receipt, RuntimeKind,
+    StateError, Target, Version,
+};
+
+/// The named steps of deploy, invoke and upgrade.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, serde::Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Phase {
+    /// Taking the request: names, limits, the Vm's own state.
+    Admit,
+    /// Who may do this.
+    Permission,
+    /// Deploy, upgrade: the static check of the code.
+    Verify,
+    /// Deploy, upgrade: making the code callable.
+    Compile,
+    /// Deploy: the contract's account and record. Invoke: the prepared contract and its frame.
+    Environment,
+    /// Deploy: the constructor.
+    Initialise,
+    /// Invoke, upgrade: finding the contract's record.
+    Load,
+    /// Invoke: method and arguments.
+    Validate,
+    /// Invoke: the contract itself.
+    Execute,
+    /// Upgrade: keeping what was.
+    Keep,
+    /// Upgrade: the new code takes its place.
+    Replace,
+    /// Upgrade: the contract's migration.
+    Migrate,
+    /// Deploy, upgrade: the new record and version.
+    Store,
+    /// The commit of what changed.
+    Update,
+}
+
+impl Phase {
+    /// The name used in errors, spans and metrics.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Admit => "admit",
+            Self::Permission => "permission",
+            Self::Verify => "verify",
+            Self::Compile => "compile",
+            Self::Environment => "environment",
+            Self::Initialise => "initialise",
+            Self::Load => "load",
+            Self::Validate => "validate",
+            Self::Execute => "execute",
+            Self::Keep => "keep",
+            Self::Replace => "replace",
+            Self::Migrate => "migrate",
+            Self::Store => "store",
+            Self::Update => "update",
+        }
+    }
+}
+
+impl fmt::Display for Phase {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.pad(self.as_str())
+    }
+}
+
+/// A request that was not carried out. Nothing was changed.
+#[derive(Debug, Clone, thiserror::Error)]
+#[error("{phase}: {kind}")]
+pub struct VmError {
+    /// The step in which it failed.
+    pub phase: Phase,
+    /// Why.
+    #[source]
+    pub kind: ErrorKind,
+}
+
+/// Why a request was not carried out.
+#[derive(Debug, Clone, thiserror::Error)]
+pub enum ErrorKind {
+    /// The request is refused by a rule; asking again without change gives the same answer.
+    #[error(transparent)]
+    Refused(#[from] Refusal),
+    /// The constructor or migration reverted or trapped. (An invocation that fails is a [`Receipt`], not an error.)
+    #[error("the contract failed with {}{}", .0.status, reason(.0))]
+    Failed(Box<Receipt>),
+    /// The host failed; the request may be tried again.
+    #[error(transparent)]
+    Fault(#[from] HostFault),
+}
+
+fn reason(receipt: &Receipt) -> String {
+    match &receipt.text {
+        Some(text) if !text.is_empty() => format!(": {text}"),
+        _ if receipt.output.is_empty() => String::new(),
+        _ => format!(": {} bytes of output", receipt.output.len()),
+    }
+}
+
+/// Which rule refused a request.
+#[derive(Debug, Clone, thiserror::Error)]
+#[non_exhaustive]
+pub enum Refusal {
+    /// The Vm does not run.
+    #[error("the vm is {0}; start it first")]
+    NotRunning(&'static str),
+    /// No such contract.
+    #[error("there is no contract '{0}'")]
+    UnknownContract(Target),
+    /// The name is taken.
+    #[error("a contract named '{0}' exists already; upgrade it, or choose another name")]
+    NameTaken(ContractName),
+    /// The contract had this version before.
+    #[error("contract '{name}' had a version '{version}' before; a version's name is never used twice")]
+    VersionTaken {
+        /// The contract.
+        name: ContractName,
+        /// The version.
+        version: Version,
+    },
+    /// The contract cannot be called now.
+    #[error("contract '{name}' is {lifecycle} and cannot be called")]
+    NotCallable {
+        /// The contract.
+        name: ContractName,
+        /// Its state.
+        lifecycle: Lifecycle,
+    },
+    /// The state machine has no such step.
+    #[error("contract '{name}': {error}")]
+    Transition {
+        /// The contract.
+        name: ContractName,
+        /// Which step.
+        error: IllegalTransition,
+    },
+    /// Not permitted.
+    #[error(transparent)]
+    Denied(#[from] Denied),
+    /// The arguments do not fit.
+    #[error(transparent)]
+    Arguments(#[from] ArgumentError),
+    /// The code is not acceptable.
+    #[error(transparent)]
+    Code(#[from] CodeError),
+    /// The Vm has no such runtime.
+    #[error("this vm has no {0} runtime; add it to the configuration, and to the features of the build")]
+    NoRuntime(RuntimeKind),
+    /// An upgrade to another runtime.
+    #[error("contract '{name}' runs on {from} and cannot be upgraded to {to}")]
+    RuntimeChange {
+        /// The contract.
+        name: ContractName,
+        /// Its runtime.
+        from: RuntimeKind,
+        /// The new code's runtime.
+        to: RuntimeKind,
+    },
+    /// Something is larger than its limit.
+    #[error("{what} is {found}, above the limit of {limit} ({key})")]
+    TooLarge {
+        /// What.
+        what: &'static str,
+        /// Its size.
+        found: u64,
+        /// The limit.
+        limit: u64,
+        /// The setting that raises it.
+        key: &'static str,
+    },
+    /// The sender cannot pay the value.
+    #[error("the balance of {0} does not cover the value")]
+    Balance(crate::Address),
+    /// The gas does not cover what has to be paid before the contract runs.
+    #[error("{limit} gas do not cover the {needed} gas that are charged before the contract runs")]
+    Gas {
+        /// What was allowed.
+        limit: crate::Gas,
+        /// What is needed at least.
+        needed: crate::Gas,
+    },
+}
+
+impl VmError {
+    pub(crate) fn new(phase: Phase, kind: impl Into<ErrorKind>) -> Self {
+        Self { phase, kind: kind.into() }
+    }
+
+    /// The refusal, if it is one.
+    pub const fn refusal(&self) -> Option<&Refusal> {
+        match &self.kind {
+            ErrorKind::Refused(refusal) => Some(refusal),
+            _ => None,
+        }
+    }
+
+    /// The fault, if it is one.
+    pub const fn fault(&self) -> Option<&HostFault> {
+        match &self.kind {
+            ErrorKind::Fault(fault) => Some(fault),
+            _ => None,
+        }
+    }
+}
+
+macro_rules! refusals {
+    ($($type:ty),*) => {$(
+        impl From<$type> for ErrorKind {
+            fn from(error: $type) -> Self {
+                Self::Refused(error.into())
+            }
+        }
+    )*};
+}
+
+refusals!(Denied, ArgumentError, CodeError);
+
+impl From<StateError> for ErrorKind {
+    fn from(error: StateError) -> Self {
+        Self::Fault(error.into())
+    }
+}
+
+impl From<PrepareError> for ErrorKind {
+    fn from(error: PrepareError) -> Self {
+        match error {
+            PrepareError::Code(error) => error.into(),
+            PrepareError::Fault(fault) => fault.into(),
+        }
+    }
+}
+
+/// Names the phase of a failure.
+pub(crate) trait InPhase<T> {
+    fn phase(self, phase: Phase) -> Result<T, VmError>;
+}
+
+impl<T, E: Into<ErrorKind>> InPhase<T> for Result<T, E> {
+    fn phase(self, phase: Phase) -> Result<T, VmError> {
+        self.map_err(|error| VmError::new(phase, error))
+    }
+}

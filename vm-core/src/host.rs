@@ -1,0 +1,279 @@
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::{Duration, Instant};
+
+use bytes::Bytes;
+
+use crate::{Amount, Env, Gas, GasSchedule, Journal, Outcome, Overlay, Return, StateError, Target, Trap};
+
+/// All that a running contract can do. The dispatcher implements it; runtimes hand it to their contracts in the form of
+/// their engine.
+///
+/// Every operation is charged by the gas schedule before it is done, and looks at the deadline. On [`Stop`] the runtime
+/// must leave the contract at once: [`Stop::into_return`] gives what [`Contract::call`](crate::Contract::call) then returns.
+/// A host fault is sticky: a runtime that swallows one cannot make the transaction succeed.
+///
+/// Keys and values are the contract's own bytes; the dispatcher puts them into the contract's part of the state.
+pub trait Host {
+    /// What surrounds the call.
+    fn env(&self) -> &Env;
+
+    /// The value of a key of this contract.
+    fn get(&mut self, key: &[u8]) -> Result<Option<Bytes>, Stop>;
+
+    /// Sets a key of this contract.
+    fn put(&mut self, key: &[u8], value: &[u8]) -> Result<(), Stop>;
+
+    /// Deletes a key of this contract.
+    fn delete(&mut self, key: &[u8]) -> Result<(), Stop>;
+
+    /// Up to `limit` entries of this contract from `start` (included) to `end` (excluded; empty: to the last), in order.
+    fn scan(&mut self, start: &[u8], end: &[u8], limit: usize) -> Result<Vec<(Bytes, Bytes)>, Stop>;
+
+    /// Emits an event of this contract.
+    fn emit(&mut self, topics: Vec<Bytes>, data: Bytes) -> Result<(), Stop>;
+
+    /// Calls another contract, of whichever runtime. What it does is undone if it does not succeed. A call that a rule
+    /// refuses (unknown, frozen, re-entered, too deep, not permitted, balance too low) is an outcome with
+    /// [`Status::Revert`](crate::Status::Revert) and the reason as output.
+    fn call(&mut self, request: CallRequest) -> Result<Outcome, Stop>;
+
+    /// Charges gas for work that the runtime did, and looks at the deadline.
+    fn charge(&mut self, gas: Gas) -> Result<(), Stop>;
+
+    /// The gas that this frame has left.
+    fn gas_left(&self) -> Gas;
+
+    /// A line for the log. Changes nothing and is not part of any result.
+    fn log(&mut self, level: LogLevel, message: &str) -> Result<(), Stop>;
+
+    /// The transaction around this frame: for runtimes that keep state of their own while they run.
+    fn transaction(&mut self) -> &mut dyn TransactionHost;
+}
+
+/// What a runtime needs that keeps accounts and storage in its engine's own journal during a transaction (the EVM), or
+/// that waits outside this thread (containers).
+pub trait TransactionHost {
+    /// A handle to the transaction's journal, for keys in spaces other than the contract's own. The caller charges for it.
+    fn journal(&self) -> Journal;
+
+    /// Takes the overlay out, to work on it. Put it back before calling out and before returning.
+    fn take_overlay(&mut self) -> Option<Box<dyn Overlay>>;
+
+    /// Puts the overlay back, or a new one in.
+    fn put_overlay(&mut self, overlay: Box<dyn Overlay>);
+
+    /// The transaction's deadline.
+    fn interrupt(&self) -> &Interrupt;
+
+    /// The prices in force.
+    fn schedule(&self) -> &GasSchedule;
+
+    /// A number that tells transactions of this process apart, for logs only.
+    fn id(&self) -> u64;
+
+    /// Gives back gas of this frame that was charged before (refunds; gas handed to an engine and not used).
+    fn refund(&mut self, gas: Gas);
+
+    /// Records a host fault: the transaction fails with it whatever the contract does.
+    fn fail(&mut self, fault: HostFault);
+}
+
+/// A call from one contract to another.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct CallRequest {
+    /// Who is called.
+    pub to: Target,
+    /// The method; see [`Call::method`](crate::Call::method).
+    pub method: Arc<str>,
+    /// The encoded arguments; see [`Call::input`](crate::Call::input).
+    pub input: Bytes,
+    /// What is transferred from the caller.
+    pub value: Amount,
+    /// What the callee may use at most; at most all but one 64th of what is left, which is the default.
+    pub gas: Option<Gas>,
+    /// True to forbid the callee, and all that it calls, any change.
+    pub is_static: bool,
+    /// True when the overlay has moved the value already, so that the dispatcher must not.
+    pub value_moved: bool,
+}
+
+impl CallRequest {
+    /// A call without value, with as much gas as the rules allow.
+    pub fn new(to: impl Into<Target>, method: impl Into<Arc<str>>, input: impl Into<Bytes>) -> Self {
+        let (to, method, input) = (to.into(), method.into(), input.into());
+        Self { to, method, input, value: Amount::ZERO, gas: None, is_static: false, value_moved: false }
+    }
+}
+
+/// Why a contract must not go on.
+#[derive(Debug, Clone, thiserror::Error)]
+pub enum Stop {
+    /// Its own fault: deterministic, ends in a receipt.
+    #[error(transparent)]
+    Trap(#[from] Trap),
+    /// The host's fault: nothing is committed and there is no receipt.
+    #[error(transparent)]
+    Fault(#[from] HostFault),
+}
+
+impl Stop {
+    /// What a contract returns that was stopped.
+    ///
+    /// # Errors
+    /// The host's fault, if it is one.
+    pub fn into_return(self) -> Result<Return, HostFault> {
+        match self {
+            Self::Trap(trap) => Ok(Return::trap(trap)),
+            Self::Fault(fault) => Err(fault),
+        }
+    }
+}
+
+impl From<StateError> for Stop {
+    fn from(error: StateError) -> Self {
+        Self::Fault(HostFault::State(error))
+    }
+}
+
+/// A fault of the host or its surroundings. Not deterministic: it never decides a result, nothing is committed, and the
+/// transaction may be tried again.
+#[derive(Debug, Clone, thiserror::Error)]
+#[non_exhaustive]
+pub enum HostFault {
+    /// The wall-clock limit was reached.
+    #[error("deadline exceeded: the call was stopped after {}; raise vm.limits.execution_timeout if it needs longer", Seconds(*.0))]
+    Deadline(Duration),
+    /// The host is shutting down.
+    #[error("the vm is stopping; try again after it has restarted")]
+    Stopping,
+    /// The state could not be read or written.
+    #[error(transparent)]
+    State(#[from] StateError),
+    /// Other transactions kept changing what this one read until its deadline.
+    #[error("gave up after {attempts} attempts: other transactions keep changing what this one reads; try again")]
+    Conflict {
+        /// How often it was executed.
+        attempts: u32,
+    },
+    /// What the runtime needs is not there: a container, its daemon, an engine.
+    #[error("the {runtime} runtime is not available: {message}")]
+    Unavailable {
+        /// The runtime.
+        runtime: crate::RuntimeKind,
+        /// What is missing and what to do.
+        message: String,
+    },
+    /// The contract's process broke off or broke the protocol.
+    #[error("the contract's {runtime} process failed: {message}")]
+    Process {
+        /// The runtime.
+        runtime: crate::RuntimeKind,
+        /// What was seen.
+        message: String,
+    },
+    /// The code of a deployed contract can no longer be prepared.
+    #[error("contract '{contract}' cannot be loaded: {message}")]
+    Load {
+        /// The contract.
+        contract: String,
+        /// Why.
+        message: String,
+    },
+    /// A defect in this workspace or an engine.
+    #[error("internal error: {0}")]
+    Internal(String),
+}
+
+struct Seconds(Duration);
+
+impl std::fmt::Display for Seconds {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "{} s", self.0.as_secs_f64())
+    }
+}
+
+/// The severity of a contract's log line.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[repr(u8)]
+pub enum LogLevel {
+    /// Details.
+    Trace = 0,
+    /// For the author.
+    Debug = 1,
+    /// For the operator.
+    Info = 2,
+    /// Something odd.
+    Warn = 3,
+    /// Something wrong.
+    Error = 4,
+}
+
+impl LogLevel {
+    /// From its number; larger ones are errors.
+    pub const fn from_number(level: u32) -> Self {
+        match level {
+            0 => Self::Trace,
+            1 => Self::Debug,
+            2 => Self::Info,
+            3 => Self::Warn,
+            _ => Self::Error,
+        }
+    }
+}
+
+/// The deadline of a transaction. Clones are handles to the same one.
+///
+/// A flag that another thread raises makes looking cheap (one relaxed load); runtimes that wait outside this thread use
+/// [`remaining`](Self::remaining) as their time-out.
+#[derive(Debug, Clone)]
+pub struct Interrupt {
+    raised: Arc<AtomicBool>,
+    started: Instant,
+    limit: Duration,
+}
+
+impl Interrupt {
+    /// A deadline `limit` from now.
+    #[allow(clippy::disallowed_methods, reason = "a deadline is a host fault and never decides a result")]
+    pub fn after(limit: Duration) -> Self {
+        Self { raised: Arc::default(), started: Instant::now(), limit }
+    }
+
+    /// Stops the transaction at its next look.
+    pub fn raise(&self) {
+        self.raised.store(true, Ordering::Relaxed);
+    }
+
+    /// True when the transaction must stop. Cheap enough for a loop.
+    #[inline]
+    pub fn is_raised(&self) -> bool {
+        self.raised.load(Ordering::Relaxed)
+    }
+
+    /// The time left; zero when the deadline is over or the flag is raised.
+    #[allow(clippy::disallowed_methods, reason = "a deadline is a host fault and never decides a result")]
+    pub fn remaining(&self) -> Duration {
+        if self.is_raised() { Duration::ZERO } else { self.limit.saturating_sub(self.started.elapsed()) }
+    }
+
+    /// The fault that a stopped transaction ends with.
+    pub const fn fault(&self) -> HostFault {
+        HostFault::Deadline(self.limit)
+    }
+
+    /// Fails when the flag is raised.
+    ///
+    /// # Errors
+    /// [`HostFault::Deadline`].
+    #[inline]
+    pub fn check(&self) -> Result<(), HostFault> {
+        if self.is_raised() { Err(self.fault()) } else { Ok(()) }
+    }
+
+    /// The flag itself, for engines that look at it from their own code.
+    pub fn flag(&self) -> Arc<AtomicBool> {
+        self.raised.clone()
+    }
+}
+

@@ -1,0 +1,219 @@
+use std::cell::RefCell;
+use std::fmt;
+use std::rc::Rc;
+use std::sync::Arc;
+
+use bytes::Bytes;
+
+use crate::{Event, KeyRange, ReadSet, StateError, StateKey, StateView, WriteSet};
+
+/// The journal of one transaction: an undo log with marks over a read-through view of the state.
+///
+/// Clones are handles to the same journal, so that a runtime that keeps state of its own during a transaction (an
+/// [`Overlay`](crate::Overlay)) reads and writes the same one as the dispatcher. It stays on its thread.
+///
+/// * A write is seen by later reads; [`revert`](Self::revert) takes back all writes and events since a mark.
+/// * The first read of a key from the view is recorded, and stays recorded when the frame that read it is reverted:
+///   its outcome depended on it. A read of an own write depends on nothing below and is not recorded.
+///
+/// ```
+/// use vm_core::{Journal, MemoryBackend, StateBackend, StateKey};
+/// let journal = Journal::new(MemoryBackend::new().snapshot()?);
+/// let (a, b) = (StateKey::system("a"), StateKey::system("b"));
+/// journal.put(a.clone(), b"1".to_vec().into());
+/// let mark = journal.mark();
+/// journal.put(a.clone(), b"2".to_vec().into());
+/// assert_eq!(journal.get(&b)?, None);
+/// journal.revert(mark);
+/// assert_eq!(journal.get(&a)?.as_deref(), Some(&b"1"[..]));
+/// assert_eq!(journal.read_count(), 1, "the read of b stays");
+/// # Ok::<(), vm_core::StateError>(())
+/// ```
+#[derive(Clone)]
+pub struct Journal(Rc<RefCell<Inner>>);
+
+/// A point to which a journal can be reverted. Marks nest: reverting to one invalidates all later ones.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Mark {
+    undo: usize,
+    events: usize,
+}
+
+struct Inner {
+    view: Arc<dyn StateView>,
+    writes: WriteSet,
+    undo: Vec<(StateKey, Option<Option<Bytes>>)>,
+    reads: ReadSet,
+    events: Vec<Event>,
+}
+
+/// All that a transaction did, as [`Journal::finish`] hands it out.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Changes {
+    /// What it read.
+    pub reads: ReadSet,
+    /// What it wrote.
+    pub writes: WriteSet,
+    /// The events that were not reverted, in the order in which they were emitted.
+    pub events: Vec<Event>,
+}
+
+impl Journal {
+    /// An empty journal over a view.
+    pub fn new(view: Arc<dyn StateView>) -> Self {
+        let (writes, reads) = (WriteSet::default(), ReadSet::default());
+        Self(Rc::new(RefCell::new(Inner { view, writes, undo: Vec::new(), reads, events: Vec::new() })))
+    }
+
+    /// The value of a key as this transaction sees it.
+    ///
+    /// # Errors
+    /// When the state below fails.
+    pub fn get(&self, key: &StateKey) -> Result<Option<Bytes>, StateError> {
+        let mut inner = self.0.borrow_mut();
+        if let Some(value) = inner.writes.get(key) {
+            return Ok(value.clone());
+        }
+        if let Some(value) = inner.reads.points.get(key) {
+            return Ok(value.clone());
+        }
+        let value = inner.view.get(key)?;
+        inner.reads.points.insert(key.clone(), value.clone());
+        Ok(value)
+    }
+
+    /// As [`get`](Self::get), but not recorded: only for values that cannot change, such as code under its hash.
+    ///
+    /// # Errors
+    /// When the state below fails.
+    pub fn get_immutable(&self, key: &StateKey) -> Result<Option<Bytes>, StateError> {
+        let inner = self.0.borrow();
+        match inner.writes.get(key) {
+            Some(value) => Ok(value.clone()),
+            None => inner.view.get(key),
+        }
+    }
+
+    /// Sets a key.
+    pub fn put(&self, key: StateKey, value: Bytes) {
+        self.0.borrow_mut().write(key, Some(value));
+    }
+
+    /// Deletes a key.
+    pub fn delete(&self, key: StateKey) {
+        self.0.borrow_mut().write(key, None);
+    }
+
+    /// Up to `limit` entries of a range as this transaction sees them, in the order of keys. The part of the range that
+    /// decided the answer is recorded.
+    ///
+    /// # Errors
+    /// When the state below fails.
+    pub fn scan(&self, range: &KeyRange, limit: usize) -> Result<Vec<(StateKey, Bytes)>, StateError> {
+        if limit == 0 || range.is_empty() {
+            return Ok(Vec::new());
+        }
+        let mut inner = self.0.borrow_mut();
+        let inner = &mut *inner;
+        // Own deletions can hide at most as many entries below as there are own writes.
+        let hidden = inner.writes.range(range).count();
+        let below = inner.view.scan(range, limit.saturating_add(hidden))?;
+        let mut merged = Vec::with_capacity(below.len().min(limit));
+        let mut own = inner.writes.range(range).peekable();
+        let mut below = below.into_iter().peekable();
+        while merged.len() < limit {
+            let own_first = match (own.peek(), below.peek()) {
+                (None, None) => break,
+                (Some(_), None) => true,
+                (None, Some(_)) => false,
+                (Some((own_key, _)), Some((key, _))) => {
+                    if *own_key == key {
+                        below.next();
+                        continue;
+                    }
+                    *own_key < key
+                }
+            };
+            if own_first {
+                if let Some((key, Some(value))) = own.next() {
+                    merged.push((key.clone(), value.clone()));
+                }
+            } else if let Some(entry) = below.next() {
+                merged.push(entry);
+            }
+        }
+        let end = match merged.last() {
+            Some((last, _)) if merged.len() == limit => last.successor(),
+            _ => range.end.clone(),
+        };
+        drop(own);
+        let seen = KeyRange { start: range.start.clone(), end };
+        if inner.reads.ranges.last() != Some(&seen) {
+            inner.reads.ranges.push(seen);
+        }
+        Ok(merged)
+    }
+
+    /// Appends an event.
+    pub fn emit(&self, event: Event) {
+        self.0.borrow_mut().events.push(event);
+    }
+
+    /// The present point, for [`revert`](Self::revert).
+    pub fn mark(&self) -> Mark {
+        let inner = self.0.borrow();
+        Mark { undo: inner.undo.len(), events: inner.events.len() }
+    }
+
+    /// Takes back all writes and events since the mark. Reads stay in the read set.
+    pub fn revert(&self, mark: Mark) {
+        let mut inner = self.0.borrow_mut();
+        let inner = &mut *inner;
+        inner.events.truncate(mark.events);
+        while inner.undo.len() > mark.undo {
+            if let Some((key, old)) = inner.undo.pop() {
+                inner.writes.restore(key, old);
+            }
+        }
+    }
+
+    /// The number of recorded points and ranges.
+    pub fn read_count(&self) -> usize {
+        self.0.borrow().reads.len()
+    }
+
+    /// The view below.
+    pub fn view(&self) -> Arc<dyn StateView> {
+        self.0.borrow().view.clone()
+    }
+
+    /// Takes everything out and leaves the journal empty.
+    pub fn finish(&self) -> Changes {
+        let mut inner = self.0.borrow_mut();
+        inner.undo.clear();
+        Changes {
+            reads: std::mem::take(&mut inner.reads),
+            writes: std::mem::take(&mut inner.writes),
+            events: std::mem::take(&mut inner.events),
+        }
+    }
+}
+
+impl Inner {
+    fn write(&mut self, key: StateKey, value: Option<Bytes>) {
+        let old = self.writes.replace(key.clone(), value);
+        self.undo.push((key, old));
+    }
+}
+
+impl fmt::Debug for Journal {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let inner = self.0.borrow();
+        f.debug_struct("Journal")
+            .field("height", &inner.view.height())
+            .field("reads", &inner.reads.len())
+            .field("writes", &inner.writes.len())
+            .field("events", &inner.events.len())
+            .finish()
+    }
+}

@@ -1,0 +1,100 @@
+use crate::{Address, ContractName, Transition};
+
+/// What somebody wants to do.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum Action<'a> {
+    /// Deploy a new contract.
+    Deploy,
+    /// Call a method; also asked for calls between contracts, with the calling contract as actor.
+    Call {
+        /// The method.
+        method: &'a str,
+    },
+    /// Replace the code.
+    Upgrade,
+    /// Freeze, unfreeze or revoke.
+    Change(Transition),
+}
+
+/// A question to the authorizer.
+#[derive(Debug, Clone, Copy)]
+pub struct Access<'a> {
+    /// Who.
+    pub actor: Address,
+    /// What.
+    pub action: Action<'a>,
+    /// On which contract.
+    pub contract: &'a ContractName,
+    /// The contract's owner; `None` for a deployment.
+    pub owner: Option<Address>,
+}
+
+/// A refusal by the authorizer.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("{actor} may not {action} contract '{contract}': {rule}")]
+pub struct Denied {
+    /// Who was refused.
+    pub actor: Address,
+    /// What was refused.
+    pub action: String,
+    /// On which contract.
+    pub contract: ContractName,
+    /// Which rule refused it.
+    pub rule: String,
+}
+
+impl Access<'_> {
+    /// A refusal of this, by a rule.
+    pub fn denied(&self, rule: impl Into<String>) -> Denied {
+        let action = match self.action {
+            Action::Deploy => "deploy".into(),
+            Action::Call { method } => format!("call '{method}' of"),
+            Action::Upgrade => "upgrade".into(),
+            Action::Change(Transition::Freeze) => "freeze".into(),
+            Action::Change(Transition::Unfreeze) => "unfreeze".into(),
+            Action::Change(Transition::Revoke) => "revoke".into(),
+            Action::Change(Transition::Activate | Transition::BeginUpgrade) => "change".into(),
+        };
+        Denied { actor: self.actor, action, contract: self.contract.clone(), rule: rule.into() }
+    }
+}
+
+/// Decides who may do what. Must be deterministic: the same question has the same answer on every node.
+///
+/// ```
+/// use vm_core::{Access, Action, Address, Authorizer, Denied};
+///
+/// /// Only one address deploys; everything else is open.
+/// struct OneDeployer(Address);
+///
+/// impl Authorizer for OneDeployer {
+///     fn authorize(&self, access: &Access<'_>) -> Result<(), Denied> {
+///         match access.action {
+///             Action::Deploy if access.actor != self.0 => Err(access.denied("only the operator deploys")),
+///             _ => Ok(()),
+///         }
+///     }
+/// }
+/// ```
+pub trait Authorizer: Send + Sync {
+    /// Permits or refuses.
+    ///
+    /// # Errors
+    /// When it is refused, with the rule that refused it.
+    fn authorize(&self, access: &Access<'_>) -> Result<(), Denied>;
+}
+
+/// The default: everybody deploys and calls; only the owner upgrades, freezes, unfreezes and revokes.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct OwnerRules;
+
+impl Authorizer for OwnerRules {
+    fn authorize(&self, access: &Access<'_>) -> Result<(), Denied> {
+        match (access.action, access.owner) {
+            (Action::Deploy | Action::Call { .. }, _) => Ok(()),
+            (_, Some(owner)) if owner == access.actor => Ok(()),
+            _ => Err(access.denied("only its owner may")),
+        }
+    }
+}
