@@ -1,0 +1,233 @@
+//! What the other tasks need on the machine: protoc, containerd, runc.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::process::Command;
+
+use anyhow::{Context, Result};
+
+use crate::process;
+use crate::terminal::{self, Step};
+
+/// Options of `cargo xtask setup`.
+#[derive(Debug, clap::Args)]
+pub(crate) struct Args {
+    /// Leave containerd and runc alone
+    #[arg(long)]
+    no_containers: bool,
+}
+
+/// Whether contracts can run in containers on this machine.
+#[derive(Debug)]
+pub(crate) enum Containers {
+    /// They can, with these programs.
+    Ready {
+        /// Path of containerd.
+        containerd: PathBuf,
+        /// Path of runc.
+        runc: PathBuf,
+    },
+    /// They cannot.
+    Absent {
+        /// Why, and what to do about it.
+        why: String,
+    },
+}
+
+/// Sets up and reports.
+pub(crate) fn run(args: &Args) -> Result<()> {
+    let containers = containers(args.no_containers)?;
+    println!("rustc       {}", version("rustc", &["--version"]));
+    println!("rustfmt     {}", version("cargo", &["fmt", "--version"]));
+    println!("clippy      {}", version("cargo", &["clippy", "--version"]));
+    println!("cc          {}", version("cc", &["--version"]));
+    println!(
+        "protoc      {} (from the crate protoc-bin-vendored)",
+        protoc()?.display()
+    );
+    match containers {
+        Containers::Ready { containerd, runc } => {
+            println!("containerd  {}", containerd.display());
+            println!("runc        {}", runc.display());
+        }
+        Containers::Absent { why } => println!("containers  unavailable: {why}"),
+    }
+    Ok(())
+}
+
+/// The protobuf compiler that build scripts use.
+pub(crate) fn protoc() -> Result<PathBuf> {
+    if let Some(path) = std::env::var_os("PROTOC") {
+        return Ok(path.into());
+    }
+    protoc_bin_vendored::protoc_bin_path()
+        .context("no protoc for this platform; install it and set PROTOC to its path")
+}
+
+/// Finds containerd and runc; installs them where that is this task's business: as root on a
+/// Debian-like system. Says why containers are unavailable otherwise.
+pub(crate) fn containers(declined: bool) -> Result<Containers> {
+    if declined {
+        return Ok(absent("switched off by --no-containers"));
+    }
+    if !cfg!(target_os = "linux") {
+        return Ok(absent("containers need Linux"));
+    }
+    let root = rustix::process::geteuid().is_root();
+    let system = System::read();
+    let mut found = find_both();
+    if found.is_none() && root && system == System::Debian {
+        install()?;
+        found = find_both();
+    }
+    Ok(match found {
+        Some((containerd, runc)) if root => Containers::Ready { containerd, runc },
+        Some(_) => absent(
+            "containerd needs root; run the same command as root, e.g. \
+             sudo env \"PATH=$PATH\" cargo xtask demo",
+        ),
+        None => absent(&format!(
+            "containerd and runc are not installed; run as root: {}",
+            system.install_command()
+        )),
+    })
+}
+
+fn absent(why: &str) -> Containers {
+    Containers::Absent {
+        why: why.to_owned(),
+    }
+}
+
+fn install() -> Result<()> {
+    let step = Step::new("containerd or runc is missing: installing them with apt-get");
+    let apt = |args: &[&str]| {
+        process::succeed(
+            Command::new("apt-get")
+                .args(["-o", "Dpkg::Use-Pty=0", "-o", "DPkg::Lock::Timeout=120"])
+                .args(args)
+                .env("DEBIAN_FRONTEND", "noninteractive"),
+        )
+    };
+    let installed = apt(&["update"]).and_then(|()| {
+        apt(&[
+            "install",
+            "-y",
+            "--no-install-recommends",
+            "containerd",
+            "runc",
+        ])
+    });
+    match installed {
+        Ok(()) => step.done(),
+        // Everything else works without containers, so this is no reason to stop.
+        Err(error) if process::interrupted().is_none() => {
+            terminal::warn(&format!("cannot install containerd and runc: {error:#}"));
+        }
+        Err(error) => return Err(error),
+    }
+    Ok(())
+}
+
+/// containerd and runc, if both are installed.
+pub(crate) fn find_both() -> Option<(PathBuf, PathBuf)> {
+    Some((find("containerd")?, find("runc")?))
+}
+
+fn find(program: &str) -> Option<PathBuf> {
+    let path = std::env::var_os("PATH").unwrap_or_default();
+    std::env::split_paths(&path)
+        .chain(["/usr/local/sbin", "/usr/sbin", "/sbin"].map(PathBuf::from))
+        .map(|dir| dir.join(program))
+        .find(|file| file.is_file())
+}
+
+fn version(program: &str, args: &[&str]) -> String {
+    match process::output(Command::new(program).args(args)) {
+        Ok(text) => text.lines().next().unwrap_or_default().to_owned(),
+        Err(_) => "not found".to_owned(),
+    }
+}
+
+/// Systems whose way to install packages is known.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum System {
+    Debian,
+    Fedora,
+    Suse,
+    Arch,
+    Alpine,
+    Other,
+}
+
+impl System {
+    fn read() -> Self {
+        let release = ["/etc/os-release", "/usr/lib/os-release"]
+            .iter()
+            .find_map(|file| fs::read_to_string(Path::new(file)).ok());
+        Self::from_os_release(&release.unwrap_or_default())
+    }
+
+    /// `ID` and `ID_LIKE` of os-release(5), most specific first.
+    fn from_os_release(text: &str) -> Self {
+        let field = |name: &str| {
+            text.lines()
+                .find_map(|line| line.strip_prefix(name)?.strip_prefix('='))
+                .unwrap_or_default()
+                .trim_matches(['"', '\''])
+        };
+        let ids = [field("ID"), field("ID_LIKE")].join(" ");
+        ids.split_whitespace()
+            .find_map(|id| match id {
+                "debian" | "ubuntu" => Some(Self::Debian),
+                "fedora" | "rhel" | "centos" => Some(Self::Fedora),
+                "suse" | "opensuse" => Some(Self::Suse),
+                "arch" => Some(Self::Arch),
+                "alpine" => Some(Self::Alpine),
+                _ => None,
+            })
+            .unwrap_or(Self::Other)
+    }
+
+    fn install_command(self) -> &'static str {
+        match self {
+            Self::Debian => "apt-get update && apt-get install -y containerd runc",
+            Self::Fedora => "dnf install -y containerd runc",
+            Self::Suse => "zypper install -y containerd runc",
+            Self::Arch => "pacman -S --needed containerd runc",
+            Self::Alpine => "apk add containerd runc",
+            Self::Other => "your package manager's command for the packages containerd and runc",
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn systems_are_known_by_id_or_by_what_they_are_like() {
+        let debian =
+            "PRETTY_NAME=\"Debian GNU/Linux 12 (bookworm)\"\nID=debian\nVERSION_ID=\"12\"\n";
+        let mint = "NAME=\"Linux Mint\"\nID=linuxmint\nID_LIKE=\"ubuntu debian\"\n";
+        let rocky = "ID=\"rocky\"\nID_LIKE=\"rhel centos fedora\"\n";
+        assert_eq!(System::from_os_release(debian), System::Debian);
+        assert_eq!(System::from_os_release(mint), System::Debian);
+        assert_eq!(System::from_os_release(rocky), System::Fedora);
+        assert_eq!(System::from_os_release("ID=nixos\n"), System::Other);
+        assert_eq!(System::from_os_release(""), System::Other);
+    }
+
+    #[test]
+    fn declining_containers_says_so() {
+        let Containers::Absent { why } = containers(true).unwrap() else {
+            panic!("containers were declined")
+        };
+        assert!(why.contains("--no-containers"));
+    }
+
+    #[test]
+    fn protoc_comes_with_xtask() {
+        assert!(protoc().unwrap().is_file());
+    }
+}

@@ -1,0 +1,62 @@
+//! `cargo xtask test`: all tests, on all default features plus docker.
+
+use std::ffi::OsString;
+
+use anyhow::Result;
+
+use crate::cargo::cargo;
+use crate::{containerd, process};
+
+/// Options of `cargo xtask test`.
+#[derive(Debug, clap::Args)]
+pub(crate) struct Args {
+    /// Start no containerd; tests that need one say that they are skipped
+    #[arg(long)]
+    no_containers: bool,
+
+    /// Passed on to `cargo test`, e.g. `-- --nocapture`. With `-p CRATE` only that crate is tested,
+    /// with its default features
+    #[arg(
+        trailing_var_arg = true,
+        allow_hyphen_values = true,
+        value_name = "ARGS"
+    )]
+    rest: Vec<OsString>,
+}
+
+/// Runs the tests.
+pub(crate) fn run(args: &Args) -> Result<()> {
+    let daemon = containerd::start(args.no_containers)?;
+    let mut test = cargo("test")?;
+    test.arg("--no-fail-fast");
+    if !names_a_package(&args.rest) {
+        test.args(["--workspace", "--features", "vm-host/docker"]);
+    }
+    test.args(&args.rest);
+    match &daemon {
+        Some(daemon) => test.env("VM_TEST_CONTAINERD", daemon.address()),
+        None => test.env("VM_TEST_NO_CONTAINERS", "1"),
+    };
+    process::succeed(&mut test)
+}
+
+fn names_a_package(args: &[OsString]) -> bool {
+    args.iter()
+        .filter_map(|arg| arg.to_str())
+        .take_while(|arg| *arg != "--")
+        .any(|arg| arg.starts_with("-p") || arg.starts_with("--package"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_named_package_replaces_the_workspace() {
+        let args = |args: &[&str]| args.iter().map(OsString::from).collect::<Vec<_>>();
+        assert!(names_a_package(&args(&["-p", "vm-core"])));
+        assert!(names_a_package(&args(&["--package=vm-core"])));
+        assert!(!names_a_package(&args(&["--", "-p"])));
+        assert!(!names_a_package(&args(&["some_test"])));
+    }
+}
