@@ -14,21 +14,13 @@ pub(crate) fn cargo(subcommand: &str) -> anyhow::Result<Command> {
             cargo.env_remove(name);
         }
     }
-    cargo
-        .current_dir(workspace::root())
-        .env("PROTOC", setup::protoc()?)
-        .arg(subcommand);
+    cargo.current_dir(workspace::root()).env("PROTOC", setup::protoc()?).arg(subcommand);
     Ok(cargo)
 }
 
 fn describes_this_package(variable: &str) -> bool {
     variable.starts_with("CARGO_PKG_")
-        || [
-            "CARGO_MANIFEST_DIR",
-            "CARGO_MANIFEST_PATH",
-            "CARGO_BIN_NAME",
-        ]
-        .contains(&variable)
+        || ["CARGO_MANIFEST_DIR", "CARGO_MANIFEST_PATH", "CARGO_BIN_NAME"].contains(&variable)
 }
 
 #[cfg(test)]

@@ -65,12 +65,7 @@ impl Daemon {
             .process_group(0);
         let child = command.spawn().context("cannot start containerd")?;
         // From here on the guard cleans up, whatever happens.
-        let mut daemon = Self {
-            child,
-            layout,
-            runc: runc.to_owned(),
-            _lock: lock,
-        };
+        let mut daemon = Self { child, layout, runc: runc.to_owned(), _lock: lock };
         daemon.wait_until_ready()?;
         step.done();
         Ok(daemon)
@@ -88,17 +83,10 @@ impl Daemon {
                 bail!("interrupted");
             }
             if leftovers::wait_for_end(self.child.id(), Duration::from_millis(50)) {
-                bail!(
-                    "containerd ended at once; it said:\n{}",
-                    self.layout.log_tail()
-                );
+                bail!("containerd ended at once; it said:\n{}", self.layout.log_tail());
             }
             if started.elapsed() > START {
-                bail!(
-                    "containerd does not answer after {} s; it said:\n{}",
-                    START.as_secs(),
-                    self.layout.log_tail()
-                );
+                bail!("containerd does not answer after {} s; it said:\n{}", START.as_secs(), self.layout.log_tail());
             }
         }
         Ok(())
@@ -132,10 +120,7 @@ fn remove_stale(runc: &Path) {
 fn remove(layout: &Layout, runc: &Path) {
     leftovers::clear(layout, runc);
     if let Err(error) = layout.remove() {
-        terminal::warn(&format!(
-            "cannot remove {}: {error}",
-            layout.dir().display()
-        ));
+        terminal::warn(&format!("cannot remove {}: {error}", layout.dir().display()));
     }
 }
 
@@ -143,15 +128,8 @@ fn remove(layout: &Layout, runc: &Path) {
 fn dies_with_us(containerd: &Path) -> Command {
     let mut command = Command::new("setpriv");
     command.args(["--pdeathsig", "TERM", "--"]).arg(containerd);
-    let usable = Command::new("setpriv")
-        .arg("--version")
-        .stdout(Stdio::null())
-        .status();
-    if usable.is_ok_and(|status| status.success()) {
-        command
-    } else {
-        Command::new(containerd)
-    }
+    let usable = Command::new("setpriv").arg("--version").stdout(Stdio::null()).status();
+    if usable.is_ok_and(|status| status.success()) { command } else { Command::new(containerd) }
 }
 
 #[cfg(test)]
@@ -169,10 +147,7 @@ mod tests {
         assert!(daemon.address().starts_with(&dir));
         UnixStream::connect(daemon.address()).unwrap();
         drop(daemon);
-        assert!(
-            leftovers::wait_for_end(process, Duration::ZERO),
-            "containerd still runs"
-        );
+        assert!(leftovers::wait_for_end(process, Duration::ZERO), "containerd still runs");
         assert!(!dir.exists(), "{} is left", dir.display());
         let mounts = fs::read_to_string("/proc/self/mountinfo").unwrap();
         assert!(!mounts.contains(dir.to_str().unwrap()), "mounts are left");
@@ -181,10 +156,7 @@ mod tests {
     #[test]
     fn a_daemon_that_cannot_run_is_reported_with_what_it_said() {
         let error = Daemon::start(Path::new("/bin/false"), Path::new("/bin/false")).unwrap_err();
-        assert!(
-            error.to_string().contains("containerd ended at once"),
-            "{error:#}"
-        );
+        assert!(error.to_string().contains("containerd ended at once"), "{error:#}");
     }
 
     fn is_root() -> bool {

@@ -48,10 +48,7 @@ enum Check {
 impl Check {
     fn run(self) -> Result<()> {
         match self {
-            Self::House => report(&check_files(
-                &["rs", "sol", "proto", "md"],
-                house::violations,
-            )?),
+            Self::House => report(&check_files(&["rs", "sol", "proto", "md"], house::violations)?),
             Self::Links => report(&check_files(&["md"], links::violations)?),
             Self::Schedule => report(&schedule::violations(workspace::root())?),
             Self::Fmt => fmt(),
@@ -63,18 +60,13 @@ impl Check {
     }
 
     fn name(self) -> String {
-        self.to_possible_value()
-            .map_or_else(String::new, |value| value.get_name().to_owned())
+        self.to_possible_value().map_or_else(String::new, |value| value.get_name().to_owned())
     }
 }
 
 /// Runs the checks; later ones run even when earlier ones fail.
 pub(crate) fn run(args: &Args) -> Result<()> {
-    let checks = if args.checks.is_empty() {
-        Check::value_variants()
-    } else {
-        &args.checks
-    };
+    let checks = if args.checks.is_empty() { Check::value_variants() } else { &args.checks };
     let mut failed = Vec::new();
     for check in checks {
         let step = Step::new(format!("lint: {}", check.name()));
@@ -101,20 +93,14 @@ pub(crate) fn run(args: &Args) -> Result<()> {
 
 fn fmt() -> Result<()> {
     component("fmt", "rustfmt")?;
-    process::succeed(cargo("fmt")?.args(["--all", "--check"]))
-        .context("repair with: cargo fmt --all")
+    process::succeed(cargo("fmt")?.args(["--all", "--check"])).context("repair with: cargo fmt --all")
 }
 
 fn clippy() -> Result<()> {
     component("clippy", "clippy")?;
     process::succeed(
         cargo("clippy")?
-            .args([
-                "--workspace",
-                "--all-targets",
-                "--features",
-                "vm-host/docker",
-            ])
+            .args(["--workspace", "--all-targets", "--features", "vm-host/docker"])
             .args(["--", "-D", "warnings"]),
     )
 }
@@ -130,10 +116,7 @@ fn docs() -> Result<()> {
 /// Says how to get a component that the toolchain lacks.
 fn component(subcommand: &str, component: &str) -> Result<()> {
     let present = process::output(Command::new("cargo").args([subcommand, "--version"]));
-    ensure!(
-        present.is_ok(),
-        "the toolchain lacks {component}; install it with: rustup component add {component}"
-    );
+    ensure!(present.is_ok(), "the toolchain lacks {component}; install it with: rustup component add {component}");
     Ok(())
 }
 
@@ -147,18 +130,12 @@ struct Violation {
 
 impl Violation {
     fn new(line: usize, what: impl Into<String>) -> Self {
-        Self {
-            line,
-            what: what.into(),
-        }
+        Self { line, what: what.into() }
     }
 }
 
 /// Applies a check to all files with one of these extensions; violations are rendered as `file:line: what`.
-fn check_files(
-    extensions: &[&str],
-    check: impl Fn(&Path, &str) -> Vec<Violation>,
-) -> Result<Vec<String>> {
+fn check_files(extensions: &[&str], check: impl Fn(&Path, &str) -> Vec<Violation>) -> Result<Vec<String>> {
     let mut found = Vec::new();
     for file in workspace::files()? {
         let extension = file.extension().and_then(|extension| extension.to_str());
@@ -167,14 +144,10 @@ fn check_files(
         }
         let text = fs::read_to_string(workspace::root().join(&file))
             .with_context(|| format!("cannot read {}", file.display()))?;
-        found.extend(
-            check(&file, &text)
-                .into_iter()
-                .map(|violation| match violation.line {
-                    0 => format!("{}: {}", file.display(), violation.what),
-                    line => format!("{}:{line}: {}", file.display(), violation.what),
-                }),
-        );
+        found.extend(check(&file, &text).into_iter().map(|violation| match violation.line {
+            0 => format!("{}: {}", file.display(), violation.what),
+            line => format!("{}:{line}: {}", file.display(), violation.what),
+        }));
     }
     Ok(found)
 }

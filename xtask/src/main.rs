@@ -16,11 +16,7 @@ use clap::{Parser, Subcommand};
 
 /// Sets up, shows, tests and checks this workspace.
 #[derive(Debug, Parser)]
-#[command(
-    name = "cargo xtask",
-    bin_name = "cargo xtask",
-    disable_help_subcommand = true
-)]
+#[command(name = "cargo xtask", bin_name = "cargo xtask", disable_help_subcommand = true)]
 struct Cli {
     #[command(subcommand)]
     task: Task,
@@ -40,14 +36,12 @@ enum Task {
 
 fn main() -> ExitCode {
     let cli = Cli::parse();
-    let result = process::watch_signals()
-        .map_err(anyhow::Error::from)
-        .and_then(|()| match cli.task {
-            Task::Setup(args) => setup::run(&args),
-            Task::Demo(args) => demo::run(&args),
-            Task::Test(args) => test::run(&args),
-            Task::Lint(args) => lint::run(&args),
-        });
+    let result = process::watch_signals().map_err(anyhow::Error::from).and_then(|()| match cli.task {
+        Task::Setup(args) => setup::run(&args),
+        Task::Demo(args) => demo::run(&args),
+        Task::Test(args) => test::run(&args),
+        Task::Lint(args) => lint::run(&args),
+    });
     // A child that a signal ended reports its own failure first; the signal is the reason.
     if let Some(signal) = process::interrupted() {
         eprintln!("interrupted");

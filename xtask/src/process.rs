@@ -23,22 +23,17 @@ struct Children {
     signal: Option<u8>,
 }
 
-static CHILDREN: Mutex<Children> = Mutex::new(Children {
-    groups: BTreeSet::new(),
-    signal: None,
-});
+static CHILDREN: Mutex<Children> = Mutex::new(Children { groups: BTreeSet::new(), signal: None });
 static CHANGED: Condvar = Condvar::new();
 
 /// Starts to pass signals on to children.
 pub(crate) fn watch_signals() -> std::io::Result<()> {
     let mut signals = Signals::new([SIGINT, SIGTERM, SIGHUP])?;
-    std::thread::Builder::new()
-        .name("signals".into())
-        .spawn(move || {
-            for signal in signals.forever() {
-                pass_on(signal);
-            }
-        })?;
+    std::thread::Builder::new().name("signals".into()).spawn(move || {
+        for signal in signals.forever() {
+            pass_on(signal);
+        }
+    })?;
     Ok(())
 }
 
@@ -101,11 +96,7 @@ pub(crate) fn describe(command: &Command) -> String {
 
 fn program_name(command: &Command) -> String {
     let program = std::path::Path::new(command.get_program());
-    program
-        .file_name()
-        .unwrap_or(program.as_os_str())
-        .to_string_lossy()
-        .into_owned()
+    program.file_name().unwrap_or(program.as_os_str()).to_string_lossy().into_owned()
 }
 
 fn spawn(command: &mut Command) -> Result<Child> {
@@ -139,14 +130,8 @@ fn forget_group(group: u32) {
 fn pass_on(signal: i32) {
     let mut children = children();
     let first = children.signal.is_none();
-    children
-        .signal
-        .get_or_insert(u8::try_from(signal).unwrap_or(u8::MAX));
-    let passed = if first {
-        Signal::from_named_raw(signal).unwrap_or(Signal::TERM)
-    } else {
-        Signal::KILL
-    };
+    children.signal.get_or_insert(u8::try_from(signal).unwrap_or(u8::MAX));
+    let passed = if first { Signal::from_named_raw(signal).unwrap_or(Signal::TERM) } else { Signal::KILL };
     for group in &children.groups {
         signal_group(*group, passed);
     }
@@ -170,16 +155,10 @@ mod tests {
 
     #[test]
     fn output_is_returned_and_failure_names_the_command() {
-        assert_eq!(
-            output(Command::new("echo").arg("hello")).unwrap(),
-            "hello\n"
-        );
+        assert_eq!(output(Command::new("echo").arg("hello")).unwrap(), "hello\n");
         let error = output(Command::new("sh").args(["-c", "echo broken >&2; exit 3"])).unwrap_err();
         let text = error.to_string();
-        assert!(
-            text.contains("sh -c") && text.contains("broken") && text.contains('3'),
-            "{text}"
-        );
+        assert!(text.contains("sh -c") && text.contains("broken") && text.contains('3'), "{text}");
     }
 
     #[test]

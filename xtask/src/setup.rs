@@ -41,10 +41,7 @@ pub(crate) fn run(args: &Args) -> Result<()> {
     println!("rustfmt     {}", version("cargo", &["fmt", "--version"]));
     println!("clippy      {}", version("cargo", &["clippy", "--version"]));
     println!("cc          {}", version("cc", &["--version"]));
-    println!(
-        "protoc      {} (from the crate protoc-bin-vendored)",
-        protoc()?.display()
-    );
+    println!("protoc      {} (from the crate protoc-bin-vendored)", protoc()?.display());
     match containers {
         Containers::Ready { containerd, runc } => {
             println!("containerd  {}", containerd.display());
@@ -60,8 +57,7 @@ pub(crate) fn protoc() -> Result<PathBuf> {
     if let Some(path) = std::env::var_os("PROTOC") {
         return Ok(path.into());
     }
-    protoc_bin_vendored::protoc_bin_path()
-        .context("no protoc for this platform; install it and set PROTOC to its path")
+    protoc_bin_vendored::protoc_bin_path().context("no protoc for this platform; install it and set PROTOC to its path")
 }
 
 /// Finds containerd and runc; installs them where that is this task's business: as root on a
@@ -86,17 +82,12 @@ pub(crate) fn containers(declined: bool) -> Result<Containers> {
             "containerd needs root; run the same command as root, e.g. \
              sudo env \"PATH=$PATH\" cargo xtask demo",
         ),
-        None => absent(&format!(
-            "containerd and runc are not installed; run as root: {}",
-            system.install_command()
-        )),
+        None => absent(&format!("containerd and runc are not installed; run as root: {}", system.install_command())),
     })
 }
 
 fn absent(why: &str) -> Containers {
-    Containers::Absent {
-        why: why.to_owned(),
-    }
+    Containers::Absent { why: why.to_owned() }
 }
 
 fn install() -> Result<()> {
@@ -109,15 +100,8 @@ fn install() -> Result<()> {
                 .env("DEBIAN_FRONTEND", "noninteractive"),
         )
     };
-    let installed = apt(&["update"]).and_then(|()| {
-        apt(&[
-            "install",
-            "-y",
-            "--no-install-recommends",
-            "containerd",
-            "runc",
-        ])
-    });
+    let installed =
+        apt(&["update"]).and_then(|()| apt(&["install", "-y", "--no-install-recommends", "containerd", "runc"]));
     match installed {
         Ok(()) => step.done(),
         // Everything else works without containers, so this is no reason to stop.
@@ -162,9 +146,8 @@ enum System {
 
 impl System {
     fn read() -> Self {
-        let release = ["/etc/os-release", "/usr/lib/os-release"]
-            .iter()
-            .find_map(|file| fs::read_to_string(Path::new(file)).ok());
+        let release =
+            ["/etc/os-release", "/usr/lib/os-release"].iter().find_map(|file| fs::read_to_string(Path::new(file)).ok());
         Self::from_os_release(&release.unwrap_or_default())
     }
 
@@ -207,8 +190,7 @@ mod tests {
 
     #[test]
     fn systems_are_known_by_id_or_by_what_they_are_like() {
-        let debian =
-            "PRETTY_NAME=\"Debian GNU/Linux 12 (bookworm)\"\nID=debian\nVERSION_ID=\"12\"\n";
+        let debian = "PRETTY_NAME=\"Debian GNU/Linux 12 (bookworm)\"\nID=debian\nVERSION_ID=\"12\"\n";
         let mint = "NAME=\"Linux Mint\"\nID=linuxmint\nID_LIKE=\"ubuntu debian\"\n";
         let rocky = "ID=\"rocky\"\nID_LIKE=\"rhel centos fedora\"\n";
         assert_eq!(System::from_os_release(debian), System::Debian);
@@ -220,9 +202,7 @@ mod tests {
 
     #[test]
     fn declining_containers_says_so() {
-        let Containers::Absent { why } = containers(true).unwrap() else {
-            panic!("containers were declined")
-        };
+        let Containers::Absent { why } = containers(true).unwrap() else { panic!("containers were declined") };
         assert!(why.contains("--no-containers"));
     }
 

@@ -15,20 +15,12 @@ impl Step {
     pub(crate) fn new(title: impl Into<String>) -> Self {
         let title = title.into();
         eprintln!("{} {title}", cyan("==>"));
-        Self {
-            title,
-            started: Instant::now(),
-        }
+        Self { title, started: Instant::now() }
     }
 
     /// Says that the step is done.
     pub(crate) fn done(self) {
-        eprintln!(
-            "{} {} ({})",
-            green("  ✓"),
-            self.title,
-            duration(self.started.elapsed())
-        );
+        eprintln!("{} {} ({})", green("  ✓"), self.title, duration(self.started.elapsed()));
     }
 }
 

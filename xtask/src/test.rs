@@ -16,11 +16,7 @@ pub(crate) struct Args {
 
     /// Passed on to `cargo test`, e.g. `-- --nocapture`. With `-p CRATE` only that crate is tested,
     /// with its default features
-    #[arg(
-        trailing_var_arg = true,
-        allow_hyphen_values = true,
-        value_name = "ARGS"
-    )]
+    #[arg(trailing_var_arg = true, allow_hyphen_values = true, value_name = "ARGS")]
     rest: Vec<OsString>,
 }
 

@@ -22,23 +22,12 @@ pub(crate) fn target() -> PathBuf {
 /// All files that are or may be committed, relative to the root, sorted.
 pub(crate) fn files() -> Result<Vec<PathBuf>> {
     let listing = Command::new("git")
-        .args([
-            "ls-files",
-            "--cached",
-            "--others",
-            "--exclude-standard",
-            "--deduplicate",
-            "-z",
-        ])
+        .args(["ls-files", "--cached", "--others", "--exclude-standard", "--deduplicate", "-z"])
         .current_dir(root())
         .stdin(Stdio::null())
         .output()
         .context("cannot run git, which lists the files to check")?;
-    ensure!(
-        listing.status.success(),
-        "git ls-files failed: {}",
-        String::from_utf8_lossy(&listing.stderr).trim()
-    );
+    ensure!(listing.status.success(), "git ls-files failed: {}", String::from_utf8_lossy(&listing.stderr).trim());
     let mut files = parse_listing(&listing.stdout);
     // A file deleted in the work tree is still listed until the deletion is staged.
     files.retain(|file| root().join(file).is_file());
@@ -62,10 +51,7 @@ mod tests {
     #[test]
     fn a_listing_is_split_at_zero_bytes_and_sorted() {
         let files = parse_listing(b"b.rs\0a dir/x y.md\0");
-        assert_eq!(
-            files,
-            [PathBuf::from("a dir/x y.md"), PathBuf::from("b.rs")]
-        );
+        assert_eq!(files, [PathBuf::from("a dir/x y.md"), PathBuf::from("b.rs")]);
         assert!(parse_listing(b"").is_empty());
     }
 

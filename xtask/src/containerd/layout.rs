@@ -48,17 +48,13 @@ impl Layout {
         if !layout.fits_a_socket() || !open_to_all(&target) {
             layout = Self::in_temp(&std::env::temp_dir(), &name);
         }
-        let lock = layout
-            .create_locked()
-            .with_context(|| format!("cannot create {}", layout.dir.display()))?;
+        let lock = layout.create_locked().with_context(|| format!("cannot create {}", layout.dir.display()))?;
         Ok((layout, lock))
     }
 
     /// The folder gets its name once it is locked: whoever finds it finds it locked.
     fn create_locked(&self) -> io::Result<File> {
-        let hidden = Self {
-            dir: self.dir.with_extension("new"),
-        };
+        let hidden = Self { dir: self.dir.with_extension("new") };
         fs::create_dir_all(&hidden.dir)?;
         let lock = File::create(hidden.lock())?;
         lock.lock()?;
@@ -70,23 +66,15 @@ impl Layout {
     pub(super) fn existing() -> Vec<Self> {
         let in_target = subfolders(&workspace::target().join(NAME), "");
         let in_temp = subfolders(&std::env::temp_dir(), &format!("{NAME}-"));
-        in_target
-            .into_iter()
-            .chain(in_temp)
-            .map(|dir| Self { dir })
-            .collect()
+        in_target.into_iter().chain(in_temp).map(|dir| Self { dir }).collect()
     }
 
     fn in_target(target: &Path, name: &str) -> Self {
-        Self {
-            dir: target.join(NAME).join(name),
-        }
+        Self { dir: target.join(NAME).join(name) }
     }
 
     fn in_temp(temp: &Path, name: &str) -> Self {
-        Self {
-            dir: temp.join(format!("{NAME}-{name}")),
-        }
+        Self { dir: temp.join(format!("{NAME}-{name}")) }
     }
 
     fn fits_a_socket(&self) -> bool {
@@ -123,10 +111,7 @@ impl Layout {
         let mut ttrpc = self.socket().into_os_string();
         ttrpc.push(TTRPC_SUFFIX);
         let table = |entries: Vec<(&str, Value)>| -> Table {
-            entries
-                .into_iter()
-                .map(|(key, value)| (key.to_owned(), value))
-                .collect()
+            entries.into_iter().map(|(key, value)| (key.to_owned(), value)).collect()
         };
         let disabled = UNUSED_PLUGINS.map(Value::from).to_vec();
         table(vec![
@@ -134,14 +119,8 @@ impl Layout {
             ("root", text(&self.dir.join("root"))),
             ("state", text(&self.state())),
             ("disabled_plugins", disabled.into()),
-            (
-                "grpc",
-                table(vec![("address", text(&self.socket()))]).into(),
-            ),
-            (
-                "ttrpc",
-                table(vec![("address", text(Path::new(&ttrpc)))]).into(),
-            ),
+            ("grpc", table(vec![("address", text(&self.socket()))]).into()),
+            ("ttrpc", table(vec![("address", text(Path::new(&ttrpc)))]).into()),
             ("debug", table(vec![("level", "warn".into())]).into()),
         ])
         .to_string()
@@ -151,20 +130,12 @@ impl Layout {
     pub(super) fn log_tail(&self) -> String {
         let log = fs::read_to_string(self.log()).unwrap_or_default();
         let lines: Vec<&str> = log.lines().collect();
-        lines
-            .iter()
-            .skip(lines.len().saturating_sub(8))
-            .copied()
-            .collect::<Vec<_>>()
-            .join("\n")
+        lines.iter().skip(lines.len().saturating_sub(8)).copied().collect::<Vec<_>>().join("\n")
     }
 
     /// Removes the folder; keeps the log as `target/vm-containerd.log`.
     pub(super) fn remove(&self) -> io::Result<()> {
-        let _no_log = fs::copy(
-            self.log(),
-            workspace::target().join(NAME).with_extension("log"),
-        );
+        let _no_log = fs::copy(self.log(), workspace::target().join(NAME).with_extension("log"));
         match fs::remove_dir_all(&self.dir) {
             Err(error) if error.kind() != io::ErrorKind::NotFound => Err(error),
             _ => Ok(()),
@@ -178,8 +149,7 @@ fn text(path: &Path) -> Value {
 
 /// Whether everyone may pass through a folder and all folders above it.
 fn open_to_all(dir: &Path) -> bool {
-    let passable =
-        |dir: &Path| fs::metadata(dir).is_ok_and(|dir| dir.permissions().mode() & 1 == 1);
+    let passable = |dir: &Path| fs::metadata(dir).is_ok_and(|dir| dir.permissions().mode() & 1 == 1);
     dir.ancestors().all(passable)
 }
 
@@ -202,10 +172,7 @@ mod tests {
     #[test]
     fn a_short_target_holds_the_socket_and_a_long_one_cannot() {
         let layout = Layout::in_target(Path::new("/src/vm/target"), "42-0");
-        assert_eq!(
-            layout.socket(),
-            Path::new("/src/vm/target/vm-containerd/42-0/containerd.sock")
-        );
+        assert_eq!(layout.socket(), Path::new("/src/vm/target/vm-containerd/42-0/containerd.sock"));
         assert!(layout.fits_a_socket());
         assert!(!Layout::in_target(Path::new(&"/long".repeat(20)), "42-0").fits_a_socket());
         assert!(Layout::in_temp(Path::new("/tmp"), "4294967295-0").fits_a_socket());
@@ -224,17 +191,9 @@ mod tests {
     fn the_configuration_keeps_to_the_folder() {
         let layout = Layout::in_target(Path::new("/t \"x\""), "7-0");
         let config: Table = layout.configuration().parse().unwrap();
-        let inside = |value: &Value| {
-            value
-                .as_str()
-                .unwrap()
-                .starts_with("/t \"x\"/vm-containerd/7-0/")
-        };
+        let inside = |value: &Value| value.as_str().unwrap().starts_with("/t \"x\"/vm-containerd/7-0/");
         assert!(inside(&config["root"]) && inside(&config["state"]));
         assert!(inside(&config["grpc"]["address"]) && inside(&config["ttrpc"]["address"]));
-        assert_eq!(
-            config["grpc"]["address"].as_str().unwrap(),
-            layout.socket().to_str().unwrap()
-        );
+        assert_eq!(config["grpc"]["address"].as_str().unwrap(), layout.socket().to_str().unwrap());
     }
 }

@@ -46,11 +46,7 @@ pub(super) fn wait_for_end(process: u32, timeout: Duration) -> bool {
 }
 
 fn pidfd(process: u32) -> Option<OwnedFd> {
-    pidfd_open(
-        Pid::from_raw(i32::try_from(process).ok()?)?,
-        PidfdFlags::empty(),
-    )
-    .ok()
+    pidfd_open(Pid::from_raw(i32::try_from(process).ok()?)?, PidfdFlags::empty()).ok()
 }
 
 fn has_ended(process: &OwnedFd, timeout: Duration) -> bool {
@@ -78,11 +74,7 @@ fn bundles(state: &Path) -> Vec<Bundle> {
     let mut bundles = Vec::new();
     for (namespace, path) in entries(&tasks) {
         for (id, path) in entries(&path) {
-            bundles.push(Bundle {
-                namespace: namespace.clone(),
-                id,
-                path,
-            });
+            bundles.push(Bundle { namespace: namespace.clone(), id, path });
         }
     }
     bundles
@@ -92,15 +84,7 @@ fn entries(dir: &Path) -> Vec<(String, PathBuf)> {
     let Ok(entries) = fs::read_dir(dir) else {
         return Vec::new();
     };
-    entries
-        .flatten()
-        .map(|entry| {
-            (
-                entry.file_name().to_string_lossy().into_owned(),
-                entry.path(),
-            )
-        })
-        .collect()
+    entries.flatten().map(|entry| (entry.file_name().to_string_lossy().into_owned(), entry.path())).collect()
 }
 
 /// Kills the container's processes and removes its cgroup.
@@ -133,28 +117,15 @@ fn processes() -> BTreeMap<u32, Process> {
         .filter_map(|(name, path)| {
             let stat = fs::read_to_string(path.join("stat")).ok()?;
             let args = fs::read(path.join("cmdline")).ok()?;
-            let args = args
-                .split(|byte| *byte == 0)
-                .map(|arg| String::from_utf8_lossy(arg).into_owned());
-            Some((
-                name.parse().ok()?,
-                Process {
-                    parent: parent(&stat)?,
-                    args: args.collect(),
-                },
-            ))
+            let args = args.split(|byte| *byte == 0).map(|arg| String::from_utf8_lossy(arg).into_owned());
+            Some((name.parse().ok()?, Process { parent: parent(&stat)?, args: args.collect() }))
         })
         .collect()
 }
 
 /// The parent's id in proc(5)'s `stat`: the second field after the name, which ends at the last `)`.
 fn parent(stat: &str) -> Option<u32> {
-    stat.rsplit_once(')')?
-        .1
-        .split_whitespace()
-        .nth(1)?
-        .parse()
-        .ok()
+    stat.rsplit_once(')')?.1.split_whitespace().nth(1)?.parse().ok()
 }
 
 /// Descendants before the shims, so that nothing is re-started or re-parented unseen.
@@ -162,17 +133,10 @@ fn shims_and_descendants(processes: &BTreeMap<u32, Process>, socket: &Path) -> V
     // The shim is told the address of the gRPC or of the ttrpc socket, which adds a suffix.
     let socket = socket.to_string_lossy().into_owned();
     let is_shim = |process: &Process| {
-        process
-            .args
-            .first()
-            .is_some_and(|program| program.contains("containerd-shim"))
+        process.args.first().is_some_and(|program| program.contains("containerd-shim"))
             && process.args.iter().any(|arg| arg.starts_with(&socket))
     };
-    let shims: BTreeSet<u32> = processes
-        .iter()
-        .filter(|(_, process)| is_shim(process))
-        .map(|(pid, _)| *pid)
-        .collect();
+    let shims: BTreeSet<u32> = processes.iter().filter(|(_, process)| is_shim(process)).map(|(pid, _)| *pid).collect();
     let descends = |pid: u32| {
         let mut ancestor = processes.get(&pid).map(|process| process.parent);
         // A chain of parents is shorter than the list of processes, unless ids were re-used meanwhile.
@@ -185,10 +149,7 @@ fn shims_and_descendants(processes: &BTreeMap<u32, Process>, socket: &Path) -> V
         }
         false
     };
-    let descendants = processes
-        .keys()
-        .copied()
-        .filter(|pid| !shims.contains(pid) && descends(*pid));
+    let descendants = processes.keys().copied().filter(|pid| !shims.contains(pid) && descends(*pid));
     descendants.chain(shims.iter().copied()).collect()
 }
 
@@ -209,9 +170,7 @@ fn unescape(field: &str) -> String {
     ["\\040", "\\011", "\\012", "\\134"]
         .iter()
         .zip([" ", "\t", "\n", "\\"])
-        .fold(field.to_owned(), |text, (escape, plain)| {
-            text.replace(escape, plain)
-        })
+        .fold(field.to_owned(), |text, (escape, plain)| text.replace(escape, plain))
 }
 
 #[cfg(test)]
@@ -226,23 +185,15 @@ mod tests {
 
     #[test]
     fn only_this_daemons_shims_and_their_descendants_are_chosen() {
-        let process = |parent, args: &[&str]| Process {
-            parent,
-            args: args.iter().map(|arg| (*arg).to_owned()).collect(),
-        };
+        let process =
+            |parent, args: &[&str]| Process { parent, args: args.iter().map(|arg| (*arg).to_owned()).collect() };
         let shim = "/usr/bin/containerd-shim-runc-v2";
         let processes = BTreeMap::from([
             (1, process(0, &["init"])),
-            (
-                10,
-                process(1, &[shim, "-namespace", "vm", "-address", "/ours.sock"]),
-            ),
+            (10, process(1, &[shim, "-namespace", "vm", "-address", "/ours.sock"])),
             (11, process(10, &["contract"])),
             (12, process(11, &["child"])),
-            (
-                20,
-                process(1, &[shim, "-namespace", "vm", "-address", "/theirs.sock"]),
-            ),
+            (20, process(1, &[shim, "-namespace", "vm", "-address", "/theirs.sock"])),
             (21, process(20, &["contract"])),
             (30, process(1, &["grep", "/ours.sock"])),
         ]);
@@ -258,10 +209,7 @@ mod tests {
                      4 1 0:4 / /a rw - tmpfs tmpfs rw\n";
         assert_eq!(
             mounts_below(table, Path::new("/a b")),
-            [
-                PathBuf::from("/a b/state/rootfs/proc"),
-                PathBuf::from("/a b/state/rootfs")
-            ]
+            [PathBuf::from("/a b/state/rootfs/proc"), PathBuf::from("/a b/state/rootfs")]
         );
     }
 
@@ -272,15 +220,8 @@ mod tests {
         fs::create_dir_all(&bundle).unwrap();
         fs::write(bundle.join("address"), "unix:///run/containerd/s/abc").unwrap();
         let found = bundles(state.path());
-        let expected = Bundle {
-            namespace: "vm".into(),
-            id: "token".into(),
-            path: bundle.clone(),
-        };
+        let expected = Bundle { namespace: "vm".into(), id: "token".into(), path: bundle.clone() };
         assert_eq!(found, [expected]);
-        assert_eq!(
-            shim_socket(&bundle),
-            Some(PathBuf::from("/run/containerd/s/abc"))
-        );
+        assert_eq!(shim_socket(&bundle), Some(PathBuf::from("/run/containerd/s/abc")));
     }
 }

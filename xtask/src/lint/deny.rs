@@ -31,25 +31,17 @@ fn tool() -> Result<PathBuf> {
         process::output(Command::new(program).arg("--version"))
             .is_ok_and(|text| text.split_whitespace().nth(1) == Some(VERSION))
     };
-    if let Some(found) = [installed.clone(), PathBuf::from("cargo-deny")]
-        .into_iter()
-        .find(right)
-    {
+    if let Some(found) = [installed.clone(), PathBuf::from("cargo-deny")].into_iter().find(right) {
         return Ok(found);
     }
-    let step = Step::new(format!(
-        "installing cargo-deny {VERSION} (once; takes some minutes)"
-    ));
+    let step = Step::new(format!("installing cargo-deny {VERSION} (once; takes some minutes)"));
     // It runs for seconds: quick to build matters more than quick to run.
     process::succeed(
-        cargo("install")?
-            .args(["cargo-deny", "--locked", "--version", VERSION, "--root"])
-            .arg(&tools)
-            .envs([
-                ("CARGO_PROFILE_RELEASE_LTO", "off"),
-                ("CARGO_PROFILE_RELEASE_CODEGEN_UNITS", "16"),
-                ("CARGO_PROFILE_RELEASE_OPT_LEVEL", "1"),
-            ]),
+        cargo("install")?.args(["cargo-deny", "--locked", "--version", VERSION, "--root"]).arg(&tools).envs([
+            ("CARGO_PROFILE_RELEASE_LTO", "off"),
+            ("CARGO_PROFILE_RELEASE_CODEGEN_UNITS", "16"),
+            ("CARGO_PROFILE_RELEASE_OPT_LEVEL", "1"),
+        ]),
     )
     .context("cargo-deny is needed for this check")?;
     step.done();

@@ -18,27 +18,15 @@ type Selection = Vec<String>;
 /// Checks all crates of the workspace.
 pub(super) fn run() -> Result<()> {
     let manifest = read_manifest("Cargo.toml")?;
-    let members = manifest
-        .get("workspace")
-        .and_then(|workspace| workspace.get("members"));
-    for member in members
-        .and_then(toml::Value::as_array)
-        .into_iter()
-        .flatten()
-    {
-        let folder = member
-            .as_str()
-            .context("a member of the workspace is no string")?;
+    let members = manifest.get("workspace").and_then(|workspace| workspace.get("members"));
+    for member in members.and_then(toml::Value::as_array).into_iter().flatten() {
+        let folder = member.as_str().context("a member of the workspace is no string")?;
         let manifest = read_manifest(&format!("{folder}/Cargo.toml"))?;
-        let (name, features) =
-            describe(&manifest).with_context(|| format!("{folder} has no name"))?;
+        let (name, features) = describe(&manifest).with_context(|| format!("{folder} has no name"))?;
         for selection in selections(&features, PAIRED.contains(&name.as_str())) {
             eprintln!("{name} {}", selection.join(" "));
             process::succeed(
-                cargo("clippy")?
-                    .args(["--quiet", "--package", &name])
-                    .args(&selection)
-                    .args(["--", "-D", "warnings"]),
+                cargo("clippy")?.args(["--quiet", "--package", &name]).args(&selection).args(["--", "-D", "warnings"]),
             )?;
         }
     }
@@ -46,8 +34,7 @@ pub(super) fn run() -> Result<()> {
 }
 
 fn read_manifest(path: &str) -> Result<Table> {
-    let text = fs::read_to_string(workspace::root().join(path))
-        .with_context(|| format!("cannot read {path}"))?;
+    let text = fs::read_to_string(workspace::root().join(path)).with_context(|| format!("cannot read {path}"))?;
     text.parse().with_context(|| format!("{path} is not TOML"))
 }
 
@@ -55,14 +42,7 @@ fn read_manifest(path: &str) -> Result<Table> {
 fn describe(manifest: &Table) -> Option<(String, BTreeSet<String>)> {
     let name = manifest.get("package")?.get("name")?.as_str()?.to_owned();
     let features = manifest.get("features").and_then(toml::Value::as_table);
-    Some((
-        name,
-        features
-            .into_iter()
-            .flat_map(Table::keys)
-            .cloned()
-            .collect(),
-    ))
+    Some((name, features.into_iter().flat_map(Table::keys).cloned().collect()))
 }
 
 /// The selections to try: defaults; nothing; each feature alone; pairs if wanted; all.
@@ -70,16 +50,8 @@ fn selections(features: &BTreeSet<String>, pairs: bool) -> Vec<Selection> {
     if features.is_empty() {
         return vec![Vec::new()];
     }
-    let named: Vec<&String> = features
-        .iter()
-        .filter(|feature| *feature != "default")
-        .collect();
-    let only = |list: &str| {
-        vec![
-            "--no-default-features".to_owned(),
-            format!("--features={list}"),
-        ]
-    };
+    let named: Vec<&String> = features.iter().filter(|feature| *feature != "default").collect();
+    let only = |list: &str| vec!["--no-default-features".to_owned(), format!("--features={list}")];
     let mut selections = vec![Vec::new(), vec!["--no-default-features".to_owned()]];
     selections.extend(named.iter().map(|feature| only(feature)));
     if pairs {
@@ -99,14 +71,8 @@ mod tests {
     use super::*;
 
     fn rendered(features: &[&str], pairs: bool) -> Vec<String> {
-        let features = features
-            .iter()
-            .map(|feature| (*feature).to_owned())
-            .collect();
-        selections(&features, pairs)
-            .iter()
-            .map(|selection| selection.join(" "))
-            .collect()
+        let features = features.iter().map(|feature| (*feature).to_owned()).collect();
+        selections(&features, pairs).iter().map(|selection| selection.join(" ")).collect()
     }
 
     #[test]
@@ -129,26 +95,15 @@ mod tests {
     #[test]
     fn pairs_are_tried_where_wanted() {
         let pairs = rendered(&["a", "b", "c"], true);
-        assert_eq!(
-            pairs
-                .iter()
-                .filter(|selection| selection.contains(','))
-                .count(),
-            3
-        );
+        assert_eq!(pairs.iter().filter(|selection| selection.contains(',')).count(), 3);
         assert_eq!(pairs.last().unwrap(), "--all-features");
     }
 
     #[test]
     fn name_and_features_come_from_the_manifest() {
-        let manifest = "[package]\nname = \"x\"\n[features]\ndefault = []\ndocker = []\n"
-            .parse()
-            .unwrap();
+        let manifest = "[package]\nname = \"x\"\n[features]\ndefault = []\ndocker = []\n".parse().unwrap();
         let (name, features) = describe(&manifest).unwrap();
         assert_eq!(name, "x");
-        assert_eq!(
-            features,
-            BTreeSet::from(["default".to_owned(), "docker".to_owned()])
-        );
+        assert_eq!(features, BTreeSet::from(["default".to_owned(), "docker".to_owned()]));
     }
 }

@@ -23,17 +23,10 @@ const MARKS: [&str; 6] = [
 pub(super) fn violations(file: &Path, text: &str) -> Vec<Violation> {
     let mut found = Vec::new();
     let code = file.extension().is_some_and(|extension| extension != "md");
-    let limit = if file.ends_with("README.md") {
-        README
-    } else {
-        FILE
-    };
+    let limit = if file.ends_with("README.md") { README } else { FILE };
     let lines = text.lines().count();
     if lines > limit {
-        found.push(Violation::new(
-            0,
-            format!("{lines} lines; at most {limit}, one concept a file"),
-        ));
+        found.push(Violation::new(0, format!("{lines} lines; at most {limit}, one concept a file")));
     }
     if code {
         for (number, line) in (1..).zip(text.lines()) {
@@ -70,15 +63,10 @@ fn allows_without_reason(text: &str) -> Vec<Violation> {
             continue;
         }
         let attribute = attribute(rest);
-        let switches_off = ["allow(", "expect("]
-            .iter()
-            .any(|name| attribute.contains(name));
+        let switches_off = ["allow(", "expect("].iter().any(|name| attribute.contains(name));
         if switches_off && !attribute.contains("reason") {
             let line = before.matches('\n').count() + 1;
-            found.push(Violation::new(
-                line,
-                "lint switched off without `reason = \"...\"`",
-            ));
+            found.push(Violation::new(line, "lint switched off without `reason = \"...\"`"));
         }
     }
     found.sort_by_key(|violation| violation.line);
@@ -107,10 +95,7 @@ mod tests {
     use super::*;
 
     fn lines(file: &str, text: &str) -> Vec<usize> {
-        violations(Path::new(file), text)
-            .iter()
-            .map(|violation| violation.line)
-            .collect()
+        violations(Path::new(file), text).iter().map(|violation| violation.line).collect()
     }
 
     #[test]
@@ -123,10 +108,7 @@ mod tests {
     #[test]
     fn marks_of_unfinished_work_are_found_as_words() {
         let mark = MARKS[0];
-        assert_eq!(
-            lines("a.rs", &format!("fn a() {{}}\n// {mark}: rest\n")),
-            [2]
-        );
+        assert_eq!(lines("a.rs", &format!("fn a() {{}}\n// {mark}: rest\n")), [2]);
         assert_eq!(lines("a.rs", &format!("let X{mark}S = 1;\n")), []);
         assert_eq!(lines("a.rs", &format!("    {}\n", MARKS[3])), [1]);
         assert_eq!(lines("a.md", mark), []);
@@ -135,11 +117,8 @@ mod tests {
     #[test]
     fn lints_are_switched_off_with_a_reason_only() {
         let bare = concat!("#[", "allow(dead_code)]\nfn a() {}\n");
-        let reasoned = concat!(
-            "#[",
-            "allow(dead_code, reason = \"a [test]\")]\nfn a() {}\n"
-        );
-        let conditional = concat!("fn b() {}\n#![", "cfg_attr(test, allow(dead_code))]\n");
+        let reasoned = concat!("#[", "allow(dead_code, reason = \"a [test]\")]\nfn a() {}\n");
+        let conditional = concat!("fn b() {}\n#", "![cfg_attr(test, allow(dead_code))]\n");
         let spread = concat!("#[", "allow(\n  dead_code,\n  reason = \"x\",\n)]\n");
         assert_eq!(lines("a.rs", bare), [1]);
         assert_eq!(lines("a.rs", reasoned), []);

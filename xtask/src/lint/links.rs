@@ -18,23 +18,15 @@ pub(super) fn violations(file: &Path, text: &str) -> Vec<Violation> {
         let linked = if path.is_empty() {
             Some(text.to_owned())
         } else if !folder.join(path).exists() {
-            found.push(Violation::new(
-                line,
-                format!("link to `{path}`, which does not exist"),
-            ));
+            found.push(Violation::new(line, format!("link to `{path}`, which does not exist")));
             continue;
         } else {
-            fs::read_to_string(folder.join(path))
-                .ok()
-                .filter(|_| path.ends_with(".md"))
+            fs::read_to_string(folder.join(path)).ok().filter(|_| path.ends_with(".md"))
         };
         if let Some(linked) = linked.filter(|_| !anchor.is_empty())
             && !anchors(&linked).iter().any(|known| known == anchor)
         {
-            found.push(Violation::new(
-                line,
-                format!("no heading for the anchor `#{anchor}`"),
-            ));
+            found.push(Violation::new(line, format!("no heading for the anchor `#{anchor}`")));
         }
     }
     found
@@ -57,15 +49,10 @@ fn links(text: &str) -> Vec<(usize, String)> {
         // Every second piece between back-ticks is code.
         let plain: String = line.split('`').step_by(2).collect::<Vec<_>>().join("code");
         for (start, _) in plain.match_indices("](") {
-            let target = plain
-                .get(start + 2..)
-                .and_then(|rest| rest.split([')', ' ']).next());
+            let target = plain.get(start + 2..).and_then(|rest| rest.split([')', ' ']).next());
             found.extend(target.map(|target| (number, target.to_owned())));
         }
-        if let Some((_, target)) = plain
-            .strip_prefix('[')
-            .and_then(|rest| rest.split_once("]: "))
-        {
+        if let Some((_, target)) = plain.strip_prefix('[').and_then(|rest| rest.split_once("]: ")) {
             found.push((number, target.trim().to_owned()));
         }
     }
@@ -78,9 +65,7 @@ fn anchors(text: &str) -> Vec<String> {
         .filter_map(|(_, line)| line.strip_prefix('#'))
         .map(|heading| {
             let heading = heading.trim_start_matches('#').trim().to_lowercase();
-            let kept = heading
-                .chars()
-                .filter(|c| c.is_alphanumeric() || matches!(c, ' ' | '-' | '_'));
+            let kept = heading.chars().filter(|c| c.is_alphanumeric() || matches!(c, ' ' | '-' | '_'));
             kept.map(|c| if c == ' ' { '-' } else { c }).collect()
         })
         .collect()
@@ -94,11 +79,7 @@ mod tests {
     fn links_are_found_outside_of_code() {
         let text = "See [a](docs/a.md) and [b](b.md#part \"title\").\n\
                     `[c](c.md)`\n```\n[d](d.md)\n```\n[e]: e.md\n";
-        let expected = [
-            (1, "docs/a.md".into()),
-            (1, "b.md#part".into()),
-            (6, "e.md".into()),
-        ];
+        let expected = [(1, "docs/a.md".into()), (1, "b.md#part".into()), (6, "e.md".into())];
         assert_eq!(links(text), expected);
     }
 
@@ -113,13 +94,7 @@ mod tests {
         let text = "# Here\n[ok](#here) [ok](Cargo.toml) [ok](https://example.org/x)\n\
                     [dead](no/such.md) [dead](#there)\n";
         let found = violations(Path::new("README.md"), text);
-        assert_eq!(
-            found
-                .iter()
-                .map(|violation| violation.line)
-                .collect::<Vec<_>>(),
-            [3, 3]
-        );
+        assert_eq!(found.iter().map(|violation| violation.line).collect::<Vec<_>>(), [3, 3]);
         assert!(found[0].what.contains("no/such.md") && found[1].what.contains("#there"));
     }
 }

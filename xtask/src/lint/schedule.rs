@@ -14,21 +14,13 @@ const SUMS: &str = "SHA256SUMS";
 /// Compares every schedule with its recorded hash.
 pub(super) fn violations(root: &Path) -> Result<Vec<String>> {
     let folder = root.join(FOLDER);
-    let sums = fs::read_to_string(folder.join(SUMS))
-        .with_context(|| format!("cannot read {FOLDER}/{SUMS}"))?;
-    let mut recorded: BTreeMap<&str, &str> = sums
-        .lines()
-        .filter_map(|line| line.split_once("  "))
-        .map(|(sum, name)| (name, sum))
-        .collect();
+    let sums = fs::read_to_string(folder.join(SUMS)).with_context(|| format!("cannot read {FOLDER}/{SUMS}"))?;
+    let mut recorded: BTreeMap<&str, &str> =
+        sums.lines().filter_map(|line| line.split_once("  ")).map(|(sum, name)| (name, sum)).collect();
     let mut found = Vec::new();
     for entry in fs::read_dir(&folder).with_context(|| format!("cannot read {FOLDER}"))? {
         let path = entry?.path();
-        let name = path
-            .file_name()
-            .unwrap_or_default()
-            .to_string_lossy()
-            .into_owned();
+        let name = path.file_name().unwrap_or_default().to_string_lossy().into_owned();
         if !name.ends_with(".toml") {
             continue;
         }
@@ -42,11 +34,7 @@ pub(super) fn violations(root: &Path) -> Result<Vec<String>> {
             None => found.push(format!("{FOLDER}/{name} is new: add `{sum}  {name}` to {FOLDER}/{SUMS}")),
         }
     }
-    found.extend(
-        recorded
-            .keys()
-            .map(|name| format!("{FOLDER}/{name} is gone, but {SUMS} lists it")),
-    );
+    found.extend(recorded.keys().map(|name| format!("{FOLDER}/{name} is gone, but {SUMS} lists it")));
     found.sort();
     Ok(found)
 }
