@@ -4,7 +4,7 @@ use std::time::{Duration, Instant};
 
 use bytes::Bytes;
 
-use crate::{Amount, Env, Gas, GasSchedule, Journal, Outcome, Overlay, Return, StateError, Target, Trap};
+use crate::{Address, Amount, Env, Gas, GasSchedule, Journal, Outcome, Overlay, Return, StateError, Target, Trap};
 
 /// All that a running contract can do. The dispatcher implements it; runtimes hand it to their contracts in the form of
 /// their engine.
@@ -96,13 +96,16 @@ pub struct CallRequest {
     pub is_static: bool,
     /// True when the overlay has moved the value already, so that the dispatcher must not.
     pub value_moved: bool,
+    /// On whose behalf, when it is not the frame's own contract: an engine with frames of its own (the EVM) names the inner
+    /// account. Default: the frame's contract.
+    pub caller: Option<Address>,
 }
 
 impl CallRequest {
     /// A call without value, with as much gas as the rules allow.
     pub fn new(to: impl Into<Target>, method: impl Into<Arc<str>>, input: impl Into<Bytes>) -> Self {
         let (to, method, input) = (to.into(), method.into(), input.into());
-        Self { to, method, input, value: Amount::ZERO, gas: None, is_static: false, value_moved: false }
+        Self { to, method, input, value: Amount::ZERO, gas: None, is_static: false, value_moved: false, caller: None }
     }
 }
 

@@ -133,6 +133,16 @@ pub enum ArgumentError {
         /// What is wrong with it.
         why: String,
     },
+    /// Several methods of the name, of which the arguments fit none or more than one.
+    #[error("'{method}' is overloaded, and {found} arguments do not tell which one is meant; give a whole signature: {}", .candidates.join(", "))]
+    Overload {
+        /// The name.
+        method: String,
+        /// How many arguments there were.
+        found: usize,
+        /// The overloads' signatures.
+        candidates: Vec<String>,
+    },
     /// Text arguments for a contract whose interface is not known.
     #[error("the contract does not describe its methods; give the encoded arguments instead of text")]
     NoInterface,
