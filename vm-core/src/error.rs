@@ -171,6 +171,14 @@ pub enum Refusal {
         /// The setting that raises it.
         key: &'static str,
     },
+    /// The state belongs to another gas schedule.
+    #[error("the state was created with gas schedule {found}, but this vm has {expected}; start it with the state's schedule")]
+    Schedule {
+        /// The hash that this machine has.
+        expected: String,
+        /// The hash that is stored.
+        found: String,
+    },
     /// The sender cannot pay the value.
     #[error("the balance of {0} does not cover the value")]
     Balance(crate::Address),

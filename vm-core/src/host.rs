@@ -150,6 +150,12 @@ pub enum HostFault {
     /// The host is shutting down.
     #[error("the vm is stopping; try again after it has restarted")]
     Stopping,
+    /// Too many requests wait already.
+    #[error("{queue} requests wait already; try again later, or raise vm.limits.queue")]
+    Busy {
+        /// The limit of the queue.
+        queue: usize,
+    },
     /// The state could not be read or written.
     #[error(transparent)]
     State(#[from] StateError),

@@ -48,6 +48,39 @@ pub enum Transition {
     Revoke,
 }
 
+/// The steps that are requests of their own; the others belong to deploy and upgrade.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, serde::Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Change {
+    /// No calls for now.
+    Freeze,
+    /// Calls again.
+    Unfreeze,
+    /// No calls any more.
+    Revoke,
+}
+
+impl Change {
+    /// The name used in messages and metrics.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Freeze => "freeze",
+            Self::Unfreeze => "unfreeze",
+            Self::Revoke => "revoke",
+        }
+    }
+}
+
+impl From<Change> for Transition {
+    fn from(change: Change) -> Self {
+        match change {
+            Change::Freeze => Self::Freeze,
+            Change::Unfreeze => Self::Unfreeze,
+            Change::Revoke => Self::Revoke,
+        }
+    }
+}
+
 /// A step that the state machine does not have.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 #[error("a contract that is {from} cannot become {to}")]

@@ -1,4 +1,4 @@
-use crate::{Address, ContractName, Transition};
+use crate::{Address, Change, ContractName};
 
 /// What somebody wants to do.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -14,7 +14,7 @@ pub enum Action<'a> {
     /// Replace the code.
     Upgrade,
     /// Freeze, unfreeze or revoke.
-    Change(Transition),
+    Change(Change),
 }
 
 /// A question to the authorizer.
@@ -51,10 +51,7 @@ impl Access<'_> {
             Action::Deploy => "deploy".into(),
             Action::Call { method } => format!("call '{method}' of"),
             Action::Upgrade => "upgrade".into(),
-            Action::Change(Transition::Freeze) => "freeze".into(),
-            Action::Change(Transition::Unfreeze) => "unfreeze".into(),
-            Action::Change(Transition::Revoke) => "revoke".into(),
-            Action::Change(Transition::Activate | Transition::BeginUpgrade) => "change".into(),
+            Action::Change(change) => change.as_str().into(),
         };
         Denied { actor: self.actor, action, contract: self.contract.clone(), rule: rule.into() }
     }

@@ -1,8 +1,8 @@
 use async_trait::async_trait;
 
 use crate::{
-    ContractRecord, DeployRequest, Height, InvokeRequest, Lifecycle, Limits, MetricsSnapshot, ProviderStatus, Receipt, RuntimeKind,
-    TransitionRequest, UpgradeRequest, VmError,
+    ChangeRequest, ContractRecord, DeployRequest, Height, InvokeRequest, Lifecycle, Limits, MetricsSnapshot, ProviderStatus, Receipt,
+    RuntimeKind, UpgradeRequest, VmError,
 };
 
 /// The facade of a virtual machine: one lifecycle over all its runtimes. [`Vm`](crate::Vm) implements it.
@@ -10,13 +10,14 @@ use crate::{
 /// Dropping a returned future does not stop what was asked for; its result is then lost, its effects are not.
 #[async_trait]
 pub trait VmProvider: Send + Sync {
-    /// Checks the state against the gas schedule, and readies the runtimes.
+    /// Checks the state against the gas schedule, and stores the schedule's hash in a new state.
     ///
     /// # Errors
-    /// When the state was created with another schedule, or a runtime's surroundings are missing.
+    /// When the state was created with another schedule, or does not answer.
     async fn init(&self) -> Result<(), VmError>;
 
-    /// Begins to take requests; calls [`init`](Self::init) if that was not done.
+    /// Starts the runtimes and begins to take requests; calls [`init`](Self::init) if that was not done. A runtime that does
+    /// not start is logged and shown by [`status`](Self::status); the others work without it.
     ///
     /// # Errors
     /// As [`init`](Self::init).
@@ -57,7 +58,7 @@ pub trait VmProvider: Send + Sync {
     ///
     /// # Errors
     /// When it is not permitted, or the state machine has no such step.
-    async fn change(&self, request: TransitionRequest) -> Result<ContractRecord, VmError>;
+    async fn change(&self, request: ChangeRequest) -> Result<ContractRecord, VmError>;
 
     /// How the machine is.
     fn status(&self) -> VmStatus;

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 
-use crate::{Address, Amount, Argument, Arguments, Block, Code, ContractName, Gas, Target, Transition, Version};
+use crate::{Address, Amount, Argument, Arguments, Block, Change, Code, ContractName, Gas, Target, Version};
 
 /// Who pays for what: the parts that all requests share.
 #[derive(Debug, Clone)]
@@ -166,13 +166,13 @@ impl UpgradeRequest {
 
 sender_setters!(UpgradeRequest);
 
-/// A step in a contract's life other than deployment and upgrade: freeze, unfreeze, revoke.
+/// A step in a contract's life other than deployment and upgrade.
 #[derive(Debug, Clone)]
-pub struct TransitionRequest {
+pub struct ChangeRequest {
     /// The contract.
     pub name: ContractName,
     /// The step.
-    pub transition: Transition,
+    pub change: Change,
     /// Who asks for it.
     pub caller: Address,
 }

@@ -88,6 +88,10 @@ pub struct WasmPrices {
     pub call: u64,
     /// An indirect call.
     pub call_indirect: u64,
+    /// A call of the host, in addition to the host's operation.
+    pub host_call: u64,
+    /// Deriving the address of a name.
+    pub address_of: u64,
     /// A memory or table operation, in addition to its length.
     pub bulk: u64,
     /// `memory.grow` and `table.grow`, in addition to their length.
@@ -100,6 +104,8 @@ pub struct WasmPrices {
     pub page: u64,
     /// A fresh instance.
     pub instance: u64,
+    /// Each function and global of the instance.
+    pub instance_item: u64,
 }
 
 /// Prices of the EVM.

@@ -1,0 +1,99 @@
+use std::sync::Arc;
+
+use futures_executor::block_on;
+
+use crate::metrics::Metrics;
+use crate::prepared::PreparedCache;
+use crate::record::load_code;
+use crate::{
+    Account, Authorizer, Code, CodeHash, Contract, ContractName, ContractRecord, GasSchedule, HostFault, Journal, Limits, PrepareError,
+    Refusal, RuntimeKind, RuntimeProvider, StateError, Target,
+};
+
+/// What all transactions of a machine share.
+pub(crate) struct Core {
+    pub(crate) runtimes: [Option<Arc<dyn RuntimeProvider>>; 4],
+    /// Executes calls to addresses without record.
+    pub(crate) accounts: Option<(RuntimeKind, Arc<dyn Contract>)>,
+    pub(crate) prepared: PreparedCache,
+    pub(crate) schedule: Arc<GasSchedule>,
+    pub(crate) limits: Limits,
+    pub(crate) authorizer: Arc<dyn Authorizer>,
+    pub(crate) metrics: Metrics,
+}
+
+/// Who a call goes to, found and ready.
+pub(crate) struct Resolved {
+    /// `None` for an address without record.
+    pub(crate) record: Option<ContractRecord>,
+    pub(crate) runtime: RuntimeKind,
+    pub(crate) contract: Arc<dyn Contract>,
+}
+
+/// Why nobody was found.
+pub(crate) enum Unresolved {
+    Refused(Refusal),
+    Fault(HostFault),
+}
+
+impl From<StateError> for Unresolved {
+    fn from(error: StateError) -> Self {
+        Self::Fault(error.into())
+    }
+}
+
+impl From<PrepareError> for Unresolved {
+    fn from(error: PrepareError) -> Self {
+        match error {
+            // Deployed code passed this check before: now it is the host that differs.
+            PrepareError::Code(error) => Self::Fault(HostFault::Internal(error.to_string())),
+            PrepareError::Fault(fault) => Self::Fault(fault),
+        }
+    }
+}
+
+impl Core {
+    pub(crate) fn runtime(&self, kind: RuntimeKind) -> Result<&Arc<dyn RuntimeProvider>, Refusal> {
+        self.runtimes.get(kind.index()).and_then(Option::as_ref).ok_or(Refusal::NoRuntime(kind))
+    }
+
+    pub(crate) fn providers(&self) -> impl Iterator<Item = &Arc<dyn RuntimeProvider>> {
+        self.runtimes.iter().flatten()
+    }
+
+    /// Makes verified code callable.
+    pub(crate) fn prepare(&self, code: &Code, hash: CodeHash) -> Result<Arc<dyn Contract>, PrepareError> {
+        let provider = self.runtime(code.runtime).map_err(|refusal| HostFault::Internal(refusal.to_string()))?;
+        self.prepared.get(hash, &self.metrics, || block_on(provider.prepare(code)))
+    }
+
+    /// Finds the contract of a target and makes it callable, whatever its state of life.
+    pub(crate) fn resolve(&self, journal: &Journal, target: &Target) -> Result<Resolved, Unresolved> {
+        let name = match target {
+            Target::Name(name) => Some(name.clone()),
+            Target::Address(address) => Account::load(journal, address)?.contract,
+        };
+        let unknown = || Unresolved::Refused(Refusal::UnknownContract(target.clone()));
+        let Some(name) = name else {
+            let (runtime, contract) = self.accounts.clone().ok_or_else(unknown)?;
+            return Ok(Resolved { record: None, runtime, contract });
+        };
+        let record = ContractRecord::load(journal, &name)?.ok_or_else(unknown)?;
+        let contract = self.load(journal, &name, &record)?;
+        Ok(Resolved { runtime: record.runtime, record: Some(record), contract })
+    }
+
+    fn load(&self, journal: &Journal, name: &ContractName, record: &ContractRecord) -> Result<Arc<dyn Contract>, Unresolved> {
+        let provider = self.runtime(record.runtime).map_err(Unresolved::Refused)?;
+        self.prepared.get(record.code, &self.metrics, || {
+            let fault = |message: String| Unresolved::Fault(HostFault::Load { contract: name.to_string(), message });
+            let code = load_code(journal, &record.code)?.ok_or_else(|| fault("its code is missing in the state".into()))?;
+            // The code was accepted when it was deployed; a host that now refuses it has other settings than before.
+            provider.verify(&code).map_err(|error| fault(error.to_string()))?;
+            match block_on(provider.prepare(&code)) {
+                Err(PrepareError::Code(error)) => Err(fault(error.to_string())),
+                other => other.map_err(Unresolved::from),
+            }
+        })
+    }
+}

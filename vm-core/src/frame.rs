@@ -1,0 +1,205 @@
+use bytes::Bytes;
+
+use crate::gas::Meter;
+use crate::transaction::Transaction;
+use crate::{
+    CallRequest, ContractName, Env, Event, Gas, GasSchedule, Host, HostFault, Interrupt, Journal, KeyRange, LogLevel, Outcome, Overlay,
+    StateError, StateKey, Stop, TransactionHost, Trap,
+};
+
+/// What one running contract sees of its transaction.
+pub(crate) struct Frame<'t, 'c> {
+    transaction: &'t mut Transaction<'c>,
+    env: Env,
+    meter: Meter,
+    /// True while the overlay is out that was in the transaction before.
+    overlay_out: bool,
+}
+
+impl<'t, 'c> Frame<'t, 'c> {
+    pub(crate) fn new(transaction: &'t mut Transaction<'c>, env: Env, meter: Meter) -> Self {
+        Self { transaction, env, meter, overlay_out: false }
+    }
+
+    pub(crate) fn into_parts(self) -> (Meter, Env) {
+        (self.meter, self.env)
+    }
+
+    fn name(&self) -> Result<&ContractName, Stop> {
+        // Only EVM accounts are nameless, and their runtime keeps storage in its own space.
+        self.env.name.as_ref().ok_or(Stop::Trap(Trap::BadHostCall))
+    }
+
+    fn key(&self, key: &[u8]) -> Result<StateKey, Stop> {
+        if key.len() > self.transaction.core.limits.key_size {
+            return Err(Trap::BadHostCall.into());
+        }
+        Ok(StateKey::contract(self.name()?, key))
+    }
+
+    fn changing(&self) -> Result<(), Stop> {
+        if self.env.is_static { Err(Trap::StaticViolation.into()) } else { Ok(()) }
+    }
+
+    fn state<T>(&mut self, result: Result<T, StateError>) -> Result<T, Stop> {
+        result.map_err(|error| self.transaction.fail(error.into()).into())
+    }
+
+    fn prices(&self) -> &crate::HostPrices {
+        &self.transaction.core.schedule.host
+    }
+}
+
+impl Host for Frame<'_, '_> {
+    fn env(&self) -> &Env {
+        &self.env
+    }
+
+    fn get(&mut self, key: &[u8]) -> Result<Option<Bytes>, Stop> {
+        let price = self.prices().get;
+        self.charge(price.of(key.len()))?;
+        let key = self.key(key)?;
+        let value = self.transaction.journal.get(&key);
+        let value = self.state(value)?;
+        let words = value.as_ref().map_or(0, |value| value.len().div_ceil(32));
+        self.charge(Gas::new(price.word).times(words as u64))?;
+        Ok(value)
+    }
+
+    fn put(&mut self, key: &[u8], value: &[u8]) -> Result<(), Stop> {
+        self.charge(self.prices().put.of(key.len().saturating_add(value.len())))?;
+        self.changing()?;
+        if value.len() > self.transaction.core.limits.value_size {
+            return Err(Trap::BadHostCall.into());
+        }
+        let key = self.key(key)?;
+        self.transaction.journal.put(key, Bytes::copy_from_slice(value));
+        Ok(())
+    }
+
+    fn delete(&mut self, key: &[u8]) -> Result<(), Stop> {
+        self.charge(self.prices().delete.of(key.len()))?;
+        self.changing()?;
+        let key = self.key(key)?;
+        self.transaction.journal.delete(key);
+        Ok(())
+    }
+
+    fn scan(&mut self, start: &[u8], end: &[u8], limit: usize) -> Result<Vec<(Bytes, Bytes)>, Stop> {
+        let price = self.prices().scan_entry;
+        self.charge(self.prices().scan.of(start.len().saturating_add(end.len())))?;
+        let limits = &self.transaction.core.limits;
+        if start.len() > limits.key_size || end.len() > limits.key_size {
+            return Err(Trap::BadHostCall.into());
+        }
+        // No more is read than the gas can pay for.
+        let affordable = self.meter.left().get() / price.base.max(1) + 1;
+        let limit = limit.min(limits.scan_entries).min(usize::try_from(affordable).unwrap_or(usize::MAX));
+        let range = KeyRange::contract(self.name()?, start, end);
+        let entries = self.transaction.journal.scan(&range, limit);
+        let mut found = Vec::new();
+        for (key, value) in self.state(entries)? {
+            let key = Bytes::copy_from_slice(key.suffix().unwrap_or_default());
+            self.charge(price.of(key.len().saturating_add(value.len())))?;
+            found.push((key, value));
+        }
+        Ok(found)
+    }
+
+    fn emit(&mut self, topics: Vec<Bytes>, data: Bytes) -> Result<(), Stop> {
+        let size = topics.iter().map(Bytes::len).fold(data.len(), usize::saturating_add);
+        self.charge(self.prices().emit.of(size))?;
+        self.changing()?;
+        if size > self.transaction.core.limits.event_size {
+            return Err(Trap::BadHostCall.into());
+        }
+        let event = Event { address: self.env.this, contract: self.env.name.clone(), topics, data };
+        self.transaction.journal.emit(event);
+        Ok(())
+    }
+
+    fn call(&mut self, request: CallRequest) -> Result<Outcome, Stop> {
+        let size = request.method.len().saturating_add(request.input.len());
+        self.charge(self.prices().call.of(size))?;
+        if !request.value.is_zero() {
+            self.charge(self.prices().transfer.of(0))?;
+            if self.env.is_static || request.is_static {
+                return Err(Trap::StaticViolation.into());
+            }
+        }
+        if size > self.transaction.core.limits.input_size {
+            return Err(Trap::BadHostCall.into());
+        }
+        let most = self.meter.left().all_but_one_64th();
+        let gas = request.gas.map_or(most, |gas| gas.min(most));
+        self.charge(gas)?;
+        let outcome = self.transaction.call(&self.env, request, gas)?;
+        self.meter.give_back(gas.saturating_sub(outcome.gas_used));
+        Ok(outcome)
+    }
+
+    fn charge(&mut self, gas: Gas) -> Result<(), Stop> {
+        self.transaction.check()?;
+        self.meter.charge(gas).map_err(|_| Trap::OutOfGas.into())
+    }
+
+    fn gas_left(&self) -> Gas {
+        self.meter.left()
+    }
+
+    fn log(&mut self, level: LogLevel, message: &str) -> Result<(), Stop> {
+        self.charge(self.prices().log.of(message.len()))?;
+        let contract = self.env.name.as_ref().map_or("", ContractName::as_str);
+        let transaction = self.transaction.id;
+        match level {
+            LogLevel::Trace => tracing::trace!(target: "vm::contract", contract, transaction, "{message}"),
+            LogLevel::Debug => tracing::debug!(target: "vm::contract", contract, transaction, "{message}"),
+            LogLevel::Info => tracing::info!(target: "vm::contract", contract, transaction, "{message}"),
+            LogLevel::Warn => tracing::warn!(target: "vm::contract", contract, transaction, "{message}"),
+            LogLevel::Error => tracing::error!(target: "vm::contract", contract, transaction, "{message}"),
+        }
+        Ok(())
+    }
+
+    fn transaction(&mut self) -> &mut dyn TransactionHost {
+        self
+    }
+}
+
+impl TransactionHost for Frame<'_, '_> {
+    fn journal(&self) -> Journal {
+        self.transaction.journal.clone()
+    }
+
+    fn take_overlay(&mut self) -> Option<Box<dyn Overlay>> {
+        let overlay = self.transaction.take_overlay();
+        self.overlay_out |= overlay.is_some();
+        overlay
+    }
+
+    fn put_overlay(&mut self, overlay: Box<dyn Overlay>) {
+        // The first time it is put in without having been taken out, it is new.
+        self.transaction.put_overlay(overlay, !self.overlay_out);
+        self.overlay_out = true;
+    }
+
+    fn interrupt(&self) -> &Interrupt {
+        &self.transaction.interrupt
+    }
+
+    fn schedule(&self) -> &GasSchedule {
+        &self.transaction.core.schedule
+    }
+
+    fn id(&self) -> u64 {
+        self.transaction.id
+    }
+
+    fn refund(&mut self, gas: Gas) {
+        self.meter.give_back(gas);
+    }
+
+    fn fail(&mut self, fault: HostFault) {
+        self.transaction.fail(fault);
+    }
+}

@@ -1,0 +1,200 @@
+//! The contract manager: deploy, invoke, query, upgrade and change, each as one transaction in named phases.
+//!
+//! Nothing here commits. A phase that fails drops the transaction with all that it did.
+
+mod change;
+mod deploy;
+mod invoke;
+mod upgrade;
+
+use std::sync::Arc;
+use std::time::Duration;
+
+pub(crate) use change::change;
+pub(crate) use deploy::deploy;
+pub(crate) use invoke::invoke;
+pub(crate) use upgrade::upgrade;
+
+use crate::core::Core;
+use crate::error::InPhase;
+use crate::transaction::{Entering, Transaction};
+use crate::{
+    Action, Address, Arguments, Block, Call, Changes, Code, CodeHash, Contract, ContractRecord, Encoded, Entry, ErrorKind, Gas, Height,
+    Interrupt, Journal, Outcome, Phase, Price, ReadSet, Receipt, Refusal, RuntimeKind, Sender, StateView, Status, Target, VmError, WriteSet,
+};
+
+/// What a transaction builds on.
+pub(crate) struct Base<'c> {
+    pub(crate) core: &'c Core,
+    pub(crate) view: Arc<dyn StateView>,
+    pub(crate) block: &'c Block,
+    pub(crate) interrupt: Interrupt,
+    pub(crate) id: u64,
+}
+
+/// A transaction that ran to its end: what to commit, and what to answer.
+pub(crate) struct Executed {
+    receipt: Receipt,
+    changes: Changes,
+}
+
+impl Executed {
+    /// What a failed transaction wrote and emitted is gone; what it read decided its result.
+    fn new(receipt: Receipt, mut changes: Changes) -> Self {
+        if !receipt.status.is_success() {
+            changes.writes = WriteSet::default();
+            changes.events = Vec::new();
+        }
+        Self { receipt, changes }
+    }
+
+    pub(crate) fn into_parts(self) -> (Receipt, Changes) {
+        (self.receipt, self.changes)
+    }
+}
+
+impl Receipt {
+    /// Puts the changes into their receipt.
+    pub(crate) fn with(mut self, changes: Changes) -> Self {
+        (self.reads, self.writes, self.events) = (changes.reads, changes.writes, changes.events);
+        self
+    }
+}
+
+impl<'c> Base<'c> {
+    fn begin(&self, sender: &Sender) -> Transaction<'c> {
+        let block = sender.block.clone().unwrap_or_else(|| Arc::new(self.block.after(self.view.height())));
+        let journal = Journal::new(self.view.clone());
+        Transaction::new(self.core, journal, self.interrupt.clone(), self.id, sender.caller, block)
+    }
+}
+
+/// Runs a phase in its span and names it in its error.
+fn phase<T, E: Into<ErrorKind>>(phase: Phase, run: impl FnOnce() -> Result<T, E>) -> Result<T, VmError> {
+    let span = tracing::debug_span!(target: "vm::phase", "phase", name = phase.as_str());
+    span.in_scope(run).phase(phase)
+}
+
+impl Core {
+    fn authorize(&self, actor: Address, action: Action<'_>, record: &ContractRecord) -> Result<(), Refusal> {
+        let access = crate::Access { actor, action, contract: &record.name, owner: Some(record.owner) };
+        Ok(self.authorizer.authorize(&access)?)
+    }
+
+    fn gas_limit(&self, sender: &Sender) -> Gas {
+        sender.gas.map_or(self.limits.gas, |gas| gas.min(self.limits.gas))
+    }
+
+    /// What is left for the contract when the transaction itself is paid.
+    fn admit_gas(limit: Gas, price: Price, bytes: usize) -> Result<Gas, Refusal> {
+        let needed = price.of(bytes);
+        limit.checked_sub(needed).ok_or(Refusal::Gas { limit, needed })
+    }
+
+    fn admit_code(&self, code: &Code) -> Result<(), Refusal> {
+        let (found, limit) = (code.bytes.len(), self.limits.code_size);
+        too_large("the code", found, limit, "vm.limits.code_size")
+    }
+
+    fn verify(&self, code: &Code) -> Result<(), Refusal> {
+        Ok(self.runtime(code.runtime)?.verify(code)?)
+    }
+
+    fn encode(&self, contract: &dyn Contract, method: &str, arguments: &Arguments) -> Result<Encoded, Refusal> {
+        let encoded = contract.interface().encode(method, arguments)?;
+        let size = encoded.method.len().saturating_add(encoded.input.len());
+        too_large("the encoded arguments", size, self.limits.input_size, "vm.limits.input_size")?;
+        Ok(encoded)
+    }
+}
+
+fn too_large(what: &'static str, found: usize, limit: usize, key: &'static str) -> Result<(), Refusal> {
+    if found <= limit {
+        return Ok(());
+    }
+    Err(Refusal::TooLarge { what, found: found as u64, limit: limit as u64, key })
+}
+
+/// Forgets code that was prepared for a deployment or upgrade that then failed.
+struct Provisional<'c> {
+    core: &'c Core,
+    hash: CodeHash,
+    keep: bool,
+}
+
+impl<'c> Provisional<'c> {
+    fn new(core: &'c Core, hash: CodeHash) -> Self {
+        Self { core, hash, keep: core.prepared.contains(&hash) }
+    }
+
+    fn keep(mut self) {
+        self.keep = true;
+    }
+}
+
+impl Drop for Provisional<'_> {
+    fn drop(&mut self) {
+        if !self.keep {
+            self.core.prepared.remove(&self.hash);
+        }
+    }
+}
+
+/// What a receipt says apart from the outcome.
+struct About {
+    target: Target,
+    record: Option<ContractRecord>,
+    runtime: RuntimeKind,
+    method: String,
+    gas_limit: Gas,
+    height: Height,
+}
+
+impl About {
+    /// The receipt of an outcome, still without the changes.
+    fn receipt(self, contract: &dyn Contract, outcome: Outcome) -> Receipt {
+        let Self { target, record, runtime, method, gas_limit, height } = self;
+        let interface = contract.interface();
+        let text = match &outcome.status {
+            Status::Success => interface.decode_output(&method, &outcome.output),
+            Status::Revert => interface.decode_revert(&outcome.output),
+            Status::Trap(_) => None,
+        };
+        Receipt {
+            target,
+            contract: record.map(|record| record.name),
+            runtime,
+            method,
+            status: outcome.status,
+            output: outcome.output,
+            text,
+            gas_used: outcome.gas_used,
+            gas_limit,
+            events: Vec::new(),
+            reads: ReadSet::default(),
+            writes: WriteSet::default(),
+            height,
+            duration: Duration::ZERO,
+        }
+    }
+}
+
+/// Enters a contract at the top of a transaction.
+struct Top<'r> {
+    runtime: RuntimeKind,
+    contract: &'r Arc<dyn Contract>,
+    record: Option<&'r ContractRecord>,
+    this: Address,
+    entry: Entry,
+    encoded: Encoded,
+    sender: &'r Sender,
+    gas: Gas,
+    is_static: bool,
+}
+
+fn enter(transaction: &mut Transaction<'_>, top: Top<'_>) -> Result<Outcome, crate::HostFault> {
+    let name = top.record.map(|record| record.name.clone());
+    let env = transaction.env(top.this, name, top.sender.value, top.is_static);
+    let call = Call { entry: top.entry, method: top.encoded.method, input: top.encoded.input };
+    transaction.enter(Entering { runtime: top.runtime, contract: top.contract.clone(), env, call, gas: top.gas, value_moved: false })
+}

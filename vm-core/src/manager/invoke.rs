@@ -1,0 +1,43 @@
+use super::{About, Base, Executed, Top, enter, phase};
+use crate::core::{Core, Resolved, Unresolved};
+use crate::{Action, Entry, ErrorKind, InvokeRequest, Phase, Refusal, VmError};
+
+impl From<Unresolved> for ErrorKind {
+    fn from(unresolved: Unresolved) -> Self {
+        match unresolved {
+            Unresolved::Refused(refusal) => refusal.into(),
+            Unresolved::Fault(fault) => fault.into(),
+        }
+    }
+}
+
+/// load → environment → validate → execute; the commit follows outside. A query is the same without changes.
+pub(crate) fn invoke(base: &Base<'_>, request: &InvokeRequest, is_static: bool) -> Result<Executed, VmError> {
+    let core = base.core;
+    let mut transaction = base.begin(&request.sender);
+    let gas_limit = core.gas_limit(&request.sender);
+
+    let Resolved { record, runtime, contract } = phase(Phase::Load, || core.resolve(&transaction.journal, &request.target))?;
+    if let Some(record) = &record {
+        phase(Phase::Load, || match record.lifecycle {
+            lifecycle if lifecycle.is_callable() => Ok(()),
+            lifecycle => Err(Refusal::NotCallable { name: record.name.clone(), lifecycle }),
+        })?;
+        let action = Action::Call { method: &request.method };
+        phase(Phase::Permission, || core.authorize(request.sender.caller, action, record))?;
+    }
+    let encoded = phase(Phase::Validate, || core.encode(&*contract, &request.method, &request.arguments))?;
+    let size = encoded.method.len() + encoded.input.len();
+    let gas = phase(Phase::Environment, || Core::admit_gas(gas_limit, core.schedule.transaction.invoke, size))?;
+
+    let (this, entry, method) = (request.target.address(), Entry::Invoke, encoded.method.to_string());
+    let top =
+        Top { runtime, contract: &contract, record: record.as_ref(), this, entry, encoded, sender: &request.sender, gas, is_static };
+    let mut outcome = phase(Phase::Execute, || enter(&mut transaction, top))?;
+    outcome.gas_used = outcome.gas_used.saturating_add(gas_limit.saturating_sub(gas));
+
+    let changes = phase(Phase::Execute, || transaction.finish())?;
+    let height = base.view.height();
+    let about = About { target: request.target.clone(), record, runtime, method, gas_limit, height };
+    Ok(Executed::new(about.receipt(&*contract, outcome), changes))
+}

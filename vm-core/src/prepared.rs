@@ -1,0 +1,102 @@
+use std::num::NonZeroUsize;
+use std::sync::{Arc, Mutex, PoisonError};
+
+use lru::LruCache;
+
+use crate::metrics::{Metrics, add};
+use crate::{CodeHash, Contract, PrepareError};
+
+/// Prepared contracts by code hash: least recently used ones go first when the weight exceeds the limit.
+///
+/// Preparing happens outside the cache's lock, once per hash however many ask for it.
+pub(crate) struct PreparedCache {
+    entries: Mutex<Entries>,
+    limit: usize,
+}
+
+struct Entries {
+    slots: LruCache<CodeHash, Arc<Slot>>,
+    weight: usize,
+}
+
+#[derive(Default)]
+struct Slot(Mutex<Option<Arc<dyn Contract>>>);
+
+fn lock<T>(mutex: &Mutex<T>) -> std::sync::MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+impl PreparedCache {
+    pub(crate) fn new(limit: usize) -> Self {
+        Self { entries: Mutex::new(Entries { slots: LruCache::unbounded(), weight: 0 }), limit }
+    }
+
+    /// The prepared contract of a hash; `prepare` makes it if it is not there.
+    pub(crate) fn get<E: From<PrepareError>>(
+        &self,
+        hash: CodeHash,
+        metrics: &Metrics,
+        prepare: impl FnOnce() -> Result<Arc<dyn Contract>, E>,
+    ) -> Result<Arc<dyn Contract>, E> {
+        let slot = lock(&self.entries).slots.get_or_insert(hash, Arc::default).clone();
+        let mut content = lock(&slot.0);
+        if let Some(contract) = &*content {
+            add(&metrics.cache_hits, 1);
+            return Ok(contract.clone());
+        }
+        add(&metrics.cache_misses, 1);
+        let contract = prepare()?;
+        *content = Some(contract.clone());
+        drop(content);
+        self.weigh(contract.weight());
+        Ok(contract)
+    }
+
+    /// True when the hash is prepared.
+    pub(crate) fn contains(&self, hash: &CodeHash) -> bool {
+        let slot = lock(&self.entries).slots.peek(hash).cloned();
+        slot.is_some_and(|slot| lock(&slot.0).is_some())
+    }
+
+    /// Forgets a hash: its contract is released as soon as no call uses it.
+    pub(crate) fn remove(&self, hash: &CodeHash) {
+        let removed = {
+            let mut entries = lock(&self.entries);
+            let removed = entries.slots.pop(hash);
+            entries.weight = entries.weight.saturating_sub(removed.as_deref().map_or(0, Slot::weight));
+            removed
+        };
+        // Releasing may take time (a container is stopped), so it happens outside the lock.
+        drop(removed);
+    }
+
+    /// Forgets everything.
+    pub(crate) fn clear(&self) {
+        let removed = {
+            let mut entries = lock(&self.entries);
+            entries.weight = 0;
+            std::mem::replace(&mut entries.slots, LruCache::unbounded())
+        };
+        drop(removed);
+    }
+
+    fn weigh(&self, weight: usize) {
+        let mut released = Vec::new();
+        let mut entries = lock(&self.entries);
+        entries.weight += weight;
+        while entries.weight > self.limit && NonZeroUsize::new(entries.slots.len()).is_some_and(|len| len.get() > 1) {
+            let Some((_, slot)) = entries.slots.pop_lru() else { break };
+            entries.weight = entries.weight.saturating_sub(slot.weight());
+            released.push(slot);
+        }
+        drop(entries);
+        drop(released);
+    }
+}
+
+impl Slot {
+    /// A slot that is being filled counts when it is full.
+    fn weight(&self) -> usize {
+        self.0.try_lock().ok().and_then(|content| content.as_ref().map(|contract| contract.weight())).unwrap_or(0)
+    }
+}

@@ -1,0 +1,202 @@
+//! The dispatcher: the call stack of one transaction, over all runtimes.
+
+use std::sync::Arc;
+use std::time::Instant;
+
+use bytes::Bytes;
+
+use crate::account;
+use crate::core::{Core, Unresolved};
+use crate::frame::Frame;
+use crate::gas::Meter;
+use crate::{
+    Access, Action, Address, Block, Call, CallRequest, Changes, Contract, Entry, Env, Gas, HostFault, Interrupt, Journal, Lifecycle,
+    Outcome, Overlay, Refusal, Return, RuntimeKind, Status, Trap,
+};
+
+/// One transaction while it runs. It stays on its thread.
+pub(crate) struct Transaction<'c> {
+    pub(crate) core: &'c Core,
+    pub(crate) journal: Journal,
+    pub(crate) interrupt: Interrupt,
+    pub(crate) id: u64,
+    origin: Address,
+    block: Arc<Block>,
+    overlay: Option<Box<dyn Overlay>>,
+    /// The depth of the frame that put the overlay in.
+    overlay_depth: usize,
+    /// The contracts on the call stack, outermost first.
+    stack: Vec<Address>,
+    /// The first host fault. It decides the transaction, whatever contracts make of it.
+    fault: Option<HostFault>,
+}
+
+/// A call that passed all rules.
+pub(crate) struct Entering {
+    pub(crate) runtime: RuntimeKind,
+    pub(crate) contract: Arc<dyn Contract>,
+    pub(crate) env: Env,
+    pub(crate) call: Call,
+    pub(crate) gas: Gas,
+    pub(crate) value_moved: bool,
+}
+
+impl<'c> Transaction<'c> {
+    pub(crate) fn new(core: &'c Core, journal: Journal, interrupt: Interrupt, id: u64, origin: Address, block: Arc<Block>) -> Self {
+        Self { core, journal, interrupt, id, origin, block, overlay: None, overlay_depth: 0, stack: Vec::new(), fault: None }
+    }
+
+    /// The environment of the transaction's own call.
+    pub(crate) fn env(&self, this: Address, name: Option<crate::ContractName>, value: crate::Amount, is_static: bool) -> Env {
+        Env { this, name, caller: self.origin, origin: self.origin, value, is_static, depth: 0, block: self.block.clone() }
+    }
+
+    /// Runs one call: checkpoint, value, contract, then keep or undo.
+    pub(crate) fn enter(&mut self, entering: Entering) -> Result<Outcome, HostFault> {
+        let Entering { runtime, contract, env, call, gas, value_moved } = entering;
+        let started = now();
+        let mark = self.journal.mark();
+        let checkpointed = self.overlay.as_mut().map(|overlay| overlay.checkpoint()).is_some();
+        let mut meter = Meter::new(gas);
+
+        let paid = value_moved || env.value.is_zero() || self.transfer(&env)?;
+        let result = if paid {
+            self.stack.push(env.this);
+            let mut frame = Frame::new(self, env, meter);
+            let result = contract.call(&mut frame, &call);
+            (meter, _) = frame.into_parts();
+            self.stack.pop();
+            result
+        } else {
+            Ok(Return::revert(Refusal::Balance(env.caller).to_string()))
+        };
+        let Return { mut status, mut output } = self.settle(result)?;
+        if output.len() > self.core.limits.output_size {
+            (status, output) = (Status::Trap(Trap::BadReturn), Bytes::new());
+        }
+
+        self.close(status.is_success(), mark, checkpointed);
+        let gas_used = meter.used();
+        let duration = started.elapsed();
+        self.core.metrics.call(runtime, &status, gas_used, duration);
+        tracing::debug!(
+            target: "vm::call",
+            transaction = self.id, runtime = runtime.as_str(), method = &*call.method, outcome = %status, gas_used = gas_used.get(),
+            nanoseconds = duration.as_nanos() as u64, depth = self.stack.len(), "call"
+        );
+        Ok(Outcome { status, output, gas_used })
+    }
+
+    /// A sticky fault wins over whatever a contract returned.
+    fn settle(&mut self, result: Result<Return, HostFault>) -> Result<Return, HostFault> {
+        match (&self.fault, result) {
+            (Some(fault), _) => Err(fault.clone()),
+            (None, Err(fault)) => Err(self.fail(fault)),
+            (None, Ok(output)) => Ok(output),
+        }
+    }
+
+    fn close(&mut self, keep: bool, mark: crate::Mark, checkpointed: bool) {
+        if !keep {
+            self.journal.revert(mark);
+        }
+        match &mut self.overlay {
+            Some(overlay) if checkpointed && keep => overlay.commit(),
+            Some(overlay) if checkpointed => overlay.revert(),
+            // It came in during this frame or below: all that it knows is undone.
+            Some(_) if !keep && self.overlay_depth > self.stack.len() => self.overlay = None,
+            _ => {}
+        }
+    }
+
+    fn transfer(&mut self, env: &Env) -> Result<bool, HostFault> {
+        match &mut self.overlay {
+            Some(overlay) => overlay.transfer(env.caller, env.this, env.value),
+            None => Ok(account::transfer(&self.journal, &env.caller, &env.this, env.value)?),
+        }
+    }
+
+    /// A call from a contract: the rules of the dispatcher, then [`enter`](Self::enter).
+    pub(crate) fn call(&mut self, from: &Env, request: CallRequest, gas: Gas) -> Result<Outcome, HostFault> {
+        let refuse = |reason: String| Ok(Outcome { status: Status::Revert, output: reason.into(), gas_used: Gas::ZERO });
+        if self.stack.len() >= usize::from(self.core.limits.call_depth) {
+            return refuse(format!("call depth of {} exceeded", self.core.limits.call_depth));
+        }
+        let resolved = match self.core.resolve(&self.journal, &request.to) {
+            Ok(resolved) => resolved,
+            Err(Unresolved::Refused(refusal)) => return refuse(refusal.to_string()),
+            Err(Unresolved::Fault(fault)) => return Err(self.fail(fault)),
+        };
+        let this = request.to.address();
+        let caller = request.caller.unwrap_or(from.this);
+        let mut name = None;
+        if let Some(record) = resolved.record {
+            if !record.lifecycle.is_callable() {
+                return refuse(not_callable(record.name, record.lifecycle));
+            }
+            let action = Action::Call { method: &request.method };
+            let access = Access { actor: caller, action, contract: &record.name, owner: Some(record.owner) };
+            if let Err(denied) = self.core.authorizer.authorize(&access) {
+                return refuse(denied.to_string());
+            }
+            if self.stack.contains(&this) && !resolved.contract.reentrant() {
+                return refuse(format!("contract '{}' does not accept being re-entered", record.name));
+            }
+            name = Some(record.name);
+        }
+        let env = Env {
+            this,
+            name,
+            caller,
+            origin: from.origin,
+            value: request.value,
+            is_static: from.is_static || request.is_static,
+            depth: from.depth.saturating_add(1),
+            block: from.block.clone(),
+        };
+        let call = Call { entry: Entry::Invoke, method: request.method, input: request.input };
+        let (runtime, contract) = (resolved.runtime, resolved.contract);
+        self.enter(Entering { runtime, contract, env, call, gas, value_moved: request.value_moved })
+    }
+
+    /// Records the first fault and returns it.
+    pub(crate) fn fail(&mut self, fault: HostFault) -> HostFault {
+        self.fault.get_or_insert(fault).clone()
+    }
+
+    /// The deadline, and earlier faults.
+    pub(crate) fn check(&mut self) -> Result<(), HostFault> {
+        if let Some(fault) = &self.fault {
+            return Err(fault.clone());
+        }
+        self.interrupt.check().map_err(|fault| self.fail(fault))
+    }
+
+    pub(crate) fn take_overlay(&mut self) -> Option<Box<dyn Overlay>> {
+        self.overlay.take()
+    }
+
+    pub(crate) fn put_overlay(&mut self, overlay: Box<dyn Overlay>, new: bool) {
+        if new {
+            self.overlay_depth = self.stack.len();
+        }
+        self.overlay = Some(overlay);
+    }
+
+    /// Everything that the transaction did, once its calls are over.
+    pub(crate) fn finish(mut self) -> Result<Changes, HostFault> {
+        if let Some(overlay) = self.overlay.take() {
+            overlay.flush(&self.journal)?;
+        }
+        Ok(self.journal.finish())
+    }
+}
+
+pub(crate) fn not_callable(name: crate::ContractName, lifecycle: Lifecycle) -> String {
+    Refusal::NotCallable { name, lifecycle }.to_string()
+}
+
+#[allow(clippy::disallowed_methods, reason = "durations are measured for metrics and logs only")]
+pub(crate) fn now() -> Instant {
+    Instant::now()
+}

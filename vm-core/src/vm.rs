@@ -1,0 +1,284 @@
+mod builder;
+mod task;
+
+use std::fmt;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, OnceLock, PoisonError};
+
+use async_trait::async_trait;
+
+pub use builder::VmBuilder;
+use task::{Answer, Request, Task};
+
+use crate::commit::Committer;
+use crate::core::{Core, Unresolved};
+use crate::error::InPhase;
+use crate::worker::Workers;
+use crate::{
+    Block, ChangeRequest, Contract, ContractName, ContractRecord, DeployRequest, ErrorKind, HostFault, InvokeRequest, Journal,
+    KeyRange, Lifecycle, MetricsSnapshot, Phase, Receipt, Refusal, Space, StateBackend, StateError, StateKey, StateView, UpgradeRequest,
+    VersionRecord, VmError, VmProvider, VmStatus, WriteSet,
+};
+
+/// A virtual machine: runtimes, a state, and the workers that execute requests. Clones are handles to the same one.
+///
+/// See [`RuntimeProvider`](crate::RuntimeProvider) for a complete example.
+#[derive(Clone)]
+pub struct Vm(Arc<Inner>);
+
+struct Inner {
+    core: Arc<Core>,
+    backend: Arc<dyn StateBackend>,
+    committer: Committer,
+    block: Block,
+    worker_count: usize,
+    workers: OnceLock<Workers>,
+    stage: Mutex<Stage>,
+    next_id: AtomicU64,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Stage {
+    Created,
+    Ready,
+    Running,
+    Stopping,
+    Stopped,
+}
+
+impl Stage {
+    const fn as_str(self) -> &'static str {
+        match self {
+            Self::Created => "created",
+            Self::Ready => "ready",
+            Self::Running => "running",
+            Self::Stopping => "stopping",
+            Self::Stopped => "stopped",
+        }
+    }
+}
+
+impl Vm {
+    /// A machine to be put together.
+    pub fn builder() -> VmBuilder {
+        VmBuilder::default()
+    }
+
+    /// As [`invoke`](VmProvider::invoke), on the calling thread, which must not be one of an async runtime. Saves the way to
+    /// a worker and back; the caller's stack must have room for the deepest call (64 MiB are enough).
+    ///
+    /// # Errors
+    /// As [`invoke`](VmProvider::invoke).
+    pub fn invoke_sync(&self, request: InvokeRequest) -> Result<Receipt, VmError> {
+        self.execute_here(Request::Invoke(request)).map(Answer::receipt)
+    }
+
+    /// As [`query`](VmProvider::query), on the calling thread; see [`invoke_sync`](Self::invoke_sync).
+    ///
+    /// # Errors
+    /// As [`invoke`](VmProvider::invoke).
+    pub fn query_sync(&self, request: InvokeRequest) -> Result<Receipt, VmError> {
+        self.execute_here(Request::Query(request)).map(Answer::receipt)
+    }
+
+    /// All contracts, in the order of their names.
+    ///
+    /// # Errors
+    /// When the state fails or a record is damaged.
+    pub fn contracts(&self) -> Result<Vec<ContractRecord>, StateError> {
+        let entries = self.view()?.scan(&KeyRange::space(Space::Record), usize::MAX)?;
+        entries.iter().map(|(key, value)| ContractRecord::from_entry(key, value)).collect()
+    }
+
+    /// The record of a contract, if there is one.
+    ///
+    /// # Errors
+    /// When the state fails or the record is damaged.
+    pub fn record(&self, name: &ContractName) -> Result<Option<ContractRecord>, StateError> {
+        ContractRecord::load(&Journal::new(self.view()?), name)
+    }
+
+    /// All versions that a contract has had, oldest first.
+    ///
+    /// # Errors
+    /// When the state fails or a record is damaged.
+    pub fn versions(&self, name: &ContractName) -> Result<Vec<VersionRecord>, StateError> {
+        let entries = self.view()?.scan(&KeyRange::of(Space::Version, name.as_str().as_bytes()), usize::MAX)?;
+        let mut versions: Vec<VersionRecord> =
+            entries.iter().map(|(key, value)| VersionRecord::from_entry(key, value)).collect::<Result<_, _>>()?;
+        versions.sort_by_key(|version| version.ordinal);
+        Ok(versions)
+    }
+
+    /// A contract in its callable form, for its [`Interface`](crate::Interface): to show its methods or decode its events.
+    ///
+    /// # Errors
+    /// When there is no such contract, or it cannot be loaded.
+    pub fn contract(&self, name: &ContractName) -> Result<Arc<dyn Contract>, VmError> {
+        let journal = Journal::new(self.view().phase(Phase::Load)?);
+        let resolved = self.0.core.resolve(&journal, &name.clone().into()).map_err(|unresolved| match unresolved {
+            Unresolved::Refused(refusal) => ErrorKind::Refused(refusal),
+            Unresolved::Fault(fault) => ErrorKind::Fault(fault),
+        });
+        Ok(resolved.phase(Phase::Load)?.contract)
+    }
+
+    /// The state as of the last commit.
+    ///
+    /// # Errors
+    /// When the state fails.
+    pub fn view(&self) -> Result<Arc<dyn StateView>, StateError> {
+        self.0.backend.snapshot()
+    }
+
+    fn stage(&self) -> Stage {
+        *self.0.stage.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn set_stage(&self, stage: Stage) {
+        *self.0.stage.lock().unwrap_or_else(PoisonError::into_inner) = stage;
+    }
+
+    fn running(&self) -> Result<&Workers, VmError> {
+        match (self.stage(), self.0.workers.get()) {
+            (Stage::Running, Some(workers)) => Ok(workers),
+            (stage, _) => Err(VmError::new(Phase::Admit, Refusal::NotRunning(stage.as_str()))),
+        }
+    }
+
+    async fn execute(&self, request: Request) -> Result<Answer, VmError> {
+        self.running()?;
+        let (task, answer) = Task::new(self.clone(), request);
+        task.enqueue();
+        answer.await.unwrap_or_else(|_| Err(VmError::new(Phase::Admit, HostFault::Stopping)))
+    }
+
+    fn execute_here(&self, request: Request) -> Result<Answer, VmError> {
+        self.running()?;
+        let (task, answer) = Task::new(self.clone(), request);
+        task.run(false);
+        futures_executor::block_on(answer).unwrap_or_else(|_| Err(VmError::new(Phase::Admit, HostFault::Stopping)))
+    }
+
+    fn next_id(&self) -> u64 {
+        self.0.next_id.fetch_add(1, Ordering::Relaxed)
+    }
+
+    /// Binds a new state to the gas schedule, and refuses one that is bound to another.
+    fn bind_schedule(&self) -> Result<(), ErrorKind> {
+        let key = StateKey::system("gas-schedule");
+        let view = self.view()?;
+        let expected = self.0.core.schedule.hash();
+        match view.get(&key)? {
+            Some(found) if found == expected.as_slice() => Ok(()),
+            Some(found) => Err(Refusal::Schedule { expected: hex::encode(expected), found: hex::encode(found) }.into()),
+            None => {
+                let mut writes = WriteSet::default();
+                writes.insert(key, Some(expected.to_vec().into()));
+                Ok(self.0.committer.write(writes)?)
+            }
+        }
+    }
+}
+
+#[async_trait]
+impl VmProvider for Vm {
+    async fn init(&self) -> Result<(), VmError> {
+        if self.stage() == Stage::Created {
+            self.bind_schedule().phase(Phase::Admit)?;
+            self.set_stage(Stage::Ready);
+        }
+        Ok(())
+    }
+
+    async fn start(&self) -> Result<(), VmError> {
+        self.init().await?;
+        if self.stage() != Stage::Ready {
+            return match self.stage() {
+                Stage::Running => Ok(()),
+                stage => Err(VmError::new(Phase::Admit, Refusal::NotRunning(stage.as_str()))),
+            };
+        }
+        for provider in self.0.core.providers() {
+            if let Err(error) = provider.start().await {
+                tracing::warn!(target: "vm", runtime = provider.kind().as_str(), %error, "runtime did not start; the others go on");
+            }
+        }
+        let workers = Workers::start(self.0.worker_count, self.0.core.limits.queue)
+            .map_err(|error| HostFault::Internal(format!("cannot start worker threads: {error}")))
+            .phase(Phase::Admit)?;
+        // A second start at the same time keeps the first one's workers; its own end by themselves.
+        let _ = self.0.workers.set(workers);
+        self.set_stage(Stage::Running);
+        Ok(())
+    }
+
+    async fn stop(&self) -> Result<(), VmError> {
+        if matches!(self.stage(), Stage::Stopping | Stage::Stopped) {
+            return Ok(());
+        }
+        self.set_stage(Stage::Stopping);
+        if let Some(workers) = self.0.workers.get() {
+            workers.stop();
+        }
+        self.0.core.prepared.clear();
+        let mut result = Ok(());
+        for provider in self.0.core.providers() {
+            if let Err(fault) = provider.stop().await {
+                tracing::warn!(target: "vm", runtime = provider.kind().as_str(), error = %fault, "runtime did not stop cleanly");
+                result = Err(VmError::new(Phase::Admit, fault));
+            }
+        }
+        self.set_stage(Stage::Stopped);
+        result
+    }
+
+    async fn deploy(&self, request: DeployRequest) -> Result<Receipt, VmError> {
+        self.execute(Request::Deploy(request)).await.map(Answer::receipt)
+    }
+
+    async fn invoke(&self, request: InvokeRequest) -> Result<Receipt, VmError> {
+        self.execute(Request::Invoke(request)).await.map(Answer::receipt)
+    }
+
+    async fn query(&self, request: InvokeRequest) -> Result<Receipt, VmError> {
+        self.execute(Request::Query(request)).await.map(Answer::receipt)
+    }
+
+    async fn upgrade(&self, request: UpgradeRequest) -> Result<Receipt, VmError> {
+        self.execute(Request::Upgrade(request)).await.map(Answer::receipt)
+    }
+
+    async fn change(&self, request: ChangeRequest) -> Result<ContractRecord, VmError> {
+        self.execute(Request::Change(request)).await.map(Answer::record)
+    }
+
+    fn status(&self) -> VmStatus {
+        let contracts = self.contracts().unwrap_or_default();
+        let count = |lifecycle| contracts.iter().filter(|record| record.lifecycle == lifecycle).count();
+        let workers = self.0.workers.get();
+        let (core, schedule) = (&self.0.core, &self.0.core.schedule);
+        VmStatus {
+            state: self.stage().as_str(),
+            height: self.view().ok().map(|view| view.height()),
+            schedule: format!("version {}, sha256 {}", schedule.version, hex::encode(schedule.hash())),
+            runtimes: core.providers().map(|provider| (provider.kind(), provider.status())).collect(),
+            contracts: Lifecycle::ALL.map(|lifecycle| (lifecycle, count(lifecycle))).to_vec(),
+            workers: workers.map_or(0, Workers::count),
+            quarantined: workers.map_or(0, Workers::quarantined),
+            queued: workers.map_or(0, Workers::queued),
+            in_flight: workers.map_or(0, Workers::in_flight),
+            limits: core.limits,
+        }
+    }
+
+    fn metrics(&self) -> MetricsSnapshot {
+        self.0.core.metrics.snapshot()
+    }
+}
+
+impl fmt::Debug for Vm {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Vm").field("stage", &self.stage()).finish_non_exhaustive()
+    }
+}

@@ -1,0 +1,145 @@
+use std::fmt;
+use std::sync::atomic::AtomicU64;
+use std::sync::{Arc, Mutex, OnceLock};
+use std::thread;
+
+use super::{Inner, Stage, Vm};
+use crate::commit::Committer;
+use crate::core::Core;
+use crate::error::InPhase;
+use crate::metrics::Metrics;
+use crate::prepared::PreparedCache;
+use crate::{
+    Authorizer, Block, GasSchedule, HostFault, Limits, MemoryBackend, OwnerRules, Phase, RuntimeProvider, StateBackend, VmError,
+};
+
+/// Puts a [`Vm`] together. Everything has a default but the runtimes.
+pub struct VmBuilder {
+    runtimes: Vec<Arc<dyn RuntimeProvider>>,
+    backend: Arc<dyn StateBackend>,
+    limits: Limits,
+    schedule: Arc<GasSchedule>,
+    authorizer: Arc<dyn Authorizer>,
+    block: Block,
+    workers: usize,
+}
+
+impl Default for VmBuilder {
+    fn default() -> Self {
+        Self {
+            runtimes: Vec::new(),
+            backend: Arc::new(MemoryBackend::new()),
+            limits: Limits::default(),
+            schedule: GasSchedule::v1(),
+            authorizer: Arc::new(OwnerRules),
+            block: Block::default(),
+            workers: thread::available_parallelism().map_or(1, usize::from),
+        }
+    }
+}
+
+impl VmBuilder {
+    /// Adds a runtime. One of a kind.
+    #[must_use]
+    pub fn runtime(self, provider: impl RuntimeProvider + 'static) -> Self {
+        self.shared_runtime(Arc::new(provider))
+    }
+
+    /// Adds a runtime that is shared with others.
+    #[must_use]
+    pub fn shared_runtime(mut self, provider: Arc<dyn RuntimeProvider>) -> Self {
+        self.runtimes.push(provider);
+        self
+    }
+
+    /// Sets where the state is. Default: in memory.
+    #[must_use]
+    pub fn backend(mut self, backend: Arc<dyn StateBackend>) -> Self {
+        self.backend = backend;
+        self
+    }
+
+    /// Sets the limits.
+    #[must_use]
+    pub const fn limits(mut self, limits: Limits) -> Self {
+        self.limits = limits;
+        self
+    }
+
+    /// Sets the prices. Default: [`GasSchedule::v1`].
+    #[must_use]
+    pub fn schedule(mut self, schedule: Arc<GasSchedule>) -> Self {
+        self.schedule = schedule;
+        self
+    }
+
+    /// Sets who may do what. Default: [`OwnerRules`].
+    #[must_use]
+    pub fn authorizer(mut self, authorizer: impl Authorizer + 'static) -> Self {
+        self.authorizer = Arc::new(authorizer);
+        self
+    }
+
+    /// Sets the block that requests belong to which bring none; its number is replaced by the next height.
+    #[must_use]
+    pub const fn block(mut self, block: Block) -> Self {
+        self.block = block;
+        self
+    }
+
+    /// Sets the number of worker threads, at least 1. Default: one for each processor.
+    #[must_use]
+    pub const fn workers(mut self, workers: usize) -> Self {
+        self.workers = if workers == 0 { 1 } else { workers };
+        self
+    }
+
+    /// The machine, not yet started.
+    ///
+    /// # Errors
+    /// When two runtimes are of one kind, a runtime has other prices built in, or the state does not answer.
+    pub fn build(self) -> Result<Vm, VmError> {
+        let invalid = |message: String| VmError::new(Phase::Admit, HostFault::Internal(message));
+        let mut runtimes = [const { None }; 4];
+        let mut accounts = None;
+        for provider in self.runtimes {
+            let kind = provider.kind();
+            if provider.schedule().is_some_and(|schedule| schedule != &*self.schedule) {
+                return Err(invalid(format!("the {kind} runtime was built with another gas schedule than the vm")));
+            }
+            if let Some(contract) = provider.accounts() {
+                accounts = Some((kind, contract));
+            }
+            if runtimes.get_mut(kind.index()).is_some_and(|slot| slot.replace(provider).is_some()) {
+                return Err(invalid(format!("two runtimes are of kind {kind}; a vm takes one of each")));
+            }
+        }
+        let core = Arc::new(Core {
+            runtimes,
+            accounts,
+            prepared: PreparedCache::new(self.limits.cache_size),
+            schedule: self.schedule,
+            limits: self.limits,
+            authorizer: self.authorizer,
+            metrics: Metrics::new(),
+        });
+        let committer = Committer::new(self.backend.clone(), core.clone()).phase(Phase::Admit)?;
+        Ok(Vm(Arc::new(Inner {
+            core,
+            backend: self.backend,
+            committer,
+            block: self.block,
+            worker_count: self.workers,
+            workers: OnceLock::new(),
+            stage: Mutex::new(Stage::Created),
+            next_id: AtomicU64::new(1),
+        })))
+    }
+}
+
+impl fmt::Debug for VmBuilder {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let kinds: Vec<_> = self.runtimes.iter().map(|provider| provider.kind()).collect();
+        f.debug_struct("VmBuilder").field("runtimes", &kinds).field("limits", &self.limits).finish_non_exhaustive()
+    }
+}

@@ -1,0 +1,200 @@
+//! One request on its way: queue, execution, commit, answer.
+
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::atomic::{AtomicU32, Ordering};
+use std::sync::{Arc, Mutex, OnceLock, PoisonError};
+use std::time::Instant;
+
+use futures_channel::oneshot;
+
+use super::{Inner, Vm};
+use crate::commit::{Committed, Pending};
+use crate::error::InPhase;
+use crate::manager::{self, Base, Executed};
+use crate::metrics::add;
+use crate::transaction::now;
+use crate::worker::retire;
+use crate::{
+    ChangeRequest, Changes, ContractRecord, DeployRequest, ErrorKind, Height, HostFault, Interrupt, InvokeRequest, Phase, Receipt,
+    UpgradeRequest, VmError,
+};
+
+pub(super) enum Request {
+    Deploy(DeployRequest),
+    Invoke(InvokeRequest),
+    Query(InvokeRequest),
+    Upgrade(UpgradeRequest),
+    Change(ChangeRequest),
+}
+
+pub(super) enum Answer {
+    Receipt(Box<Receipt>),
+    Record(Box<ContractRecord>),
+}
+
+impl Answer {
+    pub(super) fn receipt(self) -> Receipt {
+        match self {
+            Self::Receipt(receipt) => *receipt,
+            Self::Record(_) => unreachable!("only a change is answered with a record"),
+        }
+    }
+
+    pub(super) fn record(self) -> ContractRecord {
+        match self {
+            Self::Record(record) => *record,
+            Self::Receipt(_) => unreachable!("a change is answered with a record"),
+        }
+    }
+
+    /// Adds what is known only after the commit.
+    fn completed(self, changes: Changes, height: Height, started: Instant) -> Self {
+        match self {
+            Self::Receipt(receipt) => {
+                let mut receipt = receipt.with(changes);
+                receipt.height = height;
+                receipt.duration = started.elapsed();
+                Self::Receipt(Box::new(receipt))
+            }
+            record @ Self::Record(_) => record,
+        }
+    }
+}
+
+type Reply = Result<Answer, VmError>;
+
+/// A request until it is answered. It may be executed several times, but only one execution is committed.
+pub(super) struct Task {
+    vm: Vm,
+    request: Request,
+    started: Instant,
+    /// Set when execution begins: time in the queue does not count.
+    interrupt: OnceLock<Interrupt>,
+    attempts: AtomicU32,
+    reply: Mutex<Option<oneshot::Sender<Reply>>>,
+}
+
+impl Task {
+    pub(super) fn new(vm: Vm, request: Request) -> (Arc<Self>, oneshot::Receiver<Reply>) {
+        let (sender, receiver) = oneshot::channel();
+        let (interrupt, attempts, reply) = (OnceLock::new(), AtomicU32::new(0), Mutex::new(Some(sender)));
+        (Arc::new(Self { vm, request, started: now(), interrupt, attempts, reply }), receiver)
+    }
+
+    /// Hands the task to a worker.
+    pub(super) fn enqueue(self: Arc<Self>) {
+        let task = self.clone();
+        let accepted = self.vm.0.workers.get().map(|workers| workers.submit(Box::new(move || task.run(true))));
+        if !matches!(accepted, Some(Ok(()))) {
+            let queue = self.vm.0.core.limits.queue;
+            let stopping = self.vm.running().is_err();
+            let fault = if stopping { HostFault::Stopping } else { HostFault::Busy { queue } };
+            self.answer(Err(VmError::new(Phase::Admit, fault)));
+        }
+    }
+
+    /// Executes the task on this thread.
+    pub(super) fn run(self: Arc<Self>, on_worker: bool) {
+        let inner: &Inner = &self.vm.0;
+        let Some(workers) = inner.workers.get() else { return };
+        let limits = &inner.core.limits;
+        let interrupt = self.interrupt.get_or_init(|| Interrupt::after(limits.execution_timeout)).clone();
+        let abandoned = self.clone();
+        let abandon = Box::new(move || {
+            let fault = abandoned.interrupt.get().map_or(HostFault::Stopping, Interrupt::fault);
+            abandoned.answer(Err(VmError::new(Phase::Execute, fault)));
+        });
+        let watch = workers.watch(interrupt.clone(), limits.grace, on_worker, abandon);
+        self.attempts.fetch_add(1, Ordering::Relaxed);
+        let result = catch_unwind(AssertUnwindSafe(|| self.execute(interrupt))).unwrap_or_else(|panic| {
+            let fault = HostFault::Internal(format!("panic: {}", panic_message(&*panic)));
+            Err(VmError::new(Phase::Execute, fault))
+        });
+        if !watch.finish() {
+            // Somebody else has answered, so nothing of this may count.
+            if on_worker {
+                retire();
+            }
+            return;
+        }
+        match result {
+            Ok((answer, changes, base)) if changes.writes.is_empty() => {
+                self.answer(Ok(answer.completed(changes, base, self.started)));
+            }
+            Ok((answer, changes, base)) => {
+                let task = self.clone();
+                let done = Box::new(move |committed, changes| task.committed(answer, committed, changes));
+                inner.committer.submit(Pending { base, changes, done });
+            }
+            Err(error) => self.answer(Err(error)),
+        }
+    }
+
+    fn execute(&self, interrupt: Interrupt) -> Result<(Answer, Changes, Height), VmError> {
+        let inner: &Inner = &self.vm.0;
+        let view = inner.backend.snapshot().phase(Phase::Load)?;
+        let height = view.height();
+        let base = Base { core: &inner.core, view, block: &inner.block, interrupt, id: self.vm.next_id() };
+        let receipt = |executed: Executed| {
+            let (receipt, changes) = executed.into_parts();
+            (Answer::Receipt(Box::new(receipt)), changes, height)
+        };
+        match &self.request {
+            Request::Deploy(request) => manager::deploy(&base, request).map(receipt),
+            Request::Invoke(request) => manager::invoke(&base, request, false).map(receipt),
+            Request::Query(request) => {
+                let (answer, mut changes, height) = manager::invoke(&base, request, true).map(receipt)?;
+                // A runtime may touch its own bookkeeping in a read-only call; none of it is kept.
+                changes.writes = Default::default();
+                Ok((answer, changes, height))
+            }
+            Request::Upgrade(request) => manager::upgrade(&base, request).map(receipt),
+            Request::Change(request) => {
+                let (record, changes) = manager::change(&base, request)?;
+                Ok((Answer::Record(Box::new(record)), changes, height))
+            }
+        }
+    }
+
+    fn committed(self: Arc<Self>, answer: Answer, committed: Committed, changes: Changes) {
+        match committed {
+            Committed::At(height) => self.answer(Ok(answer.completed(changes, height, self.started))),
+            Committed::Failed(error) => self.answer(Err(VmError::new(Phase::Update, error))),
+            Committed::Conflict => {
+                let expired = self.interrupt.get().is_none_or(|interrupt| interrupt.remaining().is_zero());
+                if expired {
+                    let attempts = self.attempts.load(Ordering::Relaxed);
+                    self.answer(Err(VmError::new(Phase::Update, HostFault::Conflict { attempts })));
+                } else {
+                    self.enqueue();
+                }
+            }
+        }
+    }
+
+    /// The first answer counts.
+    fn answer(&self, reply: Reply) {
+        let Some(sender) = self.reply.lock().unwrap_or_else(PoisonError::into_inner).take() else { return };
+        let metrics = &self.vm.0.core.metrics;
+        match reply.as_ref().map_err(|error| &error.kind) {
+            Err(ErrorKind::Refused(_)) => add(&metrics.refused, 1),
+            Err(ErrorKind::Fault(fault)) => {
+                add(&metrics.faults, 1);
+                if matches!(fault, HostFault::Deadline(_)) {
+                    add(&metrics.deadlines, 1);
+                }
+            }
+            Ok(_) | Err(ErrorKind::Failed(_)) => {}
+        }
+        // A caller that has gone away does not want the answer any more.
+        let _ = sender.send(reply);
+    }
+}
+
+fn panic_message(panic: &(dyn std::any::Any + Send)) -> &str {
+    match (panic.downcast_ref::<&str>(), panic.downcast_ref::<String>()) {
+        (Some(text), _) => text,
+        (_, Some(text)) => text,
+        _ => "no message",
+    }
+}
