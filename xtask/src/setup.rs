@@ -91,7 +91,7 @@ fn absent(why: &str) -> Containers {
 }
 
 fn install() -> Result<()> {
-    let step = Step::new("containerd or runc is missing: installing them with apt-get");
+    let step = Step::new("installing containerd and runc with apt-get (not found on this machine)");
     let apt = |args: &[&str]| {
         process::succeed(
             Command::new("apt-get")
