@@ -29,7 +29,15 @@ pub struct Block {
 
 impl Default for Block {
     fn default() -> Self {
-        Self { chain_id: 1, number: 0, timestamp: 0, coinbase: Address::ZERO, gas_limit: 30_000_000, base_fee: 0, prevrandao: [0; 32] }
+        Self {
+            chain_id: 1,
+            number: 0,
+            timestamp: 0,
+            coinbase: Address::ZERO,
+            gas_limit: 30_000_000,
+            base_fee: 0,
+            prevrandao: [0; 32],
+        }
     }
 }
 

@@ -53,7 +53,8 @@ impl Recent {
     fn conflicts(&self, base: Height, reads: &ReadSet) -> bool {
         let changed = |height: &Height| *height > base;
         let in_range = |range: &KeyRange| {
-            !range.is_empty() && self.written.range(range.start.clone()..range.end.clone()).any(|(_, height)| changed(height))
+            !range.is_empty()
+                && self.written.range(range.start.clone()..range.end.clone()).any(|(_, height)| changed(height))
         };
         base < self.floor
             || reads.points().any(|(key, _)| self.written.get(key).is_some_and(changed))

@@ -117,7 +117,18 @@ impl ContractName {
 
 /// The four kinds of runtime.
 #[derive(
-    Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, BorshSerialize, BorshDeserialize, serde::Serialize, serde::Deserialize,
+    Debug,
+    Clone,
+    Copy,
+    PartialEq,
+    Eq,
+    PartialOrd,
+    Ord,
+    Hash,
+    BorshSerialize,
+    BorshDeserialize,
+    serde::Serialize,
+    serde::Deserialize,
 )]
 #[serde(rename_all = "lowercase")]
 #[borsh(use_discriminant = true)]
@@ -257,7 +268,6 @@ impl Code {
         CodeHash(hasher.finalize().into())
     }
 }
-
 
 #[cfg(test)]
 mod tests {

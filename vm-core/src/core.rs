@@ -6,8 +6,8 @@ use crate::metrics::Metrics;
 use crate::prepared::PreparedCache;
 use crate::record::load_code;
 use crate::{
-    Account, Authorizer, Code, CodeHash, Contract, ContractName, ContractRecord, GasSchedule, HostFault, Journal, Limits, PrepareError,
-    Refusal, RuntimeKind, RuntimeProvider, StateError, Target,
+    Account, Authorizer, Code, CodeHash, Contract, ContractName, ContractRecord, GasSchedule, HostFault, Journal,
+    Limits, PrepareError, Refusal, RuntimeKind, RuntimeProvider, StateError, Target,
 };
 
 /// What all transactions of a machine share.
@@ -83,11 +83,17 @@ impl Core {
         Ok(Resolved { runtime: record.runtime, record: Some(record), contract })
     }
 
-    fn load(&self, journal: &Journal, name: &ContractName, record: &ContractRecord) -> Result<Arc<dyn Contract>, Unresolved> {
+    fn load(
+        &self,
+        journal: &Journal,
+        name: &ContractName,
+        record: &ContractRecord,
+    ) -> Result<Arc<dyn Contract>, Unresolved> {
         let provider = self.runtime(record.runtime).map_err(Unresolved::Refused)?;
         self.prepared.get(record.code, &self.metrics, || {
             let fault = |message: String| Unresolved::Fault(HostFault::Load { contract: name.to_string(), message });
-            let code = load_code(journal, &record.code)?.ok_or_else(|| fault("its code is missing in the state".into()))?;
+            let code =
+                load_code(journal, &record.code)?.ok_or_else(|| fault("its code is missing in the state".into()))?;
             // The code was accepted when it was deployed; a host that now refuses it has other settings than before.
             provider.verify(&code).map_err(|error| fault(error.to_string()))?;
             match block_on(provider.prepare(&code)) {

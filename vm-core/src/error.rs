@@ -1,8 +1,8 @@
 use std::fmt;
 
 use crate::{
-    ArgumentError, CodeError, ContractName, Denied, HostFault, IllegalTransition, Lifecycle, PrepareError, Receipt, RuntimeKind,
-    StateError, Target, Version,
+    ArgumentError, CodeError, ContractName, Denied, HostFault, IllegalTransition, Lifecycle, PrepareError, Receipt,
+    RuntimeKind, StateError, Target, Version,
 };
 
 /// The named steps of deploy, invoke and upgrade.
@@ -172,7 +172,9 @@ pub enum Refusal {
         key: &'static str,
     },
     /// The state belongs to another gas schedule.
-    #[error("the state was created with gas schedule {found}, but this vm has {expected}; start it with the state's schedule")]
+    #[error(
+        "the state was created with gas schedule {found}, but this vm has {expected}; start it with the state's schedule"
+    )]
     Schedule {
         /// The hash that this machine has.
         expected: String,

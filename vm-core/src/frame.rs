@@ -3,8 +3,8 @@ use bytes::Bytes;
 use crate::gas::Meter;
 use crate::transaction::Transaction;
 use crate::{
-    CallRequest, ContractName, Env, Event, Gas, GasSchedule, Host, HostFault, Interrupt, Journal, KeyRange, LogLevel, Outcome, Overlay,
-    StateError, StateKey, Stop, TransactionHost, Trap,
+    CallRequest, ContractName, Env, Event, Gas, GasSchedule, Host, HostFault, Interrupt, Journal, KeyRange, LogLevel,
+    Outcome, Overlay, StateError, StateKey, Stop, TransactionHost, Trap,
 };
 
 /// What one running contract sees of its transaction.
@@ -12,17 +12,37 @@ pub(crate) struct Frame<'t, 'c> {
     transaction: &'t mut Transaction<'c>,
     env: Env,
     meter: Meter,
+    /// The contract's first trap. It decides the call, whatever the contract makes of it.
+    trap: Option<Trap>,
     /// True while the overlay is out that was in the transaction before.
     overlay_out: bool,
 }
 
 impl<'t, 'c> Frame<'t, 'c> {
     pub(crate) fn new(transaction: &'t mut Transaction<'c>, env: Env, meter: Meter) -> Self {
-        Self { transaction, env, meter, overlay_out: false }
+        Self { transaction, env, meter, trap: None, overlay_out: false }
     }
 
-    pub(crate) fn into_parts(self) -> (Meter, Env) {
-        (self.meter, self.env)
+    /// What was spent, and the trap that the contract ran into, if it did.
+    pub(crate) fn into_parts(self) -> (Meter, Option<Trap>) {
+        (self.meter, self.trap)
+    }
+
+    /// Does an operation, unless the contract was stopped before.
+    fn operate<T>(&mut self, operation: impl FnOnce(&mut Self) -> Result<T, Stop>) -> Result<T, Stop> {
+        self.transaction.check()?;
+        if let Some(trap) = self.trap {
+            return Err(trap.into());
+        }
+        operation(self).inspect_err(|stop| {
+            if let Stop::Trap(trap) = stop {
+                self.trap = Some(*trap);
+            }
+        })
+    }
+
+    fn pay(&mut self, gas: Gas) -> Result<(), Stop> {
+        self.meter.charge(gas).map_err(|_| Trap::OutOfGas.into())
     }
 
     fn name(&self) -> Result<&ContractName, Stop> {
@@ -56,18 +76,61 @@ impl Host for Frame<'_, '_> {
     }
 
     fn get(&mut self, key: &[u8]) -> Result<Option<Bytes>, Stop> {
+        self.operate(|frame| frame.do_get(key))
+    }
+
+    fn put(&mut self, key: &[u8], value: &[u8]) -> Result<(), Stop> {
+        self.operate(|frame| frame.do_put(key, value))
+    }
+
+    fn delete(&mut self, key: &[u8]) -> Result<(), Stop> {
+        self.operate(|frame| frame.do_delete(key))
+    }
+
+    fn scan(&mut self, start: &[u8], end: &[u8], limit: usize) -> Result<Vec<(Bytes, Bytes)>, Stop> {
+        self.operate(|frame| frame.do_scan(start, end, limit))
+    }
+
+    fn emit(&mut self, topics: Vec<Bytes>, data: Bytes) -> Result<(), Stop> {
+        self.operate(|frame| frame.do_emit(topics, data))
+    }
+
+    fn call(&mut self, request: CallRequest) -> Result<Outcome, Stop> {
+        self.operate(|frame| frame.do_call(request))
+    }
+
+    fn charge(&mut self, gas: Gas) -> Result<(), Stop> {
+        self.operate(|frame| frame.pay(gas))
+    }
+
+    fn gas_left(&self) -> Gas {
+        self.meter.left()
+    }
+
+    fn log(&mut self, level: LogLevel, message: &str) -> Result<(), Stop> {
+        self.operate(|frame| frame.do_log(level, message))
+    }
+
+    fn transaction(&mut self) -> &mut dyn TransactionHost {
+        self
+    }
+}
+
+/// The operations themselves: paid first, then checked, then done.
+impl Frame<'_, '_> {
+    fn do_get(&mut self, key: &[u8]) -> Result<Option<Bytes>, Stop> {
         let price = self.prices().get;
-        self.charge(price.of(key.len()))?;
+        self.pay(price.of(key.len()))?;
         let key = self.key(key)?;
         let value = self.transaction.journal.get(&key);
         let value = self.state(value)?;
         let words = value.as_ref().map_or(0, |value| value.len().div_ceil(32));
-        self.charge(Gas::new(price.word).times(words as u64))?;
+        self.pay(Gas::new(price.word).times(words as u64))?;
         Ok(value)
     }
 
-    fn put(&mut self, key: &[u8], value: &[u8]) -> Result<(), Stop> {
-        self.charge(self.prices().put.of(key.len().saturating_add(value.len())))?;
+    fn do_put(&mut self, key: &[u8], value: &[u8]) -> Result<(), Stop> {
+        self.pay(self.prices().put.of(key.len().saturating_add(value.len())))?;
         self.changing()?;
         if value.len() > self.transaction.core.limits.value_size {
             return Err(Trap::BadHostCall.into());
@@ -77,17 +140,17 @@ impl Host for Frame<'_, '_> {
         Ok(())
     }
 
-    fn delete(&mut self, key: &[u8]) -> Result<(), Stop> {
-        self.charge(self.prices().delete.of(key.len()))?;
+    fn do_delete(&mut self, key: &[u8]) -> Result<(), Stop> {
+        self.pay(self.prices().delete.of(key.len()))?;
         self.changing()?;
         let key = self.key(key)?;
         self.transaction.journal.delete(key);
         Ok(())
     }
 
-    fn scan(&mut self, start: &[u8], end: &[u8], limit: usize) -> Result<Vec<(Bytes, Bytes)>, Stop> {
+    fn do_scan(&mut self, start: &[u8], end: &[u8], limit: usize) -> Result<Vec<(Bytes, Bytes)>, Stop> {
         let price = self.prices().scan_entry;
-        self.charge(self.prices().scan.of(start.len().saturating_add(end.len())))?;
+        self.pay(self.prices().scan.of(start.len().saturating_add(end.len())))?;
         let limits = &self.transaction.core.limits;
         if start.len() > limits.key_size || end.len() > limits.key_size {
             return Err(Trap::BadHostCall.into());
@@ -100,15 +163,15 @@ impl Host for Frame<'_, '_> {
         let mut found = Vec::new();
         for (key, value) in self.state(entries)? {
             let key = Bytes::copy_from_slice(key.suffix().unwrap_or_default());
-            self.charge(price.of(key.len().saturating_add(value.len())))?;
+            self.pay(price.of(key.len().saturating_add(value.len())))?;
             found.push((key, value));
         }
         Ok(found)
     }
 
-    fn emit(&mut self, topics: Vec<Bytes>, data: Bytes) -> Result<(), Stop> {
+    fn do_emit(&mut self, topics: Vec<Bytes>, data: Bytes) -> Result<(), Stop> {
         let size = topics.iter().map(Bytes::len).fold(data.len(), usize::saturating_add);
-        self.charge(self.prices().emit.of(size))?;
+        self.pay(self.prices().emit.of(size))?;
         self.changing()?;
         if size > self.transaction.core.limits.event_size {
             return Err(Trap::BadHostCall.into());
@@ -118,11 +181,11 @@ impl Host for Frame<'_, '_> {
         Ok(())
     }
 
-    fn call(&mut self, request: CallRequest) -> Result<Outcome, Stop> {
+    fn do_call(&mut self, request: CallRequest) -> Result<Outcome, Stop> {
         let size = request.method.len().saturating_add(request.input.len());
-        self.charge(self.prices().call.of(size))?;
+        self.pay(self.prices().call.of(size))?;
         if !request.value.is_zero() {
-            self.charge(self.prices().transfer.of(0))?;
+            self.pay(self.prices().transfer.of(0))?;
             if self.env.is_static || request.is_static {
                 return Err(Trap::StaticViolation.into());
             }
@@ -132,23 +195,14 @@ impl Host for Frame<'_, '_> {
         }
         let most = self.meter.left().all_but_one_64th();
         let gas = request.gas.map_or(most, |gas| gas.min(most));
-        self.charge(gas)?;
+        self.pay(gas)?;
         let outcome = self.transaction.call(&self.env, request, gas)?;
         self.meter.give_back(gas.saturating_sub(outcome.gas_used));
         Ok(outcome)
     }
 
-    fn charge(&mut self, gas: Gas) -> Result<(), Stop> {
-        self.transaction.check()?;
-        self.meter.charge(gas).map_err(|_| Trap::OutOfGas.into())
-    }
-
-    fn gas_left(&self) -> Gas {
-        self.meter.left()
-    }
-
-    fn log(&mut self, level: LogLevel, message: &str) -> Result<(), Stop> {
-        self.charge(self.prices().log.of(message.len()))?;
+    fn do_log(&mut self, level: LogLevel, message: &str) -> Result<(), Stop> {
+        self.pay(self.prices().log.of(message.len()))?;
         let contract = self.env.name.as_ref().map_or("", ContractName::as_str);
         let transaction = self.transaction.id;
         match level {
@@ -159,10 +213,6 @@ impl Host for Frame<'_, '_> {
             LogLevel::Error => tracing::error!(target: "vm::contract", contract, transaction, "{message}"),
         }
         Ok(())
-    }
-
-    fn transaction(&mut self) -> &mut dyn TransactionHost {
-        self
     }
 }
 

@@ -11,7 +11,8 @@ use crate::{Address, Amount, Env, Gas, GasSchedule, Journal, Outcome, Overlay, R
 ///
 /// Every operation is charged by the gas schedule before it is done, and looks at the deadline. On [`Stop`] the runtime
 /// must leave the contract at once: [`Stop::into_return`] gives what [`Contract::call`](crate::Contract::call) then returns.
-/// A host fault is sticky: a runtime that swallows one cannot make the transaction succeed.
+/// A stop is sticky: further operations are refused, a trap decides the call and a host fault the whole transaction, whatever
+/// the contract or its runtime make of it.
 ///
 /// Keys and values are the contract's own bytes; the dispatcher puts them into the contract's part of the state.
 pub trait Host {
@@ -285,4 +286,3 @@ impl Interrupt {
         self.raised.clone()
     }
 }
-

@@ -145,7 +145,8 @@ impl KeyRange {
     /// A range of one contract's own keys; an empty `end` means up to the last of them.
     pub fn contract(name: &ContractName, start: &[u8], end: &[u8]) -> Self {
         let start = StateKey::contract(name, start);
-        let end = if end.is_empty() { StateKey::contract(name, &[]).after_prefix() } else { StateKey::contract(name, end) };
+        let end =
+            if end.is_empty() { StateKey::contract(name, &[]).after_prefix() } else { StateKey::contract(name, end) };
         Self { start, end }
     }
 

@@ -13,7 +13,13 @@
 
 #![cfg_attr(
     test,
-    allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing, reason = "tests fail by panicking")
+    allow(
+        clippy::unwrap_used,
+        clippy::expect_used,
+        clippy::panic,
+        clippy::indexing_slicing,
+        reason = "tests fail by panicking"
+    )
 )]
 
 mod account;
@@ -58,7 +64,8 @@ pub use error::{ErrorKind, Phase, Refusal, VmError};
 pub use gas::Gas;
 pub use host::{CallRequest, Host, HostFault, Interrupt, LogLevel, Stop, TransactionHost};
 pub use interface::{
-    Argument, ArgumentError, Arguments, Encoded, Interface, InvalidSignature, Opaque, Parameter, Signature, TextInterface, Type, closest,
+    Argument, ArgumentError, Arguments, Encoded, Interface, InvalidSignature, Opaque, Parameter, Signature,
+    TextInterface, Type, closest,
 };
 pub use journal::{Changes, Journal, Mark};
 pub use key::{KeyRange, Space, StateKey};
@@ -73,6 +80,8 @@ pub use receipt::Receipt;
 pub use record::{ContractRecord, VersionRecord};
 pub use request::{ChangeRequest, DeployRequest, InvokeRequest, Sender, UpgradeRequest};
 pub use runtime::{CodeError, Contract, PrepareError, ProviderStatus, RuntimeProvider};
-pub use schedule::{DockerPrices, EvmPrices, GasSchedule, HostPrices, InvalidSchedule, Price, TransactionPrices, WasmPrices};
+pub use schedule::{
+    DockerPrices, EvmPrices, GasSchedule, HostPrices, InvalidSchedule, Price, TransactionPrices, WasmPrices,
+};
 pub use state::{Height, ReadSet, StateBackend, StateError, StateView, WriteSet};
 pub use vm::{Vm, VmBuilder};

@@ -15,7 +15,9 @@ use borsh::{BorshDeserialize, BorshSerialize};
 /// ```
 /// `deploying` and `upgrading` exist only inside the transaction that deploys or upgrades: a failure leaves the state
 /// before it, and no other transaction ever sees them.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, BorshSerialize, BorshDeserialize, serde::Serialize)]
+#[derive(
+    Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, BorshSerialize, BorshDeserialize, serde::Serialize,
+)]
 #[serde(rename_all = "lowercase")]
 #[borsh(use_discriminant = true)]
 #[repr(u8)]

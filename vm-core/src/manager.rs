@@ -19,8 +19,9 @@ use crate::core::Core;
 use crate::error::InPhase;
 use crate::transaction::{Entering, Transaction};
 use crate::{
-    Action, Address, Arguments, Block, Call, Changes, Code, CodeHash, Contract, ContractRecord, Encoded, Entry, ErrorKind, Gas, Height,
-    Interrupt, Journal, Outcome, Phase, Price, ReadSet, Receipt, Refusal, RuntimeKind, Sender, StateView, Status, Target, VmError, WriteSet,
+    Action, Address, Arguments, Block, Call, Changes, Code, CodeHash, Contract, ContractRecord, Encoded, Entry,
+    ErrorKind, Gas, Height, Interrupt, Journal, Outcome, Phase, Price, ReadSet, Receipt, Refusal, RuntimeKind, Sender,
+    StateView, Status, Target, VmError, WriteSet,
 };
 
 /// What a transaction builds on.
@@ -196,5 +197,12 @@ fn enter(transaction: &mut Transaction<'_>, top: Top<'_>) -> Result<Outcome, cra
     let name = top.record.map(|record| record.name.clone());
     let env = transaction.env(top.this, name, top.sender.value, top.is_static);
     let call = Call { entry: top.entry, method: top.encoded.method, input: top.encoded.input };
-    transaction.enter(Entering { runtime: top.runtime, contract: top.contract.clone(), env, call, gas: top.gas, value_moved: false })
+    transaction.enter(Entering {
+        runtime: top.runtime,
+        contract: top.contract.clone(),
+        env,
+        call,
+        gas: top.gas,
+        value_moved: false,
+    })
 }

@@ -66,7 +66,8 @@ struct Runtime {
 impl Runtime {
     fn new(kind: RuntimeKind) -> Self {
         let runtime = kind.as_str();
-        let calls = |outcome| (AtomicU64::new(0), counter!("vm_calls_total", "runtime" => runtime, "outcome" => outcome));
+        let calls =
+            |outcome| (AtomicU64::new(0), counter!("vm_calls_total", "runtime" => runtime, "outcome" => outcome));
         Self {
             outcomes: [calls("success"), calls("revert"), calls("trap")],
             gas_used: (AtomicU64::new(0), counter!("vm_gas_used_total", "runtime" => runtime)),

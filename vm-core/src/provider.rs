@@ -1,8 +1,8 @@
 use async_trait::async_trait;
 
 use crate::{
-    ChangeRequest, ContractRecord, DeployRequest, Height, InvokeRequest, Lifecycle, Limits, MetricsSnapshot, ProviderStatus, Receipt,
-    RuntimeKind, UpgradeRequest, VmError,
+    ChangeRequest, ContractRecord, DeployRequest, Height, InvokeRequest, Lifecycle, Limits, MetricsSnapshot,
+    ProviderStatus, Receipt, RuntimeKind, UpgradeRequest, VmError,
 };
 
 /// The facade of a virtual machine: one lifecycle over all its runtimes. [`Vm`](crate::Vm) implements it.

@@ -2,7 +2,9 @@
 
 use borsh::{BorshDeserialize, BorshSerialize};
 
-use crate::{Address, Code, CodeHash, ContractName, Height, Journal, Lifecycle, RuntimeKind, StateError, StateKey, Version};
+use crate::{
+    Address, Code, CodeHash, ContractName, Height, Journal, Lifecycle, RuntimeKind, StateError, StateKey, Version,
+};
 
 /// What is stored of a contract under its name.
 #[derive(Debug, Clone, PartialEq, Eq, BorshSerialize, BorshDeserialize, serde::Serialize)]

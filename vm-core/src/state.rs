@@ -11,7 +11,18 @@ use crate::{KeyRange, StateKey};
 
 /// The number of commits that a state has seen.
 #[derive(
-    Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Default, BorshSerialize, BorshDeserialize, serde::Serialize,
+    Debug,
+    Clone,
+    Copy,
+    PartialEq,
+    Eq,
+    PartialOrd,
+    Ord,
+    Hash,
+    Default,
+    BorshSerialize,
+    BorshDeserialize,
+    serde::Serialize,
 )]
 #[serde(transparent)]
 pub struct Height(u64);
@@ -139,7 +150,11 @@ impl WriteSet {
 
     /// The writes inside a range.
     pub fn range(&self, range: &KeyRange) -> impl Iterator<Item = (&StateKey, &Option<Bytes>)> {
-        let bounds = if range.is_empty() { range.start.clone()..range.start.clone() } else { range.start.clone()..range.end.clone() };
+        let bounds = if range.is_empty() {
+            range.start.clone()..range.start.clone()
+        } else {
+            range.start.clone()..range.end.clone()
+        };
         self.0.range(bounds)
     }
 

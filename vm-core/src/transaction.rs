@@ -10,8 +10,8 @@ use crate::core::{Core, Unresolved};
 use crate::frame::Frame;
 use crate::gas::Meter;
 use crate::{
-    Access, Action, Address, Block, Call, CallRequest, Changes, Contract, Entry, Env, Gas, HostFault, Interrupt, Journal, Lifecycle,
-    Outcome, Overlay, Refusal, Return, RuntimeKind, Status, Trap,
+    Access, Action, Address, Block, Call, CallRequest, Changes, Contract, Entry, Env, Gas, HostFault, Interrupt,
+    Journal, Lifecycle, Outcome, Overlay, Refusal, Return, RuntimeKind, Status, Trap,
 };
 
 /// One transaction while it runs. It stays on its thread.
@@ -42,13 +42,46 @@ pub(crate) struct Entering {
 }
 
 impl<'c> Transaction<'c> {
-    pub(crate) fn new(core: &'c Core, journal: Journal, interrupt: Interrupt, id: u64, origin: Address, block: Arc<Block>) -> Self {
-        Self { core, journal, interrupt, id, origin, block, overlay: None, overlay_depth: 0, stack: Vec::new(), fault: None }
+    pub(crate) fn new(
+        core: &'c Core,
+        journal: Journal,
+        interrupt: Interrupt,
+        id: u64,
+        origin: Address,
+        block: Arc<Block>,
+    ) -> Self {
+        Self {
+            core,
+            journal,
+            interrupt,
+            id,
+            origin,
+            block,
+            overlay: None,
+            overlay_depth: 0,
+            stack: Vec::new(),
+            fault: None,
+        }
     }
 
     /// The environment of the transaction's own call.
-    pub(crate) fn env(&self, this: Address, name: Option<crate::ContractName>, value: crate::Amount, is_static: bool) -> Env {
-        Env { this, name, caller: self.origin, origin: self.origin, value, is_static, depth: 0, block: self.block.clone() }
+    pub(crate) fn env(
+        &self,
+        this: Address,
+        name: Option<crate::ContractName>,
+        value: crate::Amount,
+        is_static: bool,
+    ) -> Env {
+        Env {
+            this,
+            name,
+            caller: self.origin,
+            origin: self.origin,
+            value,
+            is_static,
+            depth: 0,
+            block: self.block.clone(),
+        }
     }
 
     /// Runs one call: checkpoint, value, contract, then keep or undo.
@@ -64,9 +97,10 @@ impl<'c> Transaction<'c> {
             self.stack.push(env.this);
             let mut frame = Frame::new(self, env, meter);
             let result = contract.call(&mut frame, &call);
-            (meter, _) = frame.into_parts();
+            let trap;
+            (meter, trap) = frame.into_parts();
             self.stack.pop();
-            result
+            trap.map_or(result, |trap| Ok(Return::trap(trap)))
         } else {
             Ok(Return::revert(Refusal::Balance(env.caller).to_string()))
         };
@@ -118,7 +152,8 @@ impl<'c> Transaction<'c> {
 
     /// A call from a contract: the rules of the dispatcher, then [`enter`](Self::enter).
     pub(crate) fn call(&mut self, from: &Env, request: CallRequest, gas: Gas) -> Result<Outcome, HostFault> {
-        let refuse = |reason: String| Ok(Outcome { status: Status::Revert, output: reason.into(), gas_used: Gas::ZERO });
+        let refuse =
+            |reason: String| Ok(Outcome { status: Status::Revert, output: reason.into(), gas_used: Gas::ZERO });
         if self.stack.len() >= usize::from(self.core.limits.call_depth) {
             return refuse(format!("call depth of {} exceeded", self.core.limits.call_depth));
         }

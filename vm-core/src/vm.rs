@@ -15,9 +15,9 @@ use crate::core::{Core, Unresolved};
 use crate::error::InPhase;
 use crate::worker::Workers;
 use crate::{
-    Block, ChangeRequest, Contract, ContractName, ContractRecord, DeployRequest, ErrorKind, HostFault, InvokeRequest, Journal,
-    KeyRange, Lifecycle, MetricsSnapshot, Phase, Receipt, Refusal, Space, StateBackend, StateError, StateKey, StateView, UpgradeRequest,
-    VersionRecord, VmError, VmProvider, VmStatus, WriteSet,
+    Block, ChangeRequest, Contract, ContractName, ContractRecord, DeployRequest, ErrorKind, HostFault, InvokeRequest,
+    Journal, KeyRange, Lifecycle, MetricsSnapshot, Phase, Receipt, Refusal, Space, StateBackend, StateError, StateKey,
+    StateView, UpgradeRequest, VersionRecord, VmError, VmProvider, VmStatus, WriteSet,
 };
 
 /// A virtual machine: runtimes, a state, and the workers that execute requests. Clones are handles to the same one.

@@ -120,7 +120,13 @@ impl Workers {
 
     /// Watches a call that begins now: at the end of its time its interrupt is raised; when it has not come back after the
     /// grace, `abandon` answers for it, and (on a worker) another worker takes its place.
-    pub(crate) fn watch(&self, interrupt: Interrupt, grace: Duration, on_worker: bool, abandon: Box<dyn FnOnce() + Send>) -> Watch {
+    pub(crate) fn watch(
+        &self,
+        interrupt: Interrupt,
+        grace: Duration,
+        on_worker: bool,
+        abandon: Box<dyn FnOnce() + Send>,
+    ) -> Watch {
         let call = Arc::new(CallState::default());
         let shared = self.shared.clone();
         let at = now() + interrupt.remaining();

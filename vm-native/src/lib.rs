@@ -1,1 +1,49 @@
 //! Smart contracts written in Rust and linked into the host.
+//!
+//! The code of such a contract is the name that it is registered under, as UTF-8 text; add the version to the name when several
+//! versions are linked. Contracts come from `vm-sdk` ([`NativeConfig::contract`]), or implement
+//! [`vm_core::Contract`] themselves ([`NativeConfig::custom`]).
+//!
+//! **Linked code is trusted.** It runs in the host's process, on the worker's thread: a panic is caught and is a trap, but its
+//! memory is not limited, and it cannot be pre-empted. When it does not come back by its deadline, its caller gets the deadline
+//! fault, and its worker is given up and replaced. Gas is charged for host operations and where the contract charges itself.
+//!
+//! ```
+//! use vm_core::{Code, ContractName, DeployRequest, InvokeRequest, RuntimeKind, Vm, VmProvider};
+//! use vm_native::{NativeConfig, NativeContract, NativeRuntime};
+//!
+//! # futures_executor::block_on(async {
+//! let config = NativeConfig::new().contract("token", NativeContract::of::<token::Token>())?;
+//! let vm = Vm::builder().runtime(NativeRuntime::new(config)).build()?;
+//! vm.start().await?;
+//!
+//! let (name, alice) = (ContractName::new("coin")?, "alice".parse()?);
+//! let code = Code::new(RuntimeKind::Native, "token");
+//! vm.deploy(DeployRequest::new(name.clone(), "1.0.0".parse()?, code).args(["1000"]).from(alice)).await?;
+//! vm.invoke(InvokeRequest::new(name.clone(), "transfer").args(["bob", "100"]).from(alice)).await?;
+//! let receipt = vm.query(InvokeRequest::new(name, "balance_of").args(["bob"])).await?;
+//! assert_eq!(receipt.text.as_deref(), Some("100"));
+//! vm.stop().await?;
+//! # Ok::<(), Box<dyn std::error::Error>>(())
+//! # }).unwrap();
+//! ```
+
+#![cfg_attr(
+    test,
+    allow(
+        clippy::unwrap_used,
+        clippy::expect_used,
+        clippy::panic,
+        clippy::indexing_slicing,
+        reason = "tests fail by panicking"
+    )
+)]
+
+mod config;
+mod contract;
+mod host;
+mod runtime;
+
+pub use config::{NativeConfig, NativeError};
+pub use runtime::NativeRuntime;
+pub use vm_sdk::NativeContract;

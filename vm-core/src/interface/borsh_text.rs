@@ -40,7 +40,8 @@ pub(super) fn encode(kind: Type, text: &str, out: &mut Vec<u8>) -> Result<(), St
             append(&hex::decode(digits).map_err(|e| format!("is not hexadecimal: {e}"))?, out)?;
         }
         Type::Address => {
-            let address: Address = text.parse().map_err(|_| "is not an address; give a name, or 0x and 40 hex digits")?;
+            let address: Address =
+                text.parse().map_err(|_| "is not an address; give a name, or 0x and 40 hex digits")?;
             out.extend_from_slice(address.as_bytes());
         }
     }

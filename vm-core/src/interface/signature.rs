@@ -179,7 +179,8 @@ impl TextInterface {
 impl Signature {
     /// Brings arguments into the order of the parameters.
     fn arrange<'a>(&self, list: &'a [Argument]) -> Result<Vec<&'a str>, ArgumentError> {
-        let count = || ArgumentError::Count { signature: self.to_string(), expected: self.parameters.len(), found: list.len() };
+        let count =
+            || ArgumentError::Count { signature: self.to_string(), expected: self.parameters.len(), found: list.len() };
         let mut slots: Vec<Option<&str>> = vec![None; self.parameters.len()];
         for (n, Argument { name, value }) in list.iter().enumerate() {
             let Some(name) = name else {
@@ -247,7 +248,8 @@ impl Interface for TextInterface {
 mod tests {
     use super::*;
 
-    const TOKEN: &str = "init(supply: u128)\ntransfer(to: address, amount: u128)\nview balance_of(account: address) -> u128\nupgrade()";
+    const TOKEN: &str =
+        "init(supply: u128)\ntransfer(to: address, amount: u128)\nview balance_of(account: address) -> u128\nupgrade()";
 
     #[test]
     fn lines_round_trip() {
@@ -277,7 +279,10 @@ mod tests {
             (error("burn", &Arguments::NONE), "unknown method 'burn'"),
             (error("transfer", &Arguments::positional(["bob"])), "takes 2 arguments, but 1 were given"),
             (error("transfer", &Arguments::positional(["a", "1", "2"])), "takes 2 arguments, but 3 were given"),
-            (error("transfer", &Arguments::positional(["bob", "-1"])), "parameter 'amount' is of type u128, but '-1' is not"),
+            (
+                error("transfer", &Arguments::positional(["bob", "-1"])),
+                "parameter 'amount' is of type u128, but '-1' is not",
+            ),
             (error("transfer", &Arguments::positional(["0x12", "1"])), "is not an address"),
             (error("transfer", &named("from")), "argument 'from' is not one of its parameters"),
             (error("transfer", &named("to")), "argument 'to' is given twice"),

@@ -11,7 +11,10 @@ pub(crate) fn change(base: &Base<'_>, request: &ChangeRequest) -> Result<(Contra
     })?;
     phase(Phase::Permission, || base.core.authorize(*caller, Action::Change(*change), &record))?;
     phase(Phase::Store, || {
-        let next = record.lifecycle.apply((*change).into()).map_err(|error| Refusal::Transition { name: name.clone(), error })?;
+        let next = record
+            .lifecycle
+            .apply((*change).into())
+            .map_err(|error| Refusal::Transition { name: name.clone(), error })?;
         record.lifecycle = next;
         record.store(&journal).map_err(ErrorKind::from)
     })?;

@@ -2,8 +2,8 @@ use super::{About, Base, Executed, Provisional, Top, enter, phase};
 use crate::core::Core;
 use crate::record::store_code;
 use crate::{
-    Access, Account, Action, ContractRecord, DeployRequest, Entry, ErrorKind, Gas, Lifecycle, Outcome, Phase, Refusal, StateError,
-    Status, Transition, VersionRecord, VmError,
+    Access, Account, Action, ContractRecord, DeployRequest, Entry, ErrorKind, Gas, Lifecycle, Outcome, Phase, Refusal,
+    StateError, Status, Transition, VersionRecord, VmError,
 };
 
 /// verify → compile → environment → initialise → store.
@@ -52,7 +52,17 @@ pub(crate) fn deploy(base: &Base<'_>, request: &DeployRequest) -> Result<Execute
     let mut outcome = Outcome { status: Status::Success, output: Default::default(), gas_used: Gas::ZERO };
     if contract.interface().has_entry(&Entry::Deploy) || !sender.value.is_zero() {
         let (runtime, entry, is_static) = (code.runtime, Entry::Deploy, false);
-        let top = Top { runtime, contract: &contract, record: Some(&record), this: address, entry, encoded, sender, gas, is_static };
+        let top = Top {
+            runtime,
+            contract: &contract,
+            record: Some(&record),
+            this: address,
+            entry,
+            encoded,
+            sender,
+            gas,
+            is_static,
+        };
         outcome = phase(Phase::Initialise, || enter(&mut transaction, top))?;
     }
     outcome.gas_used = outcome.gas_used.saturating_add(gas_limit.saturating_sub(gas));

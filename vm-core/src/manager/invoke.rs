@@ -17,7 +17,8 @@ pub(crate) fn invoke(base: &Base<'_>, request: &InvokeRequest, is_static: bool) 
     let mut transaction = base.begin(&request.sender);
     let gas_limit = core.gas_limit(&request.sender);
 
-    let Resolved { record, runtime, contract } = phase(Phase::Load, || core.resolve(&transaction.journal, &request.target))?;
+    let Resolved { record, runtime, contract } =
+        phase(Phase::Load, || core.resolve(&transaction.journal, &request.target))?;
     if let Some(record) = &record {
         phase(Phase::Load, || match record.lifecycle {
             lifecycle if lifecycle.is_callable() => Ok(()),
@@ -31,8 +32,17 @@ pub(crate) fn invoke(base: &Base<'_>, request: &InvokeRequest, is_static: bool) 
     let gas = phase(Phase::Environment, || Core::admit_gas(gas_limit, core.schedule.transaction.invoke, size))?;
 
     let (this, entry, method) = (request.target.address(), Entry::Invoke, encoded.method.to_string());
-    let top =
-        Top { runtime, contract: &contract, record: record.as_ref(), this, entry, encoded, sender: &request.sender, gas, is_static };
+    let top = Top {
+        runtime,
+        contract: &contract,
+        record: record.as_ref(),
+        this,
+        entry,
+        encoded,
+        sender: &request.sender,
+        gas,
+        is_static,
+    };
     let mut outcome = phase(Phase::Execute, || enter(&mut transaction, top))?;
     outcome.gas_used = outcome.gas_used.saturating_add(gas_limit.saturating_sub(gas));
 

@@ -2,7 +2,8 @@ use super::{About, Base, Executed, Provisional, Top, enter, phase};
 use crate::core::Core;
 use crate::record::store_code;
 use crate::{
-    Action, ContractRecord, Entry, ErrorKind, Gas, Outcome, Phase, Refusal, Status, Transition, UpgradeRequest, VersionRecord, VmError,
+    Action, ContractRecord, Entry, ErrorKind, Gas, Outcome, Phase, Refusal, Status, Transition, UpgradeRequest,
+    VersionRecord, VmError,
 };
 
 /// permission → keep → verify → compile → replace → migrate → store.
@@ -13,7 +14,8 @@ pub(crate) fn upgrade(base: &Base<'_>, request: &UpgradeRequest) -> Result<Execu
     let gas_limit = core.gas_limit(sender);
     let height = base.view.height();
     let step = |record: &mut ContractRecord, transition: Transition| {
-        record.lifecycle = record.lifecycle.apply(transition).map_err(|error| Refusal::Transition { name: name.clone(), error })?;
+        record.lifecycle =
+            record.lifecycle.apply(transition).map_err(|error| Refusal::Transition { name: name.clone(), error })?;
         Ok::<_, ErrorKind>(())
     };
 
@@ -21,10 +23,11 @@ pub(crate) fn upgrade(base: &Base<'_>, request: &UpgradeRequest) -> Result<Execu
         core.admit_code(code)?;
         Core::admit_gas(gas_limit, core.schedule.transaction.upgrade, code.bytes.len())
     })?;
-    let mut record = phase(Phase::Load, || match ContractRecord::load(&transaction.journal, name).map_err(ErrorKind::from)? {
-        Some(record) => Ok(record),
-        None => Err(ErrorKind::from(Refusal::UnknownContract(name.clone().into()))),
-    })?;
+    let mut record =
+        phase(Phase::Load, || match ContractRecord::load(&transaction.journal, name).map_err(ErrorKind::from)? {
+            Some(record) => Ok(record),
+            None => Err(ErrorKind::from(Refusal::UnknownContract(name.clone().into()))),
+        })?;
     phase(Phase::Permission, || core.authorize(sender.caller, Action::Upgrade, &record))?;
     // The old version's record and code stay where they are; the new one must not take their place.
     let from = phase(Phase::Keep, || {
@@ -53,7 +56,8 @@ pub(crate) fn upgrade(base: &Base<'_>, request: &UpgradeRequest) -> Result<Execu
     let entry = Entry::Upgrade { from, to: version.clone() };
     if contract.interface().has_entry(&entry) {
         let (runtime, this, is_static) = (code.runtime, name.address(), false);
-        let top = Top { runtime, contract: &contract, record: Some(&record), this, entry, encoded, sender, gas, is_static };
+        let top =
+            Top { runtime, contract: &contract, record: Some(&record), this, entry, encoded, sender, gas, is_static };
         outcome = phase(Phase::Migrate, || enter(&mut transaction, top))?;
     }
     outcome.gas_used = outcome.gas_used.saturating_add(gas_limit.saturating_sub(gas));

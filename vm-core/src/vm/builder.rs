@@ -10,7 +10,8 @@ use crate::error::InPhase;
 use crate::metrics::Metrics;
 use crate::prepared::PreparedCache;
 use crate::{
-    Authorizer, Block, GasSchedule, HostFault, Limits, MemoryBackend, OwnerRules, Phase, RuntimeProvider, StateBackend, VmError,
+    Authorizer, Block, GasSchedule, HostFault, Limits, MemoryBackend, OwnerRules, Phase, RuntimeProvider, StateBackend,
+    VmError,
 };
 
 /// Puts a [`Vm`] together. Everything has a default but the runtimes.

@@ -15,8 +15,8 @@ use crate::metrics::add;
 use crate::transaction::now;
 use crate::worker::retire;
 use crate::{
-    ChangeRequest, Changes, ContractRecord, DeployRequest, ErrorKind, Height, HostFault, Interrupt, InvokeRequest, Phase, Receipt,
-    UpgradeRequest, VmError,
+    ChangeRequest, Changes, ContractRecord, DeployRequest, ErrorKind, Height, HostFault, Interrupt, InvokeRequest,
+    Phase, Receipt, UpgradeRequest, VmError,
 };
 
 pub(super) enum Request {

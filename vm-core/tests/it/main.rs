@@ -1,0 +1,18 @@
+//! Tests of the machine as a whole, over contracts that are closures.
+
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    reason = "tests fail by panicking"
+)]
+
+mod commit;
+mod deadline;
+mod dispatch;
+mod journal;
+mod lifecycle;
+mod memory;
+mod script;
+mod state_fault;

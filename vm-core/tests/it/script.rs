@@ -1,0 +1,150 @@
+//! A runtime whose contracts are closures, registered by name.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use bytes::Bytes;
+use futures_executor::block_on;
+use vm_core::{
+    Address, Call, CallRequest, Code, CodeError, Contract, ContractName, DeployRequest, ErrorKind, Host, HostFault,
+    Interface, InvokeRequest, Opaque, Outcome, PrepareError, ProviderStatus, Receipt, Refusal, Return, RuntimeKind,
+    RuntimeProvider, Stop, Vm, VmBuilder, VmError, VmProvider,
+};
+
+pub(crate) type Body = dyn Fn(&mut dyn Host, &Call) -> Result<Bytes, Failure> + Send + Sync;
+
+/// How a closure fails.
+#[derive(Debug)]
+pub(crate) enum Failure {
+    Revert(&'static str),
+    Stop(Stop),
+}
+
+impl From<Stop> for Failure {
+    fn from(stop: Stop) -> Self {
+        Self::Stop(stop)
+    }
+}
+
+pub(crate) const REVERT: Failure = Failure::Revert("no");
+
+#[derive(Clone, Default)]
+pub(crate) struct Scripts(BTreeMap<&'static str, Arc<Script>>);
+
+pub(crate) struct Script {
+    body: Box<Body>,
+    reentrant: bool,
+}
+
+impl Scripts {
+    pub(crate) fn with(
+        mut self,
+        name: &'static str,
+        body: impl Fn(&mut dyn Host, &Call) -> Result<Bytes, Failure> + Send + Sync + 'static,
+    ) -> Self {
+        self.0.insert(name, Arc::new(Script { body: Box::new(body), reentrant: false }));
+        self
+    }
+
+    pub(crate) fn reentrant(
+        mut self,
+        name: &'static str,
+        body: impl Fn(&mut dyn Host, &Call) -> Result<Bytes, Failure> + Send + Sync + 'static,
+    ) -> Self {
+        self.0.insert(name, Arc::new(Script { body: Box::new(body), reentrant: true }));
+        self
+    }
+
+    /// A running machine in which each script is deployed under its own name.
+    pub(crate) fn start(self) -> Vm {
+        self.start_with(Vm::builder())
+    }
+
+    pub(crate) fn start_with(self, builder: VmBuilder) -> Vm {
+        let names: Vec<_> = self.0.keys().copied().collect();
+        let vm = builder.runtime(self).build().unwrap();
+        block_on(vm.start()).unwrap();
+        for name in names.iter().filter(|name| !name.contains("v2")) {
+            deploy(&vm, name).unwrap();
+        }
+        vm
+    }
+}
+
+#[async_trait::async_trait]
+impl RuntimeProvider for Scripts {
+    fn kind(&self) -> RuntimeKind {
+        RuntimeKind::Native
+    }
+
+    fn verify(&self, code: &Code) -> Result<(), CodeError> {
+        let known = self.0.contains_key(String::from_utf8_lossy(&code.bytes).as_ref());
+        if known { Ok(()) } else { Err(CodeError::new("script", "no such script")) }
+    }
+
+    async fn prepare(&self, code: &Code) -> Result<Arc<dyn Contract>, PrepareError> {
+        Ok(self.0[String::from_utf8_lossy(&code.bytes).as_ref()].clone())
+    }
+
+    fn status(&self) -> ProviderStatus {
+        ProviderStatus::healthy("script", "1")
+    }
+}
+
+impl Contract for Script {
+    fn call(&self, host: &mut dyn Host, call: &Call) -> Result<Return, HostFault> {
+        match (self.body)(host, call) {
+            Ok(output) => Ok(Return::success(output)),
+            Err(Failure::Revert(reason)) => Ok(Return::revert(reason)),
+            Err(Failure::Stop(stop)) => stop.into_return(),
+        }
+    }
+
+    fn interface(&self) -> &dyn Interface {
+        &Opaque
+    }
+
+    fn reentrant(&self) -> bool {
+        self.reentrant
+    }
+}
+
+pub(crate) fn name(text: &str) -> ContractName {
+    ContractName::new(text).unwrap()
+}
+
+pub(crate) fn script(text: &str) -> Code {
+    Code::new(RuntimeKind::Native, text)
+}
+
+pub(crate) fn owner() -> Address {
+    Address::from_name("owner")
+}
+
+pub(crate) fn deploy(vm: &Vm, text: &str) -> Result<Receipt, VmError> {
+    block_on(vm.deploy(DeployRequest::new(name(text), "1".parse().unwrap(), script(text)).from(owner())))
+}
+
+pub(crate) fn request(contract: &str, method: &str) -> InvokeRequest {
+    InvokeRequest::new(name(contract), method).from(owner())
+}
+
+pub(crate) fn invoke(vm: &Vm, contract: &str, method: &str) -> Receipt {
+    block_on(vm.invoke(request(contract, method))).unwrap()
+}
+
+/// Calls `to` from inside a script.
+pub(crate) fn call(host: &mut dyn Host, to: &str, method: &str) -> Result<Outcome, Stop> {
+    host.call(CallRequest::new(name(to), method, Bytes::new()))
+}
+
+pub(crate) fn ok() -> Result<Bytes, Failure> {
+    Ok(Bytes::new())
+}
+
+pub(crate) fn refusal(error: &VmError) -> &Refusal {
+    match &error.kind {
+        ErrorKind::Refused(refusal) => refusal,
+        other => panic!("not refused: {other:?}"),
+    }
+}
