@@ -1,0 +1,174 @@
+//! Which function of an ABI a text names, and its call data.
+
+use alloy_dyn_abi::{DynSolType, DynSolValue, Specifier};
+use alloy_json_abi::{Function, JsonAbi, Param, StateMutability};
+use vm_core::{Argument, ArgumentError};
+
+use super::{shape::Shape, value};
+
+/// Finds the one function that `method` and the arguments mean.
+///
+/// A bare name picks among overloads by the arguments' count (and names, when named); a signature such as
+/// `transfer(address,uint256)` picks exactly, and works without an ABI too. `arguments` is `None` when they are encoded
+/// already.
+pub(super) fn find(
+    abi: Option<&JsonAbi>,
+    method: &str,
+    arguments: Option<&[Argument]>,
+) -> Result<Function, ArgumentError> {
+    if method.contains('(') {
+        return by_signature(abi, method);
+    }
+    let abi = abi.ok_or(ArgumentError::NoInterface)?;
+    let overloads = abi.function(method).map(Vec::as_slice).unwrap_or_default();
+    if overloads.is_empty() {
+        return Err(unknown(abi, method));
+    }
+    let fitting: Vec<_> =
+        overloads.iter().filter(|f| arguments.is_none_or(|arguments| fits(&f.inputs, arguments))).collect();
+    match (fitting.as_slice(), overloads) {
+        // With one candidate, its own complaint about the arguments says more than "none fits".
+        ([function], _) => Ok((*function).clone()),
+        ([], [function]) => Ok(function.clone()),
+        _ => Err(ArgumentError::Overload {
+            method: method.to_owned(),
+            found: arguments.map_or(0, <[_]>::len),
+            candidates: overloads.iter().map(signature).collect(),
+        }),
+    }
+}
+
+fn by_signature(abi: Option<&JsonAbi>, method: &str) -> Result<Function, ArgumentError> {
+    let value = |why: String| ArgumentError::Value {
+        signature: "call".to_owned(),
+        parameter: "method".to_owned(),
+        expected: "Solidity signature, such as transfer(address,uint256)".to_owned(),
+        found: value::short(method),
+        why,
+    };
+    let function = Function::parse(method).map_err(|e| value(format!("cannot be read: {e}")))?;
+    let bad = function.inputs.iter().find_map(|p| Specifier::<DynSolType>::resolve(p).err());
+    if let Some(error) = bad {
+        return Err(value(format!("has an unknown type: {error}")));
+    }
+    let Some(abi) = abi else {
+        return Ok(function);
+    };
+    let wanted = signature(&function);
+    abi.functions().find(|known| signature(known) == wanted).cloned().ok_or_else(|| unknown(abi, method))
+}
+
+/// `transfer(address,uint256)`: what the selector is the hash of.
+pub(super) fn signature(function: &Function) -> String {
+    let types: Vec<_> = function
+        .inputs
+        .iter()
+        .map(|p| match Specifier::<DynSolType>::resolve(p) {
+            // Spells out `uint` and `int`.
+            Ok(ty) => ty.to_string(),
+            Err(_) => p.selector_type().into_owned(),
+        })
+        .collect();
+    format!("{}({})", function.name, types.join(","))
+}
+
+/// The first four bytes of the call data of a signature.
+pub(super) fn selector(signature: &str) -> [u8; 4] {
+    let [a, b, c, d, ..] = alloy_primitives::keccak256(signature).0;
+    [a, b, c, d]
+}
+
+fn unknown(abi: &JsonAbi, method: &str) -> ArgumentError {
+    let name = method.split('(').next().unwrap_or(method);
+    let names = abi.functions().map(|f| f.name.as_str());
+    ArgumentError::UnknownMethod {
+        method: value::short(method),
+        suggestion: vm_core::closest(name, names).map(str::to_owned),
+        methods: describe_all(abi),
+    }
+}
+
+/// Every function of the ABI, for people.
+pub(super) fn describe_all(abi: &JsonAbi) -> Vec<String> {
+    abi.functions().map(describe).collect()
+}
+
+/// `view balanceOf(address owner) -> uint256`.
+pub(super) fn describe(function: &Function) -> String {
+    let view = matches!(function.state_mutability, StateMutability::Pure | StateMutability::View);
+    let outputs = list(&function.outputs);
+    let result = match function.outputs.as_slice() {
+        [] => String::new(),
+        [_] => format!(" -> {outputs}"),
+        _ => format!(" -> ({outputs})"),
+    };
+    format!("{}{}({}){result}", if view { "view " } else { "" }, function.name, list(&function.inputs))
+}
+
+fn list(params: &[Param]) -> String {
+    let list: Vec<_> =
+        params.iter().map(|p| format!("{} {}", p.selector_type(), p.name).trim_end().to_owned()).collect();
+    list.join(", ")
+}
+
+fn fits(inputs: &[Param], arguments: &[Argument]) -> bool {
+    inputs.len() == arguments.len()
+        && arguments.iter().all(|a| a.name.as_ref().is_none_or(|name| inputs.iter().any(|p| p.name == *name)))
+}
+
+/// ABI-encodes arguments for `inputs`; `name` is the function's, for messages.
+pub(super) fn encode(name: &str, inputs: &[Param], arguments: &[Argument]) -> Result<Vec<u8>, ArgumentError> {
+    let described = || format!("{name}({})", list(inputs));
+    let ordered = arrange(&described, inputs, arguments)?;
+    let mut values = Vec::with_capacity(inputs.len());
+    for (position, (param, text)) in inputs.iter().zip(ordered).enumerate() {
+        let error = |why: String| ArgumentError::Value {
+            signature: described(),
+            parameter: match param.name.as_str() {
+                "" => (position + 1).to_string(),
+                name => name.to_owned(),
+            },
+            expected: param.selector_type().into_owned(),
+            found: value::short(text),
+            why,
+        };
+        let shape = Shape::new(param).map_err(|e| error(format!("cannot be encoded: {e}")))?;
+        values.push(value::from_text(&shape, text).map_err(error)?);
+    }
+    Ok(DynSolValue::Tuple(values).abi_encode_params())
+}
+
+/// The arguments' texts in the order of the parameters: positional ones fill their position, named ones their parameter.
+fn arrange<'a>(
+    described: &impl Fn() -> String,
+    inputs: &[Param],
+    arguments: &'a [Argument],
+) -> Result<Vec<&'a str>, ArgumentError> {
+    let count = || ArgumentError::Count { signature: described(), expected: inputs.len(), found: arguments.len() };
+    let mut slots: Vec<Option<&str>> = vec![None; inputs.len()];
+    for (position, Argument { name, value }) in arguments.iter().enumerate() {
+        let Some(name) = name else {
+            *slots.get_mut(position).ok_or_else(count)? = Some(value);
+            continue;
+        };
+        let wrong = |why| ArgumentError::Name { signature: described(), name: name.clone(), why };
+        let slot = inputs
+            .iter()
+            .position(|param| param.name == *name)
+            .and_then(|n| slots.get_mut(n))
+            .ok_or_else(|| wrong("is not one of its parameters"))?;
+        if slot.replace(value).is_some() {
+            return Err(wrong("is given twice"));
+        }
+    }
+    slots.into_iter().collect::<Option<_>>().ok_or_else(count)
+}
+
+/// Decodes data by the parameters' types.
+pub(super) fn decode(params: &[Param], data: &[u8]) -> Result<Vec<DynSolValue>, alloy_dyn_abi::Error> {
+    let types = params.iter().map(Specifier::resolve).collect::<Result<Vec<_>, _>>()?;
+    match DynSolType::Tuple(types).abi_decode_params(data)? {
+        DynSolValue::Tuple(values) => Ok(values),
+        single => Ok(vec![single]),
+    }
+}

@@ -1,0 +1,125 @@
+//! Creation code as it is handed in: hex text, as compilers write it, or the bytes themselves.
+
+use vm_core::{Code, CodeError};
+
+use crate::{Fork, session::Session};
+
+/// An option of [`Code::options`].
+const MIGRATE: &str = "migrate";
+
+/// The creation code's bytes.
+pub(crate) fn creation_code(code: &Code, fork: Fork) -> Result<Vec<u8>, CodeError> {
+    let bytes = match std::str::from_utf8(&code.bytes) {
+        Ok(text) => from_text(text.trim(), &code.bytes)?,
+        Err(_) => code.bytes.clone(),
+    };
+    if bytes.is_empty() {
+        return Err(CodeError::new("code-empty", "there is no code: expected creation code as hex text or bytes"));
+    }
+    match Session::max_creation_code(fork) {
+        Some(most) if bytes.len() > most => Err(CodeError::new(
+            "code-too-long",
+            format!(
+                "the creation code has {} bytes, {fork} allows {most} (EIP-3860): split the contract or let the compiler optimise for size",
+                bytes.len()
+            ),
+        )),
+        _ => Ok(bytes),
+    }
+}
+
+/// Hex digits are decoded; other text may still be raw code that happens to be UTF-8.
+fn from_text(text: &str, raw: &[u8]) -> Result<Vec<u8>, CodeError> {
+    let digits = text.strip_prefix("0x").unwrap_or(text);
+    let bad = digits.bytes().position(|b| !b.is_ascii_hexdigit());
+    match bad {
+        None if digits.len() % 2 == 1 => Err(CodeError::new(
+            "hex-odd",
+            format!("the hex text has {} digits, an odd number: it is cut off", digits.len()),
+        )),
+        None => hex::decode(digits).map_err(|e| CodeError::new("hex-invalid", e.to_string())),
+        Some(_) if text.starts_with(['{', '[']) => Err(CodeError::new(
+            "code-json",
+            "this is JSON, not code: give the content of its 'bytecode' (or 'evm.bytecode.object') as hex text",
+        )),
+        Some(at) if digits.get(at..).is_some_and(|rest| rest.starts_with("__")) => Err(CodeError::new(
+            "code-unlinked",
+            format!(
+                "the code refers to a library that is not linked, at digit {at}: link it with the compiler (--libraries)"
+            ),
+        )),
+        Some(at) if text.len() != digits.len() || at >= 8 => Err(CodeError::new(
+            "hex-invalid",
+            format!(
+                "'{}' at digit {at} is not a hex digit",
+                digits.get(at..).and_then(|r| r.chars().next()).unwrap_or(' ')
+            ),
+        )),
+        Some(_) => Ok(raw.to_vec()),
+    }
+}
+
+/// Whether an upgrade keeps what the constructor does, by the option `migrate`.
+pub(crate) fn migrates(code: &Code) -> Result<bool, CodeError> {
+    let bad = |message| Err(CodeError::new("option-unknown", message));
+    let mut migrates = false;
+    for (key, value) in &code.options {
+        match (key.as_str(), value.as_str()) {
+            (MIGRATE, "constructor") => migrates = true,
+            (MIGRATE, "none") => migrates = false,
+            (MIGRATE, other) => {
+                return bad(format!("option migrate = \"{other}\" is unknown: expected \"constructor\" or \"none\""));
+            }
+            (other, _) => return bad(format!("option '{other}' is unknown to the evm: it has only 'migrate'")),
+        }
+    }
+    Ok(migrates)
+}
+
+#[cfg(test)]
+mod tests {
+    use vm_core::RuntimeKind;
+
+    use super::*;
+
+    fn code(bytes: &[u8]) -> Code {
+        Code::new(RuntimeKind::Evm, bytes)
+    }
+
+    #[test]
+    fn hex_and_raw_are_the_same() {
+        for given in [&b"600a"[..], b"0x600A", b" 0x600a\n", &[0x60, 0x0a]] {
+            assert_eq!(creation_code(&code(given), Fork::Osaka), Ok(vec![0x60, 0x0a]), "{given:?}");
+        }
+    }
+
+    #[test]
+    fn rejections_say_what_to_do() {
+        for (given, rule, want) in [
+            (&b""[..], "code-empty", "hex text or bytes"),
+            (b"0x", "code-empty", "hex text or bytes"),
+            (b"0x600", "hex-odd", "3 digits"),
+            (b"0x60zz", "hex-invalid", "'z' at digit 2"),
+            (b"608060405260zz", "hex-invalid", "at digit 12"),
+            (b"{\"bytecode\": \"0x60\"}", "code-json", "bytecode"),
+            (b"6080__$aabb$__6080", "code-unlinked", "--libraries"),
+        ] {
+            let error = creation_code(&code(given), Fork::Osaka).unwrap_err();
+            assert_eq!(error.rule(), rule, "{given:?}");
+            assert!(error.to_string().contains(want), "{error}");
+        }
+        let long = vec![0; 49_153];
+        assert_eq!(creation_code(&code(&long), Fork::Osaka).unwrap_err().rule(), "code-too-long");
+        assert!(creation_code(&code(&long), Fork::Paris).is_ok());
+    }
+
+    #[test]
+    fn options() {
+        let with = |key: &str, value: &str| migrates(&code(b"00").with_option(key, value));
+        assert_eq!(migrates(&code(b"00")), Ok(false));
+        assert_eq!(with("migrate", "constructor"), Ok(true));
+        assert_eq!(with("migrate", "none"), Ok(false));
+        assert!(with("migrate", "yes").unwrap_err().to_string().contains("expected \"constructor\""));
+        assert!(with("optimise", "1").unwrap_err().to_string().contains("only 'migrate'"));
+    }
+}

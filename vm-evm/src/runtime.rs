@@ -1,0 +1,85 @@
+//! The backend itself.
+
+use std::sync::Arc;
+
+use bytes::Bytes;
+use vm_core::{Code, CodeError, Contract, PrepareError, ProviderStatus, RuntimeKind, RuntimeProvider};
+
+use crate::{EvmConfig, EvmError, abi::SolidityInterface, code, contract::EvmContract, session::CodeCache};
+
+/// The EVM runtime: creation code in, callable contracts out.
+///
+/// It also executes calls to addresses without a record: accounts that EVM contracts created, and plain value transfers.
+#[derive(Debug)]
+pub struct EvmRuntime {
+    config: EvmConfig,
+    cache: Arc<CodeCache>,
+    accounts: Arc<EvmContract>,
+}
+
+impl EvmRuntime {
+    /// A runtime with this configuration.
+    ///
+    /// # Errors
+    /// When a value of the configuration cannot work.
+    pub fn new(config: EvmConfig) -> Result<Self, EvmError> {
+        config.check()?;
+        let cache = Arc::new(CodeCache::new());
+        let accounts = Arc::new(EvmContract {
+            config,
+            cache: cache.clone(),
+            creation_code: Bytes::new(),
+            interface: SolidityInterface::default(),
+            migrates: false,
+        });
+        Ok(Self { config, cache, accounts })
+    }
+
+    /// The configuration.
+    #[must_use]
+    pub const fn config(&self) -> &EvmConfig {
+        &self.config
+    }
+}
+
+#[async_trait::async_trait]
+impl RuntimeProvider for EvmRuntime {
+    fn kind(&self) -> RuntimeKind {
+        RuntimeKind::Evm
+    }
+
+    fn verify(&self, code: &Code) -> Result<(), CodeError> {
+        code::creation_code(code, self.config.fork())?;
+        code::migrates(code)?;
+        SolidityInterface::new(code.abi.as_deref()).map(drop)
+    }
+
+    async fn prepare(&self, code: &Code) -> Result<Arc<dyn Contract>, PrepareError> {
+        Ok(Arc::new(EvmContract {
+            config: self.config,
+            cache: self.cache.clone(),
+            creation_code: code::creation_code(code, self.config.fork())?.into(),
+            interface: SolidityInterface::new(code.abi.as_deref())?,
+            migrates: code::migrates(code)?,
+        }))
+    }
+
+    fn accounts(&self) -> Option<Arc<dyn Contract>> {
+        Some(self.accounts.clone())
+    }
+
+    fn status(&self) -> ProviderStatus {
+        let (codes, bytes) = self.cache.usage();
+        let mut status = ProviderStatus::healthy("revm", REVM);
+        status.details = vec![
+            ("hard fork".to_owned(), self.config.fork().to_string()),
+            ("memory limit".to_owned(), self.config.memory().to_string()),
+            ("cached codes".to_owned(), codes.to_string()),
+            ("cached bytes".to_owned(), bytes.to_string()),
+        ];
+        status
+    }
+}
+
+/// The version of revm that the workspace pins.
+const REVM: &str = "43";

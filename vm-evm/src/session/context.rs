@@ -1,0 +1,105 @@
+//! The types that revm is put together from: one context for outer and nested execution, so that the interpreter is
+//! instantiated once.
+
+use std::sync::{
+    Arc,
+    atomic::{AtomicBool, Ordering},
+};
+
+use revm::{
+    bytecode::opcode,
+    context::{BlockEnv, CfgEnv, Context, Evm, FrameStack, Journal, JournalTr, TxEnv},
+    handler::{EthFrame, EthPrecompiles, PrecompileProvider, instructions::EthInstructions},
+    interpreter::{
+        CallInputs, Instruction, InstructionContext, InstructionExecResult, InstructionResult, InterpreterResult,
+        instructions::{control, gas_table_spec},
+        interpreter::EthInterpreter,
+    },
+    primitives::{AddressSet, hardfork::SpecId},
+};
+
+use super::{cache::CodeCache, database::JournalDb};
+use crate::EvmConfig;
+
+pub(super) type Ctx = Context<BlockEnv, TxEnv, CfgEnv, JournalDb, Journal<JournalDb>, Deadline>;
+pub(super) type Revm = Evm<Ctx, (), EthInstructions<EthInterpreter, Ctx>, Precompiles, EthFrame<EthInterpreter>>;
+
+/// The transaction's flag, where instructions find it.
+#[derive(Clone, Debug, Default)]
+pub(super) struct Deadline(pub(super) Arc<AtomicBool>);
+
+impl Deadline {
+    #[inline]
+    pub(super) fn is_over(&self) -> bool {
+        self.0.load(Ordering::Relaxed)
+    }
+}
+
+/// Ethereum's precompiles, looked up only where no code lives.
+#[derive(Debug)]
+pub(super) struct Precompiles(EthPrecompiles);
+
+impl PrecompileProvider<Ctx> for Precompiles {
+    type Output = InterpreterResult;
+
+    fn set_spec(&mut self, spec: SpecId) -> bool {
+        PrecompileProvider::<Ctx>::set_spec(&mut self.0, spec)
+    }
+
+    #[inline]
+    fn run(&mut self, ctx: &mut Ctx, inputs: &CallInputs) -> Result<Option<InterpreterResult>, String> {
+        if !inputs.known_bytecode.1.is_empty() {
+            return Ok(None);
+        }
+        self.0.run(ctx, inputs)
+    }
+
+    fn warm_addresses(&self) -> &AddressSet {
+        self.0.warm_addresses()
+    }
+}
+
+/// A fresh revm, not yet bound to a transaction.
+pub(super) fn new(config: &EvmConfig, cache: Arc<CodeCache>) -> Revm {
+    let spec = config.fork().spec();
+    let mut ctx = Ctx::new(JournalDb::new(cache), spec);
+    ctx.modify_cfg(|cfg| cfg.memory_limit = config.memory());
+    let precompiles = EthPrecompiles::new(spec);
+    ctx.journaled_state.warm_precompiles(precompiles.warm_addresses());
+    let mut instruction = EthInstructions::new_mainnet_with_spec(spec);
+    let gas = gas_table_spec(spec);
+    for (opcode, watched) in [(opcode::JUMP, Instruction::new(jump)), (opcode::JUMPI, Instruction::new(jumpi))] {
+        let price = gas.get(usize::from(opcode)).copied().unwrap_or_default();
+        instruction.insert_instruction(opcode, watched, price);
+    }
+    Evm {
+        ctx,
+        inspector: (),
+        instruction,
+        precompiles: Precompiles(precompiles),
+        // Frames are made when they are needed: eight at once would be 256 KiB.
+        frame_stack: FrameStack::new(),
+    }
+}
+
+type JumpContext<'a> = InstructionContext<'a, Ctx, EthInterpreter>;
+
+/// JUMP, unless the transaction's time is over. Every loop jumps, so this is where an endless one is noticed.
+fn jump(context: JumpContext<'_>) -> InstructionExecResult {
+    in_time(&context)?;
+    control::jump(context)
+}
+
+/// JUMPI, unless the transaction's time is over.
+fn jumpi(context: JumpContext<'_>) -> InstructionExecResult {
+    in_time(&context)?;
+    control::jumpi(context)
+}
+
+#[inline]
+fn in_time(context: &JumpContext<'_>) -> InstructionExecResult {
+    match context.host.chain.is_over() {
+        true => Err(InstructionResult::FatalExternalError),
+        false => Ok(()),
+    }
+}

@@ -1,0 +1,107 @@
+//! The loop over EVM frames, with the transaction's journal rolled back along with revm's.
+
+use revm::{
+    context_interface::{ContextTr, context::ContextError},
+    handler::{EvmTr, FrameInitOrResult, FrameResult, ItemOrResult},
+    interpreter::{FrameInput, interpreter_action::FrameInit},
+};
+use vm_core::{Gas, Host, HostFault};
+
+use super::{Ended, Session, database::DbFault, foreign};
+
+/// Runs a frame and all that it calls, until it returns.
+///
+/// The session moves through: while a foreign contract runs it lies in the transaction, where a nested call finds it. A host
+/// fault drops it, since the transaction is over.
+pub(super) fn run(mut session: Box<Session>, host: &mut dyn Host, first: FrameInit) -> Result<Ended, HostFault> {
+    let spare = session.stacks.pop().unwrap_or_default();
+    let outer = std::mem::replace(&mut session.revm.frame_stack, spare);
+    let mut foreign_gas = Gas::ZERO;
+    let mut ended = session.open(first)?;
+    if ended.is_none() {
+        ended = loop {
+            let result = match session.step()? {
+                ItemOrResult::Result(result) => result,
+                ItemOrResult::Item(init) if session.is_foreign(&init) => {
+                    let called = foreign::call(session, host, init)?;
+                    session = called.session;
+                    foreign_gas = foreign_gas.saturating_add(called.gas_used);
+                    called.result
+                }
+                ItemOrResult::Item(init) => match session.open(init)? {
+                    Some(result) => result,
+                    None => continue,
+                },
+            };
+            let last = session.close(result)?;
+            if last.is_some() {
+                break last;
+            }
+        };
+    }
+    let mut stack = std::mem::replace(&mut session.revm.frame_stack, outer);
+    stack.clear();
+    session.stacks.push(stack);
+    let result = ended.ok_or_else(|| HostFault::Internal("evm entry without result".into()))?;
+    Ok(Ended { session, result: result.into_interpreter_result(), foreign_gas })
+}
+
+impl Session {
+    /// Starts a frame. A result means that there was nothing to run: a precompile, an account without code, a refusal.
+    fn open(&mut self, init: FrameInit) -> Result<Option<FrameResult>, HostFault> {
+        self.check_deadline()?;
+        self.drain_logs()?;
+        let mark = self.revm.ctx.journaled_state.database.journal()?.mark();
+        match self.revm.frame_init(init) {
+            Ok(ItemOrResult::Item(_)) => {
+                self.marks.push(mark);
+                Ok(None)
+            }
+            Ok(ItemOrResult::Result(result)) => Ok(Some(result)),
+            Err(error) => Err(fault(error)),
+        }
+    }
+
+    /// Runs the newest frame until it ends or calls.
+    fn step(&mut self) -> Result<FrameInitOrResult<super::Frame>, HostFault> {
+        let next = self.revm.frame_run().map_err(fault)?;
+        // A fault inside an instruction ends the frame like a failure of the contract; it must not look like one.
+        std::mem::replace(self.revm.ctx.error(), Ok(())).map_err(fault)?;
+        self.check_deadline()?;
+        Ok(next)
+    }
+
+    /// Gives a result to the frame that waits for it; the result itself when none does.
+    fn close(&mut self, result: FrameResult) -> Result<Option<FrameResult>, HostFault> {
+        // Otherwise it is the result of something that had no frame, and no mark.
+        if self.revm.frame_stack.get().is_finished() {
+            let mark = self.marks.pop();
+            let mark = mark.ok_or_else(|| HostFault::Internal("evm frame without mark".into()))?;
+            if !result.instruction_result().is_ok() {
+                self.revm.ctx.journaled_state.database.journal()?.revert(mark);
+            }
+        }
+        self.revm.frame_return_result(result).map_err(fault)
+    }
+
+    fn is_foreign(&self, init: &FrameInit) -> bool {
+        match &init.frame_input {
+            FrameInput::Call(call) => {
+                let database = &self.revm.ctx.journaled_state.database;
+                database.is_foreign(&call.bytecode_address, &call.known_bytecode.0)
+            }
+            _ => false,
+        }
+    }
+
+    fn check_deadline(&self) -> Result<(), HostFault> {
+        self.interrupt.as_ref().map_or(Ok(()), vm_core::Interrupt::check)
+    }
+}
+
+fn fault(error: ContextError<DbFault>) -> HostFault {
+    match error {
+        ContextError::Db(DbFault(fault)) => fault,
+        ContextError::Custom(message) => HostFault::Internal(format!("revm: {message}")),
+    }
+}

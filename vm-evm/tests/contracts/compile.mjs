@@ -1,0 +1,23 @@
+// Compiles the contracts beside it: `npm install solc@0.8.37 && node compile.mjs`.
+import { readFileSync, readdirSync, writeFileSync } from "node:fs";
+import { createRequire } from "node:module";
+
+const solc = createRequire(`${process.cwd()}/`)("solc");
+const here = new URL(".", import.meta.url).pathname;
+const names = readdirSync(here).filter((name) => name.endsWith(".sol"));
+const sources = Object.fromEntries(names.map((name) => [name, { content: readFileSync(here + name, "utf8") }]));
+const settings = {
+  // The fork of geth 1.9.24, so that the tests can run under old and new rules.
+  evmVersion: "istanbul",
+  optimizer: { enabled: true, runs: 200 },
+  metadata: { bytecodeHash: "none", appendCBOR: false },
+  outputSelection: { "*": { "*": ["abi", "evm.bytecode.object"] } },
+};
+const output = JSON.parse(solc.compile(JSON.stringify({ language: "Solidity", sources, settings })));
+for (const error of output.errors ?? []) console.error(error.formattedMessage);
+for (const name of names) {
+  const contract = name.slice(0, -".sol".length);
+  const { abi, evm } = output.contracts[name][contract];
+  writeFileSync(`${here}${contract}.abi`, `${JSON.stringify(abi)}\n`);
+  writeFileSync(`${here}${contract}.bin`, `${evm.bytecode.object}\n`);
+}

@@ -1,0 +1,53 @@
+//! The fork decides which instructions exist and what they cost.
+
+use vm_core::{Limits, Status, Trap};
+use vm_evm::{EvmConfig, Fork};
+
+use crate::machine::{Machine, assembled, compiled, name};
+
+#[test]
+fn instructions_appear_with_their_fork() {
+    // Runtime code that uses the instruction and stops; the first fork that has it.
+    for (code, since) in [
+        ("60003d5000", Fork::Byzantium),     // RETURNDATASIZE
+        ("60016001 1b00", Fork::Petersburg), // SHL
+        ("4600", Fork::Istanbul),            // CHAINID
+        ("4800", Fork::London),              // BASEFEE
+        ("5f00", Fork::Shanghai),            // PUSH0
+        ("60005c00", Fork::Cancun),          // TLOAD
+        ("60011e00", Fork::Osaka),           // CLZ
+    ] {
+        for fork in Fork::ALL {
+            let machine = Machine::with(EvmConfig::new(fork), Limits::default());
+            machine.deploy("code", assembled(&code.replace(' ', "")), &[]).unwrap();
+            let want = if fork >= since { Status::Success } else { Status::Trap(Trap::InvalidInstruction) };
+            assert_eq!(machine.invoke("code", "", &[]).status, want, "{code} on {fork}");
+        }
+    }
+}
+
+#[test]
+fn a_geth_version_is_a_fork() {
+    let machine = Machine::with(EvmConfig::new("1.9.24".parse().unwrap()), Limits::default());
+    machine.deploy("ledger", compiled("Ledger"), &["5", ""]).unwrap();
+    assert_eq!(machine.text("ledger", "total", &[]), "5");
+    let status = vm_core::VmProvider::status(&machine.vm);
+    let evm = status.runtimes.iter().find(|(kind, _)| *kind == vm_core::RuntimeKind::Evm).unwrap();
+    assert!(evm.1.details.contains(&("hard fork".to_owned(), "istanbul".to_owned())), "{:?}", evm.1);
+}
+
+#[test]
+fn warm_access_and_refunds_are_counted_per_transaction() {
+    let machine = Machine::holding(&[("Script", "script")]);
+    let this = name("script").address();
+    let used = |script: crate::script::Evm| machine.raw(this, script.into()).gas_used.get();
+    let script = crate::script::Evm::new;
+    // The second load of a slot is warm (EIP-2929): 100 instead of 2100, and both have 33 bytes of call data.
+    let (cold, warm) = (used(script().load(1).load(2)), used(script().load(1).load(1)));
+    assert_eq!(cold - warm, 2000);
+    // Clearing a slot refunds 4800, up to a fifth (EIP-3529).
+    used(script().store(1, 1));
+    let (change, clear) = (used(script().store(1, 2)), used(script().store(1, 0)));
+    assert!(change > clear, "{change} {clear}");
+    assert!(change - clear <= 4800 && change - clear >= 1000, "{change} {clear}");
+}

@@ -1,0 +1,182 @@
+//! A machine with the EVM and the scripted native runtime, and short names for what the tests do with it.
+
+use std::sync::Arc;
+
+use futures_executor::block_on;
+use vm_core::{
+    Account, Address, Amount, Change, ChangeRequest, Code, ContractName, DeployRequest, ErrorKind, Event, Gas,
+    HostFault, InvokeRequest, Journal, Limits, MemoryBackend, Receipt, RuntimeKind, StateBackend, StateKey, Status,
+    UpgradeRequest, Vm, VmError, VmProvider,
+};
+use vm_evm::{EvmConfig, EvmRuntime};
+
+use crate::native::NativeRuntime;
+
+/// Who sends what the tests send. Has 1,000,000 of the asset.
+pub fn alice() -> Address {
+    Address::from_name("alice")
+}
+
+pub fn name(text: &str) -> ContractName {
+    text.parse().unwrap()
+}
+
+pub fn address(text: &str) -> Address {
+    text.parse().unwrap()
+}
+
+/// Creation code of a compiled contract.
+pub fn compiled(contract: &str) -> Code {
+    let file = |extension: &str| {
+        let path = format!("{}/tests/contracts/{contract}.{extension}", env!("CARGO_MANIFEST_DIR"));
+        std::fs::read_to_string(&path).unwrap_or_else(|e| panic!("{path}: {e}"))
+    };
+    Code::new(RuntimeKind::Evm, file("bin")).with_abi(file("abi"))
+}
+
+/// Creation code that returns `runtime` (hex, up to 255 bytes) as the contract's code.
+pub fn assembled(runtime: &str) -> Code {
+    // PUSH1 length DUP1 PUSH1 offset PUSH1 0 CODECOPY PUSH1 0 RETURN
+    Code::new(RuntimeKind::Evm, format!("60{:02x}80600b6000396000f3{runtime}", runtime.len() / 2))
+}
+
+pub struct Machine {
+    pub vm: Vm,
+}
+
+impl Machine {
+    pub fn new() -> Self {
+        Self::with(EvmConfig::default(), Limits::default())
+    }
+
+    pub fn with(config: EvmConfig, limits: Limits) -> Self {
+        let backend = Arc::new(MemoryBackend::new());
+        let journal = Journal::new(backend.snapshot().unwrap());
+        Account { balance: Amount::from(1_000_000), ..Account::default() }.store(&journal, &alice()).unwrap();
+        let height = backend.snapshot().unwrap().height();
+        backend.commit(height, height.next(), &journal.finish().writes).unwrap();
+        let vm = Vm::builder()
+            .runtime(EvmRuntime::new(config).unwrap())
+            .runtime(NativeRuntime)
+            .backend(backend)
+            .limits(limits)
+            .build()
+            .unwrap();
+        block_on(vm.start()).unwrap();
+        Self { vm }
+    }
+
+    /// A machine with contracts: `contract as name`.
+    pub fn holding(contracts: &[(&str, &str)]) -> Self {
+        let machine = Self::new();
+        for (contract, as_name) in contracts {
+            let code = match *contract {
+                "native" => Code::new(RuntimeKind::Native, "script"),
+                contract => compiled(contract),
+            };
+            let mut request = DeployRequest::new(name(as_name), "1".parse().unwrap(), code).from(alice());
+            if *contract == "Ledger" {
+                request = request.args(["1000", "first"]);
+            }
+            block_on(machine.vm.deploy(request)).unwrap();
+        }
+        machine
+    }
+
+    pub fn deploy(&self, as_name: &str, code: Code, arguments: &[&str]) -> Result<Receipt, VmError> {
+        let request = DeployRequest::new(name(as_name), "1".parse().unwrap(), code).from(alice());
+        block_on(self.vm.deploy(request.args(arguments.iter().copied())))
+    }
+
+    pub fn upgrade(&self, of: &str, version: &str, code: Code, arguments: &[&str]) -> Result<Receipt, VmError> {
+        let request = UpgradeRequest::new(name(of), version.parse().unwrap(), code).from(alice());
+        block_on(self.vm.upgrade(request.args(arguments.iter().copied())))
+    }
+
+    pub fn change(&self, of: &str, change: Change) {
+        block_on(self.vm.change(ChangeRequest { name: name(of), change, caller: alice() })).unwrap();
+    }
+
+    pub fn send(&self, request: InvokeRequest) -> Result<Receipt, VmError> {
+        block_on(self.vm.invoke(request.from(alice())))
+    }
+
+    /// A call that the host performs, whatever its outcome.
+    pub fn invoke(&self, of: &str, method: &str, arguments: &[&str]) -> Receipt {
+        self.send(InvokeRequest::new(name(of), method).args(arguments.iter().copied())).unwrap()
+    }
+
+    /// A call that succeeds; its result as text.
+    pub fn text(&self, of: &str, method: &str, arguments: &[&str]) -> String {
+        let receipt = self.invoke(of, method, arguments);
+        assert_eq!(receipt.status, Status::Success, "{method}: {:?}", receipt.text);
+        receipt.text.unwrap()
+    }
+
+    pub fn query(&self, of: &str, method: &str, arguments: &[&str]) -> Receipt {
+        let request = InvokeRequest::new(name(of), method).args(arguments.iter().copied());
+        block_on(self.vm.query(request.from(alice()))).unwrap()
+    }
+
+    /// A call with whole call data.
+    pub fn raw(&self, to: Address, data: Vec<u8>) -> Receipt {
+        self.send(InvokeRequest::new(to, "").input(data)).unwrap()
+    }
+
+    pub fn account(&self, of: Address) -> Account {
+        Account::load(&Journal::new(self.vm.view().unwrap()), &of).unwrap()
+    }
+
+    pub fn balance(&self, of: &str) -> Amount {
+        self.account(address(of)).balance
+    }
+
+    pub fn slot(&self, of: Address, slot: u8) -> Option<u64> {
+        let mut key = [0; 32];
+        key[31] = slot;
+        let bytes = self.vm.view().unwrap().get(&StateKey::evm_storage(&of, &key)).unwrap()?;
+        Some(bytes.iter().fold(0, |n, byte| n << 8 | u64::from(*byte)))
+    }
+
+    /// A key of a native contract.
+    pub fn key(&self, of: &str, key: u8) -> Option<u8> {
+        self.vm.view().unwrap().get(&StateKey::contract(&name(of), &[key])).unwrap().map(|value| value[0])
+    }
+
+    /// The events as their emitter and the number in their only topic.
+    pub fn numbered(events: &[Event]) -> Vec<(Address, u8)> {
+        events.iter().map(|e| (e.address, *e.topics[0].last().unwrap())).collect()
+    }
+}
+
+impl Drop for Machine {
+    fn drop(&mut self) {
+        let _ = block_on(self.vm.stop());
+    }
+}
+
+/// The reason of a deployment or upgrade that the contract refused.
+pub fn failed(result: Result<Receipt, VmError>) -> Receipt {
+    match result.unwrap_err().kind {
+        ErrorKind::Failed(receipt) => *receipt,
+        other => panic!("expected the contract's failure, got {other}"),
+    }
+}
+
+pub fn fault(result: Result<Receipt, VmError>) -> HostFault {
+    match result.unwrap_err().kind {
+        ErrorKind::Fault(fault) => fault,
+        other => panic!("expected a host fault, got {other}"),
+    }
+}
+
+pub fn refused(result: Result<Receipt, VmError>) -> String {
+    match result.unwrap_err().kind {
+        ErrorKind::Refused(refusal) => refusal.to_string(),
+        other => panic!("expected a refusal, got {other}"),
+    }
+}
+
+pub const fn gas(units: u64) -> Gas {
+    Gas::new(units)
+}

@@ -1,0 +1,123 @@
+//! A native runtime whose only contract interprets its input as a script: what the tests call from and to the EVM.
+//!
+//! Methods: `echo` returns the input, `refuse` reverts with it, `caller` returns the caller, `run` (and none) is a script:
+//!
+//! | Op | Does |
+//! |---|---|
+//! | `p` key value | put |
+//! | `d` key | delete |
+//! | `g` key | get, to the output |
+//! | `e` n | emit, topic n as a word |
+//! | `c` to20 value1 static1 gas8 length2 data | call with the data and no method; success and output to the output |
+//! | `?` | revert unless the last call succeeded |
+//! | `x` | revert |
+//! | `o` | use up all gas |
+//! | `f` | fail like a broken disk |
+//! | `G` | gas left, to the output |
+//! | `v` | value, to the output |
+
+use std::sync::Arc;
+
+use bytes::Bytes;
+use vm_core::{
+    Address, Amount, Call, CallRequest, Code, CodeError, Contract, Gas, Host, HostFault, Interface, Opaque,
+    PrepareError, ProviderStatus, Return, RuntimeKind, RuntimeProvider, Stop,
+};
+
+pub struct NativeRuntime;
+
+#[async_trait::async_trait]
+impl RuntimeProvider for NativeRuntime {
+    fn kind(&self) -> RuntimeKind {
+        RuntimeKind::Native
+    }
+
+    fn verify(&self, _: &Code) -> Result<(), CodeError> {
+        Ok(())
+    }
+
+    async fn prepare(&self, _: &Code) -> Result<Arc<dyn Contract>, PrepareError> {
+        Ok(Arc::new(Scripted))
+    }
+
+    fn status(&self) -> ProviderStatus {
+        ProviderStatus::healthy("scripted", "1")
+    }
+}
+
+struct Scripted;
+
+impl Contract for Scripted {
+    fn call(&self, host: &mut dyn Host, call: &Call) -> Result<Return, HostFault> {
+        let caller = host.env().caller;
+        match &*call.method {
+            "echo" => Ok(Return::success(call.input.clone())),
+            "refuse" => Ok(Return::revert(call.input.clone())),
+            "caller" => Ok(Return::success(caller.as_bytes().to_vec())),
+            "init" => Ok(Return::success(Bytes::new())),
+            _ => run(host, &call.input).or_else(Stop::into_return),
+        }
+    }
+
+    fn interface(&self) -> &dyn Interface {
+        &Opaque
+    }
+
+    fn reentrant(&self) -> bool {
+        true
+    }
+}
+
+fn run(host: &mut dyn Host, script: &[u8]) -> Result<Return, Stop> {
+    let (mut rest, mut output, mut ok) = (script, Vec::new(), true);
+    let mut take = |n: usize| {
+        let (head, tail) = rest.split_at(n);
+        rest = tail;
+        head.to_vec()
+    };
+    let mut left = script.len();
+    while left > 0 {
+        let op = take(1)[0];
+        left -= 1;
+        let mut next = |n: usize| {
+            left -= n;
+            take(n)
+        };
+        match op {
+            b'p' => {
+                let pair = next(2);
+                host.put(&pair[..1], &pair[1..])?;
+            }
+            b'd' => host.delete(&next(1))?,
+            b'g' => output.push(host.get(&next(1))?.map_or(0, |value| value[0])),
+            b'e' => {
+                let mut topic = vec![0; 31];
+                topic.extend(next(1));
+                host.emit(vec![topic.into()], Bytes::new())?;
+            }
+            b'c' => {
+                let to = Address::new(next(20).try_into().unwrap());
+                let [value, is_static] = next(2).try_into().unwrap();
+                let gas = u64::from_be_bytes(next(8).try_into().unwrap());
+                let length = u16::from_be_bytes(next(2).try_into().unwrap());
+                let mut request = CallRequest::new(to, "", next(usize::from(length)));
+                request.value = Amount::from(u128::from(value));
+                request.is_static = is_static == 1;
+                request.gas = (gas > 0).then(|| Gas::new(gas));
+                let outcome = host.call(request)?;
+                ok = outcome.status.is_success();
+                output.push(u8::from(ok));
+                output.extend(outcome.output);
+            }
+            b'?' if !ok => return Ok(Return::revert("the call failed")),
+            b'?' => {}
+            b'x' => return Ok(Return::revert("x")),
+            b'o' => host.charge(Gas::MAX)?,
+            b'f' => return Err(HostFault::Internal("broken disk".into()).into()),
+            b'G' => output.extend(host.gas_left().get().to_be_bytes()),
+            b'v' => output.extend(host.env().value.to_be_bytes()),
+            other => panic!("unknown op {other}"),
+        }
+    }
+    Ok(Return::success(output))
+}
