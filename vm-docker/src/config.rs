@@ -1,0 +1,175 @@
+use std::{path::PathBuf, time::Duration};
+
+use crate::DockerError;
+
+/// How containers are run. The defaults are the strictest settings.
+///
+/// ```
+/// use vm_docker::DockerConfig;
+///
+/// let config = DockerConfig { memory: 64 << 20, ..DockerConfig::default() };
+/// assert!(config.enable_sandbox && !config.allow_network && !config.allow_file_system);
+/// ```
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct DockerConfig {
+    /// containerd's socket. Default: `/run/containerd/containerd.sock`.
+    pub address: PathBuf,
+    /// containerd's name space for everything that is made. Default: `vm`.
+    pub namespace: String,
+    /// containerd's name of the OCI runtime. Default: `io.containerd.runc.v2`.
+    pub runtime: String,
+    /// containerd's name of the snapshotter. Default: `overlayfs`.
+    pub snapshotter: String,
+    /// Folder for the sockets of containers, on the machine where containerd runs. Every user must be able to enter it and
+    /// the folders above it. A unix socket's path has at most 107 bytes, so it must be short. Default: `/run/vm-docker`.
+    pub socket_folder: PathBuf,
+    /// Memory of one container, in bytes; there is no swap. At least 8 MiB. Default: 256 MiB.
+    pub memory: u64,
+    /// Processor time of one container, in thousandths of a processor. At least 10. Default: 1000, one processor.
+    pub cpu_millis: u32,
+    /// Processes and threads of one container. At least 1. Default: 64.
+    pub pids: u32,
+    /// How many containers of the same code may run at a time. More than one run when calls come at a time, or when a
+    /// contract calls another with the same code. At least 1. Default: 8.
+    pub containers_per_code: usize,
+    /// How long a container may take from its creation until it has introduced itself. Default: 20 s.
+    pub start_timeout: Duration,
+    /// System call filter and user namespace. Default: true. The other restrictions (no capabilities, no new privileges, an
+    /// unprivileged user, limits) stay where this is false.
+    pub enable_sandbox: bool,
+    /// True gives containers the network of the machine. Default: false, no network at all.
+    pub allow_network: bool,
+    /// True gives containers a `/tmp` in memory, and a root file system that is their own copy but not read-only.
+    /// Default: false, nothing can be written to.
+    pub allow_file_system: bool,
+    /// First of the 65,536 users of the machine that containers' users are mapped to; `None` for no user namespace.
+    /// Default: 1,879,048,192, a range that Linux distributions leave unused.
+    pub first_host_user: Option<u32>,
+}
+
+impl Default for DockerConfig {
+    fn default() -> Self {
+        Self {
+            address: "/run/containerd/containerd.sock".into(),
+            namespace: "vm".into(),
+            runtime: "io.containerd.runc.v2".into(),
+            snapshotter: "overlayfs".into(),
+            socket_folder: "/run/vm-docker".into(),
+            memory: 256 << 20,
+            cpu_millis: 1000,
+            pids: 64,
+            containers_per_code: 8,
+            start_timeout: Duration::from_secs(20),
+            enable_sandbox: true,
+            allow_network: false,
+            allow_file_system: false,
+            first_host_user: Some(0x7000_0000),
+        }
+    }
+}
+
+impl DockerConfig {
+    /// Checks every field.
+    pub(crate) fn check(&self) -> Result<(), DockerError> {
+        let wrong = |field, message: String| Err(DockerError::Config { field, message });
+        let name = |text: &str| {
+            !text.is_empty()
+                && text.len() <= 76
+                && text.bytes().all(|b| b.is_ascii_alphanumeric() || b"._-".contains(&b))
+        };
+        if !self.address.is_absolute() {
+            return wrong("address", format!("'{}' is no absolute path", self.address.display()));
+        }
+        if !self.socket_folder.is_absolute() {
+            let path = self.socket_folder.display();
+            return wrong("socket_folder", format!("'{path}' is no absolute path"));
+        }
+        for (field, text) in
+            [("namespace", &self.namespace), ("runtime", &self.runtime), ("snapshotter", &self.snapshotter)]
+        {
+            if !name(text) {
+                let expected = "1 to 76 letters, digits, '.', '_' or '-' are expected";
+                return wrong(field, format!("'{text}' is no name: {expected}"));
+            }
+        }
+        if self.memory < 8 << 20 || i64::try_from(self.memory).is_err() {
+            return wrong("memory", format!("{} bytes; at least 8 MiB are expected", self.memory));
+        }
+        if self.cpu_millis < 10 {
+            return wrong("cpu_millis", format!("{}; at least 10 are expected", self.cpu_millis));
+        }
+        if self.pids == 0 {
+            return wrong("pids", "0; at least 1 is expected".into());
+        }
+        if self.containers_per_code == 0 {
+            return wrong("containers_per_code", "0; at least 1 is expected".into());
+        }
+        if self.start_timeout.is_zero() {
+            return wrong("start_timeout", "0; a time is expected".into());
+        }
+        if self.first_host_user.is_some_and(|first| first == 0 || first > i32::MAX as u32 - 65_536) {
+            return wrong("first_host_user", "expected between 1 and 2,147,418,111".into());
+        }
+        Ok(())
+    }
+
+    /// What is less strict than the default, for warnings.
+    pub(crate) fn loosened(&self) -> Vec<&'static str> {
+        let mut list = Vec::new();
+        if !self.enable_sandbox {
+            list.push("enable_sandbox = false: no system call filter, no user namespace");
+        } else if self.first_host_user.is_none() {
+            list.push("first_host_user is unset: no user namespace");
+        }
+        if self.allow_network {
+            list.push("allow_network = true: contracts use the network of this machine");
+        }
+        if self.allow_file_system {
+            list.push("allow_file_system = true: contracts write files");
+        }
+        list
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_default_is_accepted_and_strict() {
+        DockerConfig::default().check().unwrap();
+        assert!(DockerConfig::default().loosened().is_empty());
+    }
+
+    #[test]
+    fn each_wrong_field_is_named() {
+        let base = DockerConfig::default;
+        for (field, config) in [
+            ("address", DockerConfig { address: "containerd.sock".into(), ..base() }),
+            ("namespace", DockerConfig { namespace: "a b".into(), ..base() }),
+            ("runtime", DockerConfig { runtime: String::new(), ..base() }),
+            ("snapshotter", DockerConfig { snapshotter: "a/b".into(), ..base() }),
+            ("socket_folder", DockerConfig { socket_folder: "sockets".into(), ..base() }),
+            ("memory", DockerConfig { memory: 1, ..base() }),
+            ("cpu_millis", DockerConfig { cpu_millis: 9, ..base() }),
+            ("pids", DockerConfig { pids: 0, ..base() }),
+            ("containers_per_code", DockerConfig { containers_per_code: 0, ..base() }),
+            ("start_timeout", DockerConfig { start_timeout: Duration::ZERO, ..base() }),
+            ("first_host_user", DockerConfig { first_host_user: Some(0), ..base() }),
+        ] {
+            let error = config.check().unwrap_err();
+            assert!(matches!(&error, DockerError::Config { field: found, .. } if *found == field), "{field}: {error}");
+        }
+    }
+
+    #[test]
+    fn each_loosened_switch_is_listed() {
+        let all = DockerConfig {
+            enable_sandbox: false,
+            allow_network: true,
+            allow_file_system: true,
+            ..DockerConfig::default()
+        };
+        assert_eq!(all.loosened().len(), 3);
+    }
+}

@@ -1,0 +1,139 @@
+//! Images become snapshots.
+
+use std::collections::HashMap;
+
+use containerd_client::{
+    services::v1::{
+        AddResourceRequest, ApplyRequest, CreateRequest, DeleteRequest, Resource, WriteAction, WriteContentRequest,
+        snapshots::{CommitSnapshotRequest, PrepareSnapshotRequest, StatSnapshotRequest},
+    },
+    tonic::Response,
+    types::Descriptor,
+};
+
+use super::{Daemon, OWNER, exists_or, gone_or};
+use crate::{
+    DockerError, Refused,
+    image::{Image, Layer},
+};
+
+/// A layer is sent in pieces of this many bytes; containerd accepts messages up to 16 MiB.
+const PIECE: usize = 1 << 20;
+
+impl Daemon {
+    /// Makes the image's snapshots unless they exist, has `lease` keep them, and returns the uppermost one's name.
+    pub(crate) async fn import(&self, image: &Image, lease: &str, owner: &str) -> Result<String, DockerError> {
+        self.make_lease(lease, owner).await?;
+        // Another one keeps the layers' archives, which are of no use once they are unpacked.
+        let import = format!("{lease}-import");
+        self.make_lease(&import, owner).await?;
+        let imported = self.unpack(image, lease, &import).await;
+        let deleted = self.delete_lease(&import).await;
+        let top = imported?;
+        deleted?;
+        Ok(top)
+    }
+
+    /// Lets go of what a lease kept.
+    pub(crate) async fn delete_lease(&self, lease: &str) -> Result<(), DockerError> {
+        let request = self.request(DeleteRequest { id: lease.into(), sync: false });
+        let deleted = self.ask("delete a lease", self.client.leases().delete(request)).await;
+        gone_or(deleted)
+    }
+
+    async fn make_lease(&self, lease: &str, owner: &str) -> Result<(), DockerError> {
+        let labels = HashMap::from([(OWNER.to_owned(), owner.to_owned())]);
+        let request = self.request(CreateRequest { id: lease.into(), labels });
+        let made = self.ask("make a lease", self.client.leases().create(request)).await;
+        exists_or(made.map(drop))
+    }
+
+    async fn unpack(&self, image: &Image, lease: &str, import: &str) -> Result<String, DockerError> {
+        let mut parent = String::new();
+        for (layer, name) in image.layers.iter().zip(image.chain()) {
+            if !self.snapshot_exists(&name).await? {
+                self.send(layer, import).await?;
+                self.apply(layer, &parent, &name, import).await?;
+            }
+            parent = name;
+        }
+        let resource = Resource { id: parent.clone(), r#type: format!("snapshots/{}", self.snapshotter) };
+        let request = AddResourceRequest { id: lease.into(), resource: Some(resource) };
+        let added = self.ask("keep a snapshot", self.client.leases().add_resource(self.request(request))).await;
+        exists_or(added)?;
+        Ok(parent)
+    }
+
+    async fn snapshot_exists(&self, name: &str) -> Result<bool, DockerError> {
+        let request = StatSnapshotRequest { snapshotter: self.snapshotter.clone(), key: name.into() };
+        match self.ask("look for a snapshot", self.client.snapshots().stat(self.request(request))).await {
+            Ok(_) => Ok(true),
+            Err(DockerError::Daemon { reason: Refused::NotFound, .. }) => Ok(false),
+            Err(error) => Err(error),
+        }
+    }
+
+    /// Puts a layer's archive into containerd's content store.
+    async fn send(&self, layer: &Layer, import: &str) -> Result<(), DockerError> {
+        let total = layer.bytes.len();
+        let reference = format!("{import}-{}", layer.digest);
+        let (bytes, digest) = (layer.bytes.clone(), layer.digest.clone());
+        let pieces = (0..total).step_by(PIECE).chain([total]).map(move |offset| {
+            let data = bytes.get(offset..total.min(offset.saturating_add(PIECE)));
+            let data = data.unwrap_or_default().to_vec();
+            let action = if data.is_empty() { WriteAction::Commit } else { WriteAction::Write };
+            WriteContentRequest {
+                action: action.into(),
+                r#ref: reference.clone(),
+                total: total as i64,
+                expected: digest.clone(),
+                offset: offset as i64,
+                data,
+                ..WriteContentRequest::default()
+            }
+        });
+        let written = async {
+            let request = self.leased(import, tokio_stream::iter(pieces));
+            let mut answers = self.client.content().write(request).await?.into_inner();
+            while answers.message().await?.is_some() {}
+            Ok(Response::new(()))
+        };
+        let written = self.ask("store a layer", written).await;
+        exists_or(written)
+    }
+
+    /// Unpacks a stored layer over `parent` and gives the result its name.
+    async fn apply(&self, layer: &Layer, parent: &str, name: &str, import: &str) -> Result<(), DockerError> {
+        let key = format!("{import}-{name}");
+        let request = PrepareSnapshotRequest {
+            snapshotter: self.snapshotter.clone(),
+            key: key.clone(),
+            parent: parent.into(),
+            ..PrepareSnapshotRequest::default()
+        };
+        let mounts =
+            self.ask("make a snapshot", self.client.snapshots().prepare(self.leased(import, request))).await?.mounts;
+
+        let request = ApplyRequest {
+            diff: Some(Descriptor {
+                media_type: layer.media_type.into(),
+                digest: layer.digest.clone(),
+                size: layer.bytes.len() as i64,
+                ..Descriptor::default()
+            }),
+            mounts,
+            ..ApplyRequest::default()
+        };
+        self.ask("unpack a layer", self.client.diff().apply(self.leased(import, request))).await?;
+
+        let request = CommitSnapshotRequest {
+            snapshotter: self.snapshotter.clone(),
+            name: name.into(),
+            key,
+            ..CommitSnapshotRequest::default()
+        };
+        let committed =
+            self.ask("commit a snapshot", self.client.snapshots().commit(self.leased(import, request))).await;
+        exists_or(committed)
+    }
+}

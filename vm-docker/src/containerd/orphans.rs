@@ -1,0 +1,62 @@
+//! What hosts left behind that were killed.
+
+use std::collections::{BTreeSet, HashMap};
+
+use containerd_client::{
+    services::v1::{
+        ListContainersRequest, ListRequest,
+        snapshots::{Kind, ListSnapshotsRequest},
+    },
+    tonic::Response,
+};
+
+use super::{Daemon, OWNER};
+use crate::DockerError;
+
+/// Everything in the name space that belongs to some host, as (owner, name).
+#[derive(Debug, Default)]
+pub(crate) struct Owned {
+    pub(crate) containers: BTreeSet<(String, String)>,
+    pub(crate) leases: BTreeSet<(String, String)>,
+}
+
+impl Daemon {
+    /// Lists what hosts have made. A root file system without a container counts as a container: both have one name.
+    pub(crate) async fn owned(&self) -> Result<Owned, DockerError> {
+        let mut owned = Owned::default();
+        for container in self
+            .ask("list containers", self.client.containers().list(self.request(ListContainersRequest::default())))
+            .await?
+            .containers
+        {
+            owned.containers.extend(owner(&container.labels).map(|owner| (owner, container.id)));
+        }
+
+        let request = self
+            .request(ListSnapshotsRequest { snapshotter: self.snapshotter.clone(), ..ListSnapshotsRequest::default() });
+        let snapshots = async {
+            let mut answers = self.client.snapshots().list(request).await?.into_inner();
+            let mut snapshots = Vec::new();
+            while let Some(answer) = answers.message().await? {
+                snapshots.extend(answer.info);
+            }
+            Ok(Response::new(snapshots))
+        };
+        for snapshot in self.ask("list snapshots", snapshots).await? {
+            if snapshot.kind() == Kind::Active {
+                owned.containers.extend(owner(&snapshot.labels).map(|owner| (owner, snapshot.name)));
+            }
+        }
+
+        for lease in
+            self.ask("list leases", self.client.leases().list(self.request(ListRequest::default()))).await?.leases
+        {
+            owned.leases.extend(owner(&lease.labels).map(|owner| (owner, lease.id)));
+        }
+        Ok(owned)
+    }
+}
+
+fn owner(labels: &HashMap<String, String>) -> Option<String> {
+    labels.get(OWNER).cloned()
+}

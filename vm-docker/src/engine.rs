@@ -1,0 +1,324 @@
+//! What a started runtime consists of: containerd, the host's folder, and everything that has to be removed.
+
+use std::{
+    collections::BTreeMap,
+    fs,
+    future::Future,
+    io,
+    os::unix::{
+        fs::{PermissionsExt, chown},
+        net::UnixStream,
+    },
+    path::{Path, PathBuf},
+    sync::{
+        Arc, Mutex, MutexGuard, PoisonError,
+        atomic::{AtomicBool, AtomicU64, Ordering},
+        mpsc::{self, RecvTimeoutError},
+    },
+    time::Duration,
+};
+
+use tokio::{net::UnixListener, runtime::Handle, sync::watch, time};
+use vm_container_protocol::{Hello, PROTOCOL_VERSION, contract_frame::Kind};
+use vm_core::Interrupt;
+
+use crate::{
+    DockerConfig, DockerError,
+    connection::Connection,
+    container::{Container, ExitWatch, Process, control_group},
+    containerd::{Daemon, NewContainer},
+    folder::{HostFolder, dead_folders, file_error, lock_of_dead},
+    image::{Image, Program},
+    sandbox,
+};
+
+/// Most bytes of a unix socket's path.
+const SOCKET_PATH_LIMIT: usize = 107;
+
+/// How long a thread waits before it looks whether it was interrupted.
+const SLICE: Duration = Duration::from_millis(50);
+
+/// Pauses between attempts to remove something: the first, and the longest.
+const RETRY: (Duration, Duration) = (Duration::from_millis(100), Duration::from_secs(5));
+
+#[derive(Debug)]
+pub(crate) struct Engine {
+    config: DockerConfig,
+    daemon: Daemon,
+    tokio: Handle,
+    folder: HostFolder,
+    /// Numbers containers and leases.
+    next: AtomicU64,
+    stopped: AtomicBool,
+    /// What exists, and whether it is being removed.
+    resources: Mutex<BTreeMap<Resource, bool>>,
+    /// The number of resources, for those who wait until there are none.
+    count: watch::Sender<usize>,
+}
+
+/// What has to be removed in the end.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) enum Resource {
+    Container(String),
+    Lease(String),
+}
+
+/// Removes a resource when it is dropped.
+pub(crate) struct Guard {
+    engine: Arc<Engine>,
+    resource: Resource,
+}
+
+impl Guard {
+    /// Begins to remove it now.
+    pub(crate) fn release(&self) {
+        self.engine.remove(&self.resource);
+    }
+}
+
+impl Drop for Guard {
+    fn drop(&mut self) {
+        self.release();
+    }
+}
+
+/// An image that containerd has unpacked.
+pub(crate) struct Imported {
+    pub(crate) program: Arc<Program>,
+    /// Its uppermost snapshot.
+    snapshot: String,
+    lease: String,
+    _guard: Guard,
+}
+
+impl Engine {
+    /// Connects to containerd and removes what dead hosts left behind. Runs on `tokio`.
+    pub(crate) async fn start(config: DockerConfig, tokio: Handle) -> Result<Arc<Self>, DockerError> {
+        let folder = HostFolder::create(&config.socket_folder)?;
+        let longest = folder.path().join(u64::MAX.to_string()).join(SOCKET_NAME);
+        if longest.as_os_str().len() > SOCKET_PATH_LIMIT {
+            return Err(DockerError::PathTooLong { path: longest });
+        }
+        let daemon = Daemon::connect(&config).await?;
+        let engine = Self {
+            config,
+            daemon,
+            tokio,
+            folder,
+            next: AtomicU64::new(0),
+            stopped: AtomicBool::new(false),
+            resources: Mutex::default(),
+            count: watch::Sender::new(0),
+        };
+        engine.remove_orphans().await?;
+        Ok(Arc::new(engine))
+    }
+
+    pub(crate) fn config(&self) -> &DockerConfig {
+        &self.config
+    }
+
+    pub(crate) fn daemon(&self) -> &Daemon {
+        &self.daemon
+    }
+
+    /// The number of containers that exist.
+    pub(crate) fn containers(&self) -> usize {
+        self.resources().keys().filter(|resource| matches!(resource, Resource::Container(_))).count()
+    }
+
+    /// Removes everything, and waits for that at most `patience`. Returns the number of resources that are left.
+    pub(crate) async fn stop(self: &Arc<Self>, patience: Duration) -> usize {
+        self.stopped.store(true, Ordering::SeqCst);
+        let all: Vec<_> = self.resources().keys().cloned().collect();
+        for resource in all {
+            self.remove(&resource);
+        }
+        let mut count = self.count.subscribe();
+        let _ = time::timeout(patience, count.wait_for(|count| *count == 0)).await;
+        *count.borrow()
+    }
+
+    /// Waits for a future from a thread that is no worker of tokio. `None` when it was interrupted or the runtime ended.
+    pub(crate) fn block_on<T: Send + 'static>(
+        &self,
+        future: impl Future<Output = T> + Send + 'static,
+        interrupt: &Interrupt,
+    ) -> Option<T> {
+        let (sender, receiver) = mpsc::sync_channel(1);
+        self.tokio.spawn(async move {
+            // Nobody may wait any more.
+            let _ = sender.send(future.await);
+        });
+        loop {
+            match receiver.recv_timeout(interrupt.remaining().min(SLICE)) {
+                Ok(result) => return Some(result),
+                Err(RecvTimeoutError::Disconnected) => return None,
+                Err(RecvTimeoutError::Timeout) if interrupt.remaining().is_zero() => return None,
+                Err(RecvTimeoutError::Timeout) => {}
+            }
+        }
+    }
+
+    /// Begins something on tokio.
+    pub(crate) fn spawn(&self, future: impl Future<Output = ()> + Send + 'static) {
+        self.tokio.spawn(future);
+    }
+
+    /// Has containerd unpack an image, and keep it until the result is dropped.
+    pub(crate) async fn import(self: &Arc<Self>, image: &Image) -> Result<Imported, DockerError> {
+        let lease = self.name();
+        let guard = self.guard(Resource::Lease(lease.clone()))?;
+        let snapshot = self.daemon.import(image, &lease, &self.owner()).await?;
+        Ok(Imported { program: image.program.clone(), snapshot, lease, _guard: guard })
+    }
+
+    /// Starts a container and waits until it has introduced itself.
+    pub(crate) async fn launch(self: &Arc<Self>, image: &Imported) -> Result<Container, DockerError> {
+        let limit = self.config.start_timeout;
+        let launched = time::timeout(limit, self.launch_now(image)).await;
+        launched.unwrap_or(Err(DockerError::TimedOut { operation: "start a container", limit }))
+    }
+
+    async fn launch_now(self: &Arc<Self>, image: &Imported) -> Result<Container, DockerError> {
+        let id = self.name();
+        let guard = self.guard(Resource::Container(id.clone()))?;
+        let folder = self.folder.subfolder(&id)?;
+        let listener = listen(&folder, sandbox::host_user(&self.config))?;
+
+        let spec = sandbox::spec(&self.config, &image.program, &folder, &control_group(&id));
+        let number = self
+            .daemon
+            .create(&NewContainer {
+                id: &id,
+                owner: &self.owner(),
+                lease: &image.lease,
+                snapshot: &image.snapshot,
+                runtime: &self.config.runtime,
+                spec: &spec,
+            })
+            .await?;
+        let process = Process::open(number);
+        self.daemon.start(&id).await?;
+        let mut exit = ExitWatch::begin(self.clone(), id);
+
+        let stream = tokio::select! {
+            accepted = listener.accept() => accepted.and_then(|(stream, _)| stream.into_std()),
+            ended = exit.ended() => return Err(ended.map_or(DockerError::HungUp, DockerError::Exited)),
+        };
+        // One connection is all that a container gets.
+        drop(listener);
+        let _ = fs::remove_file(folder.join(SOCKET_NAME));
+
+        let stream = stream.map_err(|source| file_error(&folder, source))?;
+        let limit = self.config.start_timeout;
+        let greeted = tokio::task::spawn_blocking(move || greet(stream, limit)).await;
+        let (connection, hello) = greeted.unwrap_or(Err(DockerError::NotRunning))?;
+        Ok(Container { connection, hello, exit, process, guard })
+    }
+
+    /// Removes what is labelled with the folder of a host that is dead, and such folders.
+    async fn remove_orphans(&self) -> Result<(), DockerError> {
+        let owned = self.daemon.owned().await?;
+        let owners: std::collections::BTreeSet<_> =
+            owned.containers.iter().chain(&owned.leases).map(|(owner, _)| owner.clone()).collect();
+        for owner in owners {
+            let Some(folder) = lock_of_dead(Path::new(&owner)) else { continue };
+            let of_owner = |(found, _): &&(String, String)| *found == owner;
+            for (_, id) in owned.containers.iter().filter(of_owner) {
+                tracing::info!(container = id, "removing a container of a host that is dead");
+                self.daemon.remove(id).await?;
+            }
+            for (_, lease) in owned.leases.iter().filter(of_owner) {
+                self.daemon.delete_lease(lease).await?;
+            }
+            folder.remove();
+        }
+        for folder in dead_folders(&self.config.socket_folder) {
+            folder.remove();
+        }
+        Ok(())
+    }
+
+    /// Registers something that is about to be made.
+    fn guard(self: &Arc<Self>, resource: Resource) -> Result<Guard, DockerError> {
+        let mut resources = self.resources();
+        if self.stopped.load(Ordering::SeqCst) {
+            return Err(DockerError::NotRunning);
+        }
+        resources.insert(resource.clone(), false);
+        self.count.send_replace(resources.len());
+        Ok(Guard { engine: self.clone(), resource })
+    }
+
+    /// Removes something in the background, unless that was begun already.
+    fn remove(self: &Arc<Self>, resource: &Resource) {
+        match self.resources().get_mut(resource) {
+            Some(removing) if !*removing => *removing = true,
+            _ => return,
+        }
+        let (engine, resource) = (self.clone(), resource.clone());
+        self.tokio.spawn(async move {
+            let mut pause = RETRY.0;
+            while let Err(error) = engine.remove_once(&resource).await {
+                tracing::warn!(?resource, %error, "cannot be removed now, trying again");
+                time::sleep(pause).await;
+                pause = RETRY.1.min(pause * 2);
+            }
+            let mut resources = engine.resources();
+            resources.remove(&resource);
+            engine.count.send_replace(resources.len());
+        });
+    }
+
+    async fn remove_once(&self, resource: &Resource) -> Result<(), DockerError> {
+        match resource {
+            Resource::Lease(lease) => self.daemon.delete_lease(lease).await,
+            Resource::Container(id) => {
+                self.daemon.remove(id).await?;
+                let _ = fs::remove_dir_all(self.folder.path().join(id));
+                Ok(())
+            }
+        }
+    }
+
+    fn resources(&self) -> MutexGuard<'_, BTreeMap<Resource, bool>> {
+        self.resources.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// A name that nothing else in containerd has.
+    fn name(&self) -> String {
+        format!("vm-{}-{}", self.folder.name(), self.next.fetch_add(1, Ordering::Relaxed))
+    }
+
+    fn owner(&self) -> String {
+        self.folder.path().display().to_string()
+    }
+}
+
+/// Name of a container's socket in its folder, as the protocol has it.
+const SOCKET_NAME: &str = "contract.sock";
+
+/// A socket that only the container's user can connect to.
+fn listen(folder: &Path, user: u32) -> Result<UnixListener, DockerError> {
+    let path: PathBuf = folder.join(SOCKET_NAME);
+    let listen = || -> io::Result<UnixListener> {
+        let listener = UnixListener::bind(&path)?;
+        fs::set_permissions(&path, fs::Permissions::from_mode(0o600))?;
+        chown(&path, Some(user), Some(user))?;
+        Ok(listener)
+    };
+    listen().map_err(|source| file_error(&path, source))
+}
+
+/// Waits for the first frame of a container.
+fn greet(stream: UnixStream, limit: Duration) -> Result<(Connection, Hello), DockerError> {
+    let connection = Connection::new(stream, &Interrupt::after(limit));
+    let mut connection = connection.map_err(|source| DockerError::Frame(source.into()))?;
+    match connection.receive()?.map(|frame| frame.kind) {
+        None => Err(DockerError::HungUp),
+        Some(Some(Kind::Hello(hello))) if hello.protocol == PROTOCOL_VERSION => Ok((connection, hello)),
+        Some(Some(Kind::Hello(hello))) => Err(DockerError::Version { found: hello.protocol }),
+        Some(_) => Err(DockerError::Protocol("its first frame is not Hello".into())),
+    }
+}

@@ -1,0 +1,149 @@
+use std::{fmt, io, path::PathBuf, time::Duration};
+
+use thiserror::Error;
+use vm_container_protocol::{FrameError, PROTOCOL_VERSION};
+use vm_core::{HostFault, RuntimeKind};
+
+/// A fault of containers or of what they need. None of them decides the result of a call.
+#[derive(Debug, Error)]
+#[non_exhaustive]
+pub enum DockerError {
+    /// A field of the configuration.
+    #[error("docker configuration: {field}: {message}")]
+    Config {
+        /// Which field.
+        field: &'static str,
+        /// What it is and what was expected.
+        message: String,
+    },
+    /// containerd does not answer.
+    #[error("containerd at {} cannot be reached to {operation}: {message}; check that it runs and that this user may use it", .address.display())]
+    Unreachable {
+        /// Its socket.
+        address: PathBuf,
+        /// What it was asked for.
+        operation: &'static str,
+        /// What went wrong.
+        message: String,
+    },
+    /// containerd refused.
+    #[error("containerd could not {operation}: {message}")]
+    Daemon {
+        /// What it was asked for.
+        operation: &'static str,
+        /// The kind of its refusal.
+        reason: Refused,
+        /// What it answered.
+        message: String,
+    },
+    /// Something took too long.
+    #[error("could not {operation} within {} s", .limit.as_secs_f64())]
+    TimedOut {
+        /// What.
+        operation: &'static str,
+        /// How long it was waited for.
+        limit: Duration,
+    },
+    /// A file or folder of the host.
+    #[error("{}: {source}", .path.display())]
+    File {
+        /// Which one.
+        path: PathBuf,
+        /// What went wrong.
+        source: io::Error,
+    },
+    /// A socket's path would be too long.
+    #[error("socket path {} has {} bytes, at most 107 are possible; choose a shorter socket_folder", .path.display(), .path.as_os_str().len())]
+    PathTooLong {
+        /// The path.
+        path: PathBuf,
+    },
+    /// A container's process ended while it was needed.
+    #[error("{0}")]
+    Exited(Exit),
+    /// A container closed its connection and went on running.
+    #[error("it closed its connection")]
+    HungUp,
+    /// A container sent something that is no frame, or the connection failed.
+    #[error(transparent)]
+    Frame(#[from] FrameError),
+    /// A container sent a frame out of turn.
+    #[error("it broke the container protocol: {0}")]
+    Protocol(String),
+    /// A container speaks another version of the protocol.
+    #[error("it speaks version {found} of the container protocol; this host speaks version {PROTOCOL_VERSION}")]
+    Version {
+        /// The container's version.
+        found: u32,
+    },
+    /// The runtime was stopped, or not started yet.
+    #[error("the docker runtime does not run")]
+    NotRunning,
+}
+
+/// Why containerd refused.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum Refused {
+    /// What is meant does not exist.
+    NotFound,
+    /// What was to be made exists.
+    Exists,
+    /// The message says it.
+    Other,
+}
+
+/// How a container's process ended.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Exit {
+    /// Its exit code; 128 and the signal's number if a signal ended it.
+    pub code: u32,
+    /// True if the kernel killed it because of the memory limit.
+    pub out_of_memory: bool,
+    /// The memory limit, in bytes.
+    pub memory: u64,
+}
+
+impl fmt::Display for Exit {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        if self.out_of_memory {
+            return write!(
+                f,
+                "it was killed at its memory limit of {} bytes (exit code {}); raise the limit if it needs more",
+                self.memory, self.code
+            );
+        }
+        match self.code {
+            129..=192 => write!(f, "it was ended by signal {} (exit code {})", self.code - 128, self.code),
+            code => write!(f, "it exited with code {code} during a call"),
+        }
+    }
+}
+
+impl From<DockerError> for HostFault {
+    fn from(error: DockerError) -> Self {
+        let (runtime, message) = (RuntimeKind::Docker, error.to_string());
+        match error {
+            DockerError::NotRunning => Self::Stopping,
+            DockerError::Exited(_)
+            | DockerError::HungUp
+            | DockerError::Frame(_)
+            | DockerError::Protocol(_)
+            | DockerError::Version { .. } => Self::Process { runtime, message },
+            _ => Self::Unavailable { runtime, message },
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_exit_says_why() {
+        let exit = |code, out_of_memory| Exit { code, out_of_memory, memory: 1024 }.to_string();
+        assert_eq!(exit(7, false), "it exited with code 7 during a call");
+        assert_eq!(exit(139, false), "it was ended by signal 11 (exit code 139)");
+        assert!(exit(137, true).contains("memory limit of 1024 bytes"));
+    }
+}

@@ -1,0 +1,144 @@
+//! The host's own folder, which shows by a lock whether the host lives.
+
+use std::{
+    fs::{self, File, TryLockError},
+    io::{self, Read},
+    os::unix::fs::PermissionsExt,
+    path::{Path, PathBuf},
+};
+
+use crate::DockerError;
+
+/// Name of the file in a host's folder that is locked while the host lives.
+const LOCK: &str = "lock";
+
+/// Folders can be entered by all, so that containers' users reach their sockets, but not listed.
+const ENTER_ONLY: u32 = 0o711;
+
+/// A folder for the sockets of one host's containers. It is removed with its content when this is dropped.
+#[derive(Debug)]
+pub(crate) struct HostFolder {
+    path: PathBuf,
+    /// A name that no other host has.
+    name: String,
+    _lock: File,
+}
+
+impl HostFolder {
+    /// Makes a folder inside `base`.
+    pub(crate) fn create(base: &Path) -> Result<Self, DockerError> {
+        make_folder(base)?;
+        loop {
+            let name = random_name().map_err(|source| file_error(Path::new("/dev/urandom"), source))?;
+            let path = base.join(&name);
+            make_folder(&path)?;
+            let lock = path.join(LOCK);
+            let file = File::create(&lock).map_err(|source| file_error(&lock, source))?;
+            // Another host may take the folder for a dead one's before it is locked.
+            if file.try_lock().is_ok() && lock.exists() {
+                return Ok(Self { path, name, _lock: file });
+            }
+        }
+    }
+
+    pub(crate) fn path(&self) -> &Path {
+        &self.path
+    }
+
+    pub(crate) fn name(&self) -> &str {
+        &self.name
+    }
+
+    /// Makes a folder in it, for one container.
+    pub(crate) fn subfolder(&self, name: &str) -> Result<PathBuf, DockerError> {
+        let path = self.path.join(name);
+        make_folder(&path)?;
+        Ok(path)
+    }
+}
+
+impl Drop for HostFolder {
+    fn drop(&mut self) {
+        let _ = fs::remove_dir_all(&self.path);
+    }
+}
+
+/// The lock of a folder whose host is dead, or `None` if it lives. A folder that is gone has no host.
+pub(crate) fn lock_of_dead(folder: &Path) -> Option<DeadFolder> {
+    match File::open(folder.join(LOCK)) {
+        Ok(file) => match file.try_lock() {
+            Ok(()) => Some(DeadFolder { path: folder.into(), _lock: Some(file) }),
+            Err(TryLockError::WouldBlock | TryLockError::Error(_)) => None,
+        },
+        Err(error) if error.kind() == io::ErrorKind::NotFound => Some(DeadFolder { path: folder.into(), _lock: None }),
+        Err(_) => None,
+    }
+}
+
+/// The folder of a host that is dead.
+#[derive(Debug)]
+pub(crate) struct DeadFolder {
+    path: PathBuf,
+    _lock: Option<File>,
+}
+
+impl DeadFolder {
+    /// Removes it.
+    pub(crate) fn remove(self) {
+        let _ = fs::remove_dir_all(&self.path);
+    }
+}
+
+/// The folders of dead hosts in `base`.
+pub(crate) fn dead_folders(base: &Path) -> Vec<DeadFolder> {
+    let Ok(entries) = fs::read_dir(base) else { return Vec::new() };
+    entries
+        .filter_map(|entry| Some(entry.ok()?.path()))
+        .filter(|path| path.join(LOCK).exists())
+        .filter_map(|path| lock_of_dead(&path))
+        .collect()
+}
+
+fn make_folder(path: &Path) -> Result<(), DockerError> {
+    if path.is_dir() {
+        return Ok(());
+    }
+    fs::create_dir_all(path)
+        .and_then(|()| fs::set_permissions(path, fs::Permissions::from_mode(ENTER_ONLY)))
+        .map_err(|source| file_error(path, source))
+}
+
+pub(crate) fn file_error(path: &Path, source: io::Error) -> DockerError {
+    DockerError::File { path: path.into(), source }
+}
+
+fn random_name() -> io::Result<String> {
+    let mut bytes = [0; 6];
+    File::open("/dev/urandom")?.read_exact(&mut bytes)?;
+    Ok(hex::encode(bytes))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_living_host_keeps_its_folder_and_a_dead_one_loses_it() {
+        let base = tempfile::tempdir().unwrap();
+        let living = HostFolder::create(base.path()).unwrap();
+        assert!(lock_of_dead(living.path()).is_none());
+
+        let dead = base.path().join("dead");
+        fs::create_dir(&dead).unwrap();
+        File::create(dead.join(LOCK)).unwrap();
+        for folder in dead_folders(base.path()) {
+            folder.remove();
+        }
+        assert!(!dead.exists() && living.path().exists());
+
+        let path = living.path().to_owned();
+        drop(living);
+        assert!(!path.exists());
+        assert!(lock_of_dead(&path).is_some(), "a folder that is gone has no host");
+    }
+}

@@ -1,0 +1,225 @@
+use std::{
+    fs,
+    sync::{Arc, Mutex, MutexGuard, PoisonError, mpsc},
+    time::Duration,
+};
+
+use async_trait::async_trait;
+use tokio::{
+    runtime::{Builder, Handle, Runtime},
+    task::JoinHandle,
+};
+use vm_core::{
+    Code, CodeError, Contract, HostFault, Interface, Opaque, PrepareError, ProviderStatus, RuntimeKind,
+    RuntimeProvider, TextInterface,
+};
+
+use crate::{DockerConfig, DockerError, contract::DockerContract, engine::Engine, image::Image, pool::Pool};
+
+/// How long [`RuntimeProvider::stop`] waits until everything is removed.
+const STOP_PATIENCE: Duration = Duration::from_secs(20);
+
+/// The same where it has to be done while the runtime is dropped.
+const DROP_PATIENCE: Duration = Duration::from_secs(5);
+
+/// Threads that talk to containerd. Calls do not run on them.
+const THREADS: usize = 2;
+
+/// Runs contracts in containers. The crate's documentation says how.
+///
+/// Dropping a runtime that was not stopped removes its containers too, and blocks for that up to five seconds.
+#[derive(Debug)]
+pub struct DockerRuntime {
+    config: DockerConfig,
+    running: Mutex<Option<Running>>,
+}
+
+impl DockerRuntime {
+    /// A runtime with these settings. Nothing is started yet.
+    ///
+    /// # Errors
+    ///
+    /// [`DockerError::Config`] names the field that is wrong.
+    pub fn new(config: DockerConfig) -> Result<Self, DockerError> {
+        config.check()?;
+        Ok(Self { config, running: Mutex::new(None) })
+    }
+
+    fn running(&self) -> MutexGuard<'_, Option<Running>> {
+        self.running.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn engine(&self) -> Result<(Arc<Engine>, Handle), DockerError> {
+        let running = self.running();
+        let running = running.as_ref().ok_or(DockerError::NotRunning)?;
+        Ok((running.engine.clone(), running.threads.handle()?))
+    }
+
+    /// The settings that this machine allows.
+    fn possible(&self) -> DockerConfig {
+        let mut config = self.config.clone();
+        let most = fs::read_to_string("/proc/sys/user/max_user_namespaces");
+        if most.is_ok_and(|most| most.trim() == "0") && config.first_host_user.take().is_some() {
+            tracing::warn!("this machine forbids user namespaces: containers run without them");
+        }
+        config
+    }
+}
+
+#[async_trait]
+impl RuntimeProvider for DockerRuntime {
+    fn kind(&self) -> RuntimeKind {
+        RuntimeKind::Docker
+    }
+
+    async fn start(&self) -> Result<(), HostFault> {
+        if self.running().is_some() {
+            return Ok(());
+        }
+        let config = self.possible();
+        for setting in config.loosened() {
+            tracing::warn!("containers are less strictly confined: {setting}");
+        }
+        let threads = Threads::start()?;
+        let handle = threads.handle()?;
+        let engine = finished(handle.spawn(Engine::start(config, handle.clone()))).await??;
+        *self.running() = Some(Running { engine, threads, stopped: false });
+        Ok(())
+    }
+
+    async fn stop(&self) -> Result<(), HostFault> {
+        let Some(mut running) = self.running().take() else { return Ok(()) };
+        let engine = running.engine.clone();
+        let stopping = async move { engine.stop(STOP_PATIENCE).await };
+        let left = finished(running.threads.handle()?.spawn(stopping)).await?;
+        running.stopped = true;
+        if left == 0 {
+            return Ok(());
+        }
+        Err(HostFault::Unavailable {
+            runtime: RuntimeKind::Docker,
+            message: format!(
+                "{left} containers or images could not be removed within {} s; the next start removes them",
+                STOP_PATIENCE.as_secs()
+            ),
+        })
+    }
+
+    fn verify(&self, code: &Code) -> Result<(), CodeError> {
+        if let Some(option) = code.options.keys().next() {
+            let message = format!("containers have no option '{option}'; remove it");
+            return Err(CodeError::new("unknown-option", message));
+        }
+        if let Some(text) = &code.abi {
+            interface(text)?;
+        }
+        Image::read(&code.bytes).map(drop)
+    }
+
+    async fn prepare(&self, code: &Code) -> Result<Arc<dyn Contract>, PrepareError> {
+        let (engine, handle) = self.engine().map_err(HostFault::from)?;
+        let bytes = code.bytes.clone();
+        let image = finished(handle.spawn_blocking(move || Image::read(&bytes))).await??;
+        let (pool, told) = finished(handle.spawn(Pool::new(engine, image))).await?.map_err(HostFault::from)?;
+        // An interface that was deployed with the code counts more than what the process says.
+        let interface = interface(code.abi.as_ref().unwrap_or(&told))?;
+        Ok(Arc::new(DockerContract { pool, interface }))
+    }
+
+    fn status(&self) -> ProviderStatus {
+        let mut status = match self.running().as_ref() {
+            None => {
+                let mut status = ProviderStatus::healthy("containerd", "unknown");
+                status.problem = Some("not started".into());
+                status
+            }
+            Some(Running { engine, .. }) => {
+                let daemon = engine.daemon();
+                let mut status = ProviderStatus::healthy("containerd", daemon.version());
+                status.problem = daemon.problem();
+                let containers = engine.containers().to_string();
+                status.details.push(("containers".into(), containers));
+                status
+            }
+        };
+        let config = &self.config;
+        status.details.extend([
+            ("runtime".into(), config.runtime.clone()),
+            ("memory".into(), format!("{} bytes", config.memory)),
+            ("cpu".into(), format!("{} thousandths", config.cpu_millis)),
+            ("pids".into(), config.pids.to_string()),
+        ]);
+        let loosened = config.loosened().into_iter();
+        status.details.extend(loosened.map(|setting| ("loosened".into(), setting.into())));
+        status
+    }
+}
+
+/// Reads a contract's description of itself; an empty one says nothing.
+fn interface(text: &str) -> Result<Box<dyn Interface>, CodeError> {
+    if text.trim().is_empty() {
+        return Ok(Box::new(Opaque));
+    }
+    match text.parse::<TextInterface>() {
+        Ok(interface) => Ok(Box::new(interface)),
+        Err(error) => Err(CodeError::new("bad-interface", error.to_string())),
+    }
+}
+
+/// Waits for what runs on the runtime's own threads.
+async fn finished<T>(task: JoinHandle<T>) -> Result<T, HostFault> {
+    task.await.map_err(
+        |error| {
+            if error.is_cancelled() { HostFault::Stopping } else { HostFault::Internal(error.to_string()) }
+        },
+    )
+}
+
+/// A started runtime.
+#[derive(Debug)]
+struct Running {
+    engine: Arc<Engine>,
+    threads: Threads,
+    /// True once everything is removed, or was tried to be.
+    stopped: bool,
+}
+
+impl Drop for Running {
+    fn drop(&mut self) {
+        if self.stopped {
+            return;
+        }
+        let Ok(handle) = self.threads.handle() else { return };
+        let (sender, receiver) = mpsc::sync_channel(1);
+        let engine = self.engine.clone();
+        handle.spawn(async move { sender.send(engine.stop(DROP_PATIENCE).await) });
+        // Nobody is there to be told about a failure; the next start removes what is left.
+        let _ = receiver.recv_timeout(DROP_PATIENCE);
+    }
+}
+
+/// Own threads for talking to containerd. They may be dropped anywhere, other executors included.
+#[derive(Debug)]
+struct Threads(Option<Runtime>);
+
+impl Threads {
+    fn start() -> Result<Self, HostFault> {
+        let runtime = Builder::new_multi_thread().worker_threads(THREADS).thread_name("vm-docker").enable_all().build();
+        runtime.map(|runtime| Self(Some(runtime))).map_err(|error| HostFault::Unavailable {
+            runtime: RuntimeKind::Docker,
+            message: format!("its threads cannot be started: {error}"),
+        })
+    }
+
+    fn handle(&self) -> Result<Handle, DockerError> {
+        self.0.as_ref().map(|runtime| runtime.handle().clone()).ok_or(DockerError::NotRunning)
+    }
+}
+
+impl Drop for Threads {
+    fn drop(&mut self) {
+        if let Some(runtime) = self.0.take() {
+            runtime.shutdown_background();
+        }
+    }
+}

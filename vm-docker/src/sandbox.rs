@@ -1,0 +1,6 @@
+//! What a container may see and do.
+
+mod seccomp;
+mod spec;
+
+pub(crate) use spec::{host_user, spec};

@@ -1,0 +1,126 @@
+//! The OCI runtime specification of a contract's container.
+
+use std::path::Path;
+
+use serde_json::{Value, json};
+use vm_container_protocol::{SOCKET_PATH, SOCKET_VARIABLE};
+
+use super::seccomp;
+use crate::{DockerConfig, image::Program};
+
+/// Unprivileged user and group inside the container.
+const USER: u32 = 65_532;
+
+/// Number of users that a user namespace maps.
+const MAPPED_USERS: u32 = 65_536;
+
+/// Period of the processor quota, in microseconds.
+const CPU_PERIOD: u64 = 100_000;
+
+/// Paths under /proc that tell about the host.
+const MASKED: &[&str] = &[
+    "/proc/acpi",
+    "/proc/asound",
+    "/proc/interrupts",
+    "/proc/kcore",
+    "/proc/keys",
+    "/proc/latency_stats",
+    "/proc/sched_debug",
+    "/proc/scsi",
+    "/proc/timer_list",
+    "/proc/timer_stats",
+    "/sys/firmware",
+];
+
+/// Paths under /proc that change the host.
+const READ_ONLY: &[&str] = &["/proc/bus", "/proc/fs", "/proc/irq", "/proc/sys", "/proc/sysrq-trigger"];
+
+/// The user of the machine that a container's process is: the owner of its socket.
+pub(crate) fn host_user(config: &DockerConfig) -> u32 {
+    match config.first_host_user {
+        Some(first) if config.enable_sandbox => first.saturating_add(USER),
+        _ => USER,
+    }
+}
+
+/// The specification of a container that runs `program`, sees `socket_folder` at the place that the
+/// protocol names, and belongs to the control group `cgroup`.
+pub(crate) fn spec(config: &DockerConfig, program: &Program, socket_folder: &Path, cgroup: &str) -> Value {
+    let socket_target = Path::new(SOCKET_PATH).parent();
+
+    let mut env = program.env.clone();
+    env.push(format!("{SOCKET_VARIABLE}={SOCKET_PATH}"));
+
+    let mut mounts = vec![
+        json!({
+            "destination": "/proc", "type": "proc", "source": "proc",
+            "options": ["nosuid", "noexec", "nodev"],
+        }),
+        // Without it runc makes device nodes in the root file system.
+        json!({
+            "destination": "/dev", "type": "tmpfs", "source": "tmpfs",
+            "options": ["nosuid", "noexec", "strictatime", "mode=755", "size=64k", "ro"],
+        }),
+        json!({
+            "destination": socket_target, "type": "bind", "source": socket_folder,
+            "options": ["bind", "ro", "nosuid", "nodev", "noexec"],
+        }),
+    ];
+    if config.allow_file_system {
+        mounts.push(json!({
+            "destination": "/tmp", "type": "tmpfs", "source": "tmpfs",
+            "options": ["nosuid", "nodev", "mode=1777"],
+        }));
+    }
+
+    let mut namespaces = vec!["pid", "ipc", "uts", "mount", "cgroup"];
+    if !config.allow_network {
+        namespaces.push("network");
+    }
+    let mut linux = json!({
+        "cgroupsPath": cgroup,
+        "maskedPaths": MASKED,
+        "readonlyPaths": READ_ONLY,
+        "resources": {
+            "devices": [{ "allow": false, "access": "rwm" }],
+            "memory": { "limit": config.memory, "swap": config.memory },
+            "cpu": {
+                "quota": u64::from(config.cpu_millis) * CPU_PERIOD / 1000,
+                "period": CPU_PERIOD,
+            },
+            "pids": { "limit": config.pids },
+        },
+    });
+    if config.enable_sandbox {
+        linux["seccomp"] = seccomp::filter(config.allow_file_system, config.allow_network);
+        if let Some(first) = config.first_host_user {
+            namespaces.push("user");
+            let mapping = json!([{ "containerID": 0, "hostID": first, "size": MAPPED_USERS }]);
+            linux["uidMappings"] = mapping.clone();
+            linux["gidMappings"] = mapping;
+        }
+    }
+    linux["namespaces"] = namespaces.into_iter().map(|namespace| json!({ "type": namespace })).collect();
+
+    json!({
+        "ociVersion": "1.0.2",
+        "hostname": "contract",
+        "root": { "path": "rootfs", "readonly": !config.allow_file_system },
+        "mounts": mounts,
+        "process": {
+            "user": { "uid": USER, "gid": USER },
+            "args": program.args,
+            "env": env,
+            "cwd": program.folder,
+            "noNewPrivileges": true,
+            "capabilities": {
+                "bounding": [], "effective": [], "inheritable": [], "permitted": [], "ambient": [],
+            },
+            "rlimits": [
+                { "type": "RLIMIT_CORE", "hard": 0, "soft": 0 },
+                { "type": "RLIMIT_NOFILE", "hard": 256, "soft": 256 },
+            ],
+        },
+        "linux": linux,
+    })
+}
