@@ -6,8 +6,8 @@ use crate::metrics::Metrics;
 use crate::prepared::PreparedCache;
 use crate::record::load_code;
 use crate::{
-    Account, Authorizer, Code, CodeHash, Contract, ContractName, ContractRecord, GasSchedule, HostFault, Journal,
-    Limits, PrepareError, Refusal, RuntimeKind, RuntimeProvider, StateError, Target,
+    Account, Authorizer, Code, CodeHash, Contract, ContractRecord, GasSchedule, HostFault, Journal, Limits,
+    PrepareError, Refusal, RuntimeKind, RuntimeProvider, StateError, Target,
 };
 
 /// What all transactions of a machine share.
@@ -20,14 +20,6 @@ pub(crate) struct Core {
     pub(crate) limits: Limits,
     pub(crate) authorizer: Arc<dyn Authorizer>,
     pub(crate) metrics: Metrics,
-}
-
-/// Who a call goes to, found and ready.
-pub(crate) struct Resolved {
-    /// `None` for an address without record.
-    pub(crate) record: Option<ContractRecord>,
-    pub(crate) runtime: RuntimeKind,
-    pub(crate) contract: Arc<dyn Contract>,
 }
 
 /// Why nobody was found.
@@ -67,31 +59,30 @@ impl Core {
         self.prepared.get(hash, &self.metrics, || block_on(provider.prepare(code)))
     }
 
-    /// Finds the contract of a target and makes it callable, whatever its state of life.
-    pub(crate) fn resolve(&self, journal: &Journal, target: &Target) -> Result<Resolved, Unresolved> {
+    /// The record of a target; `None` for an address without one, which the accounts contract executes.
+    pub(crate) fn find(&self, journal: &Journal, target: &Target) -> Result<Option<ContractRecord>, Unresolved> {
         let name = match target {
             Target::Name(name) => Some(name.clone()),
             Target::Address(address) => Account::load(journal, address)?.contract,
         };
         let unknown = || Unresolved::Refused(Refusal::UnknownContract(target.clone()));
-        let Some(name) = name else {
-            let (runtime, contract) = self.accounts.clone().ok_or_else(unknown)?;
-            return Ok(Resolved { record: None, runtime, contract });
-        };
-        let record = ContractRecord::load(journal, &name)?.ok_or_else(unknown)?;
-        let contract = self.load(journal, &name, &record)?;
-        Ok(Resolved { runtime: record.runtime, record: Some(record), contract })
+        match name {
+            Some(name) => ContractRecord::load(journal, &name)?.ok_or_else(unknown).map(Some),
+            None if self.accounts.is_some() => Ok(None),
+            None => Err(unknown()),
+        }
     }
 
-    fn load(
-        &self,
-        journal: &Journal,
-        name: &ContractName,
-        record: &ContractRecord,
-    ) -> Result<Arc<dyn Contract>, Unresolved> {
+    /// Makes what was found callable.
+    pub(crate) fn ready(&self, journal: &Journal, record: Option<&ContractRecord>) -> Result<Ready, Unresolved> {
+        let Some(record) = record else {
+            let accounts = self.accounts.clone();
+            return accounts.ok_or_else(|| Unresolved::Refused(Refusal::NoRuntime(RuntimeKind::Evm)));
+        };
         let provider = self.runtime(record.runtime).map_err(Unresolved::Refused)?;
-        self.prepared.get(record.code, &self.metrics, || {
-            let fault = |message: String| Unresolved::Fault(HostFault::Load { contract: name.to_string(), message });
+        let contract = self.prepared.get(record.code, &self.metrics, || {
+            let fault =
+                |message: String| Unresolved::Fault(HostFault::Load { contract: record.name.to_string(), message });
             let code =
                 load_code(journal, &record.code)?.ok_or_else(|| fault("its code is missing in the state".into()))?;
             // The code was accepted when it was deployed; a host that now refuses it has other settings than before.
@@ -100,6 +91,10 @@ impl Core {
                 Err(PrepareError::Code(error)) => Err(fault(error.to_string())),
                 other => other.map_err(Unresolved::from),
             }
-        })
+        })?;
+        Ok((record.runtime, contract))
     }
 }
+
+/// A contract that can be called, and its runtime.
+pub(crate) type Ready = (RuntimeKind, Arc<dyn Contract>);

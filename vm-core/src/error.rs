@@ -17,13 +17,13 @@ pub enum Phase {
     Verify,
     /// Deploy, upgrade: making the code callable.
     Compile,
-    /// Deploy: the contract's account and record. Invoke: the prepared contract and its frame.
+    /// Deploy: the contract's account and record. Invoke: the prepared contract.
     Environment,
     /// Deploy: the constructor.
     Initialise,
     /// Invoke, upgrade: finding the contract's record.
     Load,
-    /// Invoke: method and arguments.
+    /// Method, arguments, and the gas they cost.
     Validate,
     /// Invoke: the contract itself.
     Execute,

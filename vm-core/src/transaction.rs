@@ -10,8 +10,8 @@ use crate::core::{Core, Unresolved};
 use crate::frame::Frame;
 use crate::gas::Meter;
 use crate::{
-    Access, Action, Address, Block, Call, CallRequest, Changes, Contract, Entry, Env, Gas, HostFault, Interrupt,
-    Journal, Lifecycle, Outcome, Overlay, Refusal, Return, RuntimeKind, Status, Trap,
+    Access, Action, Address, Block, Call, CallRequest, Changes, Contract, ContractRecord, Entry, Env, Gas, HostFault,
+    Interrupt, Journal, Outcome, Overlay, Refusal, Return, RuntimeKind, Status, Trap,
 };
 
 /// One transaction while it runs. It stays on its thread.
@@ -157,27 +157,29 @@ impl<'c> Transaction<'c> {
         if self.stack.len() >= usize::from(self.core.limits.call_depth) {
             return refuse(format!("call depth of {} exceeded", self.core.limits.call_depth));
         }
-        let resolved = match self.core.resolve(&self.journal, &request.to) {
-            Ok(resolved) => resolved,
-            Err(Unresolved::Refused(refusal)) => return refuse(refusal.to_string()),
-            Err(Unresolved::Fault(fault)) => return Err(self.fail(fault)),
+        let found = self.core.find(&self.journal, &request.to);
+        let record = match found {
+            Ok(record) => record,
+            Err(unresolved) => return self.unresolved(unresolved),
         };
-        let this = request.to.address();
-        let caller = request.caller.unwrap_or(from.this);
-        let mut name = None;
-        if let Some(record) = resolved.record {
+        let (this, caller) = (request.to.address(), request.caller.unwrap_or(from.this));
+        if let Some(record) = &record {
             if !record.lifecycle.is_callable() {
-                return refuse(not_callable(record.name, record.lifecycle));
+                return refuse(not_callable(record));
             }
             let action = Action::Call { method: &request.method };
             let access = Access { actor: caller, action, contract: &record.name, owner: Some(record.owner) };
             if let Err(denied) = self.core.authorizer.authorize(&access) {
                 return refuse(denied.to_string());
             }
-            if self.stack.contains(&this) && !resolved.contract.reentrant() {
-                return refuse(format!("contract '{}' does not accept being re-entered", record.name));
-            }
-            name = Some(record.name);
+        }
+        let (runtime, contract) = match self.core.ready(&self.journal, record.as_ref()) {
+            Ok(ready) => ready,
+            Err(unresolved) => return self.unresolved(unresolved),
+        };
+        let name = record.map(|record| record.name);
+        if let Some(name) = name.as_ref().filter(|_| self.stack.contains(&this) && !contract.reentrant()) {
+            return refuse(format!("contract '{name}' does not accept being re-entered"));
         }
         let env = Env {
             this,
@@ -190,8 +192,14 @@ impl<'c> Transaction<'c> {
             block: from.block.clone(),
         };
         let call = Call { entry: Entry::Invoke, method: request.method, input: request.input };
-        let (runtime, contract) = (resolved.runtime, resolved.contract);
         self.enter(Entering { runtime, contract, env, call, gas, value_moved: request.value_moved })
+    }
+
+    fn unresolved(&mut self, unresolved: Unresolved) -> Result<Outcome, HostFault> {
+        match unresolved {
+            Unresolved::Refused(refusal) => refuse(refusal.to_string()),
+            Unresolved::Fault(fault) => Err(self.fail(fault)),
+        }
     }
 
     /// Records the first fault and returns it.
@@ -227,8 +235,13 @@ impl<'c> Transaction<'c> {
     }
 }
 
-pub(crate) fn not_callable(name: crate::ContractName, lifecycle: Lifecycle) -> String {
-    Refusal::NotCallable { name, lifecycle }.to_string()
+/// The outcome of a call that a rule refuses.
+fn refuse(reason: String) -> Result<Outcome, HostFault> {
+    Ok(Outcome { status: Status::Revert, output: reason.into(), gas_used: Gas::ZERO })
+}
+
+fn not_callable(record: &ContractRecord) -> String {
+    Refusal::NotCallable { name: record.name.clone(), lifecycle: record.lifecycle }.to_string()
 }
 
 #[allow(clippy::disallowed_methods, reason = "durations are measured for metrics and logs only")]

@@ -11,7 +11,7 @@ pub use builder::VmBuilder;
 use task::{Answer, Request, Task};
 
 use crate::commit::Committer;
-use crate::core::{Core, Unresolved};
+use crate::core::Core;
 use crate::error::InPhase;
 use crate::worker::Workers;
 use crate::{
@@ -116,11 +116,11 @@ impl Vm {
     /// When there is no such contract, or it cannot be loaded.
     pub fn contract(&self, name: &ContractName) -> Result<Arc<dyn Contract>, VmError> {
         let journal = Journal::new(self.view().phase(Phase::Load)?);
-        let resolved = self.0.core.resolve(&journal, &name.clone().into()).map_err(|unresolved| match unresolved {
-            Unresolved::Refused(refusal) => ErrorKind::Refused(refusal),
-            Unresolved::Fault(fault) => ErrorKind::Fault(fault),
-        });
-        Ok(resolved.phase(Phase::Load)?.contract)
+        let ready = || {
+            let record = self.0.core.find(&journal, &name.clone().into())?;
+            self.0.core.ready(&journal, record.as_ref())
+        };
+        Ok(ready().phase(Phase::Load)?.1)
     }
 
     /// The state as of the last commit.
@@ -218,8 +218,14 @@ impl VmProvider for Vm {
             return Ok(());
         }
         self.set_stage(Stage::Stopping);
-        if let Some(workers) = self.0.workers.get() {
-            workers.stop();
+        // Waiting for calls in flight may take until their deadline: not on a thread of the caller's executor.
+        let (vm, (sender, stopped)) = (self.clone(), futures_channel::oneshot::channel::<()>());
+        let wait = move || {
+            vm.0.workers.get().inspect(|workers| workers.stop());
+            drop(sender);
+        };
+        if std::thread::Builder::new().name("vm-stop".into()).spawn(wait).is_ok() {
+            let _ = stopped.await;
         }
         self.0.core.prepared.clear();
         let mut result = Ok(());

@@ -1,6 +1,6 @@
 use super::{About, Base, Executed, Top, enter, phase};
-use crate::core::{Core, Resolved, Unresolved};
-use crate::{Action, Entry, ErrorKind, InvokeRequest, Phase, Refusal, VmError};
+use crate::core::{Core, Unresolved};
+use crate::{Action, ContractRecord, Entry, ErrorKind, InvokeRequest, Phase, Refusal, VmError};
 
 impl From<Unresolved> for ErrorKind {
     fn from(unresolved: Unresolved) -> Self {
@@ -11,25 +11,32 @@ impl From<Unresolved> for ErrorKind {
     }
 }
 
-/// load → environment → validate → execute; the commit follows outside. A query is the same without changes.
+/// load → environment → validate → execute; the commit (update) follows outside. A query is the same without changes.
 pub(crate) fn invoke(base: &Base<'_>, request: &InvokeRequest, is_static: bool) -> Result<Executed, VmError> {
     let core = base.core;
     let mut transaction = base.begin(&request.sender);
     let gas_limit = core.gas_limit(&request.sender);
 
-    let Resolved { record, runtime, contract } =
-        phase(Phase::Load, || core.resolve(&transaction.journal, &request.target))?;
+    let record = phase(Phase::Load, || {
+        let record = core.find(&transaction.journal, &request.target).map_err(ErrorKind::from)?;
+        match &record {
+            Some(ContractRecord { name, lifecycle, .. }) if !lifecycle.is_callable() => {
+                Err(ErrorKind::from(Refusal::NotCallable { name: name.clone(), lifecycle: *lifecycle }))
+            }
+            _ => Ok(record),
+        }
+    })?;
     if let Some(record) = &record {
-        phase(Phase::Load, || match record.lifecycle {
-            lifecycle if lifecycle.is_callable() => Ok(()),
-            lifecycle => Err(Refusal::NotCallable { name: record.name.clone(), lifecycle }),
-        })?;
         let action = Action::Call { method: &request.method };
         phase(Phase::Permission, || core.authorize(request.sender.caller, action, record))?;
     }
-    let encoded = phase(Phase::Validate, || core.encode(&*contract, &request.method, &request.arguments))?;
-    let size = encoded.method.len() + encoded.input.len();
-    let gas = phase(Phase::Environment, || Core::admit_gas(gas_limit, core.schedule.transaction.invoke, size))?;
+    let (runtime, contract) = phase(Phase::Environment, || core.ready(&transaction.journal, record.as_ref()))?;
+    let (encoded, gas) = phase(Phase::Validate, || {
+        let encoded = core.encode(&*contract, &request.method, &request.arguments)?;
+        let size = encoded.method.len() + encoded.input.len();
+        let gas = Core::admit_gas(gas_limit, core.schedule.transaction.invoke, size)?;
+        Ok::<_, Refusal>((encoded, gas))
+    })?;
 
     let (this, entry, method) = (request.target.address(), Entry::Invoke, encoded.method.to_string());
     let top = Top {
