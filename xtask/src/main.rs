@@ -2,6 +2,7 @@
 
 mod cargo;
 mod containerd;
+mod contracts;
 mod demo;
 mod lint;
 mod process;
@@ -30,6 +31,8 @@ enum Task {
     Demo(demo::Args),
     /// Runs all tests, with a private containerd for those that need containers
     Test(test::Args),
+    /// Builds the sample contracts that are not up to date, in all their forms
+    Contracts(contracts::Args),
     /// Checks formatting, lints, documentation, dependencies, feature combinations and house rules
     Lint(lint::Args),
 }
@@ -40,6 +43,7 @@ fn main() -> ExitCode {
         Task::Setup(args) => setup::run(&args),
         Task::Demo(args) => demo::run(&args),
         Task::Test(args) => test::run(&args),
+        Task::Contracts(args) => contracts::run(&args),
         Task::Lint(args) => lint::run(&args),
     });
     // A child that a signal ended reports its own failure first; the signal is the reason.

@@ -1,0 +1,3 @@
+//! The probe as a WASM module or a container's executable.
+
+vm_sdk::main!(probe::Probe);

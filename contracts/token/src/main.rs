@@ -1,0 +1,3 @@
+//! The token as a WASM module or a container's executable.
+
+vm_sdk::main!(token::Token);

@@ -1,0 +1,57 @@
+//! Which artefacts there are, and out of what they are made.
+
+/// How one artefact, or several at once, are made.
+#[derive(Debug)]
+pub(super) struct Recipe {
+    name: &'static str,
+    pub(super) build: Build,
+}
+
+#[derive(Debug, Clone, Copy)]
+pub(super) enum Build {
+    /// A WASM module.
+    Wasm { package: &'static str },
+    /// A static executable for a container.
+    Executable { package: &'static str },
+    /// EVM creation code and its ABI.
+    Solidity { contract: &'static str },
+}
+
+pub(super) const RECIPES: &[Recipe] = &[
+    Recipe { name: "token-v1", build: Build::Wasm { package: "token" } },
+    Recipe { name: "token-v2", build: Build::Wasm { package: "token-v2" } },
+    Recipe { name: "probe", build: Build::Wasm { package: "probe" } },
+    Recipe { name: "token-v1", build: Build::Executable { package: "token" } },
+    Recipe { name: "token-v2", build: Build::Executable { package: "token-v2" } },
+    Recipe { name: "probe", build: Build::Executable { package: "probe" } },
+    Recipe { name: "token-v1", build: Build::Solidity { contract: "Token" } },
+    Recipe { name: "token-v2", build: Build::Solidity { contract: "TokenV2" } },
+];
+
+impl Recipe {
+    /// The files that it makes.
+    pub(super) fn artefacts(&self) -> Vec<String> {
+        let endings: &[&str] = match self.build {
+            Build::Wasm { .. } => &["wasm"],
+            Build::Executable { .. } => &["elf"],
+            Build::Solidity { .. } => &["bin", "abi.json"],
+        };
+        endings.iter().map(|ending| format!("{}.{ending}", self.name)).collect()
+    }
+
+    /// The folders and files that it depends on, relative to the workspace.
+    pub(super) fn sources(&self) -> Vec<String> {
+        let mut sources = match self.build {
+            Build::Solidity { .. } => return vec!["contracts/token-sol".to_owned()],
+            Build::Wasm { package } | Build::Executable { package } => vec![format!("contracts/{package}")],
+        };
+        if self.name == "token-v2" {
+            sources.push("contracts/token".to_owned());
+        }
+        sources.extend(["vm-sdk".to_owned(), "vm-sdk-macros".to_owned()]);
+        if matches!(self.build, Build::Executable { .. }) {
+            sources.push("vm-docker/protocol".to_owned());
+        }
+        sources
+    }
+}
