@@ -77,7 +77,7 @@ impl Core {
     pub(crate) fn ready(&self, journal: &Journal, record: Option<&ContractRecord>) -> Result<Ready, Unresolved> {
         let Some(record) = record else {
             let accounts = self.accounts.clone();
-            return accounts.ok_or_else(|| Unresolved::Refused(Refusal::NoRuntime(RuntimeKind::Evm)));
+            return accounts.ok_or(Unresolved::Refused(Refusal::NoRuntime(RuntimeKind::Evm)));
         };
         let provider = self.runtime(record.runtime).map_err(Unresolved::Refused)?;
         let contract = self.prepared.get(record.code, &self.metrics, || {

@@ -83,7 +83,7 @@ pub struct VmError {
 pub enum ErrorKind {
     /// The request is refused by a rule; asking again without change gives the same answer.
     #[error(transparent)]
-    Refused(#[from] Refusal),
+    Refused(Box<Refusal>),
     /// The constructor or migration reverted or trapped. (An invocation that fails is a [`Receipt`], not an error.)
     #[error("the contract failed with {}{}", .0.status, reason(.0))]
     Failed(Box<Receipt>),
@@ -200,9 +200,9 @@ impl VmError {
     }
 
     /// The refusal, if it is one.
-    pub const fn refusal(&self) -> Option<&Refusal> {
+    pub fn refusal(&self) -> Option<&Refusal> {
         match &self.kind {
-            ErrorKind::Refused(refusal) => Some(refusal),
+            ErrorKind::Refused(refusal) => Some(&**refusal),
             _ => None,
         }
     }
@@ -220,10 +220,16 @@ macro_rules! refusals {
     ($($type:ty),*) => {$(
         impl From<$type> for ErrorKind {
             fn from(error: $type) -> Self {
-                Self::Refused(error.into())
+                Self::from(Refusal::from(error))
             }
         }
     )*};
+}
+
+impl From<Refusal> for ErrorKind {
+    fn from(refusal: Refusal) -> Self {
+        Self::Refused(Box::new(refusal))
+    }
 }
 
 refusals!(Denied, ArgumentError, CodeError);
