@@ -11,6 +11,7 @@ use crate::EvmConfig;
 const SPARE: usize = 4;
 
 thread_local! {
+    #[allow(clippy::vec_box, reason = "a session is large and is handed on in its box")]
     static POOL: RefCell<Vec<Box<Session>>> = const { RefCell::new(Vec::new()) };
 }
 

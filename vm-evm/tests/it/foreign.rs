@@ -299,3 +299,42 @@ fn memory_of_outer_frames_is_intact_after_nested_evm_calls() {
     assert_eq!(Output(&nested[1..]).call(), (true, &[0xcd; 3000][..]));
     assert_eq!(output.call(), (true, &[0x22; 32][..]));
 }
+
+/// Creation code that calls a contract with `p`, `k`, `value`, and returns one byte of code.
+fn calling_constructor(to: vm_core::Address, value: u8, code: &str) -> String {
+    // PUSH3 "pk" value, PUSH1 232, SHL, PUSH1 0, MSTORE; CALL(gas, to, 0, 0, 3, 0, 0), POP; MSTORE8(0, code), RETURN(0, 1)
+    let to = hex::encode(to.as_bytes());
+    format!("62706b{value:02x}60e81b60005260006000600360006000 73{to}5af15060{code}60005360016000f3").replace(' ', "")
+}
+
+#[test]
+fn constructors_call_other_runtimes() {
+    let machine = machine();
+    let deploy = |value, code| {
+        let code = vm_core::Code::new(vm_core::RuntimeKind::Evm, calling_constructor(at("f"), value, code));
+        machine.deploy("made", code, &[])
+    };
+    // Code that must not be deployed: what the constructor did elsewhere is undone.
+    crate::machine::failed(deploy(1, "ef"));
+    assert_eq!(machine.key("f", b'k'), None);
+    deploy(2, "00").unwrap();
+    assert_eq!(machine.key("f", b'k'), Some(2));
+    // The same below the EVM: CREATE(0, call data) and return the address.
+    machine.deploy("factory", crate::machine::assembled("3660006000373660006000f060005260206000f3"), &[]).unwrap();
+    for (value, code, want) in [(3, "ef", 2), (4, "00", 4)] {
+        let receipt = machine.raw(at("factory"), hex::decode(calling_constructor(at("f"), value, code)).unwrap());
+        assert_eq!(receipt.status, Status::Success);
+        assert_eq!(receipt.output.iter().all(|b| *b == 0), code == "ef");
+        assert_eq!(machine.key("f", b'k'), Some(want));
+    }
+}
+
+#[test]
+fn an_upgrade_without_migration_undoes_calls_of_its_constructor_too() {
+    let machine = machine();
+    let code = |value| vm_core::Code::new(vm_core::RuntimeKind::Evm, calling_constructor(at("f"), value, "00"));
+    machine.upgrade("bridge", "2", code(5), &[]).unwrap();
+    assert_eq!(machine.key("f", b'k'), None);
+    machine.upgrade("bridge", "3", code(6).with_option("migrate", "constructor"), &[]).unwrap();
+    assert_eq!(machine.key("f", b'k'), Some(6));
+}

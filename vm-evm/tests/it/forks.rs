@@ -51,3 +51,19 @@ fn warm_access_and_refunds_are_counted_per_transaction() {
     assert!(change > clear, "{change} {clear}");
     assert!(change - clear <= 4800 && change - clear >= 1000, "{change} {clear}");
 }
+
+#[test]
+fn gas_is_ethereums_to_the_unit() {
+    let machine = Machine::new();
+    let used = |as_name: &str, code: &str| {
+        machine.deploy(as_name, assembled(code), &[]).unwrap();
+        machine.invoke(as_name, "", &[]).gas_used.get()
+    };
+    let nothing = used("stop", "00");
+    // PUSH1 3, JUMP 8, JUMPDEST 1.
+    assert_eq!(used("jump", "6003565b00") - nothing, 12);
+    // Ten times: JUMPDEST 1, PUSH1 3, SWAP1 3, SUB 3, DUP1 3, PUSH1 3, JUMPI 10; before it PUSH1 3.
+    assert_eq!(used("loop", "600a5b60019003806002 5700".replace(' ', "").as_str()) - nothing, 3 + 10 * 26);
+    // SSTORE of a fresh cold slot: 20000 + 2100, and two PUSH1.
+    assert_eq!(used("store", "600160015500") - nothing, 22_106);
+}

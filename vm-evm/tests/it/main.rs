@@ -1,5 +1,8 @@
 //! The EVM runtime inside a machine, alone and next to contracts of another runtime.
 
+#![allow(clippy::unwrap_used, clippy::panic, clippy::indexing_slicing, reason = "tests fail by panicking")]
+#![allow(unreachable_pub, reason = "a test binary has no outside")]
+
 mod accounts;
 mod calls;
 mod deploy;
