@@ -3,6 +3,7 @@
 mod deny;
 mod features;
 mod house;
+mod invariants;
 mod links;
 mod schedule;
 
@@ -31,6 +32,8 @@ enum Check {
     House,
     /// Links and anchors in the documentation
     Links,
+    /// Every invariant names tests that exist
+    Invariants,
     /// Published gas schedules are unchanged
     Schedule,
     /// Formatting
@@ -50,6 +53,7 @@ impl Check {
         match self {
             Self::House => report(&check_files(&["rs", "sol", "proto", "md"], house::violations)?),
             Self::Links => report(&check_files(&["md"], links::violations)?),
+            Self::Invariants => report(&invariants::violations()?),
             Self::Schedule => report(&schedule::violations(workspace::root())?),
             Self::Fmt => fmt(),
             Self::Clippy => clippy(),

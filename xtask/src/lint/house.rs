@@ -94,13 +94,15 @@ fn attribute(text: &str) -> &str {
 mod tests {
     use super::*;
 
+    const NONE: [usize; 0] = [];
+
     fn lines(file: &str, text: &str) -> Vec<usize> {
         violations(Path::new(file), text).iter().map(|violation| violation.line).collect()
     }
 
     #[test]
     fn long_files_are_refused() {
-        assert_eq!(lines("a.rs", &"\n".repeat(600)), []);
+        assert_eq!(lines("a.rs", &"\n".repeat(600)), NONE);
         assert_eq!(lines("a.rs", &"\n".repeat(601)), [0]);
         assert_eq!(lines("README.md", &"\n".repeat(151)), [0]);
     }
@@ -109,9 +111,9 @@ mod tests {
     fn marks_of_unfinished_work_are_found_as_words() {
         let mark = MARKS[0];
         assert_eq!(lines("a.rs", &format!("fn a() {{}}\n// {mark}: rest\n")), [2]);
-        assert_eq!(lines("a.rs", &format!("let X{mark}S = 1;\n")), []);
+        assert_eq!(lines("a.rs", &format!("let X{mark}S = 1;\n")), NONE);
         assert_eq!(lines("a.rs", &format!("    {}\n", MARKS[3])), [1]);
-        assert_eq!(lines("a.md", mark), []);
+        assert_eq!(lines("a.md", mark), NONE);
     }
 
     #[test]
@@ -121,9 +123,9 @@ mod tests {
         let conditional = concat!("fn b() {}\n#", "![cfg_attr(test, allow(dead_code))]\n");
         let spread = concat!("#[", "allow(\n  dead_code,\n  reason = \"x\",\n)]\n");
         assert_eq!(lines("a.rs", bare), [1]);
-        assert_eq!(lines("a.rs", reasoned), []);
+        assert_eq!(lines("a.rs", reasoned), NONE);
         assert_eq!(lines("a.rs", conditional), [2]);
-        assert_eq!(lines("a.rs", spread), []);
-        assert_eq!(lines("a.rs", "let x = y.expect(\"no attribute\");\n"), []);
+        assert_eq!(lines("a.rs", spread), NONE);
+        assert_eq!(lines("a.rs", "let x = y.expect(\"no attribute\");\n"), NONE);
     }
 }
