@@ -1,0 +1,106 @@
+//! What this build has: the only place that asks for cargo features.
+//!
+//! Each runtime has a module with one function that makes it from the configuration. Where its feature is off, the
+//! provider is refused with the feature's name.
+
+#[cfg(feature = "docker")]
+mod docker;
+#[cfg(feature = "evm")]
+mod evm;
+#[cfg(feature = "native")]
+mod native;
+#[cfg(not(feature = "native"))]
+#[path = "backends/native_absent.rs"]
+mod native;
+#[cfg(feature = "fjall")]
+mod store;
+#[cfg(feature = "wasm")]
+mod wasm;
+
+use std::path::Path;
+use std::sync::Arc;
+
+use vm_core::{RuntimeProvider, StateBackend};
+
+use crate::HostError;
+use crate::config::{Config, Provider};
+
+pub(crate) use native::{NativeContracts, SAMPLE_NAMES, samples};
+#[cfg(feature = "fjall")]
+pub use store::FjallBackend;
+
+/// True when the build can keep state on disk.
+pub(crate) const HAS_FJALL: bool = cfg!(feature = "fjall");
+
+/// True when the build has the runtime of this provider.
+pub(crate) fn has_runtime(provider: &Provider) -> bool {
+    match provider {
+        Provider::Native => cfg!(feature = "native"),
+        Provider::Wasm { .. } => cfg!(feature = "wasm"),
+        Provider::Evm { .. } => cfg!(feature = "evm"),
+        Provider::Docker { .. } => cfg!(feature = "docker"),
+    }
+}
+
+/// The names of the features for runtimes and state backends that this build has.
+pub(crate) fn built_in() -> Vec<&'static str> {
+    let all = [
+        ("native", cfg!(feature = "native")),
+        ("wasm", cfg!(feature = "wasm")),
+        ("evm", cfg!(feature = "evm")),
+        ("docker", cfg!(feature = "docker")),
+        ("fjall", cfg!(feature = "fjall")),
+    ];
+    all.into_iter().filter(|(_, present)| *present).map(|(name, _)| name).collect()
+}
+
+/// Makes the runtime of an enabled provider.
+#[allow(
+    unreachable_patterns,
+    unused_variables,
+    reason = "which providers are left for the last arm depends on the features"
+)]
+pub(crate) fn runtime(
+    config: &Config,
+    provider: &Provider,
+    native: &mut NativeContracts,
+) -> Result<Arc<dyn RuntimeProvider>, HostError> {
+    match provider {
+        #[cfg(feature = "native")]
+        Provider::Native => Ok(native::runtime(native)),
+        #[cfg(feature = "wasm")]
+        Provider::Wasm { runtime } => wasm::runtime(config, *runtime),
+        #[cfg(feature = "evm")]
+        Provider::Evm { version } => evm::runtime(config, version.as_deref()),
+        #[cfg(feature = "docker")]
+        Provider::Docker { address, namespace } => docker::runtime(config, address, namespace),
+        absent => {
+            let feature = absent.type_name();
+            Err(HostError::Absent { what: format!("the runtime \"{feature}\""), feature })
+        }
+    }
+}
+
+/// Checks the version of an EVM provider; the error tells which versions there are.
+#[cfg(feature = "evm")]
+pub(crate) fn check_evm_version(version: &str) -> Result<(), String> {
+    evm::fork(version).map(drop).map_err(|error| error.to_string())
+}
+
+/// A build without EVM refuses the provider itself.
+#[cfg(not(feature = "evm"))]
+pub(crate) fn check_evm_version(_version: &str) -> Result<(), String> {
+    Ok(())
+}
+
+/// Opens persistent state.
+#[cfg(feature = "fjall")]
+pub(crate) fn open_fjall(path: &Path) -> Result<Arc<dyn StateBackend>, HostError> {
+    Ok(Arc::new(FjallBackend::open(path)?))
+}
+
+/// Persistent state that this build lacks.
+#[cfg(not(feature = "fjall"))]
+pub(crate) fn open_fjall(_path: &Path) -> Result<Arc<dyn StateBackend>, HostError> {
+    Err(HostError::Absent { what: "the state backend \"fjall\"".to_owned(), feature: "fjall" })
+}

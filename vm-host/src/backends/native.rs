@@ -1,0 +1,41 @@
+//! Contracts that are linked into the host.
+
+use std::sync::Arc;
+
+use vm_core::{RuntimeKind, RuntimeProvider};
+use vm_native::{NativeConfig, NativeContract, NativeRuntime};
+
+use crate::{HostBuilder, HostError};
+
+/// The contracts that the builder was given.
+pub(crate) type NativeContracts = NativeConfig;
+
+/// The names that [`samples`] links.
+pub(crate) const SAMPLE_NAMES: &[&str] = &["token", "token-v2", "probe"];
+
+/// The sample contracts of this workspace.
+pub(crate) fn samples() -> Result<NativeContracts, HostError> {
+    let samples: [NativeContract; 3] = [
+        NativeContract::of::<token::Token>(),
+        NativeContract::of::<token_v2::Token>(),
+        NativeContract::of::<probe::Probe>(),
+    ];
+    SAMPLE_NAMES
+        .iter()
+        .zip(samples)
+        .try_fold(NativeConfig::new(), |linked, (name, contract)| linked.contract(name, contract))
+        .map_err(|error| HostError::Runtime { runtime: RuntimeKind::Native, source: Box::new(error) })
+}
+
+impl HostBuilder<'_> {
+    /// Links contracts, in place of those that were linked before. Without any, the native runtime has nothing to run.
+    #[must_use]
+    pub fn native(mut self, contracts: NativeConfig) -> Self {
+        self.native = contracts;
+        self
+    }
+}
+
+pub(super) fn runtime(contracts: &mut NativeContracts) -> Arc<dyn RuntimeProvider> {
+    Arc::new(NativeRuntime::new(std::mem::take(contracts)))
+}

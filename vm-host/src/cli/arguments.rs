@@ -1,0 +1,211 @@
+//! What the command line takes.
+
+use std::path::PathBuf;
+
+use clap::{Args, Parser, Subcommand};
+use clap_complete::Shell;
+use vm_core::{Address, Amount, Argument, Arguments, ContractName, Gas, RuntimeKind, Sender, Version};
+
+const EXIT_CODES: &str = "\
+Exit codes:
+  0  done
+  2  usage: wrong arguments, an unreadable file, a mistake in the configuration
+  3  the contract failed: it reverted, trapped, or ran out of gas
+  4  refused: unknown contract or method, wrong arguments, no permission, bad code, ...
+  5  host fault: storage, a data directory in use, a deadline, a runtime that is not available
+Whatever the code above 0, nothing has changed.";
+
+/// Deploys, calls and upgrades smart contracts on native, WASM, EVM and container runtimes.
+#[derive(Debug, Parser)]
+#[command(name = "vm-host", version, after_help = EXIT_CODES, max_term_width = 110)]
+pub(super) struct Cli {
+    #[command(flatten)]
+    pub(super) global: Global,
+    #[command(subcommand)]
+    pub(super) command: Command,
+}
+
+#[derive(Debug, Args)]
+#[command(next_help_heading = "Host")]
+pub(super) struct Global {
+    /// Configuration [default: vm.toml, vm.yaml or vm.yml if there is one, else built-in values].
+    #[arg(long, global = true, env = "VM_HOST_CONFIG", value_name = "FILE", hide_env_values = true)]
+    pub(super) config: Option<PathBuf>,
+    /// Data directory, instead of the one in the configuration.
+    #[arg(long, global = true, env = "VM_HOST_DATA_DIR", value_name = "DIR", hide_env_values = true)]
+    pub(super) data_dir: Option<PathBuf>,
+    /// Print one JSON object to standard output, also for errors.
+    #[arg(long, global = true)]
+    pub(super) json: bool,
+    /// What to log to standard error: a level, or a filter such as "vm_core=debug".
+    #[arg(
+        long,
+        global = true,
+        env = "RUST_LOG",
+        value_name = "FILTER",
+        default_value = "warn",
+        hide_env_values = true
+    )]
+    pub(super) log: String,
+}
+
+#[derive(Debug, Subcommand)]
+pub(super) enum Command {
+    /// Write a commented configuration.
+    Init {
+        /// The file to write; its extension tells the format.
+        #[arg(default_value = "vm.toml")]
+        file: PathBuf,
+        /// Replace a file that is there.
+        #[arg(long)]
+        force: bool,
+    },
+    /// Deploy a contract.
+    Deploy {
+        /// The new contract's name.
+        name: ContractName,
+        #[command(flatten)]
+        code: CodeArgs,
+        /// Its version.
+        #[arg(long = "version", default_value = "1")]
+        version: Version,
+        #[command(flatten)]
+        call: CallArgs,
+    },
+    /// Call a method, and keep what it changes if it succeeds.
+    Invoke {
+        /// The contract's name, or the 0x address of an account.
+        name: String,
+        /// The method.
+        method: String,
+        #[command(flatten)]
+        call: CallArgs,
+    },
+    /// Call a method that may not change anything.
+    Query {
+        /// The contract's name, or the 0x address of an account.
+        name: String,
+        /// The method.
+        method: String,
+        #[command(flatten)]
+        call: CallArgs,
+    },
+    /// Give a contract new code, and let it migrate its state.
+    Upgrade {
+        /// The contract's name.
+        name: ContractName,
+        #[command(flatten)]
+        code: CodeArgs,
+        /// The new version, one that the contract never had.
+        #[arg(long = "version")]
+        version: Version,
+        #[command(flatten)]
+        call: CallArgs,
+    },
+    /// Refuse calls of a contract until it is unfrozen.
+    Freeze(ChangeArgs),
+    /// Accept calls of a frozen contract again.
+    Unfreeze(ChangeArgs),
+    /// Refuse calls of a contract for good.
+    Revoke(ChangeArgs),
+    /// List the contracts.
+    List,
+    /// Show a contract, its versions and its methods.
+    Show {
+        /// The contract's name.
+        name: ContractName,
+    },
+    /// Show the state of the host and its runtimes.
+    Status,
+    /// Show what this process has counted; of use with a filter of `--log`, and for scripts that start a host of their own.
+    Metrics,
+    /// Print a completion script.
+    Completions {
+        /// The shell.
+        shell: Shell,
+    },
+}
+
+#[derive(Debug, Args)]
+pub(super) struct CodeArgs {
+    /// WASM module, EVM creation code, OCI archive or static executable; for native contracts the name of one linked in.
+    pub(super) file: String,
+    /// native, wasm, evm or docker [default: told by the file; for an upgrade, the contract's].
+    #[arg(long)]
+    pub(super) runtime: Option<RuntimeKind>,
+    /// The JSON ABI of an EVM contract.
+    #[arg(long, value_name = "FILE")]
+    pub(super) abi: Option<PathBuf>,
+    /// An option of the runtime, such as migrate=constructor.
+    #[arg(long = "option", value_name = "KEY=VALUE", value_parser = pair)]
+    pub(super) options: Vec<(String, String)>,
+}
+
+#[derive(Debug, Args)]
+pub(super) struct CallArgs {
+    /// Arguments in the order of the parameters, as text. Addresses are names or 0x and 40 hex digits.
+    #[arg(allow_negative_numbers = true)]
+    args: Vec<String>,
+    /// An argument by its parameter's name.
+    #[arg(long = "arg", value_name = "NAME=VALUE", value_parser = pair)]
+    named: Vec<(String, String)>,
+    /// The whole input in the contract's own encoding, in hex, instead of text.
+    #[arg(long, value_name = "HEX", value_parser = hex_bytes, conflicts_with_all = ["args", "named"])]
+    input_hex: Option<HexBytes>,
+    #[command(flatten)]
+    from: From,
+    /// The most gas it may use [default: the configured limit].
+    #[arg(long)]
+    gas: Option<u64>,
+    /// The amount of the native asset that goes with it.
+    #[arg(long, default_value = "0", hide_default_value = true)]
+    value: Amount,
+}
+
+#[derive(Debug, Args)]
+pub(super) struct ChangeArgs {
+    /// The contract's name.
+    pub(super) name: ContractName,
+    #[command(flatten)]
+    pub(super) from: From,
+}
+
+#[derive(Debug, Args)]
+pub(super) struct From {
+    /// Who sends it: a name, or 0x and 40 hex digits.
+    #[arg(long = "from", env = "VM_HOST_FROM", value_name = "ACCOUNT", default_value = "operator")]
+    pub(super) caller: Address,
+}
+
+/// Bytes that were given in hex. A type of its own, since clap reads a `Vec` as a repeated option.
+#[derive(Debug, Clone)]
+pub(super) struct HexBytes(Vec<u8>);
+
+impl CallArgs {
+    /// The arguments as the Vm takes them.
+    pub(super) fn arguments(&self) -> Arguments {
+        if let Some(HexBytes(bytes)) = &self.input_hex {
+            return Arguments::Raw(bytes.clone().into());
+        }
+        let positional = self.args.iter().map(|value| Argument { name: None, value: value.clone() });
+        let named = self.named.iter().map(|(name, value)| Argument { name: Some(name.clone()), value: value.clone() });
+        Arguments::Text(positional.chain(named).collect())
+    }
+
+    /// Who sends it, with what.
+    pub(super) fn sender(&self) -> Sender {
+        Sender { caller: self.from.caller, value: self.value, gas: self.gas.map(Gas::new), ..Sender::default() }
+    }
+}
+
+fn pair(text: &str) -> Result<(String, String), String> {
+    match text.split_once('=') {
+        Some((name, value)) if !name.is_empty() => Ok((name.to_owned(), value.to_owned())),
+        _ => Err("expected NAME=VALUE".to_owned()),
+    }
+}
+
+fn hex_bytes(text: &str) -> Result<HexBytes, String> {
+    let digits = text.strip_prefix("0x").unwrap_or(text);
+    hex::decode(digits).map(HexBytes).map_err(|error| format!("not hexadecimal: {}", error.to_string().to_lowercase()))
+}

@@ -1,0 +1,171 @@
+//! What each command does.
+
+use std::io::Write;
+use std::path::{Path, PathBuf};
+use std::process::ExitCode;
+
+use clap::CommandFactory;
+use serde_json::json;
+use vm_core::{
+    Change, ChangeRequest, ContractName, DeployRequest, InvokeRequest, Receipt, Target, UpgradeRequest, Version, Vm,
+    VmProvider,
+};
+use vm_host::config::{Config, Format, State};
+
+use super::arguments::{CallArgs, ChangeArgs, Cli, CodeArgs, Command, Global};
+use super::failure::{Class, Usage, unusable};
+use super::output::{Output, Told};
+use super::{artifact, inspect, progress};
+
+/// Does what the command line asks for.
+pub(super) fn run(cli: Cli, output: Output) -> anyhow::Result<ExitCode> {
+    let Cli { global, command } = cli;
+    match command {
+        Command::Init { file, force } => init(&file, force, output),
+        Command::Completions { shell } => {
+            clap_complete::generate(shell, &mut Cli::command(), "vm-host", &mut std::io::stdout().lock());
+            Ok(ExitCode::SUCCESS)
+        }
+        command => {
+            let config = configuration(&global)?;
+            with_vm(&config, |vm| on_vm(command, vm, output))
+        }
+    }
+}
+
+fn on_vm(command: Command, vm: &Vm, output: Output) -> anyhow::Result<ExitCode> {
+    match command {
+        Command::Deploy { name, code, version, call } => {
+            let title = format!("deployed {name} {version}");
+            let code = artifact::load(&code, None)?;
+            let request = DeployRequest::new(name, version, code).arguments(call.arguments());
+            let request = DeployRequest { sender: call.sender(), ..request };
+            let receipt = progress::wait(&title, vm.deploy(request))?;
+            finish(vm, output, &receipt, &title, false)
+        }
+        Command::Upgrade { name, code, version, call } => upgrade(vm, output, name, &code, version, &call),
+        Command::Invoke { name, method, call } => {
+            let title = format!("{name}.{method}");
+            let receipt = progress::wait(&title, vm.invoke(request(&name, &method, &call)?))?;
+            finish(vm, output, &receipt, &title, false)
+        }
+        Command::Query { name, method, call } => {
+            let title = format!("{name}.{method}");
+            let receipt = progress::wait(&title, vm.query(request(&name, &method, &call)?))?;
+            finish(vm, output, &receipt, &title, true)
+        }
+        Command::Freeze(args) => change(vm, output, args, Change::Freeze),
+        Command::Unfreeze(args) => change(vm, output, args, Change::Unfreeze),
+        Command::Revoke(args) => change(vm, output, args, Change::Revoke),
+        Command::List => inspect::list(vm, output),
+        Command::Show { name } => inspect::show(vm, output, &name),
+        Command::Status => inspect::status(vm, output),
+        Command::Metrics => inspect::metrics(vm, output),
+        Command::Init { .. } | Command::Completions { .. } => Ok(ExitCode::SUCCESS),
+    }
+}
+
+fn upgrade(
+    vm: &Vm,
+    output: Output,
+    name: ContractName,
+    code: &CodeArgs,
+    version: Version,
+    call: &CallArgs,
+) -> anyhow::Result<ExitCode> {
+    let title = format!("upgraded {name} to {version}");
+    let code = artifact::load(code, vm.record(&name)?.map(|record| record.runtime))?;
+    let request = UpgradeRequest::new(name, version, code).arguments(call.arguments());
+    let request = UpgradeRequest { sender: call.sender(), ..request };
+    let receipt = progress::wait(&title, vm.upgrade(request))?;
+    finish(vm, output, &receipt, &title, false)
+}
+
+fn change(vm: &Vm, output: Output, args: ChangeArgs, change: Change) -> anyhow::Result<ExitCode> {
+    let ChangeArgs { name, from } = args;
+    let record = progress::wait("storing", vm.change(ChangeRequest { name, change, caller: from.caller }))?;
+    let line = format!("{} is {}", record.name, record.lifecycle);
+    output.done(|| json!({ "ok": true, "contract": record }), &line)?;
+    Ok(ExitCode::SUCCESS)
+}
+
+fn request(name: &str, method: &str, call: &CallArgs) -> anyhow::Result<InvokeRequest> {
+    let target = match name.strip_prefix("0x") {
+        Some(_) => Target::Address(name.parse().map_err(|error| Usage(format!("{error}")))?),
+        None => Target::Name(name.parse().map_err(|error| Usage(format!("{error}")))?),
+    };
+    let request = InvokeRequest::new(target, method).arguments(call.arguments());
+    Ok(InvokeRequest { sender: call.sender(), ..request })
+}
+
+/// Prints a receipt; a contract that failed has its own exit code.
+fn finish(vm: &Vm, output: Output, receipt: &Receipt, title: &str, answer: bool) -> anyhow::Result<ExitCode> {
+    let events = receipt.events.iter().map(|event| {
+        let contract = vm.contract(event.contract.as_ref()?).ok()?;
+        contract.interface().decode_event(event)
+    });
+    let told = Told { receipt, events: events.collect() };
+    if answer {
+        output.answer(&told, title)?
+    } else {
+        output.receipt(&told, title)?
+    }
+    Ok(if receipt.status.is_success() { ExitCode::SUCCESS } else { ExitCode::from(Class::Contract as u8) })
+}
+
+fn init(file: &Path, force: bool, output: Output) -> anyhow::Result<ExitCode> {
+    let format = Format::of(file).ok_or_else(|| {
+        Usage(format!("{} has no known file extension; expected .toml, .yaml or .yml", file.display()))
+    })?;
+    let mut options = std::fs::OpenOptions::new();
+    options.write(true).create(true).truncate(true);
+    if !force {
+        options.create_new(true);
+    }
+    let written = options.open(file).and_then(|mut open| open.write_all(Config::template(format).as_bytes()));
+    match written {
+        Ok(()) => {}
+        Err(error) if error.kind() == std::io::ErrorKind::AlreadyExists => {
+            let message =
+                format!("{} is there already; write another file, or replace it with --force", file.display());
+            return Err(Usage(message).into());
+        }
+        Err(error) => return Err(unusable("write", file, &error)),
+    }
+    output.done(|| json!({ "ok": true, "file": file }), &format!("wrote {}", file.display()))?;
+    Ok(ExitCode::SUCCESS)
+}
+
+/// The configuration that the options name, or the one that lies in the current directory, or the built-in one.
+fn configuration(global: &Global) -> anyhow::Result<Config> {
+    let mut config = match &global.config {
+        Some(file) => Config::load(file)?,
+        None => {
+            let present: Vec<&Path> =
+                ["vm.toml", "vm.yaml", "vm.yml"].into_iter().map(Path::new).filter(|file| file.exists()).collect();
+            match present[..] {
+                [] => Config::default(),
+                [file] => Config::load(file)?,
+                [first, second, ..] => {
+                    let (first, second) = (first.display(), second.display());
+                    return Err(Usage(format!("both {first} and {second} are here; choose one with --config")).into());
+                }
+            }
+        }
+    };
+    if let Some(path) = &global.data_dir {
+        config.state = State::Fjall { path: PathBuf::clone(path) };
+    }
+    Ok(config)
+}
+
+/// Builds and starts the Vm, does `work`, and stops it again, whether or not the work succeeded.
+fn with_vm(config: &Config, work: impl FnOnce(&Vm) -> anyhow::Result<ExitCode>) -> anyhow::Result<ExitCode> {
+    let vm = vm_host::builder(config).sample_contracts()?.build()?;
+    progress::wait("starting the runtimes", vm.start())?;
+    let done = work(&vm);
+    let stopped = progress::wait("stopping the runtimes", vm.stop());
+    let code = done?;
+    stopped?;
+    Ok(code)
+}

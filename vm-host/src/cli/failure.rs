@@ -1,0 +1,117 @@
+//! What a failed command tells: a class with its exit code, and the words.
+
+use std::fmt;
+use std::path::Path;
+
+use vm_core::{ErrorKind, Receipt, Refusal, VmError};
+use vm_host::{ConfigError, HostError, StoreError};
+
+/// Kinds of failure, each with its exit code.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, serde::Serialize)]
+#[serde(rename_all = "snake_case")]
+pub(super) enum Class {
+    /// Wrong arguments or files.
+    Usage = 2,
+    /// The contract reverted or trapped.
+    Contract = 3,
+    /// A rule refused the request.
+    Refused = 4,
+    /// The host or its surroundings failed.
+    Fault = 5,
+}
+
+/// A mistake of the one who typed the command.
+#[derive(Debug)]
+pub(super) struct Usage(pub(super) String);
+
+impl std::error::Error for Usage {}
+
+impl fmt::Display for Usage {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0)
+    }
+}
+
+/// The usage error for a file that cannot be read or written.
+pub(super) fn unusable(action: &str, path: &Path, error: &std::io::Error) -> anyhow::Error {
+    Usage(format!("cannot {action} {}: {error}", path.display())).into()
+}
+
+/// The Vm's own error, if it is one.
+pub(super) fn vm_error(error: &anyhow::Error) -> Option<&VmError> {
+    match error.downcast_ref::<HostError>() {
+        Some(HostError::Vm(error)) => Some(error),
+        _ => error.downcast_ref(),
+    }
+}
+
+/// Tells the class of an error from what it holds.
+pub(super) fn class(error: &anyhow::Error) -> Class {
+    let absent = matches!(error.downcast_ref(), Some(HostError::Absent { .. } | HostError::Runtime { .. }));
+    if absent || error.is::<Usage>() || error.is::<ConfigError>() {
+        return Class::Usage;
+    }
+    match vm_error(error).map(|error| &error.kind) {
+        Some(ErrorKind::Refused(_)) => Class::Refused,
+        Some(ErrorKind::Failed(_)) => Class::Contract,
+        Some(ErrorKind::Fault(_)) | None => Class::Fault,
+    }
+}
+
+/// The receipt of a constructor or migration that failed.
+pub(super) fn receipt(error: &anyhow::Error) -> Option<&Receipt> {
+    match &vm_error(error)?.kind {
+        ErrorKind::Failed(receipt) => Some(receipt),
+        _ => None,
+    }
+}
+
+/// A stable name of what went wrong, for scripts.
+pub(super) fn code(error: &anyhow::Error) -> &'static str {
+    if error.is::<ConfigError>() {
+        return "configuration";
+    }
+    if error.is::<Usage>() {
+        return "usage";
+    }
+    match error.downcast_ref::<HostError>() {
+        Some(HostError::Store(StoreError::Locked { .. })) => return "data_directory_in_use",
+        Some(HostError::Store(StoreError::NotWritable { .. })) => return "data_directory_not_writable",
+        Some(HostError::Store(StoreError::Full { .. })) => return "disk_full",
+        Some(HostError::Store(_)) => return "data_directory",
+        Some(HostError::Absent { .. } | HostError::Runtime { .. }) => return "configuration",
+        _ => {}
+    }
+    match vm_error(error).map(|error| &error.kind) {
+        Some(ErrorKind::Refused(refusal)) => match &**refusal {
+            Refusal::NotRunning(_) => "not_running",
+            Refusal::UnknownContract(_) => "unknown_contract",
+            Refusal::NameTaken(_) => "name_taken",
+            Refusal::VersionTaken { .. } => "version_taken",
+            Refusal::NotCallable { .. } => "not_callable",
+            Refusal::Transition { .. } => "illegal_transition",
+            Refusal::Denied(_) => "denied",
+            Refusal::Arguments(_) => "arguments",
+            Refusal::Code(_) => "code_rejected",
+            Refusal::NoRuntime(_) => "no_runtime",
+            Refusal::RuntimeChange { .. } => "runtime_change",
+            Refusal::TooLarge { .. } => "too_large",
+            Refusal::Balance(_) => "balance",
+            Refusal::Gas { .. } => "gas",
+            Refusal::Schedule { .. } => "schedule",
+            _ => "refused",
+        },
+        Some(ErrorKind::Failed(_)) => "contract_failed",
+        Some(ErrorKind::Fault(fault)) => match fault {
+            vm_core::HostFault::Deadline(_) => "deadline",
+            vm_core::HostFault::Stopping => "stopping",
+            vm_core::HostFault::State(_) => "state",
+            vm_core::HostFault::Conflict { .. } => "conflict",
+            vm_core::HostFault::Unavailable { .. } => "unavailable",
+            vm_core::HostFault::Process { .. } => "process",
+            vm_core::HostFault::Load { .. } => "load",
+            _ => "internal",
+        },
+        None => "host",
+    }
+}

@@ -1,0 +1,123 @@
+//! From a configuration to a machine that runs contracts.
+
+mod error;
+
+use std::fmt;
+use std::sync::Arc;
+
+use vm_core::{Gas, Limits, MemoryBackend, StateBackend, Vm, VmBuilder};
+
+use crate::backends;
+use crate::config::{Config, Provider, State};
+
+pub use error::{HostError, StoreError};
+
+/// The names of the native contracts that [`HostBuilder::sample_contracts`] links.
+pub const SAMPLE_CONTRACTS: &[&str] = backends::SAMPLE_NAMES;
+
+/// Begins to build the machine that `config` describes.
+///
+/// ```
+/// use vm_core::VmProvider;
+/// use vm_host::{Config, Format};
+///
+/// let config = Config::parse("[vm.state]\nbackend = \"memory\"\n", Format::Toml, "vm.toml")?;
+/// let vm = vm_host::builder(&config).build()?;
+/// # futures_executor::block_on(async {
+/// vm.start().await?;
+/// assert_eq!(vm.status().state, "running");
+/// vm.stop().await
+/// # })?;
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
+#[must_use]
+pub fn builder(config: &Config) -> HostBuilder<'_> {
+    HostBuilder { config, backend: None, native: backends::NativeContracts::default() }
+}
+
+/// Adds to a configuration what a file cannot hold, and builds the machine.
+pub struct HostBuilder<'c> {
+    config: &'c Config,
+    backend: Option<Arc<dyn StateBackend>>,
+    pub(crate) native: backends::NativeContracts,
+}
+
+impl HostBuilder<'_> {
+    /// Keeps the state in `backend`, whatever the configuration says.
+    #[must_use]
+    pub fn backend(mut self, backend: Arc<dyn StateBackend>) -> Self {
+        self.backend = Some(backend);
+        self
+    }
+
+    /// Links the sample contracts of this workspace, [`SAMPLE_CONTRACTS`], in place of those that were linked before. The
+    /// command `vm-host` does. In a build without the native runtime there is nothing to link.
+    ///
+    /// # Errors
+    /// When a sample cannot be registered.
+    pub fn sample_contracts(mut self) -> Result<Self, HostError> {
+        self.native = backends::samples()?;
+        Ok(self)
+    }
+
+    /// Opens the state, and makes the machine with all enabled runtimes. It does not run before
+    /// [`start`](vm_core::VmProvider::start).
+    ///
+    /// # Errors
+    /// When the data directory cannot be opened, or a runtime does not accept its settings.
+    pub fn build(self) -> Result<Vm, HostError> {
+        Ok(self.into_vm_builder()?.build()?)
+    }
+
+    /// As [`build`](Self::build), but leaves the last word to the caller: authorizer, block, workers, further runtimes.
+    ///
+    /// # Errors
+    /// As [`build`](Self::build).
+    pub fn into_vm_builder(mut self) -> Result<VmBuilder, HostError> {
+        let config = self.config;
+        let mut builder = Vm::builder().limits(limits(config));
+        warn_of_idle(config);
+        for provider in &config.providers {
+            builder = builder.shared_runtime(backends::runtime(config, provider, &mut self.native)?);
+        }
+        let backend = match (self.backend, &config.state) {
+            (Some(backend), _) => backend,
+            (None, State::Memory) => Arc::new(MemoryBackend::new()),
+            (None, State::Fjall { path }) => backends::open_fjall(path)?,
+        };
+        Ok(builder.backend(backend))
+    }
+}
+
+impl fmt::Debug for HostBuilder<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("HostBuilder").field("config", self.config).field("native", &self.native).finish_non_exhaustive()
+    }
+}
+
+fn limits(config: &Config) -> Limits {
+    let mut limits = Limits { execution_timeout: config.limits.execution_timeout, ..Limits::default() };
+    if let Some(gas) = config.limits.gas {
+        limits.gas = Gas::new(gas);
+    }
+    limits
+}
+
+/// Settings that let containers out do nothing where there are none.
+fn warn_of_idle(config: &Config) {
+    if config.providers.iter().any(|provider| matches!(provider, Provider::Docker { .. })) {
+        return;
+    }
+    let security = &config.security;
+    for (set, setting) in [
+        (!security.enable_sandbox, "enable_sandbox = false"),
+        (security.allow_network, "allow_network = true"),
+        (security.allow_file_system, "allow_file_system = true"),
+    ] {
+        if set {
+            tracing::warn!(
+                "vm.security.{setting} does nothing: it is for containers, and no provider of type docker is enabled"
+            );
+        }
+    }
+}

@@ -1,0 +1,86 @@
+//! Why a host could not be built.
+
+use std::error::Error;
+use std::io;
+use std::path::PathBuf;
+
+use vm_core::{RuntimeKind, VmError};
+
+/// Why a configuration could not become a running host.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum HostError {
+    /// The data directory could not be opened.
+    #[error(transparent)]
+    Store(#[from] StoreError),
+    /// A runtime does not accept its settings.
+    #[error("configuration: the {runtime} runtime cannot be set up: {source}")]
+    Runtime {
+        /// The runtime.
+        runtime: RuntimeKind,
+        /// The runtime's own error.
+        source: Box<dyn Error + Send + Sync>,
+    },
+    /// The configuration asks for something that this build lacks. [`Config::load`](crate::Config::load) finds that
+    /// before, with its line.
+    #[error("configuration: {what} is not part of this build; build with the cargo feature `{feature}`")]
+    Absent {
+        /// What is missing.
+        what: String,
+        /// The feature that brings it.
+        feature: &'static str,
+    },
+    /// The machine refused its parts.
+    #[error(transparent)]
+    Vm(#[from] VmError),
+}
+
+/// Why a data directory could not be opened.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum StoreError {
+    /// Another process has it open.
+    #[error("state: data directory {} is in use by {holder}; wait for it, stop it, or choose another directory", path.display())]
+    Locked {
+        /// The directory.
+        path: PathBuf,
+        /// Who holds it, as far as known.
+        holder: String,
+    },
+    /// The directory or something in it cannot be written.
+    #[error("state: data directory {} is not writable: {source}; check its owner and whether its file system is mounted read-only", path.display())]
+    NotWritable {
+        /// The directory.
+        path: PathBuf,
+        /// The operating system's reason.
+        source: io::Error,
+    },
+    /// The disk is full.
+    #[error("state: the disk of data directory {} is full: {source}; nothing that was acknowledged is lost, free some space and try again", path.display())]
+    Full {
+        /// The directory.
+        path: PathBuf,
+        /// The operating system's reason.
+        source: io::Error,
+    },
+    /// The directory was written by another version.
+    #[error("state: data directory {} has format {found}, and this version reads format {expected}; use the version of vm-host that wrote it, or another directory", path.display())]
+    Format {
+        /// The directory.
+        path: PathBuf,
+        /// The format that was found.
+        found: String,
+        /// The only format that this version reads.
+        expected: u32,
+    },
+    /// The storage engine failed.
+    #[error("state: {action} data directory {} failed: {message}", path.display())]
+    Engine {
+        /// The directory.
+        path: PathBuf,
+        /// What was being done.
+        action: &'static str,
+        /// The engine's message.
+        message: String,
+    },
+}

@@ -1,0 +1,7 @@
+//! The `vm-host` command.
+
+mod cli;
+
+fn main() -> std::process::ExitCode {
+    cli::main()
+}

@@ -1,0 +1,55 @@
+//! The sample contracts as the command line names them, one set a runtime.
+
+use super::artifact;
+
+/// How a runtime's token is deployed and called.
+pub(super) struct Token {
+    pub(super) runtime: &'static str,
+    /// FILE and options of version 1.
+    pub(super) v1: String,
+    /// FILE and options of version 2.
+    pub(super) v2: String,
+    pub(super) balance_of: &'static str,
+    pub(super) total_supply: &'static str,
+    pub(super) schema_version: &'static str,
+    /// What a transfer of more than there is tells: `have` and `need` stand for the numbers.
+    pub(super) insufficient: &'static str,
+}
+
+impl Token {
+    /// The token on every runtime that needs nothing outside this process.
+    pub(super) fn all() -> [Self; 3] {
+        let file = |name: &str| artifact(name).display().to_string();
+        let rust = |runtime, v1, v2| Self {
+            runtime,
+            v1,
+            v2,
+            balance_of: "balance_of",
+            total_supply: "total_supply",
+            schema_version: "schema_version",
+            insufficient: "insufficient balance: have {have}, need {need}",
+        };
+        let solidity = |version: &str, rest: &str| {
+            let (code, abi) = (format!("{version}.bin"), format!("{version}.abi.json"));
+            format!("{} --abi {}{rest}", file(&code), file(&abi))
+        };
+        [
+            rust("native", "token".to_owned(), "token-v2".to_owned()),
+            rust("wasm", file("token-v1.wasm"), file("token-v2.wasm")),
+            Self {
+                runtime: "evm",
+                v1: solidity("token-v1", ""),
+                v2: solidity("token-v2", " --option migrate=constructor"),
+                balance_of: "balanceOf",
+                total_supply: "totalSupply",
+                schema_version: "schemaVersion",
+                insufficient: "InsufficientBalance",
+            },
+        ]
+    }
+
+    /// The reason that a transfer fails with.
+    pub(super) fn reason(&self, have: u32, need: u32) -> String {
+        self.insufficient.replace("{have}", &have.to_string()).replace("{need}", &need.to_string())
+    }
+}
