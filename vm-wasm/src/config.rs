@@ -1,0 +1,88 @@
+use std::fmt;
+use std::str::FromStr;
+use std::sync::Arc;
+
+use vm_core::GasSchedule;
+
+use crate::ShapeLimits;
+
+/// The engines that execute contracts. Results, gas and traps do not depend on the choice.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+#[non_exhaustive]
+pub enum EngineKind {
+    /// The interpreter [wasmi](https://docs.rs/wasmi): no compile time, the cheapest fresh instance.
+    #[default]
+    Wasmi,
+}
+
+impl EngineKind {
+    /// The engines of this build.
+    pub const ALL: [Self; 1] = [Self::Wasmi];
+
+    /// The name used in configurations.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Wasmi => "wasmi",
+        }
+    }
+}
+
+impl fmt::Display for EngineKind {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.pad(self.as_str())
+    }
+}
+
+/// An engine that this build does not have.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("the WASM engine '{0}' is not part of this build; it has wasmi")]
+pub struct UnknownEngine(String);
+
+impl FromStr for EngineKind {
+    type Err = UnknownEngine;
+
+    fn from_str(text: &str) -> Result<Self, UnknownEngine> {
+        Self::ALL.into_iter().find(|kind| kind.as_str() == text).ok_or_else(|| UnknownEngine(text.into()))
+    }
+}
+
+/// The settings of a [`WasmRuntime`](crate::WasmRuntime).
+///
+/// All but `engine` and `gas_slice` decide results, so all nodes of a chain use the same.
+///
+/// ```
+/// let mut config = vm_wasm::WasmConfig::default();
+/// config.memory_limit = 4 << 20;
+/// let runtime = vm_wasm::WasmRuntime::new(config)?;
+/// # Ok::<(), vm_wasm::WasmError>(())
+/// ```
+#[derive(Debug, Clone)]
+#[non_exhaustive]
+pub struct WasmConfig {
+    /// The engine. Default: wasmi.
+    pub engine: EngineKind,
+    /// The memory of one call, in bytes; rounded down to pages of 64 KiB. Default: 16 MiB.
+    pub memory_limit: u64,
+    /// The call stack of one call, in units: a frame takes 4, and 1 for each local, each operand, and each value that an
+    /// engine may keep. Default: 60,000, for which the engines have enough native stack.
+    pub stack_units: u64,
+    /// The gas between two looks at the deadline. Default: 1,000,000, about a millisecond.
+    pub gas_slice: u64,
+    /// The shapes of modules that are accepted.
+    pub shape: ShapeLimits,
+    /// The prices. Default: version 1. It must be the Vm's.
+    pub schedule: Arc<GasSchedule>,
+}
+
+impl Default for WasmConfig {
+    fn default() -> Self {
+        Self {
+            engine: EngineKind::default(),
+            memory_limit: 16 << 20,
+            stack_units: 60_000,
+            gas_slice: 1_000_000,
+            shape: ShapeLimits::default(),
+            schedule: GasSchedule::v1(),
+        }
+    }
+}

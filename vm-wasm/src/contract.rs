@@ -1,0 +1,103 @@
+use bytes::Bytes;
+use vm_core::{Call, Contract, Entry, Gas, Host, HostFault, Interface, Return, Stop, Trap};
+
+use crate::abi::{AbiPrices, Frame};
+use crate::engine::{Halt, Invocation, Program};
+
+/// What the compiled form of an instrumented module weighs, as a multiple of its bytes.
+const COMPILED: usize = 4;
+/// What an engine, a module and their tables weigh at least, in bytes.
+const LEAST_WEIGHT: usize = 16 << 10;
+
+/// What a contract needs to know beside its program.
+#[derive(Debug)]
+pub(crate) struct Settings {
+    /// The price of a fresh instance.
+    pub(crate) entry_price: u64,
+    pub(crate) abi: AbiPrices,
+    /// The gas between two looks at the deadline.
+    pub(crate) slice: u64,
+    /// The bytes of the instrumented module.
+    pub(crate) weight: usize,
+}
+
+/// A module that is ready to run.
+pub(crate) struct WasmContract {
+    program: Box<dyn Program>,
+    interface: Box<dyn Interface>,
+    settings: Settings,
+}
+
+impl WasmContract {
+    pub(crate) fn new(program: Box<dyn Program>, interface: Box<dyn Interface>, settings: Settings) -> Self {
+        Self { program, interface, settings }
+    }
+
+    fn run(&self, host: &mut dyn Host, call: &Call) -> Result<Return, Stop> {
+        let Settings { entry_price, abi, slice, .. } = self.settings;
+        host.charge(Gas::new(entry_price))?;
+        let (entry, input) = entry(call)?;
+        let (method_len, input_len) = (length(call.method.len())?, length(input.len())?);
+        let mut frame = Frame::new(host, call, input, abi, slice);
+        let gas = frame.give();
+        match self.program.run(&mut frame, Invocation { entry, method_len, input_len, gas }) {
+            Ok(completion) => {
+                frame.settle(completion.gas)?;
+                match completion.status {
+                    0 => Ok(Return::success(frame.into_output())),
+                    1 => Ok(Return::revert(frame.into_output())),
+                    _ => Err(Trap::BadReturn.into()),
+                }
+            }
+            Err(Halt::Stopped) => Err(frame.into_stop()),
+            Err(Halt::Trap(trap)) => Err(trap.into()),
+            Err(Halt::Fault(message)) => Err(HostFault::Internal(message).into()),
+        }
+    }
+}
+
+impl Contract for WasmContract {
+    fn call(&self, host: &mut dyn Host, call: &Call) -> Result<Return, HostFault> {
+        let stop = match self.run(host, call) {
+            Ok(result) => return Ok(result),
+            Err(stop) => stop,
+        };
+        // A trap costs all the gas of the frame: what the engine was in the middle of is lost with it.
+        if matches!(stop, Stop::Trap(_))
+            && let Err(Stop::Fault(fault)) = host.charge(host.gas_left())
+        {
+            return Err(fault);
+        }
+        stop.into_return()
+    }
+
+    fn interface(&self) -> &dyn Interface {
+        &*self.interface
+    }
+
+    fn weight(&self) -> usize {
+        self.settings.weight.saturating_mul(COMPILED).saturating_add(LEAST_WEIGHT)
+    }
+}
+
+/// The number of an entry, and the input that it takes: that of an upgrade begins with borsh of both versions.
+fn entry(call: &Call) -> Result<(i32, Bytes), Stop> {
+    match &call.entry {
+        Entry::Deploy => Ok((0, call.input.clone())),
+        Entry::Invoke => Ok((1, call.input.clone())),
+        Entry::Upgrade { from, to } => {
+            let mut input = Vec::new();
+            for version in [from.as_str(), to.as_str()] {
+                input.extend_from_slice(&length(version.len())?.to_le_bytes());
+                input.extend_from_slice(version.as_bytes());
+            }
+            input.extend_from_slice(&call.input);
+            Ok((2, input.into()))
+        }
+    }
+}
+
+/// A length as the ABI passes it. The limits of requests are far below.
+fn length(length: usize) -> Result<i32, Stop> {
+    i32::try_from(length).map_err(|_| Trap::BadHostCall.into())
+}

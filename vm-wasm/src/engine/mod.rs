@@ -1,0 +1,59 @@
+//! What vm-wasm needs of an engine. Everything that could differ between engines is decided before: the module is gated and
+//! instrumented, the ABI is behind two host functions, and gas never passes through the engine's own means.
+
+pub(crate) mod wasmi;
+
+use std::fmt::Debug;
+
+use vm_core::Trap;
+
+use crate::abi::Frame;
+use crate::meter::Instrumented;
+
+/// Compiles instrumented modules.
+pub(crate) trait Engine: Debug + Send + Sync {
+    /// The engine's name, as in configurations.
+    fn name(&self) -> &'static str;
+
+    /// The engine's version.
+    fn version(&self) -> &'static str;
+
+    /// Compiles a module. The text of an error is the engine's own: the gate admits nothing that an engine refuses.
+    fn compile(&self, module: &Instrumented) -> Result<Box<dyn Program>, String>;
+}
+
+/// A compiled module.
+pub(crate) trait Program: Debug + Send + Sync {
+    /// Runs `call` of the instrumented module in a fresh store and instance.
+    ///
+    /// The host functions pass the contract's memory and operands to the frame; when the frame says
+    /// [`Stopped`](crate::abi::Stopped), the contract is left at once, with [`Halt::Stopped`].
+    fn run(&self, frame: &mut Frame<'_>, invocation: Invocation) -> Result<Completion, Halt>;
+}
+
+/// The operands of `call`.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Invocation {
+    pub(crate) entry: i32,
+    pub(crate) method_len: i32,
+    pub(crate) input_len: i32,
+    pub(crate) gas: i64,
+}
+
+/// The results of `call`.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Completion {
+    pub(crate) status: i32,
+    pub(crate) gas: i64,
+}
+
+/// Why a program did not complete.
+#[derive(Debug)]
+pub(crate) enum Halt {
+    /// The frame stopped it and knows why.
+    Stopped,
+    /// The engine trapped, as every engine does.
+    Trap(Trap),
+    /// The engine failed where another might not: its own stack, the machine's memory, a defect. Never decides a result.
+    Fault(String),
+}

@@ -1,0 +1,220 @@
+//! The interpreter wasmi: no compile time, the cheapest fresh instance.
+//!
+//! The store's data borrows the frame, and with it the host of the call, so nothing needs to be `'static` and nothing is
+//! unsafe. That rules out a [`wasmi::Linker`] that outlives the call; its functions would have to be copied into each store
+//! anyway. Instrumentation leaves one import in most modules and two in those that call others, so that wrapping them anew
+//! costs less than any linker: see the measurements in `docs/wasm-abi.md`.
+
+use vm_core::Trap;
+use wasmi::errors::{ErrorKind, HostError};
+use wasmi::{
+    Caller, CompilationMode, Config, Error, Extern, Func, Instance, Memory, Module, ResourceLimiter, Store, TrapCode,
+};
+use wasmi_core::{LimiterError, MemoryError, TableError};
+
+use super::{Completion, Engine, Halt, Invocation, Program};
+use crate::abi::{CallOperands, Frame, Stopped};
+use crate::meter::{CALL, Instrumented, MEMORY};
+
+/// Bounds far beyond what the module's own stack metering admits, so that this engine's never decide.
+const MAX_RECURSION: usize = 100_000;
+const MAX_STACK_BYTES: usize = 64 << 20;
+
+/// Value stacks that are kept for further calls of a contract, one for each thread that runs it at a time.
+const CACHED_STACKS: usize = 16;
+
+#[derive(Debug)]
+pub(crate) struct Wasmi;
+
+impl Engine for Wasmi {
+    fn name(&self) -> &'static str {
+        "wasmi"
+    }
+
+    fn version(&self) -> &'static str {
+        "2"
+    }
+
+    /// Every program has an engine of its own: wasmi frees code only with the engine, and threads that run different
+    /// contracts do not meet at its locks.
+    fn compile(&self, module: &Instrumented) -> Result<Box<dyn Program>, String> {
+        let mut config = Config::default();
+        config
+            .compilation_mode(CompilationMode::Eager)
+            .set_max_recursion_depth(MAX_RECURSION)
+            .set_max_stack_height(MAX_STACK_BYTES)
+            .set_max_cached_stacks(CACHED_STACKS)
+            .consume_fuel(false)
+            .floats(false)
+            .wasm_multi_memory(false)
+            .wasm_tail_call(false)
+            .wasm_extended_const(false)
+            .wasm_saturating_float_to_int(false)
+            .ignore_custom_sections(true);
+        let engine = wasmi::Engine::new(&config);
+        let compiled = Module::new(&engine, &module.bytes).map_err(|error| error.to_string())?;
+        Ok(Box::new(Compiled { engine, module: compiled, calls: module.calls }))
+    }
+}
+
+#[derive(Debug)]
+struct Compiled {
+    engine: wasmi::Engine,
+    module: Module,
+    calls: bool,
+}
+
+impl Program for Compiled {
+    fn run(&self, frame: &mut Frame<'_>, invocation: Invocation) -> Result<Completion, Halt> {
+        let mut store = Store::new(&self.engine, State { frame, memory: None });
+        store.limiter(|state| state);
+        let op = Extern::Func(Func::wrap(&mut store, operate));
+        let instance = if self.calls {
+            let call = Extern::Func(Func::wrap(&mut store, call));
+            Instance::new(&mut store, &self.module, &[op, call])
+        } else {
+            Instance::new(&mut store, &self.module, &[op])
+        };
+        let instance = instance.map_err(|error| halt(&error))?;
+        store.data_mut().memory = instance.get_memory(&store, MEMORY);
+        let entry =
+            instance.get_typed_func::<(i32, i32, i32, i64), (i32, i64)>(&store, CALL).map_err(|error| halt(&error))?;
+        let Invocation { entry: reason, method_len, input_len, gas } = invocation;
+        match entry.call(&mut store, (reason, method_len, input_len, gas)) {
+            Ok((status, gas)) => Ok(Completion { status, gas }),
+            Err(error) => Err(halt(&error)),
+        }
+    }
+}
+
+/// The data of a store: one call.
+struct State<'f, 'h> {
+    frame: &'f mut Frame<'h>,
+    memory: Option<Memory>,
+}
+
+#[allow(clippy::too_many_arguments, reason = "the operands of an import")]
+fn operate(
+    mut caller: Caller<'_, State<'_, '_>>,
+    a: u32,
+    b: u32,
+    c: u32,
+    d: u32,
+    e: u32,
+    op: i32,
+    gas: i64,
+) -> Result<(i64, i64), Error> {
+    let memory = caller.data().memory.ok_or(Left)?;
+    let (bytes, state) = memory.data_and_store_mut(&mut caller);
+    Ok(state.frame.operate(bytes, op, [a, b, c, d, e], gas)?)
+}
+
+#[allow(clippy::too_many_arguments, reason = "the operands of an import")]
+fn call(
+    mut caller: Caller<'_, State<'_, '_>>,
+    to: u32,
+    to_len: u32,
+    method: u32,
+    method_len: u32,
+    input: u32,
+    input_len: u32,
+    value: u32,
+    gas: u64,
+    flags: u32,
+    left: i64,
+) -> Result<(i64, i64), Error> {
+    let memory = caller.data().memory.ok_or(Left)?;
+    let (bytes, state) = memory.data_and_store_mut(&mut caller);
+    let operands = CallOperands { to, to_len, method, method_len, input, input_len, value, gas, flags };
+    Ok(state.frame.call_out(bytes, operands, left)?)
+}
+
+/// Unwinds the contract after the frame said [`Stopped`].
+#[derive(Debug)]
+struct Left;
+
+impl std::fmt::Display for Left {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("stopped by the host")
+    }
+}
+
+impl HostError for Left {}
+
+impl From<Left> for Error {
+    fn from(left: Left) -> Self {
+        Self::host(left)
+    }
+}
+
+impl From<Stopped> for Error {
+    fn from(_: Stopped) -> Self {
+        Self::host(Left)
+    }
+}
+
+/// Growth is bounded by the module's types. This makes a trap of the growth that the machine has no memory for, which would
+/// otherwise look to the contract as if it had reached its limit.
+impl ResourceLimiter for State<'_, '_> {
+    fn memory_growing(&mut self, _: usize, _: usize, _: Option<usize>) -> Result<bool, LimiterError> {
+        Ok(true)
+    }
+
+    fn table_growing(&mut self, _: usize, _: usize, _: Option<usize>) -> Result<bool, LimiterError> {
+        Ok(true)
+    }
+
+    fn memory_grow_failed(&mut self, error: &MemoryError) -> Result<(), LimiterError> {
+        match error {
+            MemoryError::OutOfSystemMemory => Err(LimiterError::ResourceLimiterDeniedAllocation),
+            _ => Ok(()),
+        }
+    }
+
+    fn table_grow_failed(&mut self, error: &TableError) -> Result<(), LimiterError> {
+        match error {
+            TableError::OutOfSystemMemory => Err(LimiterError::ResourceLimiterDeniedAllocation),
+            _ => Ok(()),
+        }
+    }
+
+    fn instances(&self) -> usize {
+        1
+    }
+
+    fn tables(&self) -> usize {
+        1
+    }
+
+    fn memories(&self) -> usize {
+        1
+    }
+}
+
+/// What an engine's error means.
+fn halt(error: &Error) -> Halt {
+    match error.kind() {
+        ErrorKind::Host(reason) if reason.is::<Left>() => Halt::Stopped,
+        kind => match kind.as_trap_code().and_then(trap) {
+            Some(trap) => Halt::Trap(trap),
+            None => Halt::Fault(format!("wasmi: {error}")),
+        },
+    }
+}
+
+/// The trap that every engine has for this, if there is one.
+const fn trap(code: TrapCode) -> Option<Trap> {
+    match code {
+        TrapCode::UnreachableCodeReached => Some(Trap::Unreachable),
+        TrapCode::MemoryOutOfBounds | TrapCode::TableOutOfBounds => Some(Trap::OutOfBounds),
+        TrapCode::IndirectCallToNull | TrapCode::BadSignature => Some(Trap::BadIndirectCall),
+        TrapCode::IntegerDivisionByZero => Some(Trap::DivisionByZero),
+        TrapCode::IntegerOverflow | TrapCode::BadConversionToInteger => Some(Trap::IntegerOverflow),
+        // The engine's own bounds: the module's metering keeps it far from the first, the second is not used, and the
+        // others tell that the machine has no memory.
+        TrapCode::StackOverflow
+        | TrapCode::OutOfFuel
+        | TrapCode::GrowthOperationLimited
+        | TrapCode::OutOfSystemMemory => None,
+    }
+}

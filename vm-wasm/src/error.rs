@@ -1,0 +1,51 @@
+use vm_core::{CodeError, HostFault, InvalidSignature, PrepareError};
+
+use crate::Rejection;
+use crate::meter::MeterError;
+
+/// What can be wrong with a configuration or a module.
+#[derive(Debug, Clone, thiserror::Error)]
+#[non_exhaustive]
+pub enum WasmError {
+    /// A setting that cannot work.
+    #[error("wasm: {setting} is {found}, expected {expected}")]
+    Config {
+        /// The setting.
+        setting: &'static str,
+        /// Its value.
+        found: u64,
+        /// What it may be.
+        expected: &'static str,
+    },
+    /// The gate refuses the module.
+    #[error(transparent)]
+    Rejected(#[from] Rejection),
+    /// The interface text cannot be read.
+    #[error("the interface cannot be read: {0}; one method a line, as vm-sdk writes it")]
+    Interface(#[from] InvalidSignature),
+    /// The code comes with settings that WASM contracts do not have.
+    #[error("{0}")]
+    Unsupported(String),
+    /// A defect of this crate or the engine: the module passed the gate and cannot be executed.
+    #[error("internal error: {0}")]
+    Internal(String),
+}
+
+impl WasmError {
+    /// As the dispatcher wants it; a defect is no fault of the code.
+    pub(crate) fn into_prepare(self) -> PrepareError {
+        let rule = match &self {
+            Self::Rejected(rejection) => rejection.first().rule.id(),
+            Self::Interface(_) => "interface",
+            Self::Unsupported(_) => "unsupported",
+            Self::Config { .. } | Self::Internal(_) => return HostFault::Internal(self.to_string()).into(),
+        };
+        CodeError::new(rule, self.to_string()).into()
+    }
+}
+
+impl From<MeterError> for WasmError {
+    fn from(error: MeterError) -> Self {
+        Self::Internal(error.to_string())
+    }
+}

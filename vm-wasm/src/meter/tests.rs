@@ -1,0 +1,327 @@
+//! Instrumented modules do what the plain ones do, and their gas depends on nothing but the module and its input.
+
+use proptest::prelude::*;
+use vm_core::GasSchedule;
+use wasmi::errors::HostError;
+use wasmi::{Caller, Error, Func, Instance, Module, Store, StoreLimitsBuilder, TrapCode, Val};
+
+use super::{Bounds, CALL, Instrumented, MEMORY, Prices, instrument};
+use crate::gate::{self, GateConfig, ShapeLimits};
+
+const PLENTY: u64 = 1 << 60;
+
+/// What can be seen of a run: the status or trap, and the memory that is left.
+#[derive(Debug, PartialEq)]
+struct Seen {
+    result: Result<i32, Ended>,
+    /// Unknown when the start function trapped, which a plain module runs while it is instantiated.
+    memory: Option<Vec<u8>>,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Ended {
+    Trap(TrapCode),
+    OutOfGas,
+    StackOverflow,
+}
+
+impl std::fmt::Display for Ended {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "{self:?}")
+    }
+}
+
+impl HostError for Ended {}
+
+fn ended(error: &Error) -> Ended {
+    error
+        .downcast_ref::<Ended>()
+        .copied()
+        .unwrap_or_else(|| Ended::Trap(error.as_trap_code().unwrap_or_else(|| panic!("{error}"))))
+}
+
+fn engine() -> wasmi::Engine {
+    let mut config = wasmi::Config::default();
+    config.set_max_recursion_depth(100_000).set_max_stack_height(64 << 20);
+    wasmi::Engine::new(&config)
+}
+
+fn plain(wasm: &[u8]) -> Seen {
+    let engine = engine();
+    let module = Module::new(&engine, wasm).unwrap();
+    // The same bounds as the types of the instrumented module have.
+    let limits = StoreLimitsBuilder::new().memory_size(16 << 16).table_elements(16_384).build();
+    let mut store = Store::new(&engine, limits);
+    store.limiter(|limits| limits);
+    let instance = match Instance::new(&mut store, &module, &[]) {
+        Ok(instance) => instance,
+        Err(error) => return Seen { result: Err(ended(&error)), memory: None },
+    };
+    let entry = instance.get_typed_func::<(i32, i32, i32), i32>(&store, "vm_call").unwrap();
+    let result = entry.call(&mut store, (1, 2, 3)).map_err(|error| ended(&error));
+    let memory = instance.get_memory(&store, "memory").unwrap().data(&store).to_vec();
+    Seen { result, memory: Some(memory) }
+}
+
+/// The host's side of the gas, in its simplest form.
+#[derive(Debug)]
+struct Tank {
+    left: u64,
+    given: i64,
+    slice: u64,
+}
+
+impl Tank {
+    fn settle(&mut self, gas: i64) -> Result<(), Ended> {
+        let used = u64::try_from(self.given - gas).expect("gas never grows");
+        self.given = gas;
+        self.left = self.left.checked_sub(used).ok_or(Ended::OutOfGas)?;
+        Ok(())
+    }
+
+    fn give(&mut self) -> i64 {
+        self.given = self.left.min(self.slice) as i64;
+        self.given
+    }
+}
+
+fn metered(module: &Instrumented, budget: u64, slice: u64) -> (Seen, u64) {
+    let engine = engine();
+    let compiled = Module::new(&engine, &module.bytes).unwrap();
+    let mut store = Store::new(&engine, Tank { left: budget, given: 0, slice });
+    let op = |mut caller: Caller<'_, Tank>,
+              full: i32,
+              _: i32,
+              _: i32,
+              _: i32,
+              _: i32,
+              _: i32,
+              gas: i64|
+     -> Result<(i64, i64), Error> {
+        let tank = caller.data_mut();
+        tank.settle(gas).map_err(Error::host)?;
+        if full != 0 {
+            return Err(Error::host(Ended::StackOverflow));
+        }
+        Ok((0, tank.give()))
+    };
+    let op = Func::wrap(&mut store, op);
+    let instance = Instance::new(&mut store, &compiled, &[op.into()]).unwrap();
+    let entry = instance.get_func(&store, CALL).unwrap();
+    let gas = store.data_mut().give();
+    let mut results = [Val::I32(0), Val::I64(0)];
+    let operands = [Val::I32(1), Val::I32(2), Val::I32(3), Val::I64(gas)];
+    let result = entry.call(&mut store, &operands, &mut results).map_err(|error| ended(&error));
+    let result = result.and_then(|()| match results {
+        [Val::I32(status), Val::I64(gas)] => store.data_mut().settle(gas).map(|()| status),
+        _ => panic!("{results:?}"),
+    });
+    let used = if result.is_ok() { budget - store.data().left } else { budget };
+    let memory = instance.get_memory(&store, MEMORY).unwrap().data(&store).to_vec();
+    (Seen { result, memory: Some(memory) }, used)
+}
+
+fn gate_config() -> GateConfig {
+    GateConfig { shape: ShapeLimits::default(), memory_pages: 16, stack_units: 60_000 }
+}
+
+fn rewrite(wasm: &[u8]) -> Instrumented {
+    let checked = gate::check(wasm, &gate_config()).unwrap_or_else(|rejection| panic!("{rejection}"));
+    let bounds = Bounds { memory_pages: 16, table_entries: 16_384, stack_units: 60_000 };
+    instrument(&checked, &Prices::new(&GasSchedule::v1().wasm), &bounds).unwrap()
+}
+
+fn gas_of(body: &str) -> u64 {
+    let wat = format!(
+        r#"(module (memory (export "memory") 1) (table 4 funcref) (elem (i32.const 0) $leaf) (elem declare func $leaf)
+            (global $g (mut i64) (i64.const 0)) (data $d "abc") (elem $e func $leaf) (type $t (func))
+            (func $leaf) (func (export "vm_call") (param i32 i32 i32) (result i32) {body} i32.const 0))"#
+    );
+    let (seen, used) = metered(&rewrite(&wat::parse_str(&wat).unwrap()), PLENTY, 1_000_000);
+    assert_eq!(seen.result, Ok(0), "{body}");
+    used
+}
+
+/// What each class of operators costs. A change here is a change of consensus: it needs a new version of the gas schedule.
+#[test]
+fn prices_are_pinned() {
+    let nothing = gas_of("");
+    assert_eq!(nothing, 2, "the entry and the status");
+    let table: &[(&str, u64)] = &[
+        ("nop", 0),
+        ("(block)", 0),
+        ("(drop (i32.const 1))", 2),
+        ("(drop (local.get 0))", 2),
+        ("(local.set 0 (i32.const 1))", 2),
+        ("(drop (global.get $g))", 2),
+        ("(drop (i32.add (i32.const 1) (i32.const 2)))", 4),
+        ("(drop (i32.mul (i32.const 1) (i32.const 2)))", 4),
+        ("(drop (i32.div_u (i32.const 1) (i32.const 2)))", 4),
+        ("(drop (i64.extend_i32_u (i32.const 1)))", 3),
+        ("(drop (i32.load (i32.const 0)))", 3),
+        ("(i32.store (i32.const 0) (i32.const 0))", 3),
+        ("(drop (select (i32.const 0) (i32.const 0) (i32.const 0)))", 5),
+        ("(if (i32.const 1) (then (drop (i32.const 1))))", 4),
+        ("(if (i32.const 0) (then (drop (i32.const 1))))", 2),
+        ("(block (br 0))", 1),
+        ("(block (br_if 0 (i32.const 1)) (drop (i32.const 1)))", 2),
+        ("(block (br_if 0 (i32.const 0)) (drop (i32.const 1)))", 4),
+        ("(block (br_table 0 (i32.const 0)))", 2),
+        ("(loop)", 1),
+        (
+            "(local.set 0 (i32.const 10)) (loop (br_if 0 (local.tee 0 (i32.sub (local.get 0) (i32.const 1)))))",
+            2 + 10 * 6,
+        ),
+        ("(call $leaf)", 4 + 1),
+        ("(call_indirect (type $t) (i32.const 0))", 8 + 1 + 1),
+        ("(drop (memory.size))", 2),
+        ("(drop (memory.grow (i32.const 2)))", 64 + 2 * 4096 + 2),
+        ("(drop (memory.grow (i32.const 1000)))", 64 + 1000 * 4096 + 2),
+        ("(memory.fill (i32.const 0) (i32.const 0) (i32.const 1600))", 16 + 100 + 3),
+        ("(memory.copy (i32.const 0) (i32.const 9) (i32.const 31))", 16 + 1 + 3),
+        ("(memory.init $d (i32.const 0) (i32.const 0) (i32.const 3))", 16 + 3),
+        ("(data.drop $d)", 16),
+        ("(drop (table.size))", 2),
+        ("(drop (table.grow (ref.null func) (i32.const 3)))", 64 + 3 + 3),
+        ("(table.fill (i32.const 0) (ref.null func) (i32.const 2))", 16 + 2 + 3),
+        ("(table.copy (i32.const 0) (i32.const 1) (i32.const 2))", 16 + 2 + 3),
+        ("(table.init $e (i32.const 0) (i32.const 0) (i32.const 1))", 16 + 1 + 3),
+        ("(elem.drop $e)", 16),
+        ("(drop (table.get (i32.const 0)))", 3),
+        ("(table.set (i32.const 0) (ref.func $leaf))", 3),
+        ("(drop (ref.is_null (ref.null func)))", 3),
+        ("(return (i32.const 0))", 1),
+    ];
+    for (body, gas) in table {
+        assert_eq!(gas_of(body) - nothing, *gas, "{body}");
+    }
+}
+
+#[test]
+fn locals_are_priced() {
+    let locals = "(local i64 i64 i64 i64 i64 i64 i64 i64 i64)";
+    assert_eq!(gas_of(locals) - gas_of(""), 3 - 0, "12 locals, parameters included, 4 a unit");
+}
+
+/// A module for each budget from nothing to enough: it ends exactly when its gas does, however the gas is sliced.
+#[test]
+fn every_budget() {
+    let wat = r#"(module (memory (export "memory") 1)
+        (func $fib (param i32) (result i32)
+            (if (result i32) (i32.lt_u (local.get 0) (i32.const 2))
+                (then (local.get 0))
+                (else (i32.add (call $fib (i32.sub (local.get 0) (i32.const 1))) (call $fib (i32.sub (local.get 0) (i32.const 2)))))))
+        (func (export "vm_call") (param i32 i32 i32) (result i32) (local $n i32)
+            (loop $l
+                (i32.store8 (local.get $n) (call $fib (local.get $n)))
+                (br_if $l (i32.lt_u (local.tee $n (i32.add (local.get $n) (i32.const 1))) (i32.const 5))))
+            (i32.const 7)))"#;
+    let module = rewrite(&wat::parse_str(wat).unwrap());
+    let (seen, enough) = metered(&module, PLENTY, PLENTY);
+    assert_eq!(seen.result, Ok(7));
+    assert_eq!(seen.memory.unwrap()[..5], [0, 1, 1, 2, 3]);
+    assert!(enough > 200, "{enough}");
+    for budget in 0..enough + 5 {
+        let expected = if budget < enough { Err(Ended::OutOfGas) } else { Ok(7) };
+        for slice in [1, 17, 100, PLENTY] {
+            let (seen, used) = metered(&module, budget, slice);
+            assert_eq!((seen.result, used), (expected, budget.min(enough)), "budget {budget}, slice {slice}");
+        }
+    }
+}
+
+#[test]
+fn deep_recursion_ends_by_the_stack() {
+    let wat = r#"(module (memory (export "memory") 1)
+        (func $down (param i32) (result i32) (i32.add (i32.const 1) (call $down (local.get 0))))
+        (func (export "vm_call") (param i32 i32 i32) (result i32) (call $down (local.get 0))))"#;
+    let module = rewrite(&wat::parse_str(wat).unwrap());
+    let (seen, _) = metered(&module, PLENTY, 1_000);
+    assert_eq!(seen.result, Err(Ended::StackOverflow));
+}
+
+/// The stack comes back on every way out, so that a loop of calls does not use it up.
+#[test]
+fn the_stack_is_given_back() {
+    let wat = r#"(module (memory (export "memory") 1)
+        (func $early (param i32) (result i32)
+            (block (br_if 1 (i32.const 5) (local.get 0)) (drop))
+            (if (local.get 0) (then (return (i32.const 3))))
+            (call $leaf) (i32.const 4))
+        (func $leaf)
+        (func (export "vm_call") (param i32 i32 i32) (result i32) (local $n i32)
+            (loop $l
+                (drop (call $early (i32.and (local.get $n) (i32.const 1))))
+                (br_if $l (i32.lt_u (local.tee $n (i32.add (local.get $n) (i32.const 1))) (i32.const 50000))))
+            (i32.const 0)))"#;
+    let (seen, _) = metered(&rewrite(&wat::parse_str(wat).unwrap()), PLENTY, PLENTY);
+    assert_eq!(seen.result, Ok(0));
+}
+
+/// Random modules that end by themselves, with the exports of a contract.
+fn random_module(bytes: &[u8]) -> Option<Vec<u8>> {
+    let shape = r#"(module (memory (export "memory") 1) (func (export "vm_call") (param i32 i32 i32) (result i32) unreachable))"#;
+    let config = wasm_smith::Config {
+        exports: Some(wat::parse_str(shape).unwrap()),
+        allow_floats: false,
+        bulk_memory_enabled: true,
+        reference_types_enabled: false,
+        multi_value_enabled: true,
+        sign_extension_ops_enabled: true,
+        saturating_float_to_int_enabled: false,
+        simd_enabled: false,
+        relaxed_simd_enabled: false,
+        threads_enabled: false,
+        tail_call_enabled: false,
+        gc_enabled: false,
+        exceptions_enabled: false,
+        extended_const_enabled: false,
+        wide_arithmetic_enabled: false,
+        custom_page_sizes_enabled: false,
+        custom_descriptors_enabled: false,
+        memory64_enabled: false,
+        shared_everything_threads_enabled: false,
+        max_imports: 0,
+        min_memories: 0,
+        max_memories: 0,
+        max_memory32_bytes: 4 << 16,
+        max_tables: 1,
+        max_table_elements: 1_000,
+        max_instructions: 400,
+        ..wasm_smith::Config::default()
+    };
+    let mut module = wasm_smith::Module::new(config, &mut arbitrary::Unstructured::new(bytes)).ok()?;
+    module.ensure_termination(2_000).ok()?;
+    Some(module.to_bytes())
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { cases: 1_000, max_shrink_iters: 60, failure_persistence: None, ..ProptestConfig::default() })]
+
+    #[test]
+    fn random_modules_behave_as_before(bytes in proptest::collection::vec(any::<u8>(), 64..4_096), cut in 0u64..1_000) {
+        let Some(wasm) = random_module(&bytes) else { return Ok(()) };
+        // What the gate refuses, such as externref and segments out of bounds, is not instrumented.
+        if gate::check(&wasm, &gate_config()).is_err() {
+            return Ok(());
+        }
+        let module = rewrite(&wasm);
+        let expected = plain(&wasm);
+        let (seen, used) = metered(&module, PLENTY, PLENTY);
+        // The plain module has only the engine's bound of its stack; nothing but that may differ.
+        prop_assume!(seen.result != Err(Ended::StackOverflow) && expected.result != Err(Ended::Trap(TrapCode::StackOverflow)));
+        prop_assert_eq!(&seen.result, &expected.result);
+        if expected.memory.is_some() {
+            prop_assert!(seen.memory == expected.memory, "memory differs");
+        }
+        for slice in [1, 97, 10_000] {
+            let (sliced, sliced_used) = metered(&module, PLENTY, slice);
+            prop_assert!((&sliced, sliced_used) == (&seen, used), "slice {slice}: {:?} {sliced_used}, {:?} {used}", sliced.result, seen.result);
+        }
+        if seen.result.is_ok() {
+            let short = used * cut / 1_000;
+            prop_assert_eq!(metered(&module, short, 97).0.result, if short < used { Err(Ended::OutOfGas) } else { seen.result });
+            prop_assert_eq!(metered(&module, used, 97).0.result, seen.result);
+        }
+    }
+}
