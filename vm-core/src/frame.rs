@@ -100,6 +100,10 @@ impl Host for Frame<'_, '_> {
     }
 
     fn charge(&mut self, gas: Gas) -> Result<(), Stop> {
+        if self.trap.is_some() {
+            // Runtimes whose traps cost all the gas charge what is left after the trap.
+            let _ = self.pay(gas);
+        }
         self.operate(|frame| frame.pay(gas))
     }
 
