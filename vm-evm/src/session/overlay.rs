@@ -9,8 +9,7 @@ use super::{Session, database::evm_address, pool};
 
 impl Overlay for Session {
     fn checkpoint(&mut self) {
-        // Without its journal a session has no logs to drain.
-        let _ = self.drain_logs();
+        // There are no logs here: they are drained before the session is lent and when an entry ends.
         self.checkpoints.push(self.revm.ctx.journaled_state.checkpoint());
     }
 

@@ -75,7 +75,7 @@ fn delegatecall_into_another_runtime_is_refused() {
 fn a_reverted_evm_frame_takes_the_other_runtimes_writes_along() {
     let machine = machine();
     let inner = Evm::new().store(2, 22).log(5).call(at("f"), b"pk\x01e\x06").require().revert();
-    let script = Evm::new().store(1, 11).call(at("b"), inner).store(3, 33).log(9).call(at("f"), b"gkpz\x07");
+    let script = Evm::new().store(1, 11).log(4).call(at("b"), inner).store(3, 33).log(9).call(at("f"), b"gkpz\x07");
     let receipt = run(&machine, script);
     assert_eq!(receipt.status, Status::Success);
     assert_eq!((machine.key("f", b'k'), machine.key("f", b'z')), (None, Some(7)));
@@ -83,7 +83,7 @@ fn a_reverted_evm_frame_takes_the_other_runtimes_writes_along() {
         (machine.slot(at("a"), 1), machine.slot(at("b"), 2), machine.slot(at("a"), 3)),
         (Some(11), None, Some(33))
     );
-    assert_eq!(Machine::numbered(&receipt.events), [(at("a"), 9)]);
+    assert_eq!(Machine::numbered(&receipt.events), [(at("a"), 4), (at("a"), 9)]);
     // What the reverted frame read decided the result, so it stays in the read set.
     let read = vm_core::StateKey::evm_storage(&at("b"), &std::array::from_fn(|i| if i == 31 { 2 } else { 0 }));
     assert!(receipt.reads.points().any(|(key, _)| *key == read));

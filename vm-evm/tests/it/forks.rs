@@ -53,6 +53,53 @@ fn warm_access_and_refunds_are_counted_per_transaction() {
 }
 
 #[test]
+fn origin_and_coinbase_are_warm_when_the_fork_says_so() {
+    for (fork, origin, coinbase) in [(Fork::Istanbul, 700, 700), (Fork::London, 100, 2600), (Fork::Shanghai, 100, 100)]
+    {
+        let machine = Machine::with(EvmConfig::new(fork), Limits::default());
+        let used = |as_name: &str, code: &str| {
+            machine.deploy(as_name, assembled(code), &[]).unwrap();
+            let block = vm_core::Block { coinbase: vm_core::Address::from_name("miner"), ..Default::default() };
+            let request = vm_core::InvokeRequest::new(name(as_name), "").block(block.into());
+            machine.send(request).unwrap().gas_used.get()
+        };
+        let nothing = used("stop", "00");
+        // ORIGIN or COINBASE 2, BALANCE, POP 2.
+        assert_eq!(used("origin", "32315000") - nothing - 4, origin, "{fork}");
+        assert_eq!(used("coinbase", "41315000") - nothing - 4, coinbase, "{fork}");
+    }
+}
+
+#[test]
+fn refunds_are_capped() {
+    let machine = Machine::holding(&[("Script", "script")]);
+    let this = name("script").address();
+    let store = |value| {
+        let script: Vec<u8> = (1..=20).fold(crate::script::Evm::new(), |script, key| script.store(key, value)).into();
+        let base = machine.raw(vm_core::Address::new([1; 20]), script.clone()).gas_used.get();
+        machine.raw(this, script).gas_used.get() - base
+    };
+    store(1);
+    let (change, clear) = (store(2), store(0));
+    // 20 refunds of 4800 are more than a fifth of what was used (EIP-3529).
+    assert_eq!(clear, change - change / 5);
+}
+
+#[test]
+fn code_that_looks_like_the_marker_of_other_runtimes_is_just_code() {
+    // Before London such code can be deployed: it begins with an invalid instruction.
+    let machine = Machine::with(EvmConfig::new(Fork::Berlin), Limits::default());
+    machine.deploy("fake", assembled("effe0100"), &[]).unwrap();
+    machine.deploy("script", compiled("Script"), &[]).unwrap();
+    assert!(machine.account(name("fake").address()).evm_code.is_some());
+    assert_eq!(machine.invoke("fake", "", &[]).status, Status::Trap(Trap::InvalidInstruction));
+    let call = crate::script::Evm::new().call_with(crate::script::Kind::Call, name("fake").address(), 0, 50_000, []);
+    let receipt = machine.raw(name("script").address(), call.into());
+    assert_eq!(receipt.status, Status::Success);
+    assert_eq!(crate::script::Output(&receipt.output).call(), (false, &[][..]));
+}
+
+#[test]
 fn gas_is_ethereums_to_the_unit() {
     let machine = Machine::new();
     let used = |as_name: &str, code: &str| {

@@ -1,8 +1,12 @@
 //! Loops, hogs and depths: each ends by its own limit.
 
-use std::time::Duration;
+use std::{sync::Arc, time::Duration};
 
-use vm_core::{Gas, HostFault, InvokeRequest, Limits, Status, Trap};
+use bytes::Bytes;
+use vm_core::{
+    Gas, Height, HostFault, InvokeRequest, KeyRange, Limits, MemoryBackend, Space, StateBackend, StateError, StateKey,
+    StateView, Status, Trap, WriteSet,
+};
 use vm_evm::{EvmConfig, EvmError, EvmRuntime};
 
 use crate::{
@@ -32,7 +36,60 @@ fn an_endless_loop_ends_with_its_deadline() {
     let nested = Evm::new().call(name("ledger").address(), selector("spin()"));
     let request = InvokeRequest::new(name("script"), "").input(Vec::from(nested));
     assert!(matches!(fault(machine.send(request)), HostFault::Deadline(_)));
-    assert_eq!(machine.text("ledger", "total", &[]), "1", "the worker is fine");
+    // The contract stopped by itself: no worker had to be given up.
+    assert_eq!(vm_core::VmProvider::status(&machine.vm).quarantined, 0);
+    assert_eq!(machine.text("ledger", "total", &[]), "1");
+}
+
+/// A state that cannot read one slot.
+struct Damaged(MemoryBackend);
+
+struct DamagedView(Arc<dyn StateView>);
+
+impl StateBackend for Damaged {
+    fn snapshot(&self) -> Result<Arc<dyn StateView>, StateError> {
+        Ok(Arc::new(DamagedView(self.0.snapshot()?)))
+    }
+
+    fn commit(&self, previous: Height, next: Height, writes: &WriteSet) -> Result<(), StateError> {
+        self.0.commit(previous, next, writes)
+    }
+}
+
+impl StateView for DamagedView {
+    fn height(&self) -> Height {
+        self.0.height()
+    }
+
+    fn get(&self, key: &StateKey) -> Result<Option<Bytes>, StateError> {
+        if key.as_bytes()[0] == Space::EvmStorage as u8 && key.as_bytes().last() == Some(&77) {
+            return Err(StateError::Storage { action: "reading", message: "bad sector".into() });
+        }
+        self.0.get(key)
+    }
+
+    fn scan(&self, range: &KeyRange, limit: usize) -> Result<Vec<(StateKey, Bytes)>, StateError> {
+        self.0.scan(range, limit)
+    }
+}
+
+#[test]
+fn a_state_that_cannot_be_read_is_a_host_fault_and_never_a_failed_call() {
+    let machine = Machine::over(Arc::new(Damaged(MemoryBackend::new())), EvmConfig::default(), Limits::default());
+    machine.deploy("a", compiled("Script"), &[]).unwrap();
+    machine.deploy("f", vm_core::Code::new(vm_core::RuntimeKind::Native, "script"), &[]).unwrap();
+    let (a, f) = (name("a").address(), name("f").address());
+    let through = |script: Evm| native_call(a, 0, false, 0, script);
+    for script in [
+        Evm::new().load(77),
+        Evm::new().call(a, Evm::new().load(77)).store(1, 1),
+        Evm::new().call(f, through(Evm::new().load(77))),
+        Evm::new().call(f, [&through(Evm::new().load(77))[..], b"pk\x01"].concat()).store(1, 1),
+    ] {
+        let request = InvokeRequest::new(a, "").input(Vec::from(script));
+        assert!(matches!(fault(machine.send(request)), HostFault::State(_)));
+    }
+    assert_eq!(machine.raw(a, Evm::new().load(1).into()).status, Status::Success);
 }
 
 fn selector(signature: &str) -> Vec<u8> {
@@ -72,18 +129,24 @@ fn nested_frames_share_the_memory_limit() {
 }
 
 #[test]
-fn calls_go_as_deep_as_ethereums_limit_inside_the_evm() {
-    let machine = Machine::new();
-    // CALL(gas, this, 0, 0, 0, 0, 0) and return depth = 1 + returned word, until calls fail.
-    // PUSH1 0 x5, ADDRESS, GAS, CALL, POP, RETURNDATASIZE, PUSH1 0, PUSH1 0, RETURNDATACOPY, PUSH1 0, MLOAD, PUSH1 1, ADD,
+fn calls_go_as_deep_as_ethereums_limit_over_all_runtimes() {
+    // 63/64 of the gas go down each level: this is enough for a thousand of them.
+    let machine = Machine::with(EvmConfig::default(), Limits { gas: Gas::new(1 << 50), ..Limits::default() });
+    // Calls itself with all gas and returns 1 + what the call returned, 1 when it failed:
+    // 5 x PUSH1 0, ADDRESS, GAS, CALL, POP, RETURNDATASIZE, PUSH1 0, PUSH1 0, RETURNDATACOPY, PUSH1 0, MLOAD, PUSH1 1, ADD,
     // PUSH1 0, MSTORE, PUSH1 32, PUSH1 0, RETURN
     let code = "6000600060006000600030 5af1 50 3d6000 6000 3e 6000 51 6001 01 6000 52 6020 6000 f3".replace(' ', "");
     machine.deploy("deep", crate::machine::assembled(&code), &[]).unwrap();
-    let receipt = machine.send(InvokeRequest::new(name("deep"), "").gas(Gas::new(9_000_000_000))).unwrap();
-    assert_eq!(receipt.status, Status::Success);
-    let depth = Output(&receipt.output).word();
-    // 63/64 of the gas go down each level: with enough of it the limit of 1024 below the first frame is met.
-    assert!(depth > 400 && depth <= 1025, "{depth}");
+    machine.deploy("script", compiled("Script"), &[]).unwrap();
+    machine.deploy("native", vm_core::Code::new(vm_core::RuntimeKind::Native, "script"), &[]).unwrap();
+    let receipt = machine.raw(name("deep").address(), vec![]);
+    assert_eq!(Output(&receipt.output).word(), 1025, "the first frame and 1024 below it");
+    // Behind an EVM frame and a native one there is room for two less.
+    let data = native_call(name("deep").address(), 0, false, 0, []);
+    let receipt = machine.raw(name("script").address(), Evm::new().call(name("native").address(), data).into());
+    let (ok, data) = Output(&receipt.output).call();
+    assert!(ok && data[0] == 1);
+    assert_eq!(Output(&data[1..]).word(), 1023);
 }
 
 #[test]

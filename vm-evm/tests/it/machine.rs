@@ -50,7 +50,10 @@ impl Machine {
     }
 
     pub fn with(config: EvmConfig, limits: Limits) -> Self {
-        let backend = Arc::new(MemoryBackend::new());
+        Self::over(Arc::new(MemoryBackend::new()), config, limits)
+    }
+
+    pub fn over(backend: Arc<dyn StateBackend>, config: EvmConfig, limits: Limits) -> Self {
         let journal = Journal::new(backend.snapshot().unwrap());
         Account { balance: Amount::from(1_000_000), ..Account::default() }.store(&journal, &alice()).unwrap();
         let height = backend.snapshot().unwrap().height();

@@ -3,10 +3,10 @@
 use vm_core::Address;
 
 /// Call data for `Script.sol`.
-#[derive(Clone, Default)]
+#[derive(Clone, Debug, Default)]
 pub struct Evm(Vec<u8>);
 
-#[derive(Clone, Copy)]
+#[derive(Clone, Copy, Debug)]
 pub enum Kind {
     Call = 0,
     Static = 1,

@@ -42,16 +42,22 @@ struct Model {
     events: Vec<(Address, u8)>,
 }
 
-fn body() -> impl Strategy<Value = Body> {
-    let end = prop_oneof![6 => Just(End::Return), 2 => Just(End::Revert), 1 => Just(End::Halt)];
+/// A body that calls about one other, down to `depth` levels.
+fn body(depth: u32) -> BoxedStrategy<Body> {
+    let end = prop_oneof![6 => Just(End::Return), 3 => Just(End::Revert), 1 => Just(End::Halt)];
+    (prop::collection::vec(op(depth), 0..5), end).prop_map(|(ops, end)| Body { ops, end }).boxed()
+}
+
+fn op(depth: u32) -> BoxedStrategy<Op> {
     let leaf =
         prop_oneof![(0..KEYS, 0..3u8).prop_map(|(key, value)| Op::Put(key, value)), (1..200u8).prop_map(Op::Log),];
-    let ends = end.clone();
-    let op = leaf.prop_recursive(6, 40, 5, move |inner| {
-        let body = (prop::collection::vec(inner, 0..5), ends.clone()).prop_map(|(ops, end)| Body { ops, end });
-        (0..ACTORS.len(), body).prop_map(|(to, body)| Op::Call(to, body))
-    });
-    (prop::collection::vec(op, 0..5), end).prop_map(|(ops, end)| Body { ops, end })
+    match depth {
+        0 => leaf.boxed(),
+        depth => {
+            let call = (0..ACTORS.len(), body(depth - 1)).prop_map(|(to, body)| Op::Call(to, body));
+            prop_oneof![1 => leaf, 1 => call].boxed()
+        }
+    }
 }
 
 fn address(actor: usize) -> Address {
@@ -112,7 +118,7 @@ proptest! {
     #![proptest_config(ProptestConfig { cases: 192, ..ProptestConfig::default() })]
 
     #[test]
-    fn both_journals_roll_back_together(bodies in prop::collection::vec((0..ACTORS.len(), body()), 1..4)) {
+    fn both_journals_roll_back_together(bodies in prop::collection::vec((0..ACTORS.len(), body(5)), 1..4)) {
         let limits = Limits { gas: Gas::new(1 << 50), ..Limits::default() };
         let machine = Machine::with(EvmConfig::default(), limits);
         for (actor, as_name) in ACTORS.iter().enumerate() {
