@@ -1,19 +1,14 @@
 //! Every message becomes the frame that carries it.
 
 use crate::{
-    Address, AddressOf, Call, CallContract, CallResult, Charge, ContractFrame, Delete, Emit,
-    Entries, Gas, GasLeft, Get, Hello, HostFrame, Log, PROTOCOL_VERSION, Put, Return, Scan, Stop,
-    Value, contract_frame, host_frame,
+    Address, AddressOf, Call, CallContract, CallResult, Charge, ContractFrame, Delete, Emit, Entries, Gas, GasLeft,
+    Get, Hello, HostFrame, Log, PROTOCOL_VERSION, Put, Return, Scan, Stop, Value, contract_frame, host_frame,
 };
 
 impl Hello {
     /// A greeting in this version of the protocol.
     pub fn new(interface: impl Into<String>, sdk: impl Into<String>) -> Self {
-        Self {
-            protocol: PROTOCOL_VERSION,
-            interface: interface.into(),
-            sdk: sdk.into(),
-        }
+        Self { protocol: PROTOCOL_VERSION, interface: interface.into(), sdk: sdk.into() }
     }
 }
 

@@ -52,10 +52,7 @@ pub struct FrameReader<R> {
 impl<R: Read> FrameReader<R> {
     /// Frames that come through `stream`.
     pub fn new(stream: R) -> Self {
-        Self {
-            stream: BufReader::new(stream),
-            message: Vec::new(),
-        }
+        Self { stream: BufReader::new(stream), message: Vec::new() }
     }
 
     /// The underlying stream. Reading from it directly loses what is buffered.
@@ -82,10 +79,7 @@ impl<R: Read> FrameReader<R> {
             0 => return Ok(None),
             4 => prefix.copy_from_slice(&self.message),
             read => {
-                return Err(FrameError::Truncated {
-                    length: 4,
-                    missing: 4 - read,
-                });
+                return Err(FrameError::Truncated { length: 4, missing: 4 - read });
             }
         }
         let length = u32::from_le_bytes(prefix) as usize;
@@ -94,13 +88,9 @@ impl<R: Read> FrameReader<R> {
         }
         let read = self.fill(length)?;
         if read < length {
-            return Err(FrameError::Truncated {
-                length,
-                missing: length - read,
-            });
+            return Err(FrameError::Truncated { length, missing: length - read });
         }
-        let message = M::decode(self.message.as_slice())
-            .map_err(|source| FrameError::Decode { length, source })?;
+        let message = M::decode(self.message.as_slice()).map_err(|source| FrameError::Decode { length, source })?;
         self.message.clear();
         self.message.shrink_to(KEPT_BUFFER);
         Ok(Some(message))
@@ -109,10 +99,7 @@ impl<R: Read> FrameReader<R> {
     /// Reads up to `length` bytes into `message`; fewer only at the end of the stream.
     fn fill(&mut self, length: usize) -> io::Result<usize> {
         self.message.clear();
-        self.stream
-            .by_ref()
-            .take(length as u64)
-            .read_to_end(&mut self.message)
+        self.stream.by_ref().take(length as u64).read_to_end(&mut self.message)
     }
 }
 
@@ -126,10 +113,7 @@ pub struct FrameWriter<W> {
 impl<W: Write> FrameWriter<W> {
     /// Sends frames through `stream`.
     pub fn new(stream: W) -> Self {
-        Self {
-            stream,
-            queued: Vec::new(),
-        }
+        Self { stream, queued: Vec::new() }
     }
 
     /// The underlying stream. Queued frames have not been written to it.
@@ -151,14 +135,8 @@ impl<W: Write> FrameWriter<W> {
         let prefix = u32::try_from(length).map_err(|_| FrameError::TooLong { length })?;
         self.queued.reserve(4 + length);
         self.queued.extend_from_slice(&prefix.to_le_bytes());
-        message
-            .encode(&mut self.queued)
-            .map_err(|_| FrameError::TooLong { length })?;
-        if self.queued.len() > KEPT_BUFFER {
-            self.flush()
-        } else {
-            Ok(())
-        }
+        message.encode(&mut self.queued).map_err(|_| FrameError::TooLong { length })?;
+        if self.queued.len() > KEPT_BUFFER { self.flush() } else { Ok(()) }
     }
 
     /// Sends a frame, after those that are queued, in one write.
@@ -177,10 +155,7 @@ impl<W: Write> FrameWriter<W> {
     ///
     /// The stream failed. What was queued is lost.
     pub fn flush(&mut self) -> Result<(), FrameError> {
-        let written = self
-            .stream
-            .write_all(&self.queued)
-            .and_then(|()| self.stream.flush());
+        let written = self.stream.write_all(&self.queued).and_then(|()| self.stream.flush());
         self.queued.clear();
         self.queued.shrink_to(KEPT_BUFFER);
         Ok(written?)
@@ -213,53 +188,30 @@ mod tests {
 
     #[test]
     fn a_frame_has_these_bytes() {
-        let frame = ContractFrame::from(Get {
-            key: b"ab".to_vec(),
-        });
-        assert_eq!(
-            written(&[frame]),
-            [6, 0, 0, 0, 0x1a, 4, 0x0a, 2, b'a', b'b']
-        );
+        let frame = ContractFrame::from(Get { key: b"ab".to_vec() });
+        assert_eq!(written(&[frame]), [6, 0, 0, 0, 0x1a, 4, 0x0a, 2, b'a', b'b']);
     }
 
     #[test]
     fn a_length_over_the_limit_is_refused_before_the_message_is_read() {
         let bytes = (MAX_FRAME as u32 + 1).to_le_bytes();
         let error = read_all(&bytes).unwrap_err();
-        assert!(
-            matches!(error, FrameError::TooLong { length } if length == MAX_FRAME + 1),
-            "{error}"
-        );
+        assert!(matches!(error, FrameError::TooLong { length } if length == MAX_FRAME + 1), "{error}");
     }
 
     #[test]
     fn an_announced_length_alone_takes_no_memory() {
         let mut reader = FrameReader::new([0, 0, 0, 1, 7].as_slice());
         let error = reader.receive::<ContractFrame>().unwrap_err();
-        assert!(
-            matches!(
-                error,
-                FrameError::Truncated {
-                    missing: 0xff_ffff,
-                    ..
-                }
-            ),
-            "{error}"
-        );
+        assert!(matches!(error, FrameError::Truncated { missing: 0xff_ffff, .. }), "{error}");
         assert!(reader.message.capacity() < 1024);
     }
 
     #[test]
     fn a_message_over_the_limit_is_not_sent() {
         let mut writer = FrameWriter::new(Vec::new());
-        let long = ContractFrame::from(Return {
-            status: Status::Success.into(),
-            output: vec![0; MAX_FRAME],
-        });
-        assert!(matches!(
-            writer.send(&long),
-            Err(FrameError::TooLong { .. })
-        ));
+        let long = ContractFrame::from(Return { status: Status::Success.into(), output: vec![0; MAX_FRAME] });
+        assert!(matches!(writer.send(&long), Err(FrameError::TooLong { .. })));
         writer.flush().unwrap();
         assert!(writer.get_mut().is_empty());
     }
@@ -267,10 +219,7 @@ mod tests {
     #[test]
     fn garbage_is_an_error() {
         let error = read_all(&[3, 0, 0, 0, 0xff, 0xff, 0xff]).unwrap_err();
-        assert!(
-            matches!(error, FrameError::Decode { length: 3, .. }),
-            "{error}"
-        );
+        assert!(matches!(error, FrameError::Decode { length: 3, .. }), "{error}");
     }
 
     proptest! {

@@ -1,9 +1,5 @@
 //! `src/generated.rs` is what prost makes of `proto/contract.proto`.
-#![allow(
-    clippy::unwrap_used,
-    clippy::expect_used,
-    reason = "tests fail by panicking"
-)]
+#![allow(clippy::unwrap_used, clippy::expect_used, reason = "tests fail by panicking")]
 
 use std::{env, fs, path::Path};
 
