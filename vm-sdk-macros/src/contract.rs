@@ -73,3 +73,205 @@ fn contract_type(block: &ItemImpl) -> Result<Ident> {
         other => Err(Error::new_spanned(other, "expected the name of a type of this module")),
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use quote::quote;
+    use syn::parse_quote;
+
+    fn error(block: ItemImpl) -> String {
+        match Contract::parse(TokenStream::new(), block) {
+            Ok(_) => panic!("the block was accepted"),
+            Err(error) => error.to_string(),
+        }
+    }
+
+    fn method_error(method: TokenStream) -> String {
+        error(parse_quote!(impl Token { #method }))
+    }
+
+    #[test]
+    fn only_public_functions_are_methods() {
+        let contract = Contract::parse(
+            quote!(name = "coin"),
+            parse_quote! {
+                impl Token {
+                    const LIMIT: u8 = 3;
+                    #[init]
+                    pub fn create(cx: &mut Context) {}
+                    #[view]
+                    pub fn limit(cx: &Context) -> u8 { 3 }
+                    pub(crate) fn inside(anything: u8) {}
+                    fn own<T>(&self, t: T) {}
+                }
+            },
+        );
+        let contract = contract.unwrap_or_else(|error| panic!("{error}"));
+        let names: Vec<_> = contract.methods.iter().map(Method::exported_name).collect();
+        assert_eq!((names, contract.name.unwrap().value()), (vec!["init".into(), "limit".into()], "coin".to_owned()));
+    }
+
+    #[test]
+    fn blocks_that_are_no_contract() {
+        assert!(error(parse_quote!(impl Token {})).contains("at least one `pub fn`"));
+        assert!(error(parse_quote!(impl Clone for Token {})).contains("without trait"));
+        assert!(
+            error(parse_quote!(
+                impl<T> Token<T> {}
+            ))
+            .contains("without trait and generics")
+        );
+        assert!(
+            error(parse_quote!(
+                impl (u8, u8) {}
+            ))
+            .contains("name of a type")
+        );
+        let renamed = Contract::parse(quote!(nome = "x"), parse_quote!(impl Token {}));
+        assert!(renamed.err().unwrap().to_string().contains("expected `name"));
+    }
+
+    #[test]
+    fn the_context_comes_first_and_says_what_may_change() {
+        for (method, expected) in [
+            (
+                quote!(
+                    pub fn f() {}
+                ),
+                "starts with `cx: &mut Context`",
+            ),
+            (
+                quote!(
+                    pub fn f(&mut self) {}
+                ),
+                "its state lies behind the context",
+            ),
+            (
+                quote!(
+                    pub fn f(amount: u8) {}
+                ),
+                "expected `&mut Context` or `&Context`",
+            ),
+            (
+                quote!(
+                    pub fn f(cx: Context) {}
+                ),
+                "expected `&mut Context` or `&Context`",
+            ),
+            (
+                quote!(
+                    pub fn f(cx: &Context) {}
+                ),
+                "or mark the method #[view]",
+            ),
+            (
+                quote!(
+                    #[view]
+                    pub fn f(cx: &mut Context) {}
+                ),
+                "a #[view] changes nothing",
+            ),
+            (
+                quote!(
+                    #[upgrade]
+                    pub fn f(cx: &mut Context) {}
+                ),
+                "from: &str, to: &str",
+            ),
+            (
+                quote!(
+                    #[upgrade]
+                    pub fn f(cx: &mut Context, a: &str, b: u8) {}
+                ),
+                "from: &str, to: &str",
+            ),
+        ] {
+            let error = method_error(method);
+            assert!(error.contains(expected), "{error}");
+        }
+    }
+
+    #[test]
+    fn methods_that_no_caller_could_use() {
+        for (method, expected) in [
+            (
+                quote!(
+                    pub fn init(cx: &mut Context) {}
+                ),
+                "mark it #[init]",
+            ),
+            (
+                quote!(
+                    pub fn upgrade(cx: &mut Context) {}
+                ),
+                "mark it #[upgrade]",
+            ),
+            (
+                quote!(
+                    #[view]
+                    fn f(cx: &Context) {}
+                ),
+                "write `pub fn`",
+            ),
+            (
+                quote!(
+                    #[view]
+                    #[init]
+                    pub fn f(cx: &Context) {}
+                ),
+                "one of #[init], #[view], #[upgrade]",
+            ),
+            (
+                quote!(
+                    #[view(x)]
+                    pub fn f(cx: &Context) {}
+                ),
+                "takes no arguments",
+            ),
+            (
+                quote!(
+                    pub async fn f(cx: &mut Context) {}
+                ),
+                "not async",
+            ),
+            (
+                quote!(
+                    pub unsafe fn f(cx: &mut Context) {}
+                ),
+                "not unsafe",
+            ),
+            (
+                quote!(
+                    pub fn f<T>(cx: &mut Context, t: T) {}
+                ),
+                "not generic",
+            ),
+            (
+                quote!(
+                    pub fn f(cx: &mut Context, (a, b): (u8, u8)) {}
+                ),
+                "part of the interface",
+            ),
+            (
+                quote!(
+                    #[cfg(x)]
+                    pub fn f(cx: &mut Context) {}
+                ),
+                "in every build",
+            ),
+            (
+                quote!(
+                    #[init]
+                    pub fn a(cx: &mut Context) {}
+                    #[init]
+                    pub fn b(cx: &mut Context) {}
+                ),
+                "a contract has one #[init]",
+            ),
+        ] {
+            let error = method_error(method);
+            assert!(error.contains(expected), "{error}");
+        }
+    }
+}

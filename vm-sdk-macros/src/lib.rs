@@ -1,5 +1,7 @@
 //! The procedural macros of vm-sdk. Use them through that crate, where their documentation is.
 
+#![cfg_attr(test, allow(clippy::unwrap_used, clippy::panic, reason = "tests fail by panicking"))]
+
 mod contract;
 mod data;
 mod expand;

@@ -24,7 +24,7 @@ pub(crate) struct Method {
     /// The arguments that come from outside: not the context, nor an upgrade's two versions.
     pub(crate) arguments: Vec<Argument>,
     pub(crate) returned: Type,
-    /// Doc comments and deprecations, for the client.
+    /// Doc comments, deprecations and silenced lints, for the client.
     pub(crate) docs: Vec<Attribute>,
 }
 
@@ -49,6 +49,9 @@ impl Method {
         let kind = kind.unwrap_or(Kind::Call);
         let signature = &function.sig;
         refuse_modifiers(signature)?;
+        if let Some(cfg) = function.attrs.iter().find(|attribute| attribute.path().is_ident("cfg")) {
+            return Err(Error::new_spanned(cfg, "a contract has the same methods in every build"));
+        }
         if kind != Kind::Init && signature.ident == "init" || kind != Kind::Upgrade && signature.ident == "upgrade" {
             let message = format!(
                 "`{0}` is the name of an entry point: mark it #[{0}] or call it something else",
@@ -74,9 +77,8 @@ impl Method {
             ReturnType::Default => parse_quote!(()),
             ReturnType::Type(_, returned) => (**returned).clone(),
         };
-        let kept = ["doc", "deprecated", "cfg"];
-        let docs = function.attrs.iter();
-        let docs = docs.filter(|a| kept.iter().any(|k| a.path().is_ident(k)));
+        let kept = ["doc", "deprecated", "allow"];
+        let docs = function.attrs.iter().filter(|a| kept.iter().any(|name| a.path().is_ident(name)));
         let method = Self { kind, name: signature.ident.clone(), arguments, returned, docs: docs.cloned().collect() };
         name_lifetime(function);
         Ok(Some(method))

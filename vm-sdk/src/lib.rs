@@ -43,7 +43,6 @@
 //!     }
 //! }
 //!
-//! # #[cfg(feature = "testing")] {
 //! // A test needs no engine.
 //! let mut sandbox = vm_sdk::testing::Sandbox::new();
 //! let (alice, bob) = (sandbox.address_of("alice"), sandbox.address_of("bob"));
@@ -51,7 +50,6 @@
 //! let points = PointsClient::at("points");
 //! sandbox.from("alice").run(|cx| points.give(cx, bob, 30)).unwrap();
 //! assert_eq!(sandbox.from("bob").run(|cx| points.points_of(cx, alice)), Ok(70));
-//! # }
 //! ```
 //!
 //! To make it deployable, its package has a `src/main.rs` with the one line `vm_sdk::main!(points::Points);`, which is the same for a

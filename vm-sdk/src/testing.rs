@@ -20,7 +20,7 @@
 //! sandbox.from("alice").deploy::<Counter>("counter", &())?;
 //! let counter = CounterClient::at("counter");
 //! assert_eq!(sandbox.from("bob").run(|cx| counter.count_up(cx))?, 1);
-//! # vm_sdk::Result::Ok(())
+//! # Ok::<(), vm_sdk::Error>(())
 //! ```
 
 mod frame;
@@ -212,6 +212,6 @@ mod tests {
     #[test]
     fn names_have_the_addresses_of_real_hosts() {
         let alice = address_of("alice").to_string();
-        assert_eq!(alice, "0x6cf9c2fa52df03a5e0d3a1bb04ad7b1a46e7d3fe");
+        assert_eq!(alice, "0x44384f6e8abb9db201551d52f4e4d7e34b1cd6da");
     }
 }
