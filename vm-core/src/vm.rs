@@ -222,6 +222,8 @@ impl VmProvider for Vm {
         let (vm, (sender, stopped)) = (self.clone(), futures_channel::oneshot::channel::<()>());
         let wait = move || {
             vm.0.workers.get().inspect(|workers| workers.stop());
+            // First, so that whoever drops the machine after it has stopped releases its state there and then.
+            drop(vm);
             drop(sender);
         };
         if std::thread::Builder::new().name("vm-stop".into()).spawn(wait).is_ok() {
