@@ -14,13 +14,17 @@ use clap::Parser;
 use tracing_subscriber::EnvFilter;
 
 use arguments::Cli;
-use failure::Usage;
+use failure::{Class, Usage};
 use output::Output;
 
 /// Runs the command that the process was called with.
 pub(super) fn main() -> ExitCode {
-    let cli = Cli::parse();
+    let cli = match Cli::try_parse() {
+        Ok(cli) => cli,
+        Err(error) => return not_parsed(&error),
+    };
     let output = Output { json: cli.global.json };
+    keep_panics_of_workers_out_of_the_way();
     let done = log(&cli.global.log).and_then(|()| commands::run(cli, output));
     match done {
         Ok(code) => code,
@@ -31,6 +35,28 @@ pub(super) fn main() -> ExitCode {
             ExitCode::from(code)
         }
     }
+}
+
+/// A worker's panic is caught and told as the trap or fault that it is; its words are for the log. Any other panic is a
+/// defect and told as always.
+fn keep_panics_of_workers_out_of_the_way() {
+    let default = std::panic::take_hook();
+    std::panic::set_hook(Box::new(move |panic| match std::thread::current().name() {
+        Some(name) if name.starts_with("vm-worker") => tracing::info!(target: "vm", %panic, "panic in a worker"),
+        _ => default(panic),
+    }));
+}
+
+/// Help and versions go to standard output; a mistake is told by clap, or as JSON where that was asked for.
+fn not_parsed(error: &clap::Error) -> ExitCode {
+    if error.use_stderr() && std::env::args_os().any(|argument| argument == "--json") {
+        let message = error.render().to_string();
+        let message = message.strip_prefix("error: ").unwrap_or(&message).trim_end().to_owned();
+        let _ = Output { json: true }.failure(&Usage(message).into());
+    } else {
+        let _ = error.print();
+    }
+    ExitCode::from(u8::try_from(error.exit_code()).unwrap_or(Class::Usage as u8))
 }
 
 /// Sends the log to standard error.

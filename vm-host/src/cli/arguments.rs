@@ -117,7 +117,7 @@ pub(super) enum Command {
     },
     /// Show the state of the host and its runtimes.
     Status,
-    /// Show what this process has counted; of use with a filter of `--log`, and for scripts that start a host of their own.
+    /// Show the counters of this process: one command's worth, since each command is a process of its own.
     Metrics,
     /// Print a completion script.
     Completions {

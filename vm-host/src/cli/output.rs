@@ -135,7 +135,7 @@ impl Told<'_> {
         let result = match &receipt.text {
             Some(text) => text.clone(),
             None if receipt.output.is_empty() => String::new(),
-            None => hex_text(&receipt.output),
+            None => short_hex(&receipt.output),
         };
         if receipt.status.is_success() {
             writeln!(out, "{GOOD}✓{GOOD:#} {title}")?;
@@ -198,7 +198,7 @@ fn event_text(event: &Event, text: Option<&str>) -> String {
     }
     let topics: Vec<String> =
         event.topics.iter().map(|topic| readable(topic).map_or_else(|| hex_text(topic), str::to_owned)).collect();
-    format!("{source}: {} {}", topics.join(" "), hex_text(&event.data))
+    format!("{source}: {} {}", topics.join(" "), short_hex(&event.data))
 }
 
 /// A topic that is text.
@@ -223,6 +223,14 @@ fn trap(status: &Status) -> Option<vm_core::Trap> {
 
 pub(super) fn hex_text(bytes: &[u8]) -> String {
     format!("0x{}", hex::encode(bytes))
+}
+
+/// Hex for people, who do not read more than a few words of it.
+fn short_hex(bytes: &[u8]) -> String {
+    match bytes.get(..64) {
+        Some(start) if bytes.len() > 96 => format!("{}… ({} bytes)", hex_text(start), bytes.len()),
+        _ => hex_text(bytes),
+    }
 }
 
 /// 1234567 as "1,234,567".

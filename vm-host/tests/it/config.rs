@@ -239,6 +239,16 @@ fn a_provider_that_the_build_lacks_is_told_with_its_feature() {
 }
 
 #[test]
+fn an_unknown_fork_is_told_with_the_known_ones() {
+    let message = told(toml("[[vm.providers]]\ntype = \"evm\"\nversion = \"atlantis\"\n"));
+    assert!(
+        message.starts_with("vm.toml:3:11: unknown hard fork \"atlantis\": expected one of frontier, "),
+        "{message}"
+    );
+    assert!(toml("[[vm.providers]]\ntype = \"evm\"\nversion = \"london\"\n").is_ok());
+}
+
+#[test]
 fn broken_syntax_is_told_with_its_place() {
     let message = told(toml("[vm.limits]\nmemory = \n"));
     assert!(message.starts_with("vm.toml:2:10: not valid TOML: "), "{message}");

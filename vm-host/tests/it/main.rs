@@ -9,4 +9,5 @@
 
 mod cli;
 mod config;
+mod host;
 mod store;

@@ -10,7 +10,16 @@ use crate::StoreError;
 /// Holds the directory until it is dropped or the process ends, however it ends: the operating system releases the lock.
 #[derive(Debug)]
 pub(super) struct DirectoryLock {
-    _file: File,
+    file: File,
+}
+
+impl Drop for DirectoryLock {
+    fn drop(&mut self) {
+        // Closing alone would not do: a process that is being spawned may hold a copy of the descriptor for a moment.
+        if let Err(error) = self.file.unlock() {
+            tracing::debug!(%error, "cannot unlock the data directory; the end of the process does it");
+        }
+    }
 }
 
 impl DirectoryLock {
@@ -37,7 +46,7 @@ impl DirectoryLock {
         if let Err(error) = noted {
             tracing::debug!(directory = %directory.display(), %error, "cannot note who holds the data directory");
         }
-        Ok(Self { _file: file })
+        Ok(Self { file })
     }
 }
 

@@ -102,6 +102,18 @@ fn a_loop_without_end_is_stopped_by_gas_or_by_the_deadline() {
 }
 
 #[test]
+fn native_code_that_panics_or_never_ends_does_no_harm() {
+    let desk = Desk::new();
+    desk.file("vm.toml", "[vm.limits]\nexecution_timeout = \"1s\"\n");
+    assert_eq!(Done::of(desk.command("deploy probe probe").arg("")).code, 0);
+    let told = desk.fails(3, "invoke probe panic");
+    assert!(told.contains("trap: the contract panicked") && !told.contains("stack backtrace"), "{told}");
+    let (code, error) = desk.json("invoke probe spin");
+    assert_eq!((code, error["error"]["code"].as_str()), (5, Some("deadline")), "{error}");
+    assert_eq!(desk.ok("query probe add 1 2"), "3\n");
+}
+
+#[test]
 fn a_mistake_in_the_configuration_is_told_with_its_line() {
     let desk = Desk::new();
     desk.file("vm.toml", "[vm.limits]\nmemroy = \"1GB\"\n");

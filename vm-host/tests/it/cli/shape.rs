@@ -97,6 +97,12 @@ fn help_names_the_exit_codes_and_completions_the_commands() {
         assert!(script.contains("upgrade") && script.contains("unfreeze"), "{shell}");
     }
     assert_eq!(desk.run("fly").code, 2);
+    let (code, error) = desk.json("fly");
+    assert_eq!(
+        (code, error["error"]["class"].as_str(), error["error"]["code"].as_str()),
+        (2, Some("usage"), Some("usage"))
+    );
+    assert!(error["error"]["message"].as_str().unwrap().contains("unrecognized subcommand 'fly'"), "{error}");
     assert_eq!(desk.run("list --log ][").code, 2);
 }
 

@@ -1,0 +1,117 @@
+//! The library: from a configuration to a machine.
+
+use std::sync::Arc;
+
+use futures_executor::block_on;
+use vm_core::{
+    Code, ContractName, DeployRequest, GasSchedule, InvokeRequest, MemoryBackend, Refusal, RuntimeKind, VmProvider,
+};
+use vm_host::config::{Provider, State};
+use vm_host::{Config, Format, HostError};
+
+/// A configuration with state in memory.
+fn config(text: &str) -> Config {
+    let mut config = Config::parse(text, Format::Toml, "vm.toml").unwrap();
+    config.state = State::Memory;
+    config
+}
+
+#[test]
+fn only_what_is_enabled_takes_part() {
+    let config = config(
+        "[[vm.providers]]\ntype = \"native\"\nenabled = false\n[[vm.providers]]\ntype = \"evm\"\nversion = \"1.9.24\"\n",
+    );
+    let vm = vm_host::builder(&config).build().unwrap();
+    let status = vm.status();
+    assert_eq!(status.runtimes.len(), 1);
+    let (kind, evm) = &status.runtimes[0];
+    assert_eq!(*kind, RuntimeKind::Evm);
+    assert!(evm.details.iter().any(|(_, value)| value == "istanbul"), "{evm:?}");
+    block_on(vm.start()).unwrap();
+    let request =
+        DeployRequest::new("a".parse().unwrap(), "1".parse().unwrap(), Code::new(RuntimeKind::Native, "token"));
+    let error = block_on(vm.deploy(request)).unwrap_err();
+    assert!(matches!(error.refusal(), Some(Refusal::NoRuntime(RuntimeKind::Native))), "{error}");
+}
+
+#[test]
+fn the_limits_reach_the_runtimes() {
+    let config = config("[vm.limits]\nmemory = \"1MiB\"\nexecution_timeout = \"7s\"\ngas = 12345\n");
+    let status = vm_host::builder(&config).build().unwrap().status();
+    assert_eq!(status.limits.execution_timeout.as_secs(), 7);
+    assert_eq!(status.limits.gas.get(), 12345);
+    for (kind, runtime) in &status.runtimes {
+        let limited = runtime.details.iter().any(|(_, value)| value == "1048576");
+        assert_eq!(limited, *kind != RuntimeKind::Native, "{kind}: {runtime:?}");
+    }
+}
+
+#[test]
+fn a_backend_of_the_caller_takes_the_place_of_the_configured_one() {
+    let mut config = config("");
+    let nowhere = tempfile::tempdir().unwrap().path().join("unused");
+    config.state = State::Fjall { path: nowhere.clone() };
+    let vm = vm_host::builder(&config).backend(Arc::new(MemoryBackend::new())).build().unwrap();
+    block_on(vm.start()).unwrap();
+    assert!(!nowhere.exists());
+}
+
+#[test]
+fn a_state_is_not_continued_under_another_gas_schedule() {
+    let folder = tempfile::tempdir().unwrap();
+    let mut config = config("[[vm.providers]]\ntype = \"native\"\n");
+    config.state = State::Fjall { path: folder.path().join("data") };
+    let vm = vm_host::builder(&config).build().unwrap();
+    block_on(vm.start()).unwrap();
+    block_on(vm.stop()).unwrap();
+    drop(vm);
+    let text = include_str!("../../../gas-schedule/v1.toml").replace("factor = 1", "factor = 2");
+    let other = Arc::new(GasSchedule::parse(&text).unwrap());
+    let vm = vm_host::builder(&config).into_vm_builder().unwrap().schedule(other).build().unwrap();
+    let error = block_on(vm.start()).unwrap_err();
+    assert!(matches!(error.refusal(), Some(Refusal::Schedule { .. })), "{error}");
+}
+
+#[test]
+fn a_directory_that_cannot_be_opened_is_told() {
+    let folder = tempfile::tempdir().unwrap();
+    let mut config = config("");
+    let file = folder.path().join("file");
+    std::fs::write(&file, "").unwrap();
+    config.state = State::Fjall { path: file.clone() };
+    let error = vm_host::builder(&config).build().unwrap_err();
+    assert!(matches!(error, HostError::Store(_)), "{error}");
+    assert!(error.to_string().contains(&file.display().to_string()), "{error}");
+}
+
+#[test]
+fn a_version_that_no_file_was_checked_for_is_refused() {
+    let mut config = config("");
+    config.providers = vec![Provider::Evm { version: Some("atlantis".to_owned()) }];
+    let error = vm_host::builder(&config).build().unwrap_err().to_string();
+    assert!(error.starts_with("configuration: the evm runtime cannot be set up: unknown hard fork"), "{error}");
+}
+
+#[test]
+fn a_restart_continues_where_the_last_run_ended() {
+    let folder = tempfile::tempdir().unwrap();
+    let mut config = config("[[vm.providers]]\ntype = \"native\"\n");
+    config.state = State::Fjall { path: folder.path().join("data") };
+    let (name, alice) = (ContractName::new("token").unwrap(), "alice".parse().unwrap());
+    for run in 0..3u32 {
+        let vm = vm_host::builder(&config).sample_contracts().unwrap().build().unwrap();
+        block_on(async {
+            vm.start().await.unwrap();
+            if run == 0 {
+                let code = Code::new(RuntimeKind::Native, "token");
+                let request = DeployRequest::new(name.clone(), "1".parse().unwrap(), code).args(["100"]).from(alice);
+                vm.deploy(request).await.unwrap();
+            }
+            let request = InvokeRequest::new(name.clone(), "transfer").args(["bob", "1"]).from(alice);
+            assert!(vm.invoke(request).await.unwrap().status.is_success());
+            let receipt = vm.query(InvokeRequest::new(name.clone(), "balance_of").args(["bob"])).await.unwrap();
+            assert_eq!(receipt.text, Some((run + 1).to_string()));
+            vm.stop().await.unwrap();
+        });
+    }
+}
