@@ -1,0 +1,324 @@
+//! Each rule of the gate refuses what it is against, and says where and what to do.
+
+use vm_core::{Code, RuntimeKind, RuntimeProvider};
+use vm_wasm::{Rejection, Rule, ShapeLimits, WasmConfig, WasmError, WasmRuntime};
+
+use crate::machine::{machine, try_deploy};
+
+fn runtime() -> WasmRuntime {
+    let mut config = WasmConfig::default();
+    let mut shape = ShapeLimits::default();
+    shape.module_bytes = 20_000;
+    shape.nesting = 20;
+    config.shape = shape;
+    config.memory_limit = 4 << 16;
+    WasmRuntime::new(config).unwrap()
+}
+
+fn refused(module: &[u8]) -> Rejection {
+    match runtime().inspect(module) {
+        Err(WasmError::Rejected(rejection)) => rejection,
+        other => panic!("{other:?}"),
+    }
+}
+
+fn wat(text: &str) -> Vec<u8> {
+    wat::parse_str(text).unwrap_or_else(|error| panic!("{error}\n{text}"))
+}
+
+const MEMORY: &str = r#"(memory (export "memory") 1)"#;
+const ENTRY: &str = r#"(func (export "vm_call") (param i32 i32 i32) (result i32) (i32.const 0))"#;
+
+/// A contract that is accepted but for these items.
+fn with(items: &str) -> Vec<u8> {
+    wat(&format!("(module {items} {MEMORY} {ENTRY})"))
+}
+
+#[test]
+fn a_contract_is_accepted() {
+    runtime().inspect(&with("")).unwrap();
+    runtime().inspect(&with(r#"(import "vm1" "get" (func (param i32 i32 i32 i32) (result i64)))"#)).unwrap();
+    // What compilers use beyond version 1 without being asked.
+    runtime()
+        .inspect(&with(
+            "(table 2 funcref) (func $f (param i32) (result i32 i32) (memory.fill (i32.const 0) (i32.const 0) (i32.const 1))
+            (i32.extend8_s (local.get 0)) (i32.const 1)) (elem (i32.const 0) $f) (global (mut i32) (i32.const 0))",
+        ))
+        .unwrap();
+}
+
+#[test]
+fn what_is_not_a_module() {
+    for (bytes, rule, why) in [
+        (&b""[..], Rule::NotWasm, "the code is empty"),
+        (b"hello world", Rule::NotWasm, "not a WebAssembly module"),
+        (b"\x7fELF\x02\x01\x01", Rule::NotWasm, "an ELF executable"),
+        (b"(module)", Rule::NotWasm, "looks like the text format"),
+        (b"0x6080604052", Rule::NotWasm, "looks like hexadecimal text"),
+        (b"\0as", Rule::Truncated, "ends in its header"),
+        (b"\0asm\x01\0\0", Rule::Truncated, "ends in its header"),
+        (b"\0asm\x02\0\0\0", Rule::Malformed, "version of the binary format"),
+        (b"\0asm\x0d\0\x01\0", Rule::Component, "a component"),
+        (b"\0asm\x01\0\0\0\x01\x02\xff\xff", Rule::Malformed, "cannot be decoded"),
+    ] {
+        let rejection = refused(bytes);
+        assert_eq!(rejection.first().rule, rule, "{rejection}");
+        assert!(rejection.to_string().contains(why), "{rejection}");
+    }
+}
+
+/// Cut anywhere, a module is refused: as truncated where a section is incomplete, for what is missing between sections.
+#[test]
+fn truncated_modules() {
+    let whole = with(r#"(import "vm1" "get" (func (param i32 i32 i32 i32) (result i64)))"#);
+    runtime().inspect(&whole).unwrap();
+    let mut truncated = 0;
+    for end in 0..whole.len() {
+        let rejection = refused(&whole[..end]);
+        truncated += usize::from(rejection.violations().any(|violation| violation.rule == Rule::Truncated));
+    }
+    assert!(truncated > whole.len() * 3 / 4, "{truncated} of {}", whole.len());
+}
+
+#[test]
+fn garbage_is_refused() {
+    let whole = with("(table 2 funcref) (func (loop (br 0))) (global (mut i32) (i32.const 0))");
+    for at in 8..whole.len() {
+        for bit in 0..8 {
+            let mut module = whole.clone();
+            module[at] ^= 1 << bit;
+            let _ = runtime().inspect(&module); // any answer, no panic
+        }
+    }
+}
+
+#[test]
+fn features() {
+    for (items, rule) in [
+        ("(func (drop (f32.add (f32.const 1) (f32.const 2))))", Rule::Float),
+        ("(func (param f64))", Rule::Float),
+        ("(func (local f32))", Rule::Float),
+        ("(global f64 (f64.const 0))", Rule::Float),
+        ("(func (drop (i32.trunc_sat_f32_s (f32.const 1))))", Rule::Float),
+        ("(func (drop (block (result f32) unreachable)))", Rule::Float),
+        ("(func (drop (v128.const i32x4 0 0 0 0)))", Rule::Simd),
+        ("(func (local v128))", Rule::Simd),
+        ("(func (drop (i32.atomic.load (i32.const 0))))", Rule::Threads),
+        ("(func (atomic.fence))", Rule::Threads),
+        ("(type (struct (field i32)))", Rule::Gc),
+        ("(func (param anyref))", Rule::Gc),
+        ("(func (drop (ref.i31 (i32.const 0))))", Rule::Gc),
+        ("(tag)", Rule::Exceptions),
+        ("(tag $t) (func (throw $t))", Rule::Exceptions),
+        ("(func $f (return_call $f))", Rule::TailCall),
+        ("(memory 1)", Rule::MultiMemory),
+        ("(table 1 funcref) (table 1 funcref)", Rule::MultiTable),
+        ("(table 1 externref)", Rule::Externref),
+        ("(func (param externref))", Rule::Externref),
+        ("(func (drop (ref.null extern)))", Rule::Externref),
+        ("(table i64 1 funcref)", Rule::Memory64),
+        ("(func (drop (i64.add128 (i64.const 0) (i64.const 0) (i64.const 0) (i64.const 0))) (drop))", Rule::Proposal),
+        ("(global i32 (i32.add (i32.const 1) (i32.const 2)))", Rule::Proposal),
+    ] {
+        let rejection = refused(&with(items));
+        assert_eq!(rejection.first().rule, rule, "{items}: {rejection}");
+    }
+    let memory = |ty: &str| wat(&format!(r#"(module (memory (export "memory") {ty}) {ENTRY})"#));
+    assert_eq!(refused(&memory("i64 1")).first().rule, Rule::Memory64);
+    assert_eq!(refused(&memory("1 2 shared")).first().rule, Rule::Threads);
+    assert_eq!(refused(&memory("1 (pagesize 1)")).first().rule, Rule::Proposal);
+}
+
+#[test]
+fn a_refused_operator_is_found() {
+    let module = with(
+        "(func $ok) (func $scale (param i32) (result i32) (i32.trunc_f64_s (f64.mul (f64.const 2) (f64.const 3))))",
+    );
+    let rejection = refused(&module);
+    let first = rejection.first();
+    assert_eq!(first.operator.as_deref(), Some("f64.const"));
+    assert_eq!((first.function, first.function_name.as_deref()), (Some(1), Some("scale")));
+    let offset = first.offset.unwrap();
+    assert_eq!(module[offset], 0x44, "the offset is that of the operator");
+    let text = rejection.to_string();
+    assert_eq!(
+        text,
+        format!(
+            "floating-point operator: f64.const in function 1 (scale) at byte {offset:#x}; use integers or fixed-point numbers; floats differ between machines in the bits of NaN"
+        )
+    );
+}
+
+#[test]
+fn imports_and_exports() {
+    for (module, rule, why) in [
+        (
+            with(r#"(import "env" "abort" (func))"#),
+            Rule::UnknownImport,
+            "`env.abort`; all imports come from the module `vm1`",
+        ),
+        (with(r#"(import "vm1" "gett" (func))"#), Rule::UnknownImport, "no import `vm1.gett`; known are method, input"),
+        (with(r#"(import "vm1" "memory" (global i32))"#), Rule::ImportKind, "imports the global `vm1.memory`"),
+        (
+            with(r#"(import "vm1" "delete" (func (param i32)))"#),
+            Rule::ImportSignature,
+            "is declared as (i32) -> (), it is (i32, i32) -> ()",
+        ),
+        (
+            with(r#"(import "vm1" "env" (func $env (param i32))) (table 1 funcref) (elem (i32.const 0) $env)"#),
+            Rule::ImportReference,
+            "used as a value",
+        ),
+        (
+            with(
+                r#"(import "vm1" "env" (func $env (param i32))) (elem declare func $env) (func (drop (ref.func $env)))"#,
+            ),
+            Rule::ImportReference,
+            "used as a value",
+        ),
+        (
+            wat(&format!("(module {MEMORY})")),
+            Rule::MissingExport,
+            "the export `vm_call`, a function (i32, i32, i32) -> (i32), is missing",
+        ),
+        (
+            wat(&format!("(module (memory 1) {ENTRY})")),
+            Rule::MissingExport,
+            "the export `memory`, a memory, is missing",
+        ),
+        (
+            wat(&format!(r#"(module {MEMORY} (global (export "vm_call") i32 (i32.const 0)))"#)),
+            Rule::ExportKind,
+            "is not a function",
+        ),
+        (wat(&format!(r#"(module (func (export "memory")) {ENTRY})"#)), Rule::ExportKind, "is not a memory"),
+        (
+            wat(&format!(r#"(module {MEMORY} (func (export "vm_call") (param i64)))"#)),
+            Rule::ExportSignature,
+            "is a function (i64) -> ()",
+        ),
+        (with("(@custom \"vm.interface\" \"\\ff\")"), Rule::Interface, "not UTF-8"),
+        (
+            with("(@custom \"vm.interface\" \"a()\") (@custom \"vm.interface\" \"b()\")"),
+            Rule::Interface,
+            "more than one",
+        ),
+    ] {
+        let rejection = refused(&module);
+        assert_eq!(rejection.first().rule, rule, "{rejection}");
+        assert!(rejection.to_string().contains(why), "{rejection}");
+    }
+}
+
+#[test]
+fn shapes() {
+    let many = |count: usize, item: &str| item.repeat(count);
+    let list = |count: usize, item: &str| vec![item; count].join(" ");
+    for (items, rule) in [
+        (many(6_000, "(func)"), Rule::ModuleSize),
+        ((0..1_025).map(|n| format!("(type (func (param {})))", list(n % 60, "i32"))).collect(), Rule::ModuleSize),
+        (many(300, "(global i32 (i32.const 0))"), Rule::GlobalCount),
+        (many(65, r#"(import "vm1" "gas_left" (func (result i64)))"#), Rule::ImportCount),
+        ((0..257).map(|n| format!(r#"(func (export "{n}"))"#)).collect(), Rule::ExportCount),
+        (format!("(func (param {}))", list(65, "i32")), Rule::ParamCount),
+        (format!("(func (result {}) unreachable)", list(17, "i32")), Rule::ResultCount),
+        (format!("(func (local {}))", list(2_049, "i32")), Rule::LocalCount),
+        (format!("(func (block (br_table {} (i32.const 0))))", list(2_050, "0")), Rule::BrTableSize),
+        (format!("(func {} {})", many(21, "(block "), many(21, ")")), Rule::Nesting),
+        (many(1_025, r#"(data "")"#), Rule::SegmentCount),
+        (r#"(data (i32.const 65535) "ab")"#.into(), Rule::SegmentBounds),
+        (r#"(data (i32.const -1) "a")"#.into(), Rule::SegmentBounds),
+        ("(table 1 funcref) (func $f) (elem (i32.const 1) $f)".into(), Rule::SegmentBounds),
+        ("(table 16385 funcref)".into(), Rule::TableSize),
+    ] {
+        let rejection = refused(&with(&items));
+        assert_eq!(rejection.first().rule, rule, "{rejection}");
+    }
+    let memory = wat(&format!(r#"(module (memory (export "memory") 5) {ENTRY})"#));
+    assert_eq!(refused(&memory).first().rule, Rule::MemorySize);
+}
+
+#[test]
+fn shapes_of_large_modules() {
+    let default = |items: &str| match WasmRuntime::default().inspect(&with(items)) {
+        Err(WasmError::Rejected(rejection)) => rejection.first().rule,
+        other => panic!("{other:?}"),
+    };
+    assert_eq!(default(&"(func)".repeat(8_193)), Rule::FunctionCount);
+    let types: String = (0u32..1_025)
+        .map(|n| {
+            format!(
+                "(type (func (param {})))",
+                (0..10).map(|bit| if n >> bit & 1 == 0 { "i32 " } else { "i64 " }).collect::<String>()
+                    + &"i32 ".repeat((n / 1024) as usize)
+            )
+        })
+        .collect();
+    assert_eq!(default(&types), Rule::TypeCount);
+    assert_eq!(default(&format!("(func {})", "(drop (i32.const 0))".repeat(50_000))), Rule::BodySize);
+    assert_eq!(
+        default(&format!("(func {})", "(drop (i32.mul (i32.const 0) (i32.const 1)))".repeat(21_000))),
+        Rule::StackSize
+    );
+}
+
+/// 80,000 nested loops take a compiler minutes and gigabytes; they do not get that far.
+#[test]
+fn nested_loops_are_refused_quickly() {
+    let mut body = vec![0u8];
+    body.extend([0x03, 0x40].repeat(80_000));
+    body.extend([0x0b].repeat(80_001));
+    let mut module = with("(func)");
+    assert!(runtime().inspect(&module).is_ok());
+    module.truncate(8);
+    let mut code = vec![1];
+    let size = |mut n: usize| {
+        let mut out = Vec::new();
+        while n > 127 {
+            out.push(n as u8 | 0x80);
+            n >>= 7;
+        }
+        out.push(n as u8);
+        out
+    };
+    code.extend(size(body.len()));
+    code.extend(&body);
+    module.extend([1, 4, 1, 0x60, 0, 0, 3, 2, 1, 0, 10]);
+    module.extend(size(code.len()));
+    module.extend(&code);
+    let Err(WasmError::Rejected(rejection)) = WasmRuntime::default().inspect(&module) else { panic!("accepted") };
+    assert_eq!(rejection.first().rule, Rule::BodySize, "{rejection}");
+}
+
+#[test]
+fn an_invalid_module_is_refused() {
+    let rejection = refused(&with("(func (result i32))"));
+    assert_eq!(rejection.first().rule, Rule::Invalid);
+    assert_eq!(rejection.first().function, Some(0));
+    assert!(rejection.to_string().contains("type mismatch"), "{rejection}");
+}
+
+#[test]
+fn everything_that_is_wrong_is_reported() {
+    let module = wat(
+        r#"(module (import "env" "a" (func)) (import "env" "b" (func)) (func (drop (f32.const 0))) (func (drop (f64.const 0))))"#,
+    );
+    let rules: Vec<_> = refused(&module).violations().map(|violation| violation.rule.id()).collect();
+    assert_eq!(rules, ["unknown-import", "unknown-import", "float", "float", "missing-export", "missing-export"]);
+    assert!(refused(&module).to_string().ends_with("(and 5 more)"));
+
+    let many = refused(&with(&"(func (drop (f32.const 0)))".repeat(100)));
+    assert_eq!((many.violations().count(), many.left_out()), (32, 68));
+}
+
+/// The dispatcher shows the rule and the message, and keeps nothing.
+#[test]
+fn the_machine_refuses_with_the_rule() {
+    let vm = machine();
+    let error = try_deploy(&vm, "it", b"not wasm".to_vec()).unwrap_err();
+    assert_eq!(error.phase, vm_core::Phase::Verify);
+    assert!(error.to_string().contains("(not-wasm)"), "{error}");
+    assert!(vm.contracts().unwrap().is_empty());
+    let code = Code::new(RuntimeKind::Wasm, with("(func (drop (f32.const 0)))"));
+    assert_eq!(runtime().verify(&code).unwrap_err().rule(), "float");
+}
