@@ -91,7 +91,7 @@ async fn show(vm: &Vm, columns: &[Column]) -> Result<Vec<String>> {
     for account in Account::ALL {
         let mut held = Vec::new();
         for column in columns {
-            held.push(scenario::balance(vm, column, account).await.unwrap_or_else(|error| format!("{error:#}")));
+            held.push(scenario::balance(vm, column, account).await.unwrap_or_else(|error| error.to_string()));
         }
         if held.windows(2).any(|pair| pair.first() != pair.last()) {
             differences.push(format!("balances of {account} differ: {}", held.join(", ")));

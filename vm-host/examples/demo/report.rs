@@ -3,16 +3,18 @@
 use std::time::Duration;
 
 use comfy_table::presets::UTF8_FULL_CONDENSED;
-use comfy_table::{CellAlignment, Table};
+use comfy_table::{CellAlignment, ContentArrangement, Table};
 use vm_core::{MetricsSnapshot, VmStatus};
 
 use crate::runtimes::Column;
 use crate::scenario::{Account, Cell};
 
+/// Columns of characters where there is no terminal that has a number of them.
+const WIDTH: u16 = 140;
+
 /// What each step cost on each runtime, and what came of it.
 pub(crate) fn steps(columns: &[Column], rows: &[(&'static str, Vec<Cell>)]) -> Table {
     let mut table = by_runtime("step", columns);
-    table.set_header(header("step (gas, time)", columns));
     for (title, cells) in rows {
         table.add_row(std::iter::once((*title).to_owned()).chain(cells.iter().map(cell)));
     }
@@ -32,7 +34,8 @@ pub(crate) fn balances(columns: &[Column], rows: &[(Account, Vec<String>)]) -> T
 pub(crate) fn status(status: &VmStatus) -> Table {
     let mut table = plain(&["status", ""]);
     let height = status.height.map_or_else(|| "unknown".to_owned(), |height| height.to_string());
-    let contracts = status.contracts.iter().map(|(lifecycle, count)| format!("{count} {lifecycle}"));
+    let present = status.contracts.iter().filter(|(_, count)| *count > 0);
+    let contracts = present.map(|(lifecycle, count)| format!("{count} {lifecycle}"));
     let workers = format!("{}, of them given up: {}", status.workers, status.quarantined);
     table.add_row(["state", status.state]);
     table.add_row(["height", &height]);
@@ -69,21 +72,19 @@ pub(crate) fn metrics(metrics: &MetricsSnapshot) -> Table {
 }
 
 fn by_runtime(title: &str, columns: &[Column]) -> Table {
-    let mut table = plain(&[]);
-    table.set_header(header(title, columns));
+    let mut header = vec![title];
+    header.extend(columns.iter().map(|column| column.kind.as_str()));
+    let mut table = plain(&header);
     right_aligned(&mut table);
     table
 }
 
-fn header(title: &str, columns: &[Column]) -> Vec<String> {
-    std::iter::once(title.to_owned()).chain(columns.iter().map(|column| column.kind.to_string())).collect()
-}
-
 fn plain(header: &[&str]) -> Table {
     let mut table = Table::new();
-    table.load_style(UTF8_FULL_CONDENSED);
-    if !header.is_empty() {
-        table.set_header(header);
+    table.set_header(header);
+    table.load_style(UTF8_FULL_CONDENSED).set_content_arrangement(ContentArrangement::Dynamic);
+    if !table.is_tty() {
+        table.set_width(WIDTH);
     }
     table
 }
@@ -95,9 +96,9 @@ fn right_aligned(table: &mut Table) {
 }
 
 fn cell(cell: &Cell) -> String {
-    let cost = format!("{}, {}", grouped(cell.gas.get()), time(cell.duration));
+    let cost = format!("{} gas, {}", grouped(cell.gas.get()), time(cell.duration));
     match (&cell.problem, &cell.text) {
-        (Some(problem), _) => format!("{cost}\nWRONG: {problem}"),
+        (Some(_), _) => format!("{cost}\nWRONG, see below"),
         (None, Some(text)) => format!("{cost}\n{text}"),
         (None, None) => cost,
     }

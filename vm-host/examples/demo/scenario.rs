@@ -42,6 +42,8 @@ pub(crate) struct Step {
     pub(crate) title: &'static str,
     action: Action,
     expected: Expected,
+    /// How often it is done; the cell then shows the mean.
+    times: u32,
 }
 
 #[derive(Debug)]
@@ -76,7 +78,7 @@ pub(crate) struct Cell {
 /// All steps, in order.
 pub(crate) fn steps() -> Vec<Step> {
     use Account::{Alice, Bob};
-    let step = |title, action, expected| Step { title, action, expected };
+    let step = |title, action, expected| Step { title, action, expected, times: 1 };
     vec![
         step("deploy v1, 1000000 to alice", Action::Deploy(&["1000000"]), Expected::Success),
         step("alice: transfer 250 to bob", Action::Invoke(Alice, "transfer", &["bob", "250"]), Expected::Success),
@@ -97,27 +99,44 @@ pub(crate) fn steps() -> Vec<Step> {
         step("alice: burn 500", Action::Invoke(Alice, "burn", &["500"]), Expected::Success),
         step("balance of alice", Action::Query("balance_of", &["alice"]), Expected::Returns("999210")),
         step("total supply", Action::Query("total_supply", &[]), Expected::Returns("999500")),
+        Step {
+            times: 100,
+            ..step(
+                "alice: transfer 1 to bob, mean of 100",
+                Action::Invoke(Alice, "transfer", &["bob", "1"]),
+                Expected::Success,
+            )
+        },
+        Step {
+            times: 1000,
+            ..step("balance of bob, mean of 1000", Action::Query("balance_of", &["bob"]), Expected::Returns("350"))
+        },
     ]
 }
 
 /// Performs a step on one runtime.
 pub(crate) async fn perform(vm: &Vm, column: &Column, step: &Step) -> Cell {
-    let outcome = match step.expected {
-        Expected::Refusal(_) => refused(vm, column, step).await,
-        _ => request(vm, column, &step.action).await,
-    };
-    match outcome {
-        Ok(receipt) => Cell {
-            gas: receipt.gas_used,
-            duration: receipt.duration,
-            problem: step.expected.problem(&receipt),
-            text: receipt.text.filter(|text| !text.is_empty()),
-        },
-        Err(error) => {
-            let problem = Some(format!("{error:#}"));
-            Cell { gas: Gas::new(0), duration: Duration::ZERO, text: None, problem }
+    let mut cell = Cell { gas: Gas::new(0), duration: Duration::ZERO, text: None, problem: None };
+    let (mut gas, mut duration) = (0, Duration::ZERO);
+    for _ in 0..step.times {
+        let outcome = match step.expected {
+            Expected::Refusal(_) => refused(vm, column, step).await,
+            _ => request(vm, column, &step.action).await,
+        };
+        match outcome {
+            Ok(receipt) => {
+                gas += receipt.gas_used.get();
+                duration += receipt.duration;
+                cell.problem = step.expected.problem(&receipt);
+                cell.text = receipt.text.filter(|text| !text.is_empty());
+            }
+            Err(error) => cell.problem = Some(error.to_string()),
+        }
+        if cell.problem.is_some() {
+            return cell;
         }
     }
+    Cell { gas: Gas::new(gas / u64::from(step.times)), duration: duration / step.times, ..cell }
 }
 
 /// What an account has.
