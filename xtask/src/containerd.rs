@@ -34,18 +34,30 @@ pub(crate) struct Daemon {
     _lock: File,
 }
 
+/// Whether contracts can run in containers now.
+#[derive(Debug)]
+pub(crate) enum Containerd {
+    /// They can.
+    Running(Daemon),
+    /// They cannot.
+    Absent {
+        /// Why, and what to do about it.
+        why: String,
+    },
+}
+
 /// Starts a private containerd if this machine can run containers; says why not otherwise.
-pub(crate) fn start(declined: bool) -> Result<Option<Daemon>> {
+pub(crate) fn start(declined: bool) -> Result<Containerd> {
     let why = match setup::containers(declined)? {
         Containers::Ready { containerd, runc } => match Daemon::start(&containerd, &runc) {
-            Ok(daemon) => return Ok(Some(daemon)),
+            Ok(daemon) => return Ok(Containerd::Running(daemon)),
             Err(error) if process::interrupted().is_none() => format!("{error:#}"),
             Err(error) => return Err(error),
         },
         Containers::Absent { why } => why,
     };
     terminal::warn(&format!("carrying on without containers: {why}"));
-    Ok(None)
+    Ok(Containerd::Absent { why })
 }
 
 impl Daemon {

@@ -3,8 +3,9 @@
 use anyhow::Result;
 
 use crate::cargo::cargo;
+use crate::containerd::{self, Containerd};
 use crate::terminal::Step;
-use crate::{containerd, process, workspace};
+use crate::{process, workspace};
 
 /// Options of `cargo xtask demo`.
 #[derive(Debug, clap::Args)]
@@ -16,7 +17,7 @@ pub(crate) struct Args {
 
 /// Builds in release, then runs the demo, which fails when the runtimes disagree.
 pub(crate) fn run(args: &Args) -> Result<()> {
-    let daemon = containerd::start(args.no_containers)?;
+    let containerd = containerd::start(args.no_containers)?;
     let step = Step::new("building vm-host in release (the first time takes some minutes)");
     process::succeed(cargo("build")?.args([
         "--release",
@@ -28,9 +29,9 @@ pub(crate) fn run(args: &Args) -> Result<()> {
     step.done();
     let mut demo = std::process::Command::new(workspace::target().join("release/examples/demo"));
     demo.current_dir(workspace::root());
-    match &daemon {
-        Some(daemon) => demo.arg("--containerd").arg(daemon.address()),
-        None => demo.arg("--no-containers"),
+    match &containerd {
+        Containerd::Running(daemon) => demo.arg("--containerd").arg(daemon.address()),
+        Containerd::Absent { why } => demo.args(["--without-containers", why]),
     };
     process::succeed(&mut demo)
 }

@@ -5,7 +5,8 @@ use std::ffi::OsString;
 use anyhow::Result;
 
 use crate::cargo::cargo;
-use crate::{containerd, process};
+use crate::containerd::{self, Containerd};
+use crate::process;
 
 /// Options of `cargo xtask test`.
 #[derive(Debug, clap::Args)]
@@ -22,16 +23,16 @@ pub(crate) struct Args {
 
 /// Runs the tests.
 pub(crate) fn run(args: &Args) -> Result<()> {
-    let daemon = containerd::start(args.no_containers)?;
+    let containerd = containerd::start(args.no_containers)?;
     let mut test = cargo("test")?;
     test.arg("--no-fail-fast");
     if !names_a_package(&args.rest) {
         test.args(["--workspace", "--features", "vm-host/docker"]);
     }
     test.args(&args.rest);
-    match &daemon {
-        Some(daemon) => test.env("VM_TEST_CONTAINERD", daemon.address()),
-        None => test.env("VM_TEST_NO_CONTAINERS", "1"),
+    match &containerd {
+        Containerd::Running(daemon) => test.env("VM_TEST_CONTAINERD", daemon.address()),
+        Containerd::Absent { .. } => test.env("VM_TEST_NO_CONTAINERS", "1"),
     };
     process::succeed(&mut test)
 }

@@ -20,9 +20,13 @@ use scenario::Account;
 
 #[derive(Debug, Parser)]
 struct Args {
-    /// Socket of the containerd to use; no containers without it
+    /// Socket of the containerd to use; no container column without it
     #[arg(long, value_name = "SOCKET")]
     containerd: Option<PathBuf>,
+
+    /// Why there is no containerd, to be printed
+    #[arg(long, value_name = "REASON", default_value = "no --containerd was given", conflicts_with = "containerd")]
+    without_containers: String,
 
     /// Where the state lies; emptied first
     #[arg(long, value_name = "DIR", default_value = "target/demo")]
@@ -59,7 +63,7 @@ fn run(args: &Args) -> Result<bool> {
         shown
     })?;
     if args.containerd.is_none() {
-        println!("\nno container column: no containerd was given, see above");
+        println!("\nno column for containers: {}", args.without_containers);
     }
     if differences.is_empty() {
         println!("\nall {} runtimes agree", columns.len());
