@@ -27,6 +27,9 @@ use crate::{DockerConfig, DockerError, Refused};
 /// How long containerd may take to answer.
 const PATIENCE: Duration = Duration::from_secs(10);
 
+/// The same where it has to move a whole layer.
+const LAYER_PATIENCE: Duration = Duration::from_secs(120);
+
 /// Label of everything that is made: the folder of the host that made it.
 const OWNER: &str = "vm-docker.owner";
 
@@ -111,10 +114,19 @@ impl Daemon {
         operation: &'static str,
         answer: impl Future<Output = Result<Response<T>, Status>>,
     ) -> Result<T, DockerError> {
-        match timeout(PATIENCE, answer).await {
+        self.ask_for(PATIENCE, operation, answer).await
+    }
+
+    async fn ask_for<T>(
+        &self,
+        limit: Duration,
+        operation: &'static str,
+        answer: impl Future<Output = Result<Response<T>, Status>>,
+    ) -> Result<T, DockerError> {
+        match timeout(limit, answer).await {
             Ok(answer) => self.answer(operation, answer),
             Err(_) => {
-                let error = DockerError::TimedOut { operation, limit: PATIENCE };
+                let error = DockerError::TimedOut { operation, limit };
                 self.note(Some(format!("containerd: {error}")));
                 Err(error)
             }

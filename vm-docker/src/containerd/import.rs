@@ -11,7 +11,7 @@ use containerd_client::{
     types::Descriptor,
 };
 
-use super::{Daemon, OWNER, exists_or, gone_or};
+use super::{Daemon, LAYER_PATIENCE, OWNER, exists_or, gone_or};
 use crate::{
     DockerError, Refused,
     image::{Image, Layer},
@@ -98,7 +98,7 @@ impl Daemon {
             while answers.message().await?.is_some() {}
             Ok(Response::new(()))
         };
-        let written = self.ask("store a layer", written).await;
+        let written = self.ask_for(LAYER_PATIENCE, "store a layer", written).await;
         exists_or(written)
     }
 
@@ -124,7 +124,7 @@ impl Daemon {
             mounts,
             ..ApplyRequest::default()
         };
-        self.ask("unpack a layer", self.client.diff().apply(self.leased(import, request))).await?;
+        self.ask_for(LAYER_PATIENCE, "unpack a layer", self.client.diff().apply(self.leased(import, request))).await?;
 
         let request = CommitSnapshotRequest {
             snapshotter: self.snapshotter.clone(),

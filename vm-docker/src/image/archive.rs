@@ -4,6 +4,7 @@ use std::{collections::BTreeMap, io::Cursor, sync::Arc};
 
 use serde::{Deserialize, de::DeserializeOwned};
 use tar::Archive;
+use vm_container_protocol::SOCKET_VARIABLE;
 use vm_core::CodeError;
 
 use super::{ARCHITECTURE, Image, Layer, Program, digest, executable, layer::UNPACKED_LIMIT};
@@ -164,7 +165,7 @@ struct Execution {
     entrypoint: Option<Vec<String>>,
     cmd: Option<Vec<String>>,
     env: Option<Vec<String>>,
-    working_dir: String,
+    working_dir: Option<String>,
 }
 
 impl Execution {
@@ -175,8 +176,15 @@ impl Execution {
             let message = "the image says nothing to execute; give it an ENTRYPOINT";
             return Err(CodeError::new("no-entrypoint", message));
         }
-        let folder = if self.working_dir.is_empty() { "/".into() } else { self.working_dir };
-        Ok(Program { args, env: self.env.unwrap_or_default(), folder })
+        let folder = self.working_dir.filter(|folder| !folder.is_empty()).unwrap_or_else(|| "/".into());
+        if !folder.starts_with('/') {
+            return Err(bad(format!("its working directory '{folder}' is no absolute path")));
+        }
+        // Where the socket is, the host alone says.
+        let of_socket = |entry: &String| entry.split('=').next() == Some(SOCKET_VARIABLE);
+        let mut env = self.env.unwrap_or_default();
+        env.retain(|entry| !of_socket(entry));
+        Ok(Program { args, env, folder })
     }
 }
 
@@ -214,7 +222,7 @@ mod tests {
                 layer,
                 media_type: "application/vnd.oci.image.layer.v1.tar",
                 platform: json!({ "os": "linux", "architecture": ARCHITECTURE }),
-                execution: json!({ "Entrypoint": ["/bin/contract"], "Cmd": ["serve"], "Env": ["A=1"] }),
+                execution: json!({ "Entrypoint": ["/bin/contract"], "Cmd": ["serve"], "Env": ["A=1", "VM_SOCKET=/x"] }),
             }
         }
     }
@@ -280,6 +288,7 @@ mod tests {
             layout.rule()
         };
         assert_eq!(with(|layout| layout.execution = json!({})), "no-entrypoint");
+        assert_eq!(with(|layout| layout.execution = json!({ "Cmd": ["a"], "WorkingDir": "b" })), "bad-image");
         assert_eq!(with(|layout| layout.diff_id = digest(b"")), "bad-digest");
         assert_eq!(with(|layout| layout.media_type = "application/zstd"), "layer-type");
         assert_eq!(with(|layout| layout.media_type = "application/vnd.oci.image.layer.v1.tar+gzip"), "bad-layer");

@@ -11,7 +11,9 @@ use super::{ARCHITECTURE, Image, Layer, Program};
 const PATH: &str = "contract";
 
 /// Folders that the container's mounts need. With a user namespace the container cannot make them itself.
-const MOUNT_POINTS: &[&str] = &["dev/", "proc/", "run/", "run/vm/", "tmp/"];
+/// `/tmp` is for everybody: runc gives what it mounts there the same mode.
+const MOUNT_POINTS: &[(&str, u32)] =
+    &[("dev/", 0o755), ("proc/", 0o755), ("run/", 0o755), ("run/vm/", 0o755), ("tmp/", 0o1777)];
 
 const MAGIC: &[u8] = b"\x7fELF";
 
@@ -37,20 +39,20 @@ pub(super) fn mount_points() -> io::Result<Layer> {
 /// The same bytes for the same executable, always.
 fn archive(executable: Option<&[u8]>) -> io::Result<Vec<u8>> {
     let mut builder = Builder::new(Vec::new());
-    for folder in MOUNT_POINTS {
-        builder.append_data(&mut header(EntryType::Directory, 0), folder, io::empty())?;
+    for (folder, mode) in MOUNT_POINTS {
+        builder.append_data(&mut header(EntryType::Directory, 0, *mode), folder, io::empty())?;
     }
     if let Some(code) = executable {
-        builder.append_data(&mut header(EntryType::Regular, code.len() as u64), PATH, code)?;
+        builder.append_data(&mut header(EntryType::Regular, code.len() as u64, 0o755), PATH, code)?;
     }
     builder.into_inner()
 }
 
-fn header(kind: EntryType, size: u64) -> Header {
+fn header(kind: EntryType, size: u64, mode: u32) -> Header {
     let mut header = Header::new_ustar();
     header.set_entry_type(kind);
     header.set_size(size);
-    header.set_mode(0o755);
+    header.set_mode(mode);
     header.set_uid(0);
     header.set_gid(0);
     header.set_mtime(0);

@@ -73,35 +73,6 @@ pub(crate) fn spec(config: &DockerConfig, program: &Program, socket_folder: &Pat
         }));
     }
 
-    let mut namespaces = vec!["pid", "ipc", "uts", "mount", "cgroup"];
-    if !config.allow_network {
-        namespaces.push("network");
-    }
-    let mut linux = json!({
-        "cgroupsPath": cgroup,
-        "maskedPaths": MASKED,
-        "readonlyPaths": READ_ONLY,
-        "resources": {
-            "devices": [{ "allow": false, "access": "rwm" }],
-            "memory": { "limit": config.memory, "swap": config.memory },
-            "cpu": {
-                "quota": u64::from(config.cpu_millis) * CPU_PERIOD / 1000,
-                "period": CPU_PERIOD,
-            },
-            "pids": { "limit": config.pids },
-        },
-    });
-    if config.enable_sandbox {
-        linux["seccomp"] = seccomp::filter(config.allow_file_system, config.allow_network);
-        if let Some(first) = config.first_host_user {
-            namespaces.push("user");
-            let mapping = json!([{ "containerID": 0, "hostID": first, "size": MAPPED_USERS }]);
-            linux["uidMappings"] = mapping.clone();
-            linux["gidMappings"] = mapping;
-        }
-    }
-    linux["namespaces"] = namespaces.into_iter().map(|namespace| json!({ "type": namespace })).collect();
-
     json!({
         "ociVersion": "1.0.2",
         "hostname": "contract",
@@ -121,6 +92,34 @@ pub(crate) fn spec(config: &DockerConfig, program: &Program, socket_folder: &Pat
                 { "type": "RLIMIT_NOFILE", "hard": 256, "soft": 256 },
             ],
         },
-        "linux": linux,
+        "linux": linux(config, cgroup),
+    })
+}
+
+/// Name spaces, filter and limits. What is `null` is not asked for.
+fn linux(config: &DockerConfig, cgroup: &str) -> Value {
+    let users = config.first_host_user.filter(|_| config.enable_sandbox);
+    let users = users.map(|first| json!([{ "containerID": 0, "hostID": first, "size": MAPPED_USERS }]));
+    let seccomp = config.enable_sandbox.then(|| seccomp::filter(config.allow_file_system, config.allow_network));
+
+    let mut namespaces = vec!["pid", "ipc", "uts", "mount", "cgroup"];
+    namespaces.extend((!config.allow_network).then_some("network"));
+    namespaces.extend(users.is_some().then_some("user"));
+    let namespaces: Value = namespaces.into_iter().map(|namespace| json!({ "type": namespace })).collect();
+
+    json!({
+        "cgroupsPath": cgroup,
+        "namespaces": namespaces,
+        "uidMappings": users,
+        "gidMappings": users,
+        "seccomp": seccomp,
+        "maskedPaths": MASKED,
+        "readonlyPaths": READ_ONLY,
+        "resources": {
+            "devices": [{ "allow": false, "access": "rwm" }],
+            "memory": { "limit": config.memory, "swap": config.memory },
+            "cpu": { "quota": u64::from(config.cpu_millis) * CPU_PERIOD / 1000, "period": CPU_PERIOD },
+            "pids": { "limit": config.pids },
+        },
     })
 }

@@ -1,0 +1,159 @@
+//! A private containerd.
+
+use std::{
+    fs,
+    io::{BufRead, BufReader, Write},
+    os::unix::{fs::PermissionsExt, net::UnixStream},
+    path::{Path, PathBuf},
+    process::{Child, Command, Stdio},
+    sync::OnceLock,
+    time::{Duration, Instant},
+};
+
+use rustix::process::{Pid, Signal, kill_process};
+
+/// Starts containerd, tells its process number, and ends it when standard input is closed: however the tests end. Then
+/// it removes the folder, unless it was told to keep it.
+const KEEPER: &str = r#"
+containerd --config "$1/config.toml" >>"$1/log" 2>&1 &
+echo $!
+read -r keep
+kill $!
+wait
+[ "$keep" ] || rm -rf --one-file-system "$1"
+"#;
+
+/// A containerd with its own root, state and sockets in a temporary folder.
+pub(crate) struct Daemon {
+    keeper: Child,
+    process: Pid,
+    folder: PathBuf,
+}
+
+impl Daemon {
+    /// A daemon that all tests share which do not break it; `None`, with a printed reason, where there cannot be one.
+    pub(crate) fn shared() -> Option<&'static Self> {
+        static SHARED: OnceLock<Option<Daemon>> = OnceLock::new();
+        SHARED.get_or_init(Self::start).as_ref()
+    }
+
+    /// A daemon for one test.
+    pub(crate) fn start() -> Option<Self> {
+        if let Some(reason) = missing() {
+            println!("skipped: {reason}");
+            return None;
+        }
+        let folder = tempfile::Builder::new().prefix("vmd").tempdir_in("/tmp").unwrap().keep();
+        // The users of containers must be able to pass through.
+        fs::set_permissions(&folder, fs::Permissions::from_mode(0o711)).unwrap();
+        let path = folder.display();
+        let config = format!(
+            r#"
+            version = 2
+            root = "{path}/root"
+            state = "{path}/state"
+            disabled_plugins = ["io.containerd.grpc.v1.cri"]
+            [grpc]
+              address = "{path}/containerd.sock"
+            [ttrpc]
+              address = "{path}/containerd.sock.ttrpc"
+            "#
+        );
+        fs::write(folder.join("config.toml"), config).unwrap();
+        let (keeper, process) = keep(&folder);
+        let daemon = Self { keeper, process, folder };
+        daemon.wait_until_ready();
+        Some(daemon)
+    }
+
+    pub(crate) fn address(&self) -> PathBuf {
+        self.folder.join("containerd.sock")
+    }
+
+    /// A folder for sockets, short enough.
+    pub(crate) fn sockets(&self) -> PathBuf {
+        self.folder.join("s")
+    }
+
+    /// Ends it as a crash would.
+    pub(crate) fn kill(&mut self) {
+        kill_process(self.process, Signal::KILL).unwrap();
+        self.keeper.stdin.take().unwrap().write_all(b"keep\n").unwrap();
+        self.keeper.wait().unwrap();
+    }
+
+    /// Starts it again after [`kill`](Self::kill).
+    pub(crate) fn restart(&mut self) {
+        (self.keeper, self.process) = keep(&self.folder);
+        self.wait_until_ready();
+    }
+
+    /// Has it stop answering, or answer again.
+    pub(crate) fn freeze(&self, frozen: bool) {
+        let signal = if frozen { Signal::STOP } else { Signal::CONT };
+        kill_process(self.process, signal).unwrap();
+    }
+
+    /// What one of containerd's own commands lists in a name space, by name.
+    pub(crate) fn list(&self, namespace: &str, what: &[&str]) -> Vec<String> {
+        let output = Command::new("ctr")
+            .arg("--address")
+            .arg(self.address())
+            .args(["--namespace", namespace])
+            .args(what)
+            .output()
+            .unwrap();
+        assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+        String::from_utf8(output.stdout).unwrap().lines().map(str::to_owned).collect()
+    }
+
+    /// Waits until containerd has no container in a name space; they are removed in the background.
+    pub(crate) fn wait_until_no_container(&self, namespace: &str) {
+        let start = Instant::now();
+        while !self.list(namespace, &["containers", "list", "-q"]).is_empty() {
+            assert!(start.elapsed() < Duration::from_secs(20), "a container stays");
+            std::thread::park_timeout(Duration::from_millis(20));
+        }
+    }
+
+    fn wait_until_ready(&self) {
+        let start = Instant::now();
+        while UnixStream::connect(self.address()).is_err() {
+            let log = || fs::read_to_string(self.folder.join("log")).unwrap_or_default();
+            assert!(start.elapsed() < Duration::from_secs(30), "containerd does not start: {}", log());
+            std::thread::park_timeout(Duration::from_millis(20));
+        }
+    }
+}
+
+impl Drop for Daemon {
+    fn drop(&mut self) {
+        drop(self.keeper.stdin.take());
+        let _ = self.keeper.wait();
+    }
+}
+
+fn keep(folder: &Path) -> (Child, Pid) {
+    let mut keeper = Command::new("sh")
+        .args(["-c", KEEPER, "keeper"])
+        .arg(folder)
+        .stdin(Stdio::piped())
+        .stdout(Stdio::piped())
+        .stderr(Stdio::null())
+        .spawn()
+        .unwrap();
+    let mut line = String::new();
+    BufReader::new(keeper.stdout.take().unwrap()).read_line(&mut line).unwrap();
+    let process = Pid::from_raw(line.trim().parse().unwrap()).unwrap();
+    (keeper, process)
+}
+
+fn missing() -> Option<String> {
+    for program in ["containerd", "ctr", "runc"] {
+        let found = Command::new(program).arg("--version").output();
+        if !found.is_ok_and(|output| output.status.success()) {
+            return Some(format!("{program} is not installed"));
+        }
+    }
+    (!rustix::process::geteuid().is_root()).then(|| "containers need the rights of root".into())
+}

@@ -1,0 +1,85 @@
+//! containerd is absent, dies, or hangs.
+
+use std::{
+    fs,
+    time::{Duration, Instant},
+};
+
+use futures_executor::block_on;
+use vm_core::{HostFault, RuntimeProvider};
+use vm_docker::{DockerConfig, DockerRuntime};
+
+use crate::{
+    daemon::Daemon,
+    world::{World, config},
+};
+
+#[test]
+fn without_containerd_the_start_says_where_it_was_expected() {
+    let folder = tempfile::tempdir().unwrap();
+    let config = DockerConfig {
+        address: folder.path().join("none.sock"),
+        socket_folder: folder.path().join("s"),
+        ..DockerConfig::default()
+    };
+    let fault = block_on(DockerRuntime::new(config).unwrap().start()).unwrap_err();
+    assert!(matches!(fault, HostFault::Unavailable { .. }), "{fault}");
+    let text = fault.to_string();
+    assert!(text.contains("none.sock") && text.contains("check that it runs"), "{text}");
+    assert_eq!(fs::read_dir(folder.path().join("s")).unwrap().count(), 0, "nothing stays behind");
+}
+
+#[test]
+fn a_socket_folder_that_is_too_deep_is_refused() {
+    let folder = tempfile::tempdir().unwrap();
+    let config = DockerConfig { socket_folder: folder.path().join("deep".repeat(20)), ..DockerConfig::default() };
+    let fault = block_on(DockerRuntime::new(config).unwrap().start()).unwrap_err().to_string();
+    assert!(fault.contains("shorter socket_folder"), "{fault}");
+}
+
+#[test]
+fn containerd_is_killed_in_the_middle_of_a_call() {
+    let Some(daemon) = Daemon::start() else { return };
+    let daemon = std::sync::Arc::new(std::sync::Mutex::new(daemon));
+    let world = World::with_probe(config(&daemon.lock().unwrap(), "killed"), Duration::from_secs(5));
+    let killer = daemon.clone();
+    world.deploy_native("killer", move |_| {
+        killer.lock().unwrap().kill();
+        b"gone".to_vec()
+    });
+
+    // The call itself needs no containerd any more.
+    assert_eq!(world.text("forward", "killer"), "gone");
+    assert_eq!(world.text("echo", "running containers serve on"), "running containers serve on");
+
+    // A process that has to be killed is killed without it, and a new one cannot be had.
+    let start = Instant::now();
+    let fault = world.fault("spin", "");
+    assert!(matches!(fault, HostFault::Deadline(_)), "{fault}");
+    let fault = world.fault("echo", "");
+    assert!(matches!(fault, HostFault::Unavailable { .. }), "{fault}");
+    assert!(fault.to_string().contains("cannot be reached"), "{fault}");
+    assert!(start.elapsed() < Duration::from_secs(15), "no hang: {:?}", start.elapsed());
+
+    daemon.lock().unwrap().restart();
+    world.assert_next_call(true);
+    world.stop();
+    let daemon = daemon.lock().unwrap();
+    assert!(daemon.list("killed", &["containers", "list", "-q"]).is_empty());
+}
+
+#[test]
+fn containerd_hangs() {
+    let Some(daemon) = Daemon::start() else { return };
+    let world = World::with_probe(config(&daemon, "frozen"), Duration::from_secs(3));
+    daemon.freeze(true);
+    assert_eq!(world.text("echo", "calls go on"), "calls go on");
+    let fault = world.fault("exit", "");
+    assert!(matches!(fault, HostFault::Process { .. }), "{fault}");
+    let start = Instant::now();
+    let fault = world.fault("echo", "");
+    assert!(matches!(fault, HostFault::Deadline(_)), "{fault}");
+    assert!(start.elapsed() < Duration::from_secs(6), "no hang: {:?}", start.elapsed());
+    daemon.freeze(false);
+    world.assert_next_call(true);
+}

@@ -1,0 +1,121 @@
+//! Contracts that misbehave: a typed fault with its cause, nothing committed, and a new process for the next call.
+
+use std::time::{Duration, Instant};
+
+use vm_core::{ContractName, Gas, HostFault, InvokeRequest, Status, Trap, VmProvider};
+
+use crate::{
+    daemon::Daemon,
+    world::{World, config},
+};
+
+const LIMIT: Duration = Duration::from_secs(30);
+
+fn world(name: &str, limit: Duration) -> Option<World> {
+    Daemon::shared().map(|daemon| World::with_probe(config(daemon, name), limit))
+}
+
+/// The method ends in a fault of the process that says `cause`, and the next call gets a new one.
+fn assert_process_fault(namespace: &str, method: &str, cause: &str) {
+    let Some(world) = world(namespace, LIMIT) else { return };
+    world.call("count", "");
+    let height = world.vm.status().height;
+    let fault = world.fault(method, "");
+    assert!(matches!(fault, HostFault::Process { .. }), "{fault}");
+    assert!(fault.to_string().contains(cause), "{fault}");
+    assert_eq!(world.vm.status().height, height, "nothing was committed");
+    world.assert_next_call(true);
+    assert_eq!(world.call("count", ""), [2]);
+}
+
+#[test]
+fn an_endless_loop_ends_at_the_deadline() {
+    let Some(world) = world("spin", Duration::from_secs(2)) else { return };
+    let start = Instant::now();
+    let fault = world.fault("spin", "");
+    assert!(matches!(fault, HostFault::Deadline(_)), "{fault}");
+    assert!(start.elapsed() < Duration::from_secs(4), "{:?}", start.elapsed());
+    world.assert_next_call(true);
+}
+
+#[test]
+fn a_process_that_exits_in_a_call() {
+    assert_process_fault("exit", "exit", "exited with code 7");
+}
+
+#[test]
+fn a_process_that_hangs_up() {
+    assert_process_fault("hangup", "hang_up", "closed its connection");
+}
+
+#[test]
+fn garbage() {
+    assert_process_fault("garbage", "garbage", "cannot be decoded");
+}
+
+#[test]
+fn a_frame_without_a_message() {
+    assert_process_fault("empty", "empty_frame", "without a known message");
+}
+
+#[test]
+fn a_frame_over_the_limit() {
+    assert_process_fault("oversized", "oversized", "the limit is 16777216");
+}
+
+#[test]
+fn a_second_greeting() {
+    assert_process_fault("greeting", "hello_again", "Hello inside a call");
+}
+
+#[test]
+fn an_unknown_status() {
+    assert_process_fault("status", "bad_status", "Return with status 9");
+}
+
+#[test]
+fn a_process_that_exits_after_its_call_is_replaced_unnoticed() {
+    let Some(world) = world("after", LIMIT) else { return };
+    world.call("exit_after", "");
+    // Whether it has ended yet when the next call begins is chance; a call that meets its end has a fault.
+    let next = loop {
+        match world.try_call("probe", "calls", "") {
+            Ok(receipt) => break receipt,
+            Err(error) => assert!(matches!(error.fault(), Some(HostFault::Process { .. })), "{error}"),
+        }
+    };
+    assert_eq!(&next.output[..], [1]);
+}
+
+#[test]
+fn a_process_that_speaks_without_being_asked_is_replaced() {
+    let Some(world) = world("chatter", LIMIT) else { return };
+    world.call("chatter", "");
+    loop {
+        // It may not have spoken yet when the next call begins; then that call answers it.
+        match world.try_call("probe", "calls", "") {
+            Ok(receipt) if receipt.output[..] == [1] => break,
+            Ok(_) | Err(_) => {}
+        }
+    }
+}
+
+#[test]
+fn a_flood_ends_with_its_gas() {
+    let Some(world) = world("flood", LIMIT) else { return };
+    for method in ["flood", "spend_and_ignore"] {
+        let target: ContractName = "probe".parse().unwrap();
+        let request = InvokeRequest::new(target, method).input("").gas(Gas::new(20_000_000));
+        let receipt = futures_executor::block_on(world.vm.invoke(request)).unwrap();
+        assert_eq!(receipt.status, Status::Trap(Trap::OutOfGas), "{method}");
+        world.assert_next_call(true);
+    }
+}
+
+#[test]
+fn who_does_not_read_the_answers_ends_at_the_deadline() {
+    let Some(world) = world("unread", Duration::from_secs(2)) else { return };
+    let fault = world.fault("flood_unread", "");
+    assert!(matches!(fault, HostFault::Deadline(_)), "{fault}");
+    world.assert_next_call(true);
+}

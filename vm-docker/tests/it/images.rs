@@ -1,0 +1,133 @@
+//! Image archives, interfaces, and programs that do not become contracts.
+
+use std::time::Duration;
+
+use serde_json::json;
+use sha2::{Digest, Sha256};
+use vm_core::{Code, HostFault, InvokeRequest, RuntimeKind, VmProvider};
+
+use crate::{
+    daemon::Daemon,
+    world::{World, config, probe},
+};
+
+const LIMIT: Duration = Duration::from_secs(30);
+
+const INTERFACE: &str = "init()\nview echo(text: u8) -> u8\n";
+
+fn digest(bytes: &[u8]) -> String {
+    format!("sha256:{}", hex::encode(Sha256::digest(bytes)))
+}
+
+fn tar(files: &[(&str, &[u8])]) -> Vec<u8> {
+    let mut archive = tar::Builder::new(Vec::new());
+    for (path, content) in files {
+        let mut header = tar::Header::new_gnu();
+        header.set_size(content.len() as u64);
+        header.set_mode(0o755);
+        archive.append_data(&mut header, path, *content).unwrap();
+    }
+    archive.into_inner().unwrap()
+}
+
+/// An OCI image archive of one program and its variables.
+fn archive(program: &[u8], args: &[&str], env: &[String]) -> Vec<u8> {
+    let layer = tar(&[("opt/program", program)]);
+    let config = json!({
+        "config": { "Entrypoint": args, "Env": env, "User": "root" },
+        "rootfs": { "diff_ids": [digest(&layer)] },
+    })
+    .to_string();
+    let manifest = json!({
+        "config": { "mediaType": "application/vnd.oci.image.config.v1+json", "digest": digest(config.as_bytes()) },
+        "layers": [{ "mediaType": "application/vnd.oci.image.layer.v1.tar", "digest": digest(&layer) }],
+    })
+    .to_string();
+    let index = json!({ "manifests": [{
+        "mediaType": "application/vnd.oci.image.manifest.v1+json", "digest": digest(manifest.as_bytes()),
+    }] })
+    .to_string();
+    let blob = |content: &[u8]| digest(content).replace("sha256:", "blobs/sha256/");
+    tar(&[
+        ("oci-layout", br#"{"imageLayoutVersion":"1.0.0"}"#),
+        ("index.json", index.as_bytes()),
+        (&blob(config.as_bytes()), config.as_bytes()),
+        (&blob(manifest.as_bytes()), manifest.as_bytes()),
+        (&blob(&layer), &layer),
+    ])
+}
+
+#[test]
+fn an_image_archive_runs_with_its_variables_and_interface_but_not_as_root() {
+    let Some(daemon) = Daemon::shared() else { return };
+    let world = World::start(config(daemon, "archive"), LIMIT);
+    let code = archive(&probe(), &["/opt/program"], &[format!("PROBE_INTERFACE={INTERFACE}")]);
+    world.deploy("probe", Code::new(RuntimeKind::Docker, code)).unwrap();
+    let target: vm_core::ContractName = "probe".parse().unwrap();
+    let call = |method: &str, args: &[&str]| {
+        let request = InvokeRequest::new(target.clone(), method).args(args.iter().copied());
+        futures_executor::block_on(world.vm.invoke(request))
+    };
+    assert_eq!(call("echo", &["7"]).unwrap().text.as_deref(), Some("7"));
+    assert!(call("echo", &["700"]).unwrap_err().refusal().is_some());
+    assert!(call("ecko", &[]).unwrap_err().to_string().contains("echo"));
+}
+
+#[test]
+fn the_image_s_user_is_ignored() {
+    let Some(daemon) = Daemon::shared() else { return };
+    let world = World::start(config(daemon, "user"), LIMIT);
+    world.deploy("probe", Code::new(RuntimeKind::Docker, archive(&probe(), &["/opt/program"], &[]))).unwrap();
+    assert!(world.text("who", "").contains("Uid:\t65532\t65532"));
+}
+
+#[test]
+fn an_interface_deployed_with_the_code_counts() {
+    let Some(daemon) = Daemon::shared() else { return };
+    let world = World::start(config(daemon, "abi"), LIMIT);
+    let code = Code::new(RuntimeKind::Docker, probe()).with_abi(INTERFACE);
+    world.deploy("probe", code).unwrap();
+    let target: vm_core::ContractName = "probe".parse().unwrap();
+    let request = InvokeRequest::new(target, "echo").args(["9"]);
+    assert_eq!(futures_executor::block_on(world.vm.invoke(request)).unwrap().text.as_deref(), Some("9"));
+}
+
+#[test]
+fn what_cannot_be_a_contract_is_refused_before_a_container_starts() {
+    let Some(daemon) = Daemon::shared() else { return };
+    let world = World::start(config(daemon, "verify"), LIMIT);
+    let refused = |code: Code, rule: &str| {
+        let error = world.deploy("probe", code).unwrap_err().to_string();
+        assert!(error.contains(rule), "{rule}: {error}");
+    };
+    let docker = |bytes: &[u8]| Code::new(RuntimeKind::Docker, bytes);
+    refused(docker(b"#!/bin/sh"), "unknown-format");
+    refused(docker(&probe()[..63]), "bad-executable");
+    refused(docker(&std::fs::read("/bin/sh").unwrap()), "not-static");
+    refused(docker(&tar(&[("manifest.json", b"[]")])), "oci-archive");
+    refused(docker(&probe()).with_option("migrate", "x"), "unknown-option");
+    refused(docker(&probe()).with_abi("not a method"), "bad-interface");
+    assert!(daemon.list("verify", &["containers", "list", "-q"]).is_empty());
+}
+
+#[test]
+fn a_program_that_is_no_contract_is_a_fault_with_its_exit_code() {
+    let Some(daemon) = Daemon::shared() else { return };
+    let world = World::start(config(daemon, "nocontract"), LIMIT);
+    let code = archive(&probe(), &["/opt/program", "exit"], &[]);
+    let error = world.deploy("probe", Code::new(RuntimeKind::Docker, code)).unwrap_err();
+    assert!(matches!(error.fault(), Some(HostFault::Process { .. })), "{error}");
+    assert!(error.to_string().contains("code 5"), "{error}");
+    daemon.wait_until_no_container("nocontract");
+}
+
+#[test]
+fn a_program_that_never_connects_is_given_up() {
+    let Some(daemon) = Daemon::shared() else { return };
+    let limits = vm_docker::DockerConfig { start_timeout: Duration::from_secs(2), ..config(daemon, "silent") };
+    let world = World::start(limits, LIMIT);
+    // With an argument the probe waits for ever.
+    let code = archive(&probe(), &["/opt/program", "wait"], &[]);
+    let error = world.deploy("probe", Code::new(RuntimeKind::Docker, code)).unwrap_err();
+    assert!(error.to_string().contains("within 2 s"), "{error}");
+}

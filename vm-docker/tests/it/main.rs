@@ -1,0 +1,21 @@
+//! Contracts in real containers. The tests start a containerd of their own; where containerd, runc or the rights of root
+//! are missing they are skipped, and say so.
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    reason = "tests fail by panicking"
+)]
+#![allow(clippy::disallowed_methods, reason = "tests bound how long they wait")]
+
+mod calls;
+mod confinement;
+mod daemon;
+mod daemon_faults;
+mod documentation;
+mod faults;
+mod images;
+mod leftovers;
+mod token;
+mod world;

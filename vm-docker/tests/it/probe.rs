@@ -1,0 +1,303 @@
+//! The contract that the tests run: the container protocol written out by hand, with the standard library alone. `world.rs`
+//! compiles it with rustc when the tests start.
+
+use std::{
+    env, fs,
+    io::{self, Read, Write},
+    net::{TcpStream, UdpSocket},
+    os::unix::net::{UnixListener, UnixStream},
+    process::{self, Command},
+    sync::atomic::{AtomicU8, Ordering},
+    thread,
+};
+
+/// What `ContractFrame` and `HostFrame` call their messages.
+mod number {
+    pub const HELLO: u64 = 1;
+    pub const RETURN: u64 = 2;
+    pub const GET: u64 = 3;
+    pub const PUT: u64 = 4;
+    pub const SCAN: u64 = 6;
+    pub const EMIT: u64 = 7;
+    pub const CALL_CONTRACT: u64 = 8;
+    pub const GAS_LEFT: u64 = 9;
+    pub const CHARGE: u64 = 10;
+    pub const LOG: u64 = 11;
+    pub const ADDRESS_OF: u64 = 12;
+    pub const HOST_CALL: u64 = 1;
+    pub const HOST_STOP: u64 = 2;
+}
+
+const SUCCESS: u64 = 1;
+const REVERT: u64 = 2;
+const TRAP: u64 = 3;
+
+/// Calls that this process has taken.
+static CALLS: AtomicU8 = AtomicU8::new(0);
+
+fn main() -> io::Result<()> {
+    match env::args().nth(1).as_deref() {
+        None => {}
+        Some("exit") => process::exit(5),
+        Some(_) => loop {
+            thread::park();
+        },
+    }
+    let path = env::var("VM_SOCKET").expect("VM_SOCKET is set");
+    let mut host = Host { stream: UnixStream::connect(path)?, stopped: false };
+    let interface = env::var("PROBE_INTERFACE").unwrap_or_default();
+    host.send(number::HELLO, &[varint(1, 1), bytes(2, interface.as_bytes()), bytes(3, b"probe 1.0")].concat())?;
+    loop {
+        let (kind, call) = host.receive()?;
+        if kind != number::HOST_CALL {
+            continue;
+        }
+        host.stopped = false;
+        CALLS.fetch_add(1, Ordering::Relaxed);
+        let method = String::from_utf8(field(&call, 2)).expect("a method is UTF-8");
+        let (status, output) = run(&mut host, &method, field(&call, 3), &call)?;
+        host.send(number::RETURN, &[varint(1, status), bytes(2, &output)].concat())?;
+        if method == "exit_after" {
+            process::exit(3);
+        }
+        if method == "chatter" {
+            host.send(number::GAS_LEFT, &[])?;
+        }
+    }
+}
+
+fn run(host: &mut Host, method: &str, input: Vec<u8>, call: &[u8]) -> io::Result<(u64, Vec<u8>)> {
+    let output = match method {
+        "init" | "exit_after" | "chatter" => Vec::new(),
+        "upgrade" => [field(call, 4), b">".to_vec(), field(call, 5)].concat(),
+        "echo" => input,
+        "revert" => return Ok((REVERT, input)),
+        "trap" => return Ok((TRAP, b"index out of bounds".to_vec())),
+        "calls" => vec![CALLS.load(Ordering::Relaxed)],
+        "environment" => field(call, 6),
+        "count" => {
+            let count = host.get(b"n")?.and_then(|value| value.first().copied()).unwrap_or(0) + 1;
+            host.put(b"n", &[count])?;
+            host.send(number::EMIT, &[bytes(1, b"Counted"), bytes(2, &[count])].concat())?;
+            vec![count]
+        }
+        "put_then_revert" => {
+            host.put(b"n", &input)?;
+            return Ok((REVERT, b"changed my mind".to_vec()));
+        }
+        // Reads state twice, and calls another contract in the middle.
+        "around" => {
+            let before = host.get(b"n")?.unwrap_or_default();
+            let called = host.call(&input, "poke", &before)?;
+            let after = host.get(b"n")?.unwrap_or_default();
+            [before, called, after].concat()
+        }
+        "forward" => host.call(&input, "echo", b"hello")?,
+        "again" => host.call(&input, "count", b"")?,
+        "scan" => {
+            for key in [b"b", b"a", b"c"] {
+                host.put(key, b"x")?;
+            }
+            let range = [bytes(1, b"a"), bytes(2, b"c"), varint(3, 10)].concat();
+            host.ask(number::SCAN, &range)?
+        }
+        "gas" => host.ask(number::GAS_LEFT, &[])?,
+        "charge" => {
+            host.send(number::CHARGE, &varint(1, u64::MAX))?;
+            host.ask(number::GAS_LEFT, &[])?
+        }
+        "address" => host.ask(number::ADDRESS_OF, &bytes(1, &input))?,
+        "long_topic" => {
+            host.send(number::EMIT, &bytes(1, &[b'x'; 256]))?;
+            Vec::new()
+        }
+        "spin" => loop {
+            std::hint::spin_loop();
+        },
+        "spend" => loop {
+            host.get(b"n")?;
+            if host.stopped {
+                return Ok((SUCCESS, b"ignored".to_vec()));
+            }
+        },
+        "spend_and_ignore" => loop {
+            host.get(b"n")?;
+        },
+        "exit" => process::exit(7),
+        "hang_up" => {
+            host.stream.shutdown(std::net::Shutdown::Both)?;
+            loop {
+                thread::park();
+            }
+        }
+        "garbage" => {
+            host.stream.write_all(&[3, 0, 0, 0, 0xff, 0xff, 0xff])?;
+            Vec::new()
+        }
+        "empty_frame" => {
+            host.stream.write_all(&[0, 0, 0, 0])?;
+            Vec::new()
+        }
+        "oversized" => {
+            host.stream.write_all(&(17_u32 << 20).to_le_bytes())?;
+            Vec::new()
+        }
+        "hello_again" => {
+            host.send(number::HELLO, &varint(1, 1))?;
+            Vec::new()
+        }
+        "bad_status" => return Ok((9, Vec::new())),
+        "flood" => loop {
+            host.send(number::LOG, &bytes(2, b"flood"))?;
+        },
+        "flood_unread" => {
+            host.put(b"big", &vec![1; 1 << 20])?;
+            loop {
+                host.send(number::GET, &bytes(1, b"big"))?;
+            }
+        }
+        "hog" => {
+            let mut memory = Vec::new();
+            loop {
+                memory.push(vec![1_u8; 1 << 20]);
+            }
+        }
+        "threads" => {
+            let mut threads = 0_u64;
+            while thread::Builder::new().spawn(thread::park).is_ok() {
+                threads += 1;
+            }
+            threads.to_string().into_bytes()
+        }
+        "forks" => {
+            let mut children = Vec::new();
+            while let Ok(child) = Command::new("/contract").arg("child").spawn() {
+                children.push(child);
+            }
+            let count = children.len();
+            for child in &mut children {
+                child.kill()?;
+                child.wait()?;
+            }
+            count.to_string().into_bytes()
+        }
+        "files" => ["/file", "/tmp/file", "/run/vm/file", "/dev/file", "/proc/self/oom_score_adj", "/proc/sys/kernel/hostname"]
+            .map(|path| format!("{path}={}", number_of(fs::write(path, "1"))))
+            .join(" ")
+            .into_bytes(),
+        "network" => format!(
+            "tcp={} udp={} unix={}",
+            number_of(TcpStream::connect("127.0.0.1:1")),
+            number_of(UdpSocket::bind("127.0.0.1:0")),
+            number_of(UnixListener::bind("/run/vm/second.sock")),
+        )
+        .into_bytes(),
+        "who" => fs::read_to_string("/proc/self/status")?.into_bytes(),
+        "reconnect" => number_of(UnixStream::connect("/run/vm/contract.sock")).to_string().into_bytes(),
+        other => return Ok((REVERT, format!("no method '{other}'").into_bytes())),
+    };
+    Ok((SUCCESS, output))
+}
+
+/// The number of an operation's error; 0 if it succeeded.
+fn number_of<T>(result: io::Result<T>) -> i32 {
+    result.err().map_or(0, |error| error.raw_os_error().unwrap_or(-1))
+}
+
+struct Host {
+    stream: UnixStream,
+    stopped: bool,
+}
+
+impl Host {
+    fn send(&mut self, kind: u64, message: &[u8]) -> io::Result<()> {
+        let frame = bytes(kind, message);
+        let length = u32::try_from(frame.len()).expect("a frame is short");
+        self.stream.write_all(&[&length.to_le_bytes()[..], &frame].concat())
+    }
+
+    /// The next frame's kind and message.
+    fn receive(&mut self) -> io::Result<(u64, Vec<u8>)> {
+        let mut length = [0; 4];
+        self.stream.read_exact(&mut length)?;
+        let mut frame = vec![0; u32::from_le_bytes(length) as usize];
+        self.stream.read_exact(&mut frame)?;
+        let kind = u64::from(frame[0] >> 3);
+        Ok((kind, field(&frame, kind)))
+    }
+
+    fn ask(&mut self, kind: u64, message: &[u8]) -> io::Result<Vec<u8>> {
+        self.send(kind, message)?;
+        let (kind, answer) = self.receive()?;
+        self.stopped |= kind == number::HOST_STOP;
+        Ok(answer)
+    }
+
+    fn get(&mut self, key: &[u8]) -> io::Result<Option<Vec<u8>>> {
+        let answer = self.ask(number::GET, &bytes(1, key))?;
+        Ok((!answer.is_empty()).then(|| field(&answer, 1)))
+    }
+
+    fn put(&mut self, key: &[u8], value: &[u8]) -> io::Result<()> {
+        self.send(number::PUT, &[bytes(1, key), bytes(2, value)].concat())
+    }
+
+    /// The output of another contract, or its status in angle brackets.
+    fn call(&mut self, name: &[u8], method: &str, input: &[u8]) -> io::Result<Vec<u8>> {
+        let request = [bytes(1, name), bytes(3, method.as_bytes()), bytes(4, input)].concat();
+        let answer = self.ask(number::CALL_CONTRACT, &request)?;
+        let status = answer.get(1).copied().unwrap_or(0);
+        let output = field(&answer, 2);
+        Ok(if u64::from(status) == SUCCESS { output } else { [b"<".to_vec(), vec![b'0' + status], output].concat() })
+    }
+}
+
+/// A field of type bytes, string or message.
+fn bytes(number: u64, content: &[u8]) -> Vec<u8> {
+    [plain(number << 3 | 2), plain(content.len() as u64), content.to_vec()].concat()
+}
+
+/// A field of a number type.
+fn varint(number: u64, value: u64) -> Vec<u8> {
+    [plain(number << 3), plain(value)].concat()
+}
+
+fn plain(mut value: u64) -> Vec<u8> {
+    let mut bytes = Vec::new();
+    while value >= 0x80 {
+        bytes.push(value as u8 | 0x80);
+        value >>= 7;
+    }
+    bytes.push(value as u8);
+    bytes
+}
+
+/// The content of a field of type bytes; empty if it is not there.
+fn field(message: &[u8], wanted: u64) -> Vec<u8> {
+    let mut at = 0;
+    while at < message.len() {
+        let key = take(message, &mut at);
+        let value = take(message, &mut at);
+        if key & 7 == 2 {
+            let end = at + value as usize;
+            if key >> 3 == wanted {
+                return message[at..end].to_vec();
+            }
+            at = end;
+        }
+    }
+    Vec::new()
+}
+
+fn take(message: &[u8], at: &mut usize) -> u64 {
+    let mut value = 0;
+    for shift in (0..).step_by(7) {
+        let byte = message[*at];
+        *at += 1;
+        value |= u64::from(byte & 0x7f) << shift;
+        if byte < 0x80 {
+            break;
+        }
+    }
+    value
+}
