@@ -4,7 +4,7 @@ use crate::gas::Meter;
 use crate::transaction::Transaction;
 use crate::{
     CallRequest, ContractName, Env, Event, Gas, GasSchedule, Host, HostFault, Interrupt, Journal, KeyRange, LogLevel,
-    Outcome, Overlay, StateError, StateKey, Stop, TransactionHost, Trap,
+    Outcome, Overlay, StateError, StateKey, Status, Stop, TransactionHost, Trap,
 };
 
 /// What one running contract sees of its transaction.
@@ -194,8 +194,11 @@ impl Frame<'_, '_> {
                 return Err(Trap::StaticViolation.into());
             }
         }
-        if size > self.transaction.core.limits.input_size {
-            return Err(Trap::BadHostCall.into());
+        let limit = self.transaction.core.limits.input_size;
+        if size > limit {
+            // Refused and no trap: the EVM calls for inner accounts too, whose failure must not be the whole frame's.
+            let reason = format!("the call's method and input have {size} bytes, above the limit of {limit}");
+            return Ok(Outcome { status: Status::Revert, output: reason.into(), gas_used: Gas::ZERO });
         }
         let most = self.meter.left().all_but_one_64th();
         let gas = request.gas.map_or(most, |gas| gas.min(most));

@@ -63,7 +63,6 @@ impl PrecompileProvider<Ctx> for Precompiles {
 pub(super) fn new(config: &EvmConfig, cache: Arc<CodeCache>) -> Revm {
     let spec = config.fork().spec();
     let mut ctx = Ctx::new(JournalDb::new(cache), spec);
-    ctx.modify_cfg(|cfg| cfg.memory_limit = config.memory());
     let precompiles = EthPrecompiles::new(spec);
     ctx.journaled_state.warm_precompiles(precompiles.warm_addresses());
     let mut instruction = EthInstructions::new_mainnet_with_spec(spec);

@@ -130,7 +130,7 @@ impl Callee {
     }
 }
 
-/// A limit of the dispatcher that the call broke is the caller's failed call; a host fault is the end.
+/// A trap here is the whole entry's, which the dispatcher ends with it whatever is returned; a host fault is the end.
 fn stopped(stop: Stop) -> Result<Outcome, HostFault> {
     let Return { status, output } = stop.into_return()?;
     Ok(Outcome { status, output, gas_used: Gas::ZERO })

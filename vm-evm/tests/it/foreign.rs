@@ -338,3 +338,18 @@ fn an_upgrade_without_migration_undoes_calls_of_its_constructor_too() {
     machine.upgrade("bridge", "3", code(6).with_option("migrate", "constructor"), &[]).unwrap();
     assert_eq!(machine.key("f", b'k'), Some(6));
 }
+
+#[test]
+fn a_limit_of_the_dispatcher_is_a_failed_call_and_no_host_fault() {
+    let limits = vm_core::Limits { input_size: 100, ..vm_core::Limits::default() };
+    let machine = Machine::with(vm_evm::EvmConfig::default(), limits);
+    machine.deploy("f", vm_core::Code::new(vm_core::RuntimeKind::Native, "script"), &[]).unwrap();
+    // CALL(gas, f, 0, 0, 200, 0, 0); MSTORE8(0, success); RETURNDATACOPY(1, 68, RETURNDATASIZE - 68); RETURN all of it.
+    let to = hex::encode(at("f").as_bytes());
+    let code = format!("6000600060c860006000 73{to} 5af1 600053 60443d036044 60013e 60433d03 6000f3");
+    machine.deploy("caller", crate::machine::assembled(&code.replace(' ', "")), &[]).unwrap();
+    let receipt = machine.raw(at("caller"), vec![]);
+    assert_eq!((receipt.status, receipt.output[0]), (Status::Success, 0));
+    let reason = String::from_utf8_lossy(&receipt.output[1..]).into_owned();
+    assert!(reason.starts_with("the call's method and input have 200 bytes, above the limit of 100"), "{reason}");
+}
