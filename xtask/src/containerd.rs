@@ -17,7 +17,7 @@ use rustix::process::Signal;
 
 use self::layout::Layout;
 use crate::process;
-use crate::setup::{self, Containers};
+use crate::setup::Containers;
 use crate::terminal::{self, Step};
 
 /// How long containerd may take to accept connections.
@@ -47,8 +47,8 @@ pub(crate) enum Containerd {
 }
 
 /// Starts a private containerd if this machine can run containers; says why not otherwise.
-pub(crate) fn start(declined: bool) -> Result<Containerd> {
-    let why = match setup::containers(declined)? {
+pub(crate) fn start(containers: Containers) -> Result<Containerd> {
+    let why = match containers {
         Containers::Ready { containerd, runc } => match Daemon::start(&containerd, &runc) {
             Ok(daemon) => return Ok(Containerd::Running(daemon)),
             Err(error) if process::interrupted().is_none() => format!("{error:#}"),
@@ -147,6 +147,7 @@ fn dies_with_us(containerd: &Path) -> Command {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::setup;
 
     #[test]
     fn a_private_daemon_answers_and_leaves_nothing() {

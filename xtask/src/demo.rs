@@ -1,11 +1,13 @@
 //! `cargo xtask demo`: the token on all four runtimes, compared.
 
+use std::process::Command;
+
 use anyhow::Result;
 
 use crate::cargo::cargo;
 use crate::containerd::{self, Containerd};
 use crate::terminal::Step;
-use crate::{process, workspace};
+use crate::{process, setup, workspace};
 
 /// Options of `cargo xtask demo`.
 #[derive(Debug, clap::Args)]
@@ -15,9 +17,9 @@ pub(crate) struct Args {
     no_containers: bool,
 }
 
-/// Builds in release, then runs the demo, which fails when the runtimes disagree.
+/// Builds in release, then runs the demo.
 pub(crate) fn run(args: &Args) -> Result<()> {
-    let containerd = containerd::start(args.no_containers)?;
+    let containers = setup::containers(args.no_containers)?;
     let step = Step::new("building vm-host in release (the first time takes some minutes)");
     process::succeed(cargo("build")?.args([
         "--release",
@@ -27,11 +29,19 @@ pub(crate) fn run(args: &Args) -> Result<()> {
         "--example=demo",
     ]))?;
     step.done();
-    let mut demo = std::process::Command::new(workspace::target().join("release/examples/demo"));
-    demo.current_dir(workspace::root());
-    match &containerd {
+    compare("release", &containerd::start(containers)?)
+}
+
+/// Runs the built demo, which fails when the runtimes disagree.
+pub(crate) fn compare(profile: &str, containerd: &Containerd) -> Result<()> {
+    let step = Step::new("one token on every runtime");
+    let mut demo = Command::new(workspace::target().join(profile).join("examples/demo"));
+    demo.current_dir(workspace::root()).arg("--data-dir").arg(workspace::target().join("demo"));
+    match containerd {
         Containerd::Running(daemon) => demo.arg("--containerd").arg(daemon.address()),
         Containerd::Absent { why } => demo.args(["--without-containers", why]),
     };
-    process::succeed(&mut demo)
+    process::succeed(&mut demo)?;
+    step.done();
+    Ok(())
 }

@@ -1,4 +1,4 @@
-//! `cargo xtask test`: all tests, on all default features plus docker.
+//! `cargo xtask test`: all tests, on all default features plus docker, and the demo as the last of them.
 
 use std::ffi::OsString;
 
@@ -6,7 +6,7 @@ use anyhow::Result;
 
 use crate::cargo::cargo;
 use crate::containerd::{self, Containerd};
-use crate::process;
+use crate::{demo, process, setup};
 
 /// Options of `cargo xtask test`.
 #[derive(Debug, clap::Args)]
@@ -23,7 +23,7 @@ pub(crate) struct Args {
 
 /// Runs the tests.
 pub(crate) fn run(args: &Args) -> Result<()> {
-    let containerd = containerd::start(args.no_containers)?;
+    let containerd = containerd::start(setup::containers(args.no_containers)?)?;
     let mut test = cargo("test")?;
     test.arg("--no-fail-fast");
     if !names_a_package(&args.rest) {
@@ -34,7 +34,9 @@ pub(crate) fn run(args: &Args) -> Result<()> {
         Containerd::Running(daemon) => test.env("VM_TEST_CONTAINERD", daemon.address()),
         Containerd::Absent { .. } => test.env("VM_TEST_NO_CONTAINERS", "1"),
     };
-    process::succeed(&mut test)
+    process::succeed(&mut test)?;
+    // `cargo test` builds the examples too. With arguments of their own, people want just what they ask for.
+    if args.rest.is_empty() { demo::compare("debug", &containerd) } else { Ok(()) }
 }
 
 fn names_a_package(args: &[OsString]) -> bool {
