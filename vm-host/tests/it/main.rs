@@ -9,5 +9,6 @@
 
 mod cli;
 mod config;
+mod conformance;
 mod host;
 mod store;

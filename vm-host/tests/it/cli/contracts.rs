@@ -14,28 +14,21 @@ pub(super) struct Token {
     pub(super) schema_version: &'static str,
     /// What a transfer of more than there is tells: `have` and `need` stand for the numbers.
     pub(super) insufficient: &'static str,
+    /// A configuration, where the default one does not do.
+    pub(super) config: Option<String>,
 }
 
 impl Token {
     /// The token on every runtime that needs nothing outside this process.
     pub(super) fn all() -> [Self; 3] {
         let file = |name: &str| artifact(name).display().to_string();
-        let rust = |runtime, v1, v2| Self {
-            runtime,
-            v1,
-            v2,
-            balance_of: "balance_of",
-            total_supply: "total_supply",
-            schema_version: "schema_version",
-            insufficient: "insufficient balance: have {have}, need {need}",
-        };
         let solidity = |version: &str, rest: &str| {
             let (code, abi) = (format!("{version}.bin"), format!("{version}.abi.json"));
             format!("{} --abi {}{rest}", file(&code), file(&abi))
         };
         [
-            rust("native", "token".to_owned(), "token-v2".to_owned()),
-            rust("wasm", file("token-v1.wasm"), file("token-v2.wasm")),
+            Self::rust("native", "token".to_owned(), "token-v2".to_owned()),
+            Self::rust("wasm", file("token-v1.wasm"), file("token-v2.wasm")),
             Self {
                 runtime: "evm",
                 v1: solidity("token-v1", ""),
@@ -43,9 +36,39 @@ impl Token {
                 balance_of: "balanceOf",
                 total_supply: "totalSupply",
                 schema_version: "schemaVersion",
-                insufficient: "InsufficientBalance",
+                insufficient: "InsufficientBalance(have: {have}, need: {need})",
+                config: None,
             },
         ]
+    }
+
+    /// The token in a container, where there is a containerd for tests.
+    pub(super) fn docker() -> Option<Self> {
+        let Some(address) = std::env::var("VM_TEST_CONTAINERD").ok().filter(|_| cfg!(feature = "docker")) else {
+            eprintln!(
+                "skipped: containers need the feature docker, and VM_TEST_CONTAINERD with the path of a containerd's socket"
+            );
+            return None;
+        };
+        let file = |name: &str| artifact(name).display().to_string();
+        let namespace = format!("vm-host-test-{}", std::process::id());
+        let config = format!(
+            "[[vm.providers]]\ntype = \"docker\"\naddress = \"{address}\"\nnamespace = \"{namespace}\"\n[vm.limits]\nmemory = \"64MB\"\n"
+        );
+        Some(Self { config: Some(config), ..Self::rust("docker", file("token-v1.elf"), file("token-v2.elf")) })
+    }
+
+    fn rust(runtime: &'static str, v1: String, v2: String) -> Self {
+        Self {
+            runtime,
+            v1,
+            v2,
+            balance_of: "balance_of",
+            total_supply: "total_supply",
+            schema_version: "schema_version",
+            insufficient: "insufficient balance: have {have}, need {need}",
+            config: None,
+        }
     }
 
     /// The reason that a transfer fails with.

@@ -5,61 +5,70 @@ use super::contracts::Token;
 
 #[test]
 fn a_token_lives_on_every_runtime() {
-    for token in Token::all() {
-        let desk = Desk::new();
-        let balance = |account: &str| desk.ok(&format!("query token {} {account}", token.balance_of));
-        let runtime = token.runtime;
+    Token::all().iter().for_each(live);
+}
 
-        // Deployed: the supply is the caller's.
-        let deployed =
-            desk.ok(&format!("deploy token {} --runtime {runtime} --version 1.0.0 --from alice 1000", token.v1));
-        assert!(deployed.starts_with("✓ deployed token 1.0.0\n"), "{runtime}: {deployed}");
-        assert_eq!((balance("alice"), balance("bob")), ("1000\n".into(), "0\n".into()), "{runtime}");
+#[test]
+fn a_token_lives_in_a_container() {
+    Token::docker().iter().for_each(live);
+}
 
-        // A transfer, positional and named.
-        desk.ok("invoke token transfer --from alice bob 300");
-        desk.ok("invoke token transfer --from alice --arg amount=100 --arg to=bob");
-        assert_eq!((balance("alice"), balance("bob")), ("600\n".into(), "400\n".into()), "{runtime}");
-
-        // One that must fail changes nothing and has the contract's exit code.
-        let failed = desk.fails(3, "invoke token transfer --from bob alice 401");
-        assert!(failed.contains(&token.reason(400, 401)), "{runtime}: {failed}");
-        assert_eq!((balance("alice"), balance("bob")), ("600\n".into(), "400\n".into()), "{runtime}");
-
-        // A query keeps nothing of what a method changes.
-        desk.run("query token transfer --from alice bob 1");
-        assert_eq!(balance("bob"), "400\n", "{runtime}");
-
-        // Frozen: refused; unfrozen: accepted. Only the owner may.
-        let denied = desk.fails(4, "freeze token --from bob");
-        assert!(denied.contains("only its owner may"), "{runtime}: {denied}");
-        desk.ok("freeze token --from alice");
-        let refused = desk.fails(4, "invoke token transfer --from alice bob 1");
-        assert!(refused.contains("contract 'token' is frozen and cannot be called"), "{runtime}: {refused}");
-        desk.ok("unfreeze token --from alice");
-
-        // Upgraded: the state is kept and migrated, and there is a new method.
-        let upgraded = desk.ok(&format!("upgrade token {} --version 2.0.0 --from alice", token.v2));
-        assert!(upgraded.starts_with("✓ upgraded token to 2.0.0\n"), "{runtime}: {upgraded}");
-        assert_eq!(desk.ok(&format!("query token {}", token.schema_version)), "2\n", "{runtime}");
-        desk.ok("invoke token burn --from bob 150");
-        assert_eq!((balance("alice"), balance("bob")), ("600\n".into(), "250\n".into()), "{runtime}");
-        assert_eq!(desk.ok(&format!("query token {}", token.total_supply)), "850\n", "{runtime}");
-
-        // What is shown of it.
-        let list = desk.ok("list");
-        assert!(list.lines().count() == 2 && list.contains("2.0.0") && list.contains(runtime), "{runtime}: {list}");
-        let shown = desk.ok("show token");
-        for part in ["active", "1.0.0  by ", "2.0.0  by ", "burn"] {
-            assert!(shown.contains(part), "{runtime}: no {part:?} in\n{shown}");
-        }
-
-        // Revoked, for good.
-        desk.ok("revoke token --from alice");
-        desk.fails(4, &format!("query token {} alice", token.balance_of));
-        let refused = desk.fails(4, "unfreeze token --from alice");
-        assert!(refused.contains("a contract that is revoked cannot become active"), "{runtime}: {refused}");
+fn live(token: &Token) {
+    let desk = Desk::new();
+    if let Some(config) = &token.config {
+        desk.file("vm.toml", config);
     }
+    let balance = |account: &str| desk.ok(&format!("query token {} {account}", token.balance_of));
+    let runtime = token.runtime;
+
+    // Deployed: the supply is the caller's.
+    let deployed = desk.ok(&format!("deploy token {} --runtime {runtime} --version 1.0.0 --from alice 1000", token.v1));
+    assert!(deployed.starts_with("✓ deployed token 1.0.0\n"), "{runtime}: {deployed}");
+    assert_eq!((balance("alice"), balance("bob")), ("1000\n".into(), "0\n".into()), "{runtime}");
+
+    // A transfer, positional and named.
+    desk.ok("invoke token transfer --from alice bob 300");
+    desk.ok("invoke token transfer --from alice --arg amount=100 --arg to=bob");
+    assert_eq!((balance("alice"), balance("bob")), ("600\n".into(), "400\n".into()), "{runtime}");
+
+    // One that must fail changes nothing and has the contract's exit code.
+    let failed = desk.fails(3, "invoke token transfer --from bob alice 401");
+    assert!(failed.contains(&token.reason(400, 401)), "{runtime}: {failed}");
+    assert_eq!((balance("alice"), balance("bob")), ("600\n".into(), "400\n".into()), "{runtime}");
+
+    // A query keeps nothing of what a method changes.
+    desk.run("query token transfer --from alice bob 1");
+    assert_eq!(balance("bob"), "400\n", "{runtime}");
+
+    // Frozen: refused; unfrozen: accepted. Only the owner may.
+    let denied = desk.fails(4, "freeze token --from bob");
+    assert!(denied.contains("only its owner may"), "{runtime}: {denied}");
+    desk.ok("freeze token --from alice");
+    let refused = desk.fails(4, "invoke token transfer --from alice bob 1");
+    assert!(refused.contains("contract 'token' is frozen and cannot be called"), "{runtime}: {refused}");
+    desk.ok("unfreeze token --from alice");
+
+    // Upgraded: the state is kept and migrated, and there is a new method.
+    let upgraded = desk.ok(&format!("upgrade token {} --version 2.0.0 --from alice", token.v2));
+    assert!(upgraded.starts_with("✓ upgraded token to 2.0.0\n"), "{runtime}: {upgraded}");
+    assert_eq!(desk.ok(&format!("query token {}", token.schema_version)), "2\n", "{runtime}");
+    desk.ok("invoke token burn --from bob 150");
+    assert_eq!((balance("alice"), balance("bob")), ("600\n".into(), "250\n".into()), "{runtime}");
+    assert_eq!(desk.ok(&format!("query token {}", token.total_supply)), "850\n", "{runtime}");
+
+    // What is shown of it.
+    let list = desk.ok("list");
+    assert!(list.lines().count() == 2 && list.contains("2.0.0") && list.contains(runtime), "{runtime}: {list}");
+    let shown = desk.ok("show token");
+    for part in ["active", "1.0.0  by ", "2.0.0  by ", "burn"] {
+        assert!(shown.contains(part), "{runtime}: no {part:?} in\n{shown}");
+    }
+
+    // Revoked, for good.
+    desk.ok("revoke token --from alice");
+    desk.fails(4, &format!("query token {} alice", token.balance_of));
+    let refused = desk.fails(4, "unfreeze token --from alice");
+    assert!(refused.contains("a contract that is revoked cannot become active"), "{runtime}: {refused}");
 }
 
 #[test]
