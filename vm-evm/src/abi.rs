@@ -157,6 +157,7 @@ fn same_signature(function: &alloy_json_abi::Function, name: &str) -> bool {
 }
 
 /// The first four bytes of the call data of a signature.
+#[cfg(test)]
 pub(crate) fn selector(signature: &str) -> [u8; 4] {
     method::selector(signature)
 }

@@ -37,6 +37,9 @@ impl Session {
     ) -> Result<Ended, HostFault> {
         let this = evm_address(&host.env().this);
         let caller = evm_address(&host.env().caller);
+        if Self::max_creation_code(self.config.fork()).is_some_and(|most| creation_code.len() > most) {
+            return Ok(self.refused(InstructionResult::CreateInitCodeSizeLimit, gas));
+        }
         self.drain_logs()?;
         let mark = self.revm.ctx.journaled_state.database.journal()?.mark();
         let spec = self.revm.ctx.cfg.spec;

@@ -14,9 +14,9 @@ use vm_core::{Amount, CallRequest, Gas, Host, HostFault, Outcome, Return, Status
 use super::{Session, database::vm_address};
 use crate::{abi, gas};
 
-/// With this signature a Solidity contract names a method of a contract of another runtime, and its input in that
-/// contract's encoding; the result is its output.
-const CALL: &str = "call(string,bytes)";
+/// Selector of `call(string,bytes)`: with it a Solidity contract names a method of a contract of another runtime, and its
+/// input in that contract's encoding; the result is its output.
+const CALL: [u8; 4] = [0x29, 0x3b, 0x48, 0x52];
 
 /// A foreign call that ended.
 pub(super) struct Called {
@@ -105,7 +105,7 @@ impl Callee {
     fn new(inputs: &CallInputs, data: Bytes, value: U256) -> Self {
         let named = data
             .split_first_chunk::<4>()
-            .filter(|(selector, _)| **selector == abi::selector(CALL))
+            .filter(|(selector, _)| **selector == CALL)
             .and_then(|(_, arguments)| abi::decode_call(arguments));
         let wrapped = named.is_some();
         let (method, input) = named.unwrap_or_else(|| (String::new(), data.0));
@@ -179,4 +179,12 @@ fn take_back(host: &mut dyn Host, depth: usize) -> Result<Box<Session>, HostFaul
     session.memories.pop();
     session.depth = depth;
     Ok(session)
+}
+
+#[cfg(test)]
+mod tests {
+    #[test]
+    fn the_selector_is_that_of_the_signature() {
+        assert_eq!(super::CALL, crate::abi::selector("call(string,bytes)"));
+    }
 }

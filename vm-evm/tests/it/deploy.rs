@@ -64,6 +64,9 @@ fn constructors_that_trap_or_return_bad_code() {
         let receipt = failed(machine.deploy("bad", code(creation), &[]));
         assert!(receipt.text.as_deref().unwrap().contains(reason), "{:?}", receipt.text);
     }
+    let request = DeployRequest::new(name("bad"), "1".parse().unwrap(), code("00")).input(vec![0; 49_152]);
+    let result = futures_executor::block_on(vm_core::VmProvider::deploy(&machine.vm, request));
+    assert!(failed(result).text.unwrap().contains("EIP-3860"));
     // Nothing returned is a contract without code, as on Ethereum.
     machine.deploy("empty", code("00"), &[]).unwrap();
     assert_eq!(machine.invoke("empty", "", &[]).status, Status::Success);

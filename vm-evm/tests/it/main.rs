@@ -13,5 +13,6 @@ mod limits;
 mod machine;
 mod native;
 mod script;
+mod token;
 mod trees;
 mod upgrade;
