@@ -2,7 +2,7 @@
 
 use std::io::{BufRead, BufReader};
 use std::path::Path;
-use std::process::{Command, Stdio};
+use std::process::{Child, Command, Stdio};
 
 use bytes::Bytes;
 use proptest::prelude::*;
@@ -146,6 +146,16 @@ fn commit_until_killed(directory: &Path) {
     }
 }
 
+/// A process that commits in `directory` until it is killed.
+fn victim(directory: &Path) -> Child {
+    Command::new(std::env::current_exe().unwrap())
+        .args(["store::what_was_acknowledged_survives_a_kill_at_any_moment", "--exact", "--nocapture"])
+        .env(VICTIM, directory)
+        .stdout(Stdio::piped())
+        .spawn()
+        .unwrap()
+}
+
 #[test]
 fn what_was_acknowledged_survives_a_kill_at_any_moment() {
     if let Some(directory) = std::env::var_os(VICTIM) {
@@ -154,12 +164,7 @@ fn what_was_acknowledged_survives_a_kill_at_any_moment() {
     let folder = tempfile::tempdir().unwrap();
     let mut reached = 0;
     for round in 0..12u32 {
-        let mut victim = Command::new(std::env::current_exe().unwrap())
-            .args(["store::what_was_acknowledged_survives_a_kill_at_any_moment", "--exact", "--nocapture"])
-            .env(VICTIM, folder.path())
-            .stdout(Stdio::piped())
-            .spawn()
-            .unwrap();
+        let mut victim = victim(folder.path());
         // The kill comes after as many acknowledgements as no other round waits for, or before the first (round 0).
         let mut heights = BufReader::new(victim.stdout.take().unwrap())
             .lines()
@@ -183,6 +188,26 @@ fn what_was_acknowledged_survives_a_kill_at_any_moment() {
         reached = height;
     }
     assert!(reached > 500, "the victims made {reached} commits");
+}
+
+#[test]
+fn a_kill_while_the_directory_is_made_leaves_one_that_opens() {
+    for _ in 0..8 {
+        let folder = tempfile::tempdir().unwrap();
+        let mut victim = victim(folder.path());
+        // The making of a directory takes a few milliseconds, so a look at it comes in between somewhere.
+        while victim.try_wait().unwrap().is_none() && !folder.path().join("store.unfinished").exists() {
+            if folder.path().join("store").exists() {
+                break;
+            }
+            std::thread::yield_now();
+        }
+        victim.kill().unwrap();
+        victim.wait().unwrap();
+        let store = FjallBackend::open(folder.path()).unwrap();
+        let height = store.height().unwrap().get();
+        commit(&store, height, &writes([(&b"a"[..], Some(vec![1]))])).unwrap();
+    }
 }
 
 #[test]
@@ -265,6 +290,19 @@ fn a_read_only_directory_is_refused_and_intact() {
     assert!(error.to_string().contains("check its owner and whether its file system is mounted read-only"), "{error}");
     disk.remount("rw");
     assert_eq!(FjallBackend::open(&path).unwrap().height().unwrap(), Height::new(1));
+}
+
+#[test]
+fn nothing_is_made_on_a_full_disk() {
+    let Some(disk) = Tmpfs::mount("1m") else { return };
+    let filler = disk.0.path().join("filler");
+    let full = std::fs::write(&filler, vec![0; 2 << 20]).unwrap_err();
+    assert_eq!(full.kind(), std::io::ErrorKind::StorageFull);
+    let error = FjallBackend::open(disk.0.path().join("data")).unwrap_err();
+    assert!(matches!(error, StoreError::Full { .. }), "{error}");
+    std::fs::remove_file(filler).unwrap();
+    disk.remount("size=64m");
+    assert_eq!(FjallBackend::open(disk.0.path().join("data")).unwrap().height().unwrap(), Height::new(0));
 }
 
 #[test]
