@@ -3,8 +3,8 @@ use bytes::Bytes;
 use crate::gas::Meter;
 use crate::transaction::Transaction;
 use crate::{
-    CallRequest, ContractName, Env, Event, Gas, GasSchedule, Host, HostFault, Interrupt, Journal, KeyRange, LogLevel,
-    Outcome, Overlay, StateError, StateKey, Status, Stop, TransactionHost, Trap,
+    Access, CallRequest, ContractName, Denied, Env, Event, Gas, GasSchedule, Host, HostFault, Interrupt, Journal,
+    KeyRange, LogLevel, Outcome, Overlay, StateError, StateKey, Status, Stop, TransactionHost, Trap,
 };
 
 /// What one running contract sees of its transaction.
@@ -246,6 +246,10 @@ impl TransactionHost for Frame<'_, '_> {
 
     fn schedule(&self) -> &GasSchedule {
         &self.transaction.core.schedule
+    }
+
+    fn authorize(&self, access: &Access<'_>) -> Result<(), Denied> {
+        self.transaction.core.authorizer.authorize(access)
     }
 
     fn id(&self) -> u64 {

@@ -4,7 +4,9 @@ use std::time::{Duration, Instant};
 
 use bytes::Bytes;
 
-use crate::{Address, Amount, Env, Gas, GasSchedule, Journal, Outcome, Overlay, Return, StateError, Target, Trap};
+use crate::{
+    Access, Address, Amount, Denied, Env, Gas, GasSchedule, Journal, Outcome, Overlay, Return, StateError, Target, Trap,
+};
 
 /// All that a running contract can do. The dispatcher implements it; runtimes hand it to their contracts in the form of
 /// their engine.
@@ -69,6 +71,13 @@ pub trait TransactionHost {
 
     /// The prices in force.
     fn schedule(&self) -> &GasSchedule;
+
+    /// Asks the Vm's authorizer. The dispatcher does so for every call that it dispatches; an engine that enters named
+    /// contracts by itself (the EVM) must, too.
+    ///
+    /// # Errors
+    /// When the call is refused.
+    fn authorize(&self, access: &Access<'_>) -> Result<(), Denied>;
 
     /// A number that tells transactions of this process apart, for logs only.
     fn id(&self) -> u64;

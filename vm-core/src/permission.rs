@@ -8,7 +8,7 @@ pub enum Action<'a> {
     Deploy,
     /// Call a method; also asked for calls between contracts, with the calling contract as actor.
     Call {
-        /// The method.
+        /// The method; for a call that one EVM contract makes of another, its selector, such as `0xa9059cbb`.
         method: &'a str,
     },
     /// Replace the code.

@@ -189,7 +189,7 @@ impl Session {
             let (topics, data) = log.data.split();
             journal.emit(Event {
                 address: vm_address(&log.address),
-                contract: database.name(&log.address).cloned(),
+                contract: database.named(&log.address).map(|named| named.name.clone()),
                 topics: topics.iter().map(|t| bytes::Bytes::copy_from_slice(t.as_slice())).collect(),
                 data: data.0,
             });

@@ -47,7 +47,13 @@ pub(super) struct JournalDb {
     marker: Bytecode,
     marker_hash: B256,
     foreign: BTreeSet<Address>,
-    names: BTreeMap<Address, ContractName>,
+    names: BTreeMap<Address, Named>,
+}
+
+/// A named contract that was read.
+pub(super) struct Named {
+    pub(super) name: ContractName,
+    pub(super) owner: Option<vm_core::Address>,
 }
 
 impl JournalDb {
@@ -81,8 +87,8 @@ impl JournalDb {
         *code_hash == self.marker_hash && self.foreign.contains(address)
     }
 
-    /// The contract's name, for addresses that were read.
-    pub(super) fn name(&self, address: &Address) -> Option<&ContractName> {
+    /// The contract, for addresses that were read and have a named one.
+    pub(super) fn named(&self, address: &Address) -> Option<&Named> {
         self.names.get(address)
     }
 
@@ -91,9 +97,10 @@ impl JournalDb {
         self.foreign.remove(address);
     }
 
-    fn named(&mut self, address: Address, name: ContractName, account: &Account) -> Result<bool, DbFault> {
+    fn is_own(&mut self, address: Address, name: ContractName, account: &Account) -> Result<bool, DbFault> {
         let record = ContractRecord::load(self.journal()?, &name)?;
-        self.names.insert(address, name);
+        let owner = record.as_ref().map(|record| record.owner);
+        self.names.insert(address, Named { name, owner });
         // A record that is missing, foreign or inactive is the dispatcher's business.
         Ok(record.is_some_and(|record| {
             record.lifecycle.is_callable() && (account.evm_code.is_some() || record.runtime == RuntimeKind::Evm)
@@ -110,7 +117,7 @@ impl Database for JournalDb {
             return Ok(None);
         }
         let own = match account.contract.clone() {
-            Some(name) => self.named(address, name, &account)?,
+            Some(name) => self.is_own(address, name, &account)?,
             None => true,
         };
         let (code_hash, code) = if !own {

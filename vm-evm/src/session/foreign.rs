@@ -33,10 +33,7 @@ pub(super) fn call(mut session: Box<Session>, host: &mut dyn Host, init: FrameIn
         return Err(HostFault::Internal("a creation is not a foreign call".into()));
     };
     let refuse = |session, result, reason: &str| {
-        let output = abi::error_string(reason).into();
-        let gas = EvmGas::new(inputs.gas_limit);
-        let result = finish(&inputs, InterpreterResult::new(result, output, gas));
-        Ok(Called { session, result, gas_used: Gas::ZERO })
+        Ok(Called { session, result: refused(&inputs, result, reason), gas_used: Gas::ZERO })
     };
     // Foreign code cannot run on the caller's storage.
     let plain = matches!(inputs.scheme, CallScheme::Call | CallScheme::StaticCall);
@@ -153,6 +150,12 @@ fn answer(ended: Outcome, wrapped: bool) -> (InstructionResult, Bytes) {
         false => InstructionResult::Revert,
     };
     (result, output)
+}
+
+/// A call that did not take place; all its gas comes back.
+pub(super) fn refused(inputs: &CallInputs, result: InstructionResult, reason: &str) -> FrameResult {
+    let output = abi::error_string(reason).into();
+    finish(inputs, InterpreterResult::new(result, output, EvmGas::new(inputs.gas_limit)))
 }
 
 fn finish(inputs: &CallInputs, result: InterpreterResult) -> FrameResult {

@@ -3,11 +3,15 @@
 use revm::{
     context_interface::{ContextTr, context::ContextError},
     handler::{EvmTr, FrameInitOrResult, FrameResult, ItemOrResult},
-    interpreter::{FrameInput, interpreter_action::FrameInit},
+    interpreter::{CallScheme, FrameInput, InstructionResult, interpreter_action::FrameInit},
 };
-use vm_core::{Gas, Host, HostFault};
+use vm_core::{Access, Action, Gas, Host, HostFault};
 
-use super::{Ended, Session, database::DbFault, foreign};
+use super::{
+    Ended, Session,
+    database::{DbFault, Named, vm_address},
+    foreign,
+};
 
 /// Runs a frame and all that it calls, until it returns.
 ///
@@ -28,9 +32,12 @@ pub(super) fn run(mut session: Box<Session>, host: &mut dyn Host, first: FrameIn
                     foreign_gas = foreign_gas.saturating_add(called.gas_used);
                     called.result
                 }
-                ItemOrResult::Item(init) => match session.open(init)? {
+                ItemOrResult::Item(init) => match session.denied(host, &init) {
                     Some(result) => result,
-                    None => continue,
+                    None => match session.open(init)? {
+                        Some(result) => result,
+                        None => continue,
+                    },
                 },
             };
             let last = session.close(result)?;
@@ -94,6 +101,20 @@ impl Session {
         }
     }
 
+    /// The refusal of a call of another named EVM contract, which the dispatcher does not see, if the authorizer refuses it.
+    fn denied(&self, host: &mut dyn Host, init: &FrameInit) -> Option<FrameResult> {
+        let FrameInput::Call(call) = &init.frame_input else { return None };
+        let Named { name, owner } = self.revm.ctx.journaled_state.database.named(&call.target_address)?;
+        if !matches!(call.scheme, CallScheme::Call | CallScheme::StaticCall) {
+            return None;
+        }
+        let method = selector(&call.input.as_bytes(&self.revm.ctx));
+        let action = Action::Call { method: &method };
+        let access = Access { actor: vm_address(&call.caller), action, contract: name, owner: *owner };
+        let denied = host.transaction().authorize(&access).err()?;
+        Some(foreign::refused(call, InstructionResult::Revert, &denied.to_string()))
+    }
+
     fn check_deadline(&self) -> Result<(), HostFault> {
         self.interrupt.as_ref().map_or(Ok(()), vm_core::Interrupt::check)
     }
@@ -104,4 +125,9 @@ fn fault(error: ContextError<DbFault>) -> HostFault {
         ContextError::Db(DbFault(fault)) => fault,
         ContextError::Custom(message) => HostFault::Internal(format!("revm: {message}")),
     }
+}
+
+/// `0xa9059cbb`, or nothing for a plain transfer.
+fn selector(data: &[u8]) -> String {
+    data.first_chunk::<4>().map(|selector| format!("0x{}", hex::encode(selector))).unwrap_or_default()
 }

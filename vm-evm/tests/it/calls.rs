@@ -2,7 +2,10 @@
 
 use vm_core::{Address, Amount, ContractName, InvokeRequest, Status, Trap, VmProvider};
 
-use crate::machine::{Machine, address, alice, name};
+use crate::{
+    machine::{Machine, address, alice, name},
+    script::{Evm, Output},
+};
 
 #[test]
 fn transfer_changes_balances_and_emits() {
@@ -126,10 +129,10 @@ fn frozen_and_revoked_contracts_refuse_callers_and_other_evm_contracts() {
     let ledger = name("ledger").address();
     let total = hex::decode("2ddbd13a").unwrap();
     let through = |machine: &Machine| {
-        let script = crate::script::Evm::new().call(ledger, total.clone());
+        let script = Evm::new().call(ledger, total.clone());
         let receipt = machine.raw(name("script").address(), script.into());
         assert_eq!(receipt.status, Status::Success);
-        let mut output = crate::script::Output(&receipt.output);
+        let mut output = Output(&receipt.output);
         let (ok, data) = output.call();
         (ok, String::from_utf8_lossy(data).into_owned())
     };
@@ -153,4 +156,22 @@ fn unknown_contracts_are_addresses_without_code() {
     assert!(error.to_string().contains("there is no contract 'nobody'"), "{error}");
     let receipt = machine.raw(Address::new([9; 20]), vec![1, 2, 3, 4]);
     assert_eq!((receipt.status, receipt.output.len()), (Status::Success, 0));
+}
+
+#[test]
+fn the_authorizer_is_asked_for_calls_inside_the_evm_too() {
+    let machine = Machine::holding(&[("Script", "private"), ("Script", "stranger"), ("Script", "friend")]);
+    let private = name("private").address();
+    let call = |from: &str, script: Evm| machine.raw(name(from).address(), script.into());
+    let direct = || Evm::new().call(private, Evm::new().store(1, 1));
+    let receipt = call("stranger", direct());
+    let (ok, reason) = Output(&receipt.output).call();
+    let reason = String::from_utf8_lossy(reason).into_owned();
+    assert!(!ok && reason.contains("may not call '0x00000000' of contract 'private': not the stranger"), "{reason}");
+    assert_eq!(machine.slot(private, 1), None);
+    // Below another EVM frame: the actor is whoever calls.
+    call("friend", Evm::new().call(name("stranger").address(), direct()));
+    assert_eq!(machine.slot(private, 1), None);
+    assert_eq!(call("friend", direct()).status, Status::Success);
+    assert_eq!(machine.slot(private, 1), Some(1));
 }

@@ -4,9 +4,9 @@ use std::sync::Arc;
 
 use futures_executor::block_on;
 use vm_core::{
-    Account, Address, Amount, Change, ChangeRequest, Code, ContractName, DeployRequest, ErrorKind, Event, Gas,
-    HostFault, InvokeRequest, Journal, Limits, MemoryBackend, Receipt, RuntimeKind, StateBackend, StateKey, Status,
-    UpgradeRequest, Vm, VmError, VmProvider,
+    Access, Account, Action, Address, Amount, Authorizer, Change, ChangeRequest, Code, ContractName, Denied,
+    DeployRequest, ErrorKind, Event, Gas, HostFault, InvokeRequest, Journal, Limits, MemoryBackend, OwnerRules,
+    Receipt, RuntimeKind, StateBackend, StateKey, Status, UpgradeRequest, Vm, VmError, VmProvider,
 };
 use vm_evm::{EvmConfig, EvmRuntime};
 
@@ -59,6 +59,7 @@ impl Machine {
         let height = backend.snapshot().unwrap().height();
         backend.commit(height, height.next(), &journal.finish().writes).unwrap();
         let vm = Vm::builder()
+            .authorizer(Rules)
             .runtime(EvmRuntime::new(config).unwrap())
             .runtime(NativeRuntime)
             .backend(backend)
@@ -182,4 +183,18 @@ pub fn refused(result: Result<Receipt, VmError>) -> String {
 
 pub const fn gas(units: u64) -> Gas {
     Gas::new(units)
+}
+
+/// The default rules, and a contract named `private` that only alice and other contracts than `stranger` may call.
+struct Rules;
+
+impl Authorizer for Rules {
+    fn authorize(&self, access: &Access<'_>) -> Result<(), Denied> {
+        match access.action {
+            Action::Call { .. } if access.contract.as_str() == "private" && access.actor == address("stranger") => {
+                Err(access.denied("not the stranger"))
+            }
+            _ => OwnerRules.authorize(access),
+        }
+    }
 }
