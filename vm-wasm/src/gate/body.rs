@@ -57,7 +57,7 @@ pub(super) fn survey(
                 let why = format!("a br_table has {} targets, {} are allowed", targets.len(), shape.br_table_targets);
                 report.push(Violation::new(Rule::BrTableSize, why).at(offset));
             }
-            Operator::RefFunc { function_index } => report.survey.reference(*function_index, offset),
+            Operator::RefFunc { function_index } => report.survey.reference(*function_index),
             Operator::RefNull { hty } => report.ty(refused_heap_type(*hty), "a null", offset),
             Operator::TypedSelect { ty } => report.ty(refused_type(*ty), "a selection", offset),
             _ => {}

@@ -11,6 +11,8 @@ mod shape;
 mod validity;
 mod violation;
 
+use std::collections::BTreeSet;
+
 use wasmparser::FuncType;
 
 pub use self::{
@@ -28,6 +30,8 @@ pub(crate) struct Checked<'a> {
     /// The type of every function, imports first.
     pub(crate) functions: Vec<u32>,
     pub(crate) imports: Vec<&'static Import>,
+    /// The imports that are used as values.
+    pub(crate) referenced: BTreeSet<u32>,
     pub(crate) globals: u32,
     /// The function exported as `vm_call`.
     pub(crate) entry: u32,

@@ -42,8 +42,6 @@ pub enum Rule {
     ImportKind,
     /// An import whose type differs from the ABI's.
     ImportSignature,
-    /// An imported function that is used as a value.
-    ImportReference,
     /// An export that the ABI demands is missing.
     MissingExport,
     /// An export is of another kind than the ABI demands.
@@ -111,7 +109,6 @@ impl Rule {
             Self::UnknownImport => "unknown-import",
             Self::ImportKind => "import-kind",
             Self::ImportSignature => "import-signature",
-            Self::ImportReference => "import-reference",
             Self::MissingExport => "missing-export",
             Self::ExportKind => "export-kind",
             Self::ExportSignature => "export-signature",
@@ -163,7 +160,6 @@ impl Rule {
             }
             Self::ImportKind => "link with default settings: the contract defines its memory, table and globals itself",
             Self::ImportSignature => "declare the import with the types that docs/wasm-abi.md gives",
-            Self::ImportReference => "call the import from a function of your own and refer to that function",
             Self::MissingExport => {
                 "build with vm-sdk, or export it as docs/wasm-abi.md says (Rust: #[unsafe(no_mangle)] pub extern \"C\"; crate-type cdylib)"
             }

@@ -1,6 +1,6 @@
 //! The first pass: sections, imports, exports and sizes.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use wasmparser::{
     Data, DataKind, Element, ElementItems, ElementKind, Encoding, ExternalKind, FuncType, MemoryType, Operator, Parser,
@@ -108,6 +108,7 @@ pub(super) struct Survey<'a, 'c> {
     types: Vec<FuncType>,
     functions: Vec<u32>,
     imports: Vec<&'static Import>,
+    referenced: BTreeSet<u32>,
     tables: usize,
     memories: usize,
     bodies: u32,
@@ -129,6 +130,7 @@ impl<'a, 'c> Survey<'a, 'c> {
             types: Vec::new(),
             functions: Vec::new(),
             imports: Vec::new(),
+            referenced: BTreeSet::new(),
             tables: 0,
             memories: 0,
             bodies: 0,
@@ -155,12 +157,13 @@ impl<'a, 'c> Survey<'a, 'c> {
         let names = self.names;
         self.found.into_result(|function| names.get(&function).map(|name| (*name).to_owned()))?;
         let globals = u32::try_from(self.initial.globals).unwrap_or(u32::MAX);
-        self.initial.functions = u64::from(self.bodies);
+        self.initial.functions = u64::from(self.bodies).saturating_add(self.referenced.len() as u64);
         Ok(Checked {
             bytes: self.bytes,
             types: self.types,
             functions: self.functions,
             imports: self.imports,
+            referenced: self.referenced,
             globals,
             entry: self.entry.unwrap_or_default(),
             start: self.start,
@@ -422,7 +425,7 @@ impl<'a, 'c> Survey<'a, 'c> {
             ElementItems::Functions(items) => {
                 count = items.count().into();
                 for function in items {
-                    self.reference(function?, offset);
+                    self.reference(function?);
                 }
             }
             ElementItems::Expressions(ty, items) => {
@@ -432,7 +435,7 @@ impl<'a, 'c> Survey<'a, 'c> {
                     if let Some(Operator::RefFunc { function_index }) =
                         item?.get_operators_reader().into_iter().next().transpose()?
                     {
-                        self.reference(function_index, offset);
+                        self.reference(function_index);
                     }
                 }
             }
@@ -444,11 +447,10 @@ impl<'a, 'c> Survey<'a, 'c> {
         Ok(())
     }
 
-    /// Reports a reference to an imported function: imports have no function of their own once the module is instrumented.
-    pub(super) fn reference(&mut self, function: u32, offset: usize) {
+    /// Notes a function that is used as a value. An import needs a function of its own then.
+    pub(super) fn reference(&mut self, function: u32) {
         if function < self.imported {
-            let why = "an imported function is used as a value";
-            self.found.push(Violation::new(Rule::ImportReference, why).at(offset).of_function(function));
+            self.referenced.insert(function);
         }
     }
 

@@ -65,6 +65,20 @@ pub(super) fn rewrite(
     Ok(writer.code)
 }
 
+/// The function that stands for an import where it is used as a value: it charges as any function does, and calls the host.
+pub(super) fn thunk(module: &mut Rewriter<'_, '_>, import: &Import) -> Function {
+    let price = module.thunk_price(import);
+    let code = Function::new([]);
+    let mut writer = Writer { code, module, gas: Place::Global, length: None, units: None, depth: 0, wrapped: false };
+    writer.charge(&[I::I64Const(price)], None, false); // the host checks
+    for (local, _) in (0u32..).zip(import.params) {
+        writer.emit(&I::LocalGet(local));
+    }
+    writer.host(import);
+    writer.close();
+    writer.code
+}
+
 struct Locals {
     declared: Vec<(u32, encoder::ValType)>,
     count: u32,

@@ -13,7 +13,8 @@
 //!
 //! * All imports become one, `host.op`, whose last operands are the operation's number and the gas left, and which returns
 //!   the gas with its result (`call` has too many operands and gets an import of its own). Instantiation costs time for each
-//!   import, so this makes a fresh instance cheaper than the module as it was; and an engine needs two host functions only.
+//!   import, so this makes a fresh instance cheaper than the module as it was; and an engine needs two host functions only. An import that
+//!   is used as a value, as compilers do with function pointers, gets a function of its own that calls the host.
 //! * All exports become two: the memory, and `call`, which takes the gas, runs the start function, if any, and `vm_call`, and
 //!   returns the gas left.
 //! * Custom sections are dropped; the maxima of memory and table are capped, so that growth fails by type.

@@ -10,7 +10,7 @@ use wasm_encoder::{
 };
 use wasmparser::{Operator, Parser, Payload};
 
-use super::body::{OPERANDS, rewrite};
+use super::body::{OPERANDS, rewrite, thunk};
 use super::{Bounds, MeterError, Prices};
 use crate::abi::import::{Import, Op};
 use crate::gate::Checked;
@@ -56,10 +56,13 @@ impl Reencode for Rewriter<'_, '_> {
     type Error = MeterError;
 
     fn function_index(&mut self, function: u32) -> Reencoded<u32> {
-        let defined = function
-            .checked_sub(self.imported())
-            .ok_or_else(|| ReError::UserError(MeterError("a reference to an import".into())))?;
-        Ok(defined.saturating_add(self.host_functions()))
+        if let Some(defined) = function.checked_sub(self.imported()) {
+            return Ok(defined.saturating_add(self.host_functions()));
+        }
+        let thunk = self.checked.referenced.iter().position(|import| *import == function);
+        let thunk = thunk.and_then(|thunk| u32::try_from(thunk).ok());
+        let thunk = thunk.ok_or_else(|| ReError::UserError(MeterError("an unknown reference to an import".into())))?;
+        Ok(self.exported().saturating_add(1).saturating_add(thunk))
     }
 
     fn memory_type(&mut self, mut ty: wasmparser::MemoryType) -> Reencoded<wasm_encoder::MemoryType> {
@@ -114,6 +117,12 @@ impl<'a, 'c> Rewriter<'a, 'c> {
         self.checked.imports.get(function as usize).copied()
     }
 
+    /// The price of the function that stands for an import where it is used as a value.
+    pub(super) fn thunk_price(&self, import: &Import) -> i64 {
+        let operands = import.params.len() as u64;
+        1u64.saturating_add(self.prices.operands(operands)).saturating_add(self.prices.host_call).cast_signed()
+    }
+
     pub(super) fn price(&self, op: &Operator<'_>) -> u64 {
         match op {
             Operator::Call { function_index } if self.import(*function_index).is_some() => self.prices.host_call,
@@ -133,6 +142,11 @@ impl<'a, 'c> Rewriter<'a, 'c> {
     pub(super) fn refill(&self) -> u32 {
         let defined = u32::try_from(self.checked.units.len()).unwrap_or(u32::MAX);
         self.host_functions().saturating_add(defined)
+    }
+
+    /// The function that is exported; the thunks of imports follow it.
+    fn exported(&self) -> u32 {
+        self.refill().saturating_add(1)
     }
 
     pub(super) fn gas(&self) -> u32 {
@@ -207,7 +221,7 @@ impl<'a, 'c> Rewriter<'a, 'c> {
         globals.global(i64_global, &ConstExpr::i64_const(self.bounds.stack_units.cast_signed()));
         let mut exports = ExportSection::new();
         exports.export(MEMORY, ExportKind::Memory, 0);
-        exports.export(CALL, ExportKind::Func, self.refill().saturating_add(1));
+        exports.export(CALL, ExportKind::Func, self.exported());
 
         let mut out = Module::new();
         out.section(&types).section(&imports).section(&functions).section(&tables).section(&memories).section(&globals);
@@ -233,7 +247,7 @@ impl<'a, 'c> Rewriter<'a, 'c> {
         imports
     }
 
-    /// The two functions behind the module's own: the refill, and the one that is exported.
+    /// The functions behind the module's own: the refill, the one that is exported, and the thunks of imports.
     fn additions(
         &mut self,
         types: &mut TypeSection,
@@ -269,6 +283,12 @@ impl<'a, 'c> Rewriter<'a, 'c> {
             call.instruction(&instruction);
         }
         code.function(&call);
+
+        for import in &self.checked.referenced {
+            let missing = || MeterError(format!("there is no import {import}"));
+            functions.function(self.checked.functions.get(*import as usize).copied().ok_or_else(missing)?);
+            code.function(&thunk(self, self.import(*import).ok_or_else(missing)?));
+        }
         Ok(())
     }
 }

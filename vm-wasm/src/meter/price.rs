@@ -60,6 +60,11 @@ impl Prices {
         }
     }
 
+    /// The price of passing so many operands on.
+    pub(super) fn operands(&self, count: u64) -> u64 {
+        self.operator.saturating_mul(count)
+    }
+
     /// The price of zeroing so many locals.
     pub(super) fn locals(count: u32) -> u64 {
         u64::from(count / LOCALS_PER_UNIT)

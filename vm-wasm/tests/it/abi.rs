@@ -2,7 +2,7 @@
 
 use vm_core::{Address, Block, Status, VmProvider};
 
-use crate::machine::{contract, deploy, machine, output, request, run};
+use crate::machine::{contract, deploy, machine, on_invoke, output, request, run};
 
 /// Writes `$n` at an address.
 fn keep(address: u32, expression: &str) -> String {
@@ -131,4 +131,37 @@ fn gas_left_is_exact() {
     // paid at each turn: 1 for the header and 7 operators.
     assert_eq!(left[0], left[1]);
     assert_eq!(left[1] - left[2], 1_000 * 8);
+}
+
+/// An import that is used as a value works as when it is called, and costs a function more.
+#[test]
+fn imports_as_function_pointers() {
+    let items = r#"(type $dst (func (param i32))) (type $nullary (func (result i64))) (table 4 funcref)
+        (elem (i32.const 0) $own $input $gas_left) (elem declare func $method) (func $own)"#;
+    let body = r#"(table.set (i32.const 3) (ref.func $method))
+        (call_indirect (type $dst) (i32.const 100) (i32.const 3))
+        (call_indirect (type $dst) (i32.const 103) (i32.const 1))
+        (i64.store (i32.const 108) (call $gas_left))
+        (i64.store (i32.const 116) (call_indirect (type $nullary) (i32.const 2)))
+        (call $output (i32.const 100) (i32.const 24)) (i32.const 0)"#;
+    let vm = machine();
+    deploy(&vm, "it", on_invoke("", items, body));
+    let output = vm.invoke_sync(request("it").input(&b"input"[..])).unwrap().output;
+    assert_eq!(&output[..8], b"runinput");
+    let number = |at: usize| u64::from_le_bytes(output[at..at + 8].try_into().unwrap());
+    // The thunk's entry, no operands, and the host; the body itself is paid at its begin.
+    assert_eq!(number(8) - number(16), 1 + 40);
+}
+
+#[test]
+fn a_function_pointer_to_call() {
+    let items = r#"(type $call (func (param i32 i32 i32 i32 i32 i32 i32 i64 i32) (result i64))) (table 1 funcref) (elem (i32.const 0) $call)"#;
+    let operands = "(i32.const 0) ".repeat(7);
+    let body = format!(
+        "(local.set $n (call_indirect (type $call) {operands} (i64.const 0) (i32.const 0) (i32.const 0)))
+        (i32.wrap_i64 (i64.shr_u (local.get $n) (i64.const 32)))"
+    );
+    let vm = machine();
+    deploy(&vm, "it", on_invoke("", items, &body));
+    assert_eq!(vm.invoke_sync(request("it")).unwrap().status, Status::Revert, "the empty name is refused");
 }

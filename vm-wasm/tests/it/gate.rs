@@ -165,18 +165,6 @@ fn imports_and_exports() {
             "is declared as (i32) -> (), it is (i32, i32) -> ()",
         ),
         (
-            with(r#"(import "vm1" "env" (func $env (param i32))) (table 1 funcref) (elem (i32.const 0) $env)"#),
-            Rule::ImportReference,
-            "used as a value",
-        ),
-        (
-            with(
-                r#"(import "vm1" "env" (func $env (param i32))) (elem declare func $env) (func (drop (ref.func $env)))"#,
-            ),
-            Rule::ImportReference,
-            "used as a value",
-        ),
-        (
             wat(&format!("(module {MEMORY})")),
             Rule::MissingExport,
             "the export `vm_call`, a function (i32, i32, i32) -> (i32), is missing",
