@@ -19,9 +19,15 @@
 //!
 //! # What differs from Ethereum
 //!
-//! There are no fees, no sender nonces and no intrinsic gas of a transaction: the dispatcher has its own price for entering
-//! a contract. `BLOCKHASH` is zero, blobs do not exist, and the refund cap applies to each entry from the dispatcher. Gas is
-//! Ethereum's, times the schedule's `evm.factor`.
+//! * There are no fees, no sender nonces and no intrinsic gas of a transaction: the dispatcher has its own price for entering
+//!   a contract. Gas inside is Ethereum's, times the schedule's `evm.factor`; the refund cap applies to each entry from the
+//!   dispatcher.
+//! * `BLOCKHASH` is zero, and blobs do not exist.
+//! * Frames inside the EVM have Ethereum's depth of 1024; the dispatcher's own limit counts only entries into a runtime.
+//! * A named contract that is frozen or revoked refuses other contracts, and the Vm's authorizer is asked for every call of a
+//!   named contract.
+//! * The wall-clock deadline is looked at in every jump and call. It ends the transaction as a host fault, which no contract
+//!   can catch.
 //!
 //! # Example
 //!

@@ -1,4 +1,6 @@
-// Compiles the contracts beside it: `npm install solc@0.8.37 && node compile.mjs`.
+// Compiles the contracts beside it, and notes what they were compiled from: in any folder,
+// `npm install solc@0.8.37 && node <path>/compile.mjs`.
+import { createHash } from "node:crypto";
 import { readFileSync, readdirSync, writeFileSync } from "node:fs";
 import { createRequire } from "node:module";
 
@@ -21,3 +23,5 @@ for (const name of names) {
   writeFileSync(`${here}${contract}.abi`, `${JSON.stringify(abi)}\n`);
   writeFileSync(`${here}${contract}.bin`, `${evm.bytecode.object}\n`);
 }
+const hash = (name) => createHash("sha256").update(sources[name].content).digest("hex");
+writeFileSync(`${here}sources.sha256`, names.map((name) => `${hash(name)}  ${name}\n`).join(""));

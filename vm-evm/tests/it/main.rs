@@ -4,6 +4,7 @@
 #![allow(unreachable_pub, reason = "a test binary has no outside")]
 
 mod accounts;
+mod artefacts;
 mod calls;
 mod deploy;
 mod foreign;
