@@ -13,7 +13,7 @@ Exit codes:
   3  the contract failed: it reverted, trapped, or ran out of gas
   4  refused: unknown contract or method, wrong arguments, no permission, bad code, ...
   5  host fault: storage, a data directory in use, a deadline, a runtime that is not available
-Whatever the code above 0, nothing has changed.";
+After 2, 3 and 4 nothing has changed; after 5 neither, unless the disk failed in the middle of a commit.";
 
 /// Deploys, calls and upgrades smart contracts on native, WASM, EVM and container runtimes.
 #[derive(Debug, Parser)]
@@ -173,7 +173,13 @@ pub(super) struct ChangeArgs {
 #[derive(Debug, Args)]
 pub(super) struct From {
     /// Who sends it: a name, or 0x and 40 hex digits.
-    #[arg(long = "from", env = "VM_HOST_FROM", value_name = "ACCOUNT", default_value = "operator")]
+    #[arg(
+        long = "from",
+        env = "VM_HOST_FROM",
+        value_name = "ACCOUNT",
+        hide_env_values = true,
+        default_value = "operator"
+    )]
     pub(super) caller: Address,
 }
 

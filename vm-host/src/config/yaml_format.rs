@@ -3,7 +3,7 @@
 use std::fmt;
 
 use serde::de::{Deserialize, Deserializer, MapAccess, SeqAccess, Visitor};
-use serde_saphyr::{Location, Options, Spanned};
+use serde_saphyr::{Location, Options, Spanned, UserMessageFormatter};
 
 use super::Mistake;
 use super::document::{Entry, Node, Span, Value};
@@ -20,7 +20,7 @@ pub(super) fn parse(text: &str) -> Result<Node, Mistake> {
         Ok(root) => Ok(node(text, root)),
         Err(error) => {
             let at = error.location().map_or(Span::START, |place| span(text, place));
-            let reason = error.without_snippet().to_string();
+            let reason = error.without_snippet().render_with_formatter(&UserMessageFormatter);
             // The place is told apart from the reason; the library appends it.
             let reason = reason.split(" at line ").next().unwrap_or(&reason);
             Err(Mistake::at(at, format!("not valid YAML: {reason}")))

@@ -258,7 +258,10 @@ fn broken_syntax_is_told_with_its_place() {
     assert!(message.starts_with("vm.yaml:"), "{message}");
     assert!(message.contains("not valid YAML: "), "{message}");
     let message = told(yaml("vm:\n  limits:\n    cpu: 1\n    cpu: 2\n"));
-    assert!(message.starts_with("vm.yaml:4:5: not valid YAML: duplicate"), "{message}");
+    assert!(
+        message.starts_with("vm.yaml:4:5: not valid YAML: duplicate mapping key `cpu` is not allowed here\n"),
+        "{message}"
+    );
     assert!(told(yaml("- vm\n")).contains("expected a table with the key `vm`"));
 }
 

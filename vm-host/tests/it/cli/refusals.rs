@@ -114,6 +114,24 @@ fn native_code_that_panics_or_never_ends_does_no_harm() {
 }
 
 #[test]
+fn a_missing_containerd_is_a_host_fault() {
+    if !cfg!(feature = "docker") {
+        eprintln!("skipped: needs the feature docker");
+        return;
+    }
+    let desk = Desk::new();
+    let socket = desk.path().join("none.sock").display().to_string();
+    desk.file("vm.toml", format!("[[vm.providers]]\ntype = \"docker\"\naddress = \"{socket}\"\n"));
+    let (code, error) = desk.json(&format!("deploy token {} 1000", artifact("token-v1.elf").display()));
+    assert_eq!((code, error["error"]["code"].as_str()), (5, Some("unavailable")), "{error}");
+    assert!(error["error"]["message"].as_str().unwrap().contains(&socket), "{error}");
+    let (code, object) = desk.json("status");
+    assert_eq!(code, 0);
+    assert!(object["status"]["runtimes"][0][1]["problem"].is_string(), "{object}");
+    assert_eq!(desk.ok("list"), "no contracts\n");
+}
+
+#[test]
 fn a_mistake_in_the_configuration_is_told_with_its_line() {
     let desk = Desk::new();
     desk.file("vm.toml", "[vm.limits]\nmemroy = \"1GB\"\n");
