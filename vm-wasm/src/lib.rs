@@ -1,5 +1,54 @@
-//! WebAssembly smart contracts: [`WasmRuntime`] is a [`RuntimeProvider`](vm_core::RuntimeProvider) for
-//! [`Vm`](vm_core::Vm).
+//! WebAssembly smart contracts: [`WasmRuntime`] is a backend for [`vm_core::Vm`].
+//!
+//! A contract is a core module that imports nothing but the module `vm1` and exports `memory` and `vm_call`: version 1 of the
+//! ABI, documented with an example in `docs/wasm-abi.md`. `vm-sdk` builds such modules from Rust.
+//!
+//! ```
+//! use vm_core::{Code, ContractName, DeployRequest, InvokeRequest, RuntimeKind, Vm, VmProvider};
+//! use vm_wasm::WasmRuntime;
+//!
+//! # futures_executor::block_on(async {
+//! let vm = Vm::builder().runtime(WasmRuntime::default()).build()?;
+//! vm.start().await?;
+//!
+//! let module = std::fs::read(concat!(env!("CARGO_MANIFEST_DIR"), "/../contracts/artifacts/token-v1.wasm"))?;
+//! let (name, alice) = (ContractName::new("token")?, "alice".parse()?);
+//! let code = Code::new(RuntimeKind::Wasm, module);
+//! vm.deploy(DeployRequest::new(name.clone(), "1.0.0".parse()?, code).args(["1000"]).from(alice)).await?;
+//! vm.invoke(InvokeRequest::new(name.clone(), "transfer").args(["bob", "100"]).from(alice)).await?;
+//! let receipt = vm.query(InvokeRequest::new(name, "balance_of").args(["bob"])).await?;
+//! assert_eq!(receipt.text.as_deref(), Some("100"));
+//! vm.stop().await?;
+//! # Ok::<(), Box<dyn std::error::Error>>(())
+//! # }).unwrap();
+//! ```
+//!
+//! # The way of a module
+//!
+//! 1. **Gate.** The module's shape, operators and validity are checked; a [`Rejection`] lists what is wrong, each
+//!    [`Violation`] with its [`Rule`], function, byte offset, operator, and what the author can do. What could differ between
+//!    engines is refused: floats, vectors, threads, exceptions, and more.
+//! 2. **Instrumentation.** Gas and stack height are counted by the module itself, so they are the same on every engine, cold
+//!    or warm. Engines' own fuel is not used: it differs between engines, versions and calls.
+//! 3. **Engine.** The module is compiled once. Each call runs in a fresh store and instance: nothing of one is left for the
+//!    next.
+//!
+//! # Failures
+//!
+//! A trap is deterministic and costs all the gas of its frame; a revert gives back what it did not use. The deadline is
+//! noticed whenever a slice of gas is used up, and is a host fault, as is everything that only one engine or machine could
+//! run into: an engine's own stack overflow, no memory left on the machine.
+//!
+//! # Engines and features
+//!
+//! | [`EngineKind`] | feature | |
+//! |---|---|---|
+//! | `Wasmi` | always there | interpreter, no compile time, about 2 µs for a fresh instance and a transfer |
+//!
+//! wasmi dispatches by tail calls where it is built with `opt-level` 2 or 3, and these are tail calls only without debug
+//! assertions: a profile that optimises it must not enable them, or contracts can overflow the native stack. Cargo's own
+//! profiles are fine; this workspace's `dev` profile says so for the package `wasmi`.
+
 #![cfg_attr(
     test,
     allow(

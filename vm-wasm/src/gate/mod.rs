@@ -4,9 +4,12 @@
 //! reported together; the module is validated only when they found nothing, with exactly the features that contracts may use.
 
 mod body;
+mod item;
 mod limits;
 mod operator;
+mod preamble;
 mod rule;
+mod segment;
 mod shape;
 mod validity;
 mod violation;

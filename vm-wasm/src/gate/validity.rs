@@ -2,7 +2,7 @@
 
 use wasmparser::{FuncValidatorAllocations, OperatorsReader, Parser, ValidPayload, Validator, WasmFeatures};
 
-use super::shape::undecodable;
+use super::preamble::undecodable;
 use super::{Checked, GateConfig, Rejection, Rule, Violation};
 use crate::meter::stack;
 

@@ -68,24 +68,24 @@ impl fmt::Display for Violation {
 /// Everything that is wrong with a module; at least one violation, in the order of the module.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Rejection {
-    first: Violation,
+    first: Box<Violation>,
     more: Vec<Violation>,
     left_out: usize,
 }
 
 impl Rejection {
     pub(crate) fn new(first: Violation, more: Vec<Violation>, left_out: usize) -> Self {
-        Self { first, more, left_out }
+        Self { first: Box::new(first), more, left_out }
     }
 
     /// The first violation, whose rule names the rejection.
-    pub const fn first(&self) -> &Violation {
+    pub fn first(&self) -> &Violation {
         &self.first
     }
 
     /// The violations, as many as are reported.
     pub fn violations(&self) -> impl Iterator<Item = &Violation> {
-        std::iter::once(&self.first).chain(&self.more)
+        std::iter::once(&*self.first).chain(&self.more)
     }
 
     /// How many further violations were found and not kept.

@@ -11,6 +11,7 @@
 mod abi;
 mod bounds;
 mod calls;
+mod contracts;
 mod gas;
 mod gate;
 mod lifecycle;

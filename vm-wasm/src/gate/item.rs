@@ -1,0 +1,159 @@
+//! Types, imports, tables, memories and exports.
+
+use wasmparser::{ExternalKind, FuncType, MemoryType, RefType, Table, TableInit, TypeRef, ValType};
+
+use super::operator::{refused_type, type_list};
+use super::shape::Survey;
+use super::{Rule, Violation};
+use crate::abi::import::{ENTRY, Import, MEMORY, MODULE};
+
+/// The parameters of `vm_call`; its result is one `i32`.
+const ENTRY_PARAMS: [ValType; 3] = [ValType::I32; 3];
+
+/// The type of `vm_call`, for messages.
+pub(super) fn entry_type() -> String {
+    format!("{} -> {}", type_list(&ENTRY_PARAMS), type_list(&[ValType::I32]))
+}
+
+impl<'a> Survey<'a, '_> {
+    /// Reports a value type that contracts may not use.
+    pub(super) fn val_type(&mut self, ty: ValType, holder: &str, offset: usize) {
+        if let Some((rule, name)) = refused_type(ty) {
+            self.found.push(Violation::new(rule, format!("{holder} has type {name}")).at(offset));
+        }
+    }
+
+    pub(super) fn ty(&mut self, ty: FuncType, offset: usize) {
+        let shape = &self.config.shape;
+        let index = self.types.len();
+        if ty.params().len() > shape.params {
+            let why = format!("type {index} has {} parameters, {} are allowed", ty.params().len(), shape.params);
+            self.found.push(Violation::new(Rule::ParamCount, why).at(offset));
+        }
+        if ty.results().len() > shape.results {
+            let why = format!("type {index} has {} results, {} are allowed", ty.results().len(), shape.results);
+            self.found.push(Violation::new(Rule::ResultCount, why).at(offset));
+        }
+        if let Some((rule, name)) = ty.params().iter().chain(ty.results()).find_map(|ty| refused_type(*ty)) {
+            self.found.push(Violation::new(rule, format!("function type {index} has a {name}")).at(offset));
+        }
+        self.types.push(ty);
+    }
+
+    pub(super) fn import(&mut self, import: &wasmparser::Import<'a>, offset: usize) {
+        let full = format!("{}.{}", import.module, import.name);
+        let index = match import.ty {
+            TypeRef::Func(index) => index,
+            other => {
+                let what = match other {
+                    TypeRef::Memory(_) => "memory",
+                    TypeRef::Table(_) => "table",
+                    TypeRef::Global(_) => "global",
+                    _ => "item",
+                };
+                let why = format!("the module imports the {what} `{full}`, only functions can be imported");
+                return self.found.push(Violation::new(Rule::ImportKind, why).at(offset));
+            }
+        };
+        self.functions.push(index);
+        self.imported = self.imported.saturating_add(1);
+        let known = if import.module == MODULE { Import::find(import.name) } else { None };
+        let Some(known) = known else {
+            let why = if import.module == MODULE {
+                let names: Vec<_> = Import::names().collect();
+                format!("there is no import `{full}`; known are {}", names.join(", "))
+            } else {
+                format!("there is no import `{full}`; all imports come from the module `{MODULE}`")
+            };
+            return self.found.push(Violation::new(Rule::UnknownImport, why).at(offset));
+        };
+        match self.types.get(index as usize) {
+            Some(ty) if ty.params() == known.params && ty.results() == known.results() => self.imports.push(known),
+            ty => {
+                let declared = ty.map_or_else(
+                    || "no type".into(),
+                    |ty| format!("{} -> {}", type_list(ty.params()), type_list(ty.results())),
+                );
+                let expected = format!("{} -> {}", type_list(known.params), type_list(known.results()));
+                let why = format!("the import `{full}` is declared as {declared}, it is {expected}");
+                self.found.push(Violation::new(Rule::ImportSignature, why).at(offset));
+            }
+        }
+    }
+
+    pub(super) fn table(&mut self, table: &Table<'a>, offset: usize) {
+        self.tables += 1;
+        if self.tables > 1 {
+            return self.found.push(Violation::new(Rule::MultiTable, "the module has more than one table").at(offset));
+        }
+        if table.ty.element_type != RefType::FUNCREF {
+            self.val_type(ValType::Ref(table.ty.element_type), "the table", offset);
+        }
+        if table.ty.table64 {
+            self.found.push(Violation::new(Rule::Memory64, "the table is indexed with 64 bits").at(offset));
+        }
+        if table.ty.shared {
+            self.found.push(Violation::new(Rule::Threads, "the table is shared").at(offset));
+        }
+        if !matches!(table.init, TableInit::RefNull) {
+            self.found.push(Violation::new(Rule::Gc, "the table has an initial value").at(offset));
+        }
+        let limit = self.config.shape.table_entries;
+        if table.ty.initial > limit {
+            let why = format!("the table starts with {} entries, {limit} are allowed", table.ty.initial);
+            self.found.push(Violation::new(Rule::TableSize, why).at(offset));
+        }
+        self.initial.table_entries = table.ty.initial;
+    }
+
+    pub(super) fn memory(&mut self, memory: &MemoryType, offset: usize) {
+        self.memories += 1;
+        if self.memories > 1 {
+            return self
+                .found
+                .push(Violation::new(Rule::MultiMemory, "the module has more than one memory").at(offset));
+        }
+        if memory.memory64 {
+            self.found.push(Violation::new(Rule::Memory64, "the memory is indexed with 64 bits").at(offset));
+        }
+        if memory.shared {
+            self.found.push(Violation::new(Rule::Threads, "the memory is shared").at(offset));
+        }
+        if memory.page_size_log2.is_some() {
+            self.found.push(Violation::new(Rule::Proposal, "the memory has a custom page size").at(offset));
+        }
+        let limit = self.config.memory_pages;
+        if memory.initial > limit {
+            let why = format!("the memory starts with {} pages of 64 KiB, {limit} are allowed", memory.initial);
+            self.found.push(Violation::new(Rule::MemorySize, why).at(offset));
+        }
+        self.initial.memory_pages = memory.initial;
+    }
+
+    pub(super) fn export(&mut self, name: &str, kind: ExternalKind, index: u32, offset: usize) {
+        match (name, kind) {
+            (ENTRY, ExternalKind::Func) => {
+                self.entry = Some(index);
+                let ty = self.functions.get(index as usize).and_then(|ty| self.types.get(*ty as usize));
+                let fits = |ty: &&FuncType| ty.params() == ENTRY_PARAMS && ty.results() == [ValType::I32];
+                if ty.filter(fits).is_none() {
+                    let found = ty.map_or_else(String::new, |ty| {
+                        format!(" {} -> {}", type_list(ty.params()), type_list(ty.results()))
+                    });
+                    let why = format!("the export `{ENTRY}` is a function{found}, it must be {}", entry_type());
+                    self.found.push(Violation::new(Rule::ExportSignature, why).at(offset).of_function(index));
+                }
+            }
+            (MEMORY, ExternalKind::Memory) => self.memory_exported = true,
+            (ENTRY | MEMORY, _) => {
+                let expected = if name == ENTRY { "function" } else { "memory" };
+                self.entry = self.entry.or((name == ENTRY).then_some(0));
+                self.memory_exported |= name == MEMORY;
+                self.found.push(
+                    Violation::new(Rule::ExportKind, format!("the export `{name}` is not a {expected}")).at(offset),
+                );
+            }
+            _ => {}
+        }
+    }
+}
