@@ -32,6 +32,8 @@ const THREADS: usize = 2;
 pub struct DockerRuntime {
     config: DockerConfig,
     running: Mutex<Option<Running>>,
+    /// Why the last start did not succeed: what calls are told, since a host with other runtimes goes on without this one.
+    refused: Mutex<Option<HostFault>>,
 }
 
 impl DockerRuntime {
@@ -42,11 +44,15 @@ impl DockerRuntime {
     /// [`DockerError::Config`] names the field that is wrong.
     pub fn new(config: DockerConfig) -> Result<Self, DockerError> {
         config.check()?;
-        Ok(Self { config, running: Mutex::new(None) })
+        Ok(Self { config, running: Mutex::new(None), refused: Mutex::new(None) })
     }
 
     fn running(&self) -> MutexGuard<'_, Option<Running>> {
         self.running.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn refused(&self) -> MutexGuard<'_, Option<HostFault>> {
+        self.refused.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     fn engine(&self) -> Result<(Arc<Engine>, Handle), DockerError> {
@@ -82,7 +88,9 @@ impl RuntimeProvider for DockerRuntime {
         }
         let threads = Threads::start()?;
         let handle = threads.handle()?;
-        let engine = finished(handle.spawn(Engine::start(config, handle.clone()))).await??;
+        let started = finished(handle.spawn(Engine::start(config, handle.clone()))).await?.map_err(HostFault::from);
+        *self.refused() = started.as_ref().err().cloned();
+        let engine = started?;
         *self.running() = Some(Running { engine, threads, stopped: false });
         Ok(())
     }
@@ -117,7 +125,7 @@ impl RuntimeProvider for DockerRuntime {
     }
 
     async fn prepare(&self, code: &Code) -> Result<Arc<dyn Contract>, PrepareError> {
-        let (engine, handle) = self.engine().map_err(HostFault::from)?;
+        let (engine, handle) = self.engine().map_err(|error| self.refused().clone().unwrap_or_else(|| error.into()))?;
         let bytes = code.bytes.clone();
         let image = finished(handle.spawn_blocking(move || Image::read(&bytes))).await??;
         let (pool, told) = finished(handle.spawn(Pool::new(engine, image))).await?.map_err(HostFault::from)?;
@@ -130,7 +138,8 @@ impl RuntimeProvider for DockerRuntime {
         let mut status = match self.running().as_ref() {
             None => {
                 let mut status = ProviderStatus::healthy("containerd", "unknown");
-                status.problem = Some("not started".into());
+                let refused = self.refused().as_ref().map(ToString::to_string);
+                status.problem = Some(refused.unwrap_or_else(|| "not started".into()));
                 status
             }
             Some(Running { engine, .. }) => {
