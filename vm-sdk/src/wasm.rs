@@ -11,8 +11,8 @@ use crate::{Call, Contract, Entry, Error, Result, enter};
 
 /// The body of the export `vm_call`: performs one call and says 0 for success and 1 for a revert.
 pub fn perform<C: Contract>(entry: u32, method_length: usize, input_length: usize) -> u32 {
-    let method = host::filled(method_length, imports::method);
-    let input = host::filled(input_length, imports::input);
+    let method = host::filled(method_length, |to| imports::method(to));
+    let input = host::filled(input_length, |to| imports::input(to));
     match call::<C>(entry, &method, &input) {
         Ok(output) => {
             host::output(&output);

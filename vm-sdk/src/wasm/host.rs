@@ -14,8 +14,9 @@ const EXPECTED_VALUE: usize = 64;
 #[derive(Debug)]
 pub struct Imports;
 
-/// A buffer of `length` bytes that the host has filled.
-pub(super) fn filled(length: usize, fill: extern "C" fn(*mut u8)) -> Vec<u8> {
+/// A buffer of `length` bytes that the host has filled. The closure is not the import itself: the ABI forbids imports as
+/// values, which tables of functions would hold.
+pub(super) fn filled(length: usize, fill: impl FnOnce(*mut u8)) -> Vec<u8> {
     let mut bytes = vec![0; length];
     if length > 0 {
         fill(bytes.as_mut_ptr());
@@ -32,7 +33,7 @@ pub(super) fn output(bytes: &[u8]) {
 
 /// What the host has kept of the last answer.
 fn result(length: usize) -> Vec<u8> {
-    filled(length, imports::result)
+    filled(length, |to| imports::result(to))
 }
 
 impl HostApi for Imports {

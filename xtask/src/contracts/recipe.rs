@@ -39,7 +39,17 @@ impl Recipe {
         endings.iter().map(|ending| format!("{}.{ending}", self.name)).collect()
     }
 
-    /// The folders and files that it depends on, relative to the workspace.
+    /// True if the profile of the workspace applies.
+    pub(super) fn is_rust(&self) -> bool {
+        !matches!(self.build, Build::Solidity { .. })
+    }
+
+    /// The file that knows how to compile it.
+    pub(super) fn builder(&self) -> &'static str {
+        if self.is_rust() { "xtask/src/contracts/rust.rs" } else { "xtask/src/contracts/solidity.rs" }
+    }
+
+    /// The folders that it depends on, relative to the workspace.
     pub(super) fn sources(&self) -> Vec<String> {
         let mut sources = match self.build {
             Build::Solidity { .. } => return vec!["contracts/token-sol".to_owned()],

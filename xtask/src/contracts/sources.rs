@@ -5,6 +5,7 @@ use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result};
 use sha2::{Digest, Sha256};
+use toml::Table;
 
 use super::recipe::Recipe;
 use crate::workspace;
@@ -12,14 +13,18 @@ use crate::workspace;
 /// Parts of the source folders that no artefact holds.
 const LEFT_OUT: [&str; 4] = ["tests", "testing", "testing.rs", "node_modules"];
 
-/// SHA-256, in hex, over path and content of all source files.
+/// SHA-256, in hex, over path and content of all source files and over what decides how they are compiled.
 pub(super) fn digest(recipe: &Recipe) -> Result<String> {
     let mut files = Vec::new();
-    for source in recipe.sources() {
-        collect(Path::new(&source), &mut files)?;
+    for folder in recipe.sources() {
+        collect(Path::new(&folder), &mut files)?;
     }
+    files.push(recipe.builder().into());
     files.sort();
     let mut hash = Sha256::new();
+    if recipe.is_rust() {
+        hash.update(profile()?);
+    }
     for file in files {
         let content = fs::read(workspace::root().join(&file))?;
         hash.update(file.to_string_lossy().as_bytes());
@@ -31,6 +36,13 @@ pub(super) fn digest(recipe: &Recipe) -> Result<String> {
 
 pub(super) fn sha256(bytes: &[u8]) -> String {
     hex::encode(Sha256::digest(bytes))
+}
+
+/// The profile that contracts are built with, as text.
+fn profile() -> Result<String> {
+    let manifest: Table = fs::read_to_string(workspace::root().join("Cargo.toml"))?.parse()?;
+    let profile = manifest.get("profile").and_then(|profiles| profiles.get("contract"));
+    Ok(profile.context("Cargo.toml has no [profile.contract]")?.to_string())
 }
 
 fn collect(folder: &Path, files: &mut Vec<PathBuf>) -> Result<()> {
@@ -65,5 +77,7 @@ mod tests {
         assert!(has("contracts/token/src/ledger.rs") && has("vm-sdk/src/wasm/host.rs"));
         assert!(has("vm-docker/protocol/src/frame.rs") && has("contracts/token-sol/Ledger.sol"));
         assert!(!files.iter().any(|file| file.to_string_lossy().contains("test")));
+        assert!(RECIPES.iter().all(|recipe| workspace::root().join(recipe.builder()).is_file()));
+        assert!(profile().unwrap().contains("opt-level"));
     }
 }
