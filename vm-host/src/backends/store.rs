@@ -5,7 +5,7 @@ mod error;
 mod lock;
 
 use std::fmt;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::sync::{Arc, Mutex, PoisonError};
 
 use bytes::Bytes;
@@ -46,7 +46,7 @@ const HEIGHT: &[u8] = b"height";
 /// # Ok::<(), Box<dyn std::error::Error>>(())
 /// ```
 pub struct FjallBackend {
-    path: PathBuf,
+    path: Arc<Path>,
     database: Database,
     state: Keyspace,
     meta: Keyspace,
@@ -65,7 +65,7 @@ impl FjallBackend {
         let path = std::path::absolute(path.as_ref()).unwrap_or_else(|_| path.as_ref().to_owned());
         let lock = DirectoryLock::acquire(&path)?;
         let Opened { database, state, meta } = directory::open(&path)?;
-        Ok(Self { path, database, state, meta, commits: Mutex::new(None), lock: Arc::new(lock) })
+        Ok(Self { path: path.into(), database, state, meta, commits: Mutex::new(None), lock: Arc::new(lock) })
     }
 
     /// The height of the last commit.
@@ -148,7 +148,7 @@ struct View {
     snapshot: Snapshot,
     height: Height,
     state: Keyspace,
-    path: PathBuf,
+    path: Arc<Path>,
     /// A snapshot keeps the engine open, so it keeps the directory too.
     _lock: Arc<DirectoryLock>,
 }
