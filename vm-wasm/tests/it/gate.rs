@@ -1,6 +1,6 @@
 //! Each rule of the gate refuses what it is against, and says where and what to do.
 
-use vm_core::{Code, RuntimeKind, RuntimeProvider};
+use vm_core::{Code, PrepareError, RuntimeKind, RuntimeProvider};
 use vm_wasm::{Rejection, Rule, ShapeLimits, WasmConfig, WasmError, WasmRuntime};
 
 use crate::machine::{machine, try_deploy};
@@ -83,11 +83,14 @@ fn truncated_modules() {
 #[test]
 fn garbage_is_refused() {
     let whole = with("(table 2 funcref) (func (loop (br 0))) (global (mut i32) (i32.const 0))");
+    let runtime = runtime();
     for at in 8..whole.len() {
         for bit in 0..8 {
             let mut module = whole.clone();
             module[at] ^= 1 << bit;
-            let _ = runtime().inspect(&module); // any answer, no panic
+            // Any answer but a panic or a fault: what is accepted can be compiled.
+            let prepared = futures_executor::block_on(runtime.prepare(&Code::new(RuntimeKind::Wasm, module)));
+            assert!(!matches!(prepared, Err(PrepareError::Fault(_))), "byte {at}, bit {bit}");
         }
     }
 }
@@ -248,6 +251,31 @@ fn shapes_of_large_modules() {
         default(&format!("(func {})", "(drop (i32.mul (i32.const 0) (i32.const 1)))".repeat(21_000))),
         Rule::StackSize
     );
+}
+
+/// What is as large as the limits allow is compiled: the gate admits nothing that an engine refuses.
+#[test]
+fn the_largest_shapes_compile() {
+    let list = |count: usize, item: &str| vec![item; count].join(" ");
+    let runtime = WasmRuntime::default();
+    for items in [
+        format!("(func {} {})", "i32.const 7 ".repeat(29_000), "drop ".repeat(29_000)),
+        format!("(func {} {})", "(i32.load (i32.const 1)) ".repeat(15_000), "drop ".repeat(15_000)),
+        format!("(func (param {}) (result {}) {})", list(64, "i64"), list(16, "i64"), "(local.get 5) ".repeat(16)),
+        format!("(func (local {}) (local.set 2047 (i64.const 1)))", list(2_048, "i64")),
+        format!("(func {} (br_table {} (i32.const 3)) {})", "(block ".repeat(512), list(2_048, "511"), ")".repeat(512)),
+        format!("(func (param i32) {} (br_if 0 (local.get 0)) {})", "(loop ".repeat(512), ")".repeat(512)),
+        format!("(func {})", "(loop)".repeat(40_000)),
+        format!("(func {})", "(loop)".repeat(20_000)).repeat(16),
+        "(func)".repeat(8_191),
+        format!("(table 16384 16384 funcref) (func $f) (elem (i32.const 0) {})", list(16_384, "$f")),
+        (0..256).map(|n| format!("(global (mut i64) (i64.const {n}))")).collect(),
+        r#"(data (i32.const 0) "x")"#.repeat(1_024),
+    ] {
+        let code = Code::new(RuntimeKind::Wasm, with(&items));
+        let prepared = futures_executor::block_on(runtime.prepare(&code));
+        assert!(prepared.is_ok(), "{:.60}: {:?}", items, prepared.err());
+    }
 }
 
 /// 80,000 nested loops take a compiler minutes and gigabytes; they do not get that far.

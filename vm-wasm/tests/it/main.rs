@@ -12,6 +12,7 @@ mod abi;
 mod bounds;
 mod calls;
 mod contracts;
+mod document;
 mod gas;
 mod gate;
 mod lifecycle;
