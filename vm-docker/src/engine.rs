@@ -1,8 +1,8 @@
 //! What a started runtime consists of: containerd, the host's folder, and everything that has to be removed.
 
 use std::{
-    collections::BTreeMap,
-    fs,
+    collections::{BTreeMap, BTreeSet},
+    fmt, fs,
     future::Future,
     io,
     os::unix::{
@@ -41,7 +41,6 @@ const SLICE: Duration = Duration::from_millis(50);
 /// Pauses between attempts to remove something: the first, and the longest.
 const RETRY: (Duration, Duration) = (Duration::from_millis(100), Duration::from_secs(5));
 
-#[derive(Debug)]
 pub(crate) struct Engine {
     config: DockerConfig,
     daemon: Daemon,
@@ -50,10 +49,9 @@ pub(crate) struct Engine {
     /// Numbers containers and leases.
     next: AtomicU64,
     stopped: AtomicBool,
-    /// What exists, and whether it is being removed.
-    resources: Mutex<BTreeMap<Resource, bool>>,
-    /// The number of resources, for those who wait until there are none.
-    count: watch::Sender<usize>,
+    resources: Mutex<BTreeMap<Resource, Existence>>,
+    /// Changes whenever a resource is gone.
+    removed: watch::Sender<()>,
 }
 
 /// What has to be removed in the end.
@@ -61,6 +59,12 @@ pub(crate) struct Engine {
 pub(crate) enum Resource {
     Container(String),
     Lease(String),
+}
+
+struct Existence {
+    removing: bool,
+    /// What must not be removed before.
+    _needs: Option<Arc<Guard>>,
 }
 
 /// Removes a resource when it is dropped.
@@ -88,7 +92,13 @@ pub(crate) struct Imported {
     /// Its uppermost snapshot.
     snapshot: String,
     lease: String,
-    _guard: Guard,
+    guard: Arc<Guard>,
+}
+
+impl fmt::Debug for Engine {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Engine").field("daemon", &self.daemon).field("folder", &self.folder).finish_non_exhaustive()
+    }
 }
 
 impl Engine {
@@ -108,7 +118,7 @@ impl Engine {
             next: AtomicU64::new(0),
             stopped: AtomicBool::new(false),
             resources: Mutex::default(),
-            count: watch::Sender::new(0),
+            removed: watch::Sender::new(()),
         };
         engine.remove_orphans().await?;
         Ok(Arc::new(engine))
@@ -130,13 +140,19 @@ impl Engine {
     /// Removes everything, and waits for that at most `patience`. Returns the number of resources that are left.
     pub(crate) async fn stop(self: &Arc<Self>, patience: Duration) -> usize {
         self.stopped.store(true, Ordering::SeqCst);
-        let all: Vec<_> = self.resources().keys().cloned().collect();
-        for resource in all {
-            self.remove(&resource);
+        let _ = time::timeout(patience, async {
+            // An image goes with its last container, or after all of them.
+            self.remove_all(|resource| matches!(resource, Resource::Container(_)));
+            self.wait_until(|| self.containers() == 0).await;
+            self.remove_all(|_| true);
+            self.wait_until(|| self.resources().is_empty()).await;
+        })
+        .await;
+        let left = self.resources().len();
+        if left == 0 {
+            self.folder.remove();
         }
-        let mut count = self.count.subscribe();
-        let _ = time::timeout(patience, count.wait_for(|count| *count == 0)).await;
-        *count.borrow()
+        left
     }
 
     /// Waits for a future from a thread that is no worker of tokio. `None` when it was interrupted or the runtime ended.
@@ -168,9 +184,9 @@ impl Engine {
     /// Has containerd unpack an image, and keep it until the result is dropped.
     pub(crate) async fn import(self: &Arc<Self>, image: &Image) -> Result<Imported, DockerError> {
         let lease = self.name();
-        let guard = self.guard(Resource::Lease(lease.clone()))?;
+        let guard = self.guard(Resource::Lease(lease.clone()), None)?;
         let snapshot = self.daemon.import(image, &lease, &self.owner()).await?;
-        Ok(Imported { program: image.program.clone(), snapshot, lease, _guard: guard })
+        Ok(Imported { program: image.program.clone(), snapshot, lease, guard: Arc::new(guard) })
     }
 
     /// Starts a container and waits until it has introduced itself.
@@ -182,7 +198,7 @@ impl Engine {
 
     async fn launch_now(self: &Arc<Self>, image: &Imported) -> Result<Container, DockerError> {
         let id = self.name();
-        let guard = self.guard(Resource::Container(id.clone()))?;
+        let guard = self.guard(Resource::Container(id.clone()), Some(image.guard.clone()))?;
         let folder = self.folder.subfolder(&id)?;
         let listener = listen(&folder, sandbox::host_user(&self.config))?;
 
@@ -220,7 +236,7 @@ impl Engine {
     /// Removes what is labelled with the folder of a host that is dead, and such folders.
     async fn remove_orphans(&self) -> Result<(), DockerError> {
         let owned = self.daemon.owned().await?;
-        let owners: std::collections::BTreeSet<_> =
+        let owners: BTreeSet<_> =
             owned.containers.iter().chain(&owned.leases).map(|(owner, _)| owner.clone()).collect();
         for owner in owners {
             let Some(folder) = lock_of_dead(Path::new(&owner)) else { continue };
@@ -230,7 +246,7 @@ impl Engine {
                 self.daemon.remove(id).await?;
             }
             for (_, lease) in owned.leases.iter().filter(of_owner) {
-                self.daemon.delete_lease(lease).await?;
+                self.daemon.delete_lease(lease, true).await?;
             }
             folder.remove();
         }
@@ -241,20 +257,19 @@ impl Engine {
     }
 
     /// Registers something that is about to be made.
-    fn guard(self: &Arc<Self>, resource: Resource) -> Result<Guard, DockerError> {
+    fn guard(self: &Arc<Self>, resource: Resource, needs: Option<Arc<Guard>>) -> Result<Guard, DockerError> {
         let mut resources = self.resources();
         if self.stopped.load(Ordering::SeqCst) {
             return Err(DockerError::NotRunning);
         }
-        resources.insert(resource.clone(), false);
-        self.count.send_replace(resources.len());
+        resources.insert(resource.clone(), Existence { removing: false, _needs: needs });
         Ok(Guard { engine: self.clone(), resource })
     }
 
     /// Removes something in the background, unless that was begun already.
     fn remove(self: &Arc<Self>, resource: &Resource) {
         match self.resources().get_mut(resource) {
-            Some(removing) if !*removing => *removing = true,
+            Some(existence) if !existence.removing => existence.removing = true,
             _ => return,
         }
         let (engine, resource) = (self.clone(), resource.clone());
@@ -265,15 +280,32 @@ impl Engine {
                 time::sleep(pause).await;
                 pause = RETRY.1.min(pause * 2);
             }
-            let mut resources = engine.resources();
-            resources.remove(&resource);
-            engine.count.send_replace(resources.len());
+            // What it needed may be removed next, for which the lock is taken again.
+            let gone = engine.resources().remove(&resource);
+            drop(gone);
+            engine.removed.send_replace(());
         });
+    }
+
+    async fn wait_until(&self, done: impl Fn() -> bool) {
+        let mut removed = self.removed.subscribe();
+        while !done() {
+            if removed.changed().await.is_err() {
+                return;
+            }
+        }
+    }
+
+    fn remove_all(self: &Arc<Self>, which: fn(&Resource) -> bool) {
+        let chosen: Vec<_> = self.resources().keys().filter(|resource| which(resource)).cloned().collect();
+        for resource in chosen {
+            self.remove(&resource);
+        }
     }
 
     async fn remove_once(&self, resource: &Resource) -> Result<(), DockerError> {
         match resource {
-            Resource::Lease(lease) => self.daemon.delete_lease(lease).await,
+            Resource::Lease(lease) => self.daemon.delete_lease(lease, true).await,
             Resource::Container(id) => {
                 self.daemon.remove(id).await?;
                 let _ = fs::remove_dir_all(self.folder.path().join(id));
@@ -282,7 +314,7 @@ impl Engine {
         }
     }
 
-    fn resources(&self) -> MutexGuard<'_, BTreeMap<Resource, bool>> {
+    fn resources(&self) -> MutexGuard<'_, BTreeMap<Resource, Existence>> {
         self.resources.lock().unwrap_or_else(PoisonError::into_inner)
     }
 

@@ -41,6 +41,12 @@ impl HostFolder {
         }
     }
 
+    /// Removes it now.
+    pub(crate) fn remove(&self) {
+        // Nobody is there to be told; the next host's start tries again.
+        let _ = fs::remove_dir_all(&self.path);
+    }
+
     pub(crate) fn path(&self) -> &Path {
         &self.path
     }
@@ -59,7 +65,7 @@ impl HostFolder {
 
 impl Drop for HostFolder {
     fn drop(&mut self) {
-        let _ = fs::remove_dir_all(&self.path);
+        self.remove();
     }
 }
 

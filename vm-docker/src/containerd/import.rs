@@ -28,16 +28,16 @@ impl Daemon {
         let import = format!("{lease}-import");
         self.make_lease(&import, owner).await?;
         let imported = self.unpack(image, lease, &import).await;
-        let deleted = self.delete_lease(&import).await;
+        let deleted = self.delete_lease(&import, false).await;
         let top = imported?;
         deleted?;
         Ok(top)
     }
 
-    /// Lets go of what a lease kept.
-    pub(crate) async fn delete_lease(&self, lease: &str) -> Result<(), DockerError> {
-        let request = self.request(DeleteRequest { id: lease.into(), sync: false });
-        let deleted = self.ask("delete a lease", self.client.leases().delete(request)).await;
+    /// Lets go of what a lease kept, and has it collected at once if `collect`; else containerd does so when it sees fit.
+    pub(crate) async fn delete_lease(&self, lease: &str, collect: bool) -> Result<(), DockerError> {
+        let request = self.request(DeleteRequest { id: lease.into(), sync: collect });
+        let deleted = self.ask_for(LAYER_PATIENCE, "delete a lease", self.client.leases().delete(request)).await;
         gone_or(deleted)
     }
 
@@ -51,17 +51,23 @@ impl Daemon {
     async fn unpack(&self, image: &Image, lease: &str, import: &str) -> Result<String, DockerError> {
         let mut parent = String::new();
         for (layer, name) in image.layers.iter().zip(image.chain()) {
+            // Kept before it is looked for, so that it is not collected in between.
+            self.keep(lease, &name).await?;
             if !self.snapshot_exists(&name).await? {
                 self.send(layer, import).await?;
                 self.apply(layer, &parent, &name, import).await?;
             }
             parent = name;
         }
-        let resource = Resource { id: parent.clone(), r#type: format!("snapshots/{}", self.snapshotter) };
+        Ok(parent)
+    }
+
+    /// Has a lease keep a snapshot, which may not exist yet.
+    async fn keep(&self, lease: &str, snapshot: &str) -> Result<(), DockerError> {
+        let resource = Resource { id: snapshot.into(), r#type: format!("snapshots/{}", self.snapshotter) };
         let request = AddResourceRequest { id: lease.into(), resource: Some(resource) };
         let added = self.ask("keep a snapshot", self.client.leases().add_resource(self.request(request))).await;
-        exists_or(added)?;
-        Ok(parent)
+        exists_or(added)
     }
 
     async fn snapshot_exists(&self, name: &str) -> Result<bool, DockerError> {

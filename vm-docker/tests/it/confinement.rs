@@ -1,6 +1,6 @@
 //! What a contract's process cannot do.
 
-use std::time::Duration;
+use std::{fs, time::Duration};
 
 use vm_core::{HostFault, VmProvider};
 use vm_docker::DockerConfig;
@@ -35,6 +35,34 @@ fn no_capability_no_new_privileges_a_filter_and_an_unprivileged_user() {
     assert_eq!(line(&status, "Gid:"), ["65532"; 4]);
     assert!(line(&status, "Groups:").is_empty());
     assert_eq!(line(&status, "NSpid:"), ["1"], "it sees no process but its own");
+}
+
+#[cfg(target_arch = "x86_64")]
+#[test]
+fn system_calls_that_are_not_listed_are_refused() {
+    let Some(world) = world("calls") else { return };
+    assert_eq!(world.text("system_calls", ""), "unshare=-1 personality=-1 inotify_init1=-1 msgget=-1");
+}
+
+#[test]
+fn the_limits_are_set() {
+    let Some(daemon) = Daemon::shared() else { return };
+    let _world = World::with_probe(DockerConfig { cpu_millis: 250, ..config(daemon, "limits") }, LIMIT);
+    let id = daemon.list("limits", &["containers", "list", "-q"]).remove(0);
+    // The two versions of control groups name and write them differently.
+    let read = |old: &str, new: &str| {
+        let path = |file: &str| format!("/sys/fs/cgroup/{}", file.replace("ID", &id));
+        let text = fs::read_to_string(path(old)).or_else(|_| fs::read_to_string(path(new)));
+        text.ok().map(|text| text.trim().to_owned())
+    };
+    let quota = read("cpu/ID/cpu.cfs_quota_us", "ID/cpu.max").unwrap();
+    assert!(["25000", "25000 100000"].contains(&&*quota), "{quota}");
+    assert_eq!(read("memory/ID/memory.limit_in_bytes", "ID/memory.max").as_deref(), Some("67108864"));
+    // Kernels may be built without accounting of swap.
+    if let Some(swap) = read("memory/ID/memory.memsw.limit_in_bytes", "ID/memory.swap.max") {
+        assert!(["67108864", "0"].contains(&&*swap), "{swap}");
+    }
+    assert_eq!(read("pids/ID/pids.max", "ID/pids.max").as_deref(), Some("16"));
 }
 
 #[test]
@@ -106,6 +134,8 @@ fn without_the_sandbox_the_rest_stays() {
     let world = World::with_probe(DockerConfig { enable_sandbox: false, ..config(daemon, "bare") }, LIMIT);
     let status = world.text("who", "");
     assert_eq!(line(&status, "Seccomp:"), ["0"]);
+    #[cfg(target_arch = "x86_64")]
+    assert!(world.text("system_calls", "").contains("personality=0"));
     assert_eq!(line(&status, "CapBnd:"), ["0000000000000000"]);
     assert_eq!(line(&status, "NoNewPrivs:"), ["1"]);
     assert_eq!(line(&status, "Uid:"), ["65532"; 4]);
