@@ -100,7 +100,7 @@ impl Sandbox {
         self.world.events()
     }
 
-    /// All lines that were logged, also by transactions that failed.
+    /// All lines that were logged, also by transactions that failed; and why contracts were stopped, as errors.
     pub fn logs(&self) -> &[Logged] {
         self.world.logs()
     }
@@ -140,7 +140,7 @@ impl Account<'_> {
             return Err(Error::Revert(format!("contract '{name}' exists already")));
         }
         let before = self.world.clone();
-        self.world.place(to, deployed::<C>(C::VERSION));
+        self.world.place(to, deployed::<C>(name, C::VERSION));
         self.enter(before, to, Entry::Deploy, "init", encode(arguments)?)
     }
 
@@ -153,11 +153,11 @@ impl Account<'_> {
     pub fn upgrade<C: Contract>(self, name: &str, version: &str, arguments: &impl BorshSerialize) -> Result<()> {
         let to = address_of(name);
         let Some(old) = self.world.contract(to) else {
-            return Err(Error::Revert(format!("contract '{name}' does not exist")));
+            return Err(Error::Revert(format!("there is no contract '{name}'")));
         };
         let from = old.version.clone();
         let before = self.world.clone();
-        self.world.place(to, deployed::<C>(version));
+        self.world.place(to, deployed::<C>(name, version));
         let entry = Entry::Upgrade { from: &from, to: version };
         self.enter(before, to, entry, "upgrade", encode(arguments)?)
     }
@@ -172,7 +172,7 @@ impl Account<'_> {
         let before = self.world.clone();
         let mut frame = Frame::account(self.world, self.address);
         let result = calls(&mut Context::new(&mut frame));
-        let result = if frame.stopped().is_some() { result.and(Err(crate::Stop.into())) } else { result };
+        let result = if frame.is_stopped() { result.and(Err(crate::Stop.into())) } else { result };
         if result.is_err() {
             self.world.undo(before);
         }
@@ -180,22 +180,21 @@ impl Account<'_> {
     }
 
     fn enter(self, before: World, to: Address, entry: Entry<'_>, method: &str, input: Vec<u8>) -> Result<()> {
-        let request = Request { to, entry, method, input: &input, value: self.value, is_static: false };
+        let request = Request { to, called: method, entry, method, input: &input, value: self.value, is_static: false };
         let gas = self.world.gas;
         let (reply, _) = Frame::account(self.world, self.address).enter(&request, gas);
-        let message = String::from_utf8_lossy(&reply.output).into_owned();
-        match reply.status {
-            Status::Success => Ok(()),
-            Status::Revert | Status::Trap => {
-                self.world.undo(before);
-                Err(Error::Revert(message))
-            }
-        }
+        let message = match reply.status {
+            Status::Success => return Ok(()),
+            Status::Revert => String::from_utf8_lossy(&reply.output).into_owned(),
+            Status::Trap => format!("{method}: the contract failed"),
+        };
+        self.world.undo(before);
+        Err(Error::Revert(message))
     }
 }
 
-fn deployed<C: Contract>(version: &str) -> Deployed {
-    Deployed { version: version.to_owned(), entry: enter::<C> }
+fn deployed<C: Contract>(name: &str, version: &str) -> Deployed {
+    Deployed { name: name.to_owned(), version: version.to_owned(), entry: enter::<C> }
 }
 
 fn address_of(name: &str) -> Address {

@@ -16,7 +16,7 @@ pub(super) struct Frame<'w> {
     stack: Vec<Address>,
     env: Env,
     gas: u64,
-    stopped: Option<&'static str>,
+    stopped: bool,
 }
 
 impl<'w> Frame<'w> {
@@ -34,28 +34,28 @@ impl<'w> Frame<'w> {
             depth: 0,
         };
         let gas = world.gas;
-        Self { world, stack: vec![address], env, gas, stopped: None }
+        Self { world, stack: vec![address], env, gas, stopped: false }
     }
 
-    /// Why the call must not go on.
-    pub(super) fn stopped(&self) -> Option<&'static str> {
+    /// True if the call must not go on.
+    pub(super) fn is_stopped(&self) -> bool {
         self.stopped
     }
 
     /// Performs a call of another contract, with what it did undone unless it succeeded, and says how much gas it used.
     pub(super) fn enter(&mut self, request: &Request<'_>, gas: u64) -> (Reply, u64) {
-        let refused = |reason: &str| {
-            let output = reason.as_bytes().to_vec();
+        let refused = |reason: String| {
+            let output = reason.into_bytes();
             (Reply { status: Status::Revert, output }, 0)
         };
+        if self.stack.len() > MAX_DEPTH {
+            return refused(format!("call depth of {MAX_DEPTH} exceeded"));
+        }
         let Some(contract) = self.world.contract(request.to) else {
-            return refused("the called contract does not exist");
+            return refused(format!("there is no contract '{}'", request.called));
         };
         if self.stack.contains(&request.to) {
-            return refused("the called contract is running already");
-        }
-        if self.stack.len() > MAX_DEPTH {
-            return refused("too many nested calls");
+            return refused(format!("contract '{}' does not accept being re-entered", contract.name));
         }
         let entry = contract.entry;
         let before = self.world.clone();
@@ -71,17 +71,17 @@ impl<'w> Frame<'w> {
             stack: self.stack.iter().copied().chain([request.to]).collect(),
             world: self.world,
             gas,
-            stopped: None,
+            stopped: false,
         };
         let call = Call { entry: request.entry, method: request.method, input: request.input };
-        // A panic is a trap here too; the test's output shows its message.
         let result = catch_unwind(AssertUnwindSafe(|| entry(&mut frame, &call)));
-        let (status, output) = match (frame.stopped, result) {
-            (Some(reason), _) => (Status::Trap, reason.into()),
-            (None, Ok(Ok(output))) => (Status::Success, output),
-            (None, Ok(Err(Error::Revert(message)))) => (Status::Revert, message.into_bytes()),
-            (None, Ok(Err(Error::Stop(Stop)))) => (Status::Trap, "stopped".into()),
-            (None, Err(_)) => (Status::Trap, "the contract panicked".into()),
+        if result.is_err() {
+            frame.stop("the contract panicked");
+        }
+        let (status, output) = match result {
+            Ok(Ok(output)) if !frame.stopped => (Status::Success, output),
+            Ok(Err(Error::Revert(message))) if !frame.stopped => (Status::Revert, message.into_bytes()),
+            _ => (Status::Trap, Vec::new()),
         };
         let used = gas - frame.gas;
         if status != Status::Success {
@@ -90,8 +90,12 @@ impl<'w> Frame<'w> {
         (Reply { status, output }, used)
     }
 
-    fn stop(&mut self, reason: &'static str) -> Stop {
-        self.stopped.get_or_insert(reason);
+    /// The contract learns only that it must stop; its author finds the reason in the log.
+    fn stop(&mut self, reason: &str) -> Stop {
+        if !self.stopped {
+            self.stopped = true;
+            self.world.log(Logged { contract: self.env.this, level: Level::Error, message: reason.to_owned() });
+        }
         Stop
     }
 
@@ -152,11 +156,13 @@ impl HostApi for Frame<'_> {
         }
         let most = self.gas - self.gas / 64;
         let gas = request.gas.map_or(most, |gas| gas.min(most));
+        let (to, called) = match request.to {
+            Target::Name(name) => (address_of(name), name.clone()),
+            Target::Address(address) => (*address, address.to_string()),
+        };
         let request = Request {
-            to: match request.to {
-                Target::Name(name) => address_of(name),
-                Target::Address(address) => *address,
-            },
+            to,
+            called: &called,
             entry: Entry::Invoke,
             method: request.method,
             input: request.input,
@@ -174,7 +180,7 @@ impl HostApi for Frame<'_> {
     }
 
     fn charge(&mut self, gas: u64) -> Result<(), Stop> {
-        if self.stopped.is_some() {
+        if self.stopped {
             return Err(Stop);
         }
         match self.gas.checked_sub(gas) {

@@ -18,6 +18,7 @@ pub(super) struct World {
 
 #[derive(Debug, Clone)]
 pub(super) struct Deployed {
+    pub(super) name: String,
     pub(super) version: String,
     pub(super) entry: fn(&mut dyn HostApi, &Call<'_>) -> Result<Vec<u8>>,
 }
@@ -26,6 +27,8 @@ pub(super) struct Deployed {
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Request<'a> {
     pub(super) to: Address,
+    /// How the caller calls it, for messages.
+    pub(super) called: &'a str,
     pub(super) entry: Entry<'a>,
     pub(super) method: &'a str,
     pub(super) input: &'a [u8],

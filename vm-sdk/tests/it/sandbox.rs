@@ -110,7 +110,7 @@ fn a_caller_can_go_on_after_a_refusal() {
     assert_eq!(text.unwrap(), "that is too much");
     assert_eq!(sandbox.state(CALLER, b"tried"), Some(&b"yes"[..]));
     let text = sandbox.from("alice").run(|cx| caller.try_add_in(cx, "nobody", 1));
-    assert_eq!(text.unwrap(), "the called contract does not exist");
+    assert_eq!(text.unwrap(), "there is no contract 'nobody'");
 }
 
 #[test]
@@ -134,7 +134,7 @@ fn a_view_cannot_change_through_another_contract() {
 fn a_contract_is_not_entered_while_it_runs() {
     let (mut sandbox, caller) = deployed();
     let error = sandbox.from("alice").run(|cx| caller.call_itself(cx)).unwrap_err();
-    assert_eq!(error.to_string(), "the called contract is running already");
+    assert_eq!(error.to_string(), "contract 'caller' does not accept being re-entered");
 }
 
 #[test]
@@ -168,6 +168,8 @@ fn charged_gas_is_gone_and_too_much_of_it_stops() {
     assert!(sandbox.from("alice").run(|cx| caller.spend(cx, 1_000)).is_err());
     let stopped = sandbox.from("alice").run(|cx| cx.charge(2_000));
     assert_eq!(stopped, Err(Error::Stop(Stop)));
+    let reasons: Vec<_> = sandbox.logs().iter().map(|line| (line.level, &*line.message)).collect();
+    assert_eq!(reasons, [(Level::Error, "out of gas"); 2]);
 }
 
 #[test]
