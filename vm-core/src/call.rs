@@ -1,5 +1,6 @@
 //! A call and what comes back: the vocabulary between dispatcher, contracts and callers.
 
+use std::collections::BTreeMap;
 use std::fmt;
 use std::sync::Arc;
 
@@ -25,6 +26,14 @@ pub struct Block {
     /// The beacon chain's randomness, given by the host. Default 0.
     #[serde(skip)]
     pub prevrandao: [u8; 32],
+    /// The difficulty, which EVM contracts see before The Merge in place of `prevrandao`. Default 0.
+    pub difficulty: u128,
+    /// The excess blob gas (EIP-4844), from which the price of blobs follows. Default 0: the lowest price.
+    pub excess_blob_gas: u64,
+    /// Hashes of earlier blocks by number, for BLOCKHASH, which looks at the last 256. Default: none are known, and
+    /// contracts see zero.
+    #[serde(skip)]
+    pub hashes: Arc<BTreeMap<u64, [u8; 32]>>,
 }
 
 impl Default for Block {
@@ -37,6 +46,9 @@ impl Default for Block {
             gas_limit: 30_000_000,
             base_fee: 0,
             prevrandao: [0; 32],
+            difficulty: 0,
+            excess_blob_gas: 0,
+            hashes: Arc::default(),
         }
     }
 }
