@@ -224,7 +224,7 @@ pub enum Trap {
     /// A host function was given a bad argument: a pointer outside memory, a key that is too long, text that is not UTF-8.
     #[error("bad argument of a host function")]
     BadHostCall,
-    /// A contract linked into the host panicked.
+    /// A native or container contract panicked.
     #[error("the contract panicked")]
     Panic,
     /// The contract answered against the rules of its ABI.

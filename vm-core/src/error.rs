@@ -1,3 +1,4 @@
+use std::error::Error;
 use std::fmt;
 
 use crate::{
@@ -68,14 +69,25 @@ impl fmt::Display for Phase {
 }
 
 /// A request that was not carried out. Nothing was changed.
-#[derive(Debug, Clone, thiserror::Error)]
-#[error("{phase}: {kind}")]
+#[derive(Debug, Clone)]
 pub struct VmError {
     /// The step in which it failed.
     pub phase: Phase,
     /// Why.
-    #[source]
     pub kind: ErrorKind,
+}
+
+impl fmt::Display for VmError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}: {}", self.phase, self.kind)
+    }
+}
+
+impl Error for VmError {
+    /// What lies below the kind, whose text is part of this error's own.
+    fn source(&self) -> Option<&(dyn Error + 'static)> {
+        self.kind.source()
+    }
 }
 
 /// Why a request was not carried out.

@@ -150,7 +150,7 @@ pub enum ArgumentError {
 
 fn known(suggestion: Option<&str>, methods: &[String]) -> String {
     match suggestion {
-        Some(name) => format!("did you mean '{name}'? methods: {}", methods.join(", ")),
+        Some(name) => format!("did you mean '{name}'?"),
         None if methods.is_empty() => "the contract has no methods".into(),
         None => format!("methods: {}", methods.join(", ")),
     }

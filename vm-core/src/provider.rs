@@ -10,7 +10,8 @@ use crate::{
 /// Dropping a returned future does not stop what was asked for; its result is then lost, its effects are not.
 #[async_trait]
 pub trait VmProvider: Send + Sync {
-    /// Checks the state against the gas schedule, and stores the schedule's hash in a new state.
+    /// Checks the state against the gas schedule, and writes a new state's first entries: the schedule's hash and
+    /// the balances of its genesis.
     ///
     /// # Errors
     /// When the state was created with another schedule, or does not answer.

@@ -129,7 +129,7 @@ pub trait StateBackend: Send + Sync {
 }
 
 /// New values by key, in the order of keys; `None` deletes.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
+#[derive(Clone, Default, PartialEq, Eq)]
 pub struct WriteSet(BTreeMap<StateKey, Option<Bytes>>);
 
 impl WriteSet {
@@ -187,7 +187,7 @@ impl WriteSet {
 }
 
 /// What a transaction looked at in the state below it, whether or not the reading frame was reverted.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
+#[derive(Clone, Default, PartialEq, Eq)]
 pub struct ReadSet {
     pub(crate) points: BTreeMap<StateKey, Option<Bytes>>,
     pub(crate) ranges: Vec<KeyRange>,
@@ -212,5 +212,35 @@ impl ReadSet {
     /// True when nothing was read.
     pub fn is_empty(&self) -> bool {
         self.len() == 0
+    }
+}
+
+/// A value for people: whole code images would bury everything else.
+struct Shortened<'a>(&'a Option<Bytes>);
+
+impl fmt::Debug for Shortened<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        const SHOWN: usize = 64;
+        match self.0 {
+            None => f.write_str("none"),
+            Some(value) => match value.get(..SHOWN) {
+                Some(head) if value.len() > SHOWN => write!(f, "\"{}\"... {} bytes", head.escape_ascii(), value.len()),
+                _ => write!(f, "\"{}\"", value.escape_ascii()),
+            },
+        }
+    }
+}
+
+impl fmt::Debug for WriteSet {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_map().entries(self.0.iter().map(|(key, value)| (key, Shortened(value)))).finish()
+    }
+}
+
+impl fmt::Debug for ReadSet {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let points = self.points.iter().map(|(key, value)| (key, Shortened(value)));
+        f.debug_map().entries(points).finish()?;
+        f.debug_list().entries(&self.ranges).finish()
     }
 }

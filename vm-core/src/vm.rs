@@ -1,6 +1,7 @@
 mod builder;
 mod task;
 
+use std::collections::BTreeMap;
 use std::fmt;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, OnceLock, PoisonError};
@@ -15,9 +16,9 @@ use crate::core::Core;
 use crate::error::InPhase;
 use crate::worker::Workers;
 use crate::{
-    Block, ChangeRequest, Contract, ContractName, ContractRecord, DeployRequest, ErrorKind, HostFault, InvokeRequest,
-    Journal, KeyRange, Lifecycle, MetricsSnapshot, Phase, Receipt, Refusal, Space, StateBackend, StateError, StateKey,
-    StateView, UpgradeRequest, VersionRecord, VmError, VmProvider, VmStatus, WriteSet,
+    Account, Address, Amount, Block, ChangeRequest, Contract, ContractName, ContractRecord, DeployRequest, ErrorKind,
+    HostFault, InvokeRequest, Journal, KeyRange, Lifecycle, MetricsSnapshot, Phase, Receipt, Refusal, Space,
+    StateBackend, StateError, StateKey, StateView, UpgradeRequest, VersionRecord, VmError, VmProvider, VmStatus,
 };
 
 /// A virtual machine: runtimes, a state, and the workers that execute requests. Clones are handles to the same one.
@@ -31,6 +32,7 @@ struct Inner {
     backend: Arc<dyn StateBackend>,
     committer: Committer,
     block: Block,
+    genesis: BTreeMap<Address, Amount>,
     worker_count: usize,
     workers: OnceLock<Workers>,
     stage: Mutex<Stage>,
@@ -164,8 +166,8 @@ impl Vm {
         self.0.next_id.fetch_add(1, Ordering::Relaxed)
     }
 
-    /// Binds a new state to the gas schedule, and refuses one that is bound to another.
-    fn bind_schedule(&self) -> Result<(), ErrorKind> {
+    /// Binds a new state to the gas schedule and gives it its balances; refuses a state that is bound to another schedule.
+    fn bind_state(&self) -> Result<(), ErrorKind> {
         let key = StateKey::system("gas-schedule");
         let view = self.view()?;
         let expected = self.0.core.schedule.hash();
@@ -173,9 +175,13 @@ impl Vm {
             Some(found) if found == expected.as_slice() => Ok(()),
             Some(found) => Err(Refusal::Schedule { expected: hex::encode(expected), found: hex::encode(found) }.into()),
             None => {
-                let mut writes = WriteSet::default();
-                writes.insert(key, Some(expected.to_vec().into()));
-                Ok(self.0.committer.write(writes)?)
+                let journal = Journal::new(view);
+                journal.put(key, expected.to_vec().into());
+                for (address, balance) in &self.0.genesis {
+                    let account = Account { balance: *balance, ..Account::load(&journal, address)? };
+                    account.store(&journal, address)?;
+                }
+                Ok(self.0.committer.write(journal.finish().writes)?)
             }
         }
     }
@@ -185,7 +191,7 @@ impl Vm {
 impl VmProvider for Vm {
     async fn init(&self) -> Result<(), VmError> {
         if self.stage() == Stage::Created {
-            self.bind_schedule().phase(Phase::Admit)?;
+            self.bind_state().phase(Phase::Admit)?;
             self.set_stage(Stage::Ready);
         }
         Ok(())

@@ -22,8 +22,11 @@ mod toml_format;
 mod value;
 mod yaml_format;
 
+use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
+
+use vm_core::{Address, Amount};
 
 pub use error::{ConfigError, InvalidConfig, Mistake};
 
@@ -41,6 +44,8 @@ pub struct Config {
     pub security: Security,
     /// Where the state lies.
     pub state: State,
+    /// The balances of the native asset in a new state, by account. Default: none.
+    pub genesis: BTreeMap<Address, Amount>,
 }
 
 /// A runtime with its settings.
@@ -170,6 +175,7 @@ impl Default for Config {
             limits: Limits::default(),
             security: Security::default(),
             state: State::default(),
+            genesis: BTreeMap::new(),
         }
     }
 }

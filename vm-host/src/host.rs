@@ -75,7 +75,7 @@ impl HostBuilder<'_> {
     /// As [`build`](Self::build).
     pub fn into_vm_builder(mut self) -> Result<VmBuilder, HostError> {
         let config = self.config;
-        let mut builder = Vm::builder().limits(limits(config));
+        let mut builder = Vm::builder().limits(limits(config)).genesis(config.genesis.clone());
         warn_of_idle(config);
         for provider in &config.providers {
             builder = builder.shared_runtime(backends::runtime(config, provider, &mut self.native)?);

@@ -1,3 +1,4 @@
+use std::collections::BTreeMap;
 use std::fmt;
 use std::sync::atomic::AtomicU64;
 use std::sync::{Arc, Mutex, OnceLock};
@@ -10,8 +11,8 @@ use crate::error::InPhase;
 use crate::metrics::Metrics;
 use crate::prepared::PreparedCache;
 use crate::{
-    Authorizer, Block, GasSchedule, HostFault, Limits, MemoryBackend, OwnerRules, Phase, RuntimeProvider, StateBackend,
-    VmError,
+    Address, Amount, Authorizer, Block, GasSchedule, HostFault, Limits, MemoryBackend, OwnerRules, Phase,
+    RuntimeProvider, StateBackend, VmError,
 };
 
 /// Puts a [`Vm`] together. Everything has a default but the runtimes.
@@ -23,6 +24,7 @@ pub struct VmBuilder {
     authorizer: Arc<dyn Authorizer>,
     block: Block,
     workers: usize,
+    genesis: BTreeMap<Address, Amount>,
 }
 
 impl Default for VmBuilder {
@@ -35,6 +37,7 @@ impl Default for VmBuilder {
             authorizer: Arc::new(OwnerRules),
             block: Block::default(),
             workers: thread::available_parallelism().map_or(1, usize::from),
+            genesis: BTreeMap::new(),
         }
     }
 }
@@ -83,7 +86,7 @@ impl VmBuilder {
 
     /// Sets the block that requests belong to which bring none; its number is replaced by the next height.
     #[must_use]
-    pub const fn block(mut self, block: Block) -> Self {
+    pub fn block(mut self, block: Block) -> Self {
         self.block = block;
         self
     }
@@ -92,6 +95,13 @@ impl VmBuilder {
     #[must_use]
     pub const fn workers(mut self, workers: usize) -> Self {
         self.workers = if workers == 0 { 1 } else { workers };
+        self
+    }
+
+    /// Sets the balances that accounts have in a new state. A state that exists already keeps its own.
+    #[must_use]
+    pub fn genesis(mut self, balances: BTreeMap<Address, Amount>) -> Self {
+        self.genesis = balances;
         self
     }
 
@@ -130,6 +140,7 @@ impl VmBuilder {
             backend: self.backend,
             committer,
             block: self.block,
+            genesis: self.genesis,
             worker_count: self.workers,
             workers: OnceLock::new(),
             stage: Mutex::new(Stage::Created),

@@ -3,8 +3,8 @@
 use bytes::Bytes;
 use proptest::prelude::*;
 use vm_core::{
-    Access, Account, Action, Address, Amount, Authorizer, CallRequest, Denied, Gas, Height, Limits, MemoryBackend,
-    StateBackend, StateKey, Status, Trap, Vm, WriteSet,
+    Access, Account, Action, Address, Amount, Authorizer, CallRequest, Denied, Gas, Limits, StateKey, Status, Trap, Vm,
+    WriteSet,
 };
 
 use crate::script::{REVERT, Scripts, call, invoke, name, ok, owner, request};
@@ -198,25 +198,18 @@ fn gas_is_handed_down_by_the_63_64_rule_and_returned() {
 
 #[test]
 fn value_moves_with_the_call_and_back_with_its_revert() {
-    let backend = MemoryBackend::new();
-    let (vm, alice) = {
-        let journal = vm_core::Journal::new(backend.snapshot().unwrap());
-        let alice = Address::from_name("alice");
-        Account { balance: Amount::from(100), ..Account::default() }.store(&journal, &alice).unwrap();
-        backend.commit(Height::new(0), Height::new(1), &journal.finish().writes).unwrap();
-        let vm = Scripts::default()
-            .with("bank", |_, call| if &*call.method == "refuse" { Err(REVERT) } else { ok() })
-            .with("payer", |host, call_| {
-                if &*call_.method == "init" {
-                    return ok();
-                }
-                let mut request = CallRequest::new(name("bank"), call_.method.clone(), Bytes::new());
-                request.value = Amount::from(7);
-                Ok(host.call(request)?.status.to_string().into())
-            })
-            .start_with(Vm::builder().backend(std::sync::Arc::new(backend)));
-        (vm, alice)
-    };
+    let alice = Address::from_name("alice");
+    let vm = Scripts::default()
+        .with("bank", |_, call| if &*call.method == "refuse" { Err(REVERT) } else { ok() })
+        .with("payer", |host, call_| {
+            if &*call_.method == "init" {
+                return ok();
+            }
+            let mut request = CallRequest::new(name("bank"), call_.method.clone(), Bytes::new());
+            request.value = Amount::from(7);
+            Ok(host.call(request)?.status.to_string().into())
+        })
+        .start_with(Vm::builder().genesis([(alice, Amount::from(100))].into()));
     let balance =
         |address: Address| Account::load(&vm_core::Journal::new(vm.view().unwrap()), &address).unwrap().balance;
     let pay = |contract: &str, method: &str, value: u128| {

@@ -1,6 +1,9 @@
 //! From the parsed tree to a [`Config`]: every key, its values and its default stand here.
 
+use std::collections::BTreeMap;
 use std::path::PathBuf;
+
+use vm_core::{Address, Amount};
 
 use super::document::{self, Node, Value};
 use super::section::{Mistakes, Section, one_of, wrong_type};
@@ -20,7 +23,7 @@ pub(super) fn read(text: &str, format: Format) -> Result<Config, Vec<Mistake>> {
 }
 
 fn root(root: Section<'_>, mistakes: &mut Mistakes) -> Config {
-    const VM: &[&str] = &["providers", "limits", "security", "state"];
+    const VM: &[&str] = &["providers", "limits", "security", "state", "genesis"];
     root.expect_keys(&["vm"], mistakes, |key| VM.contains(&key).then(|| format!("it belongs under `vm`: `vm.{key}`")));
     let mut config = Config::default();
     let Some(vm) = root.get("vm", mistakes, Section::of) else {
@@ -38,6 +41,12 @@ fn root(root: Section<'_>, mistakes: &mut Mistakes) -> Config {
     }
     if let Some(section) = vm.get("state", mistakes, Section::of) {
         config.state = state(section, mistakes).unwrap_or_default();
+    }
+    if let Some(section) = vm.get("genesis", mistakes, Section::of) {
+        section.expect_keys(&["balances"], mistakes, |_| None);
+        if let Some(balances) = section.get("balances", mistakes, Section::of) {
+            config.genesis = genesis(balances, mistakes);
+        }
     }
     config
 }
@@ -193,6 +202,26 @@ fn state(section: Section<'_>, mistakes: &mut Mistakes) -> Option<State> {
             Some(State::Memory)
         }
     }
+}
+
+/// Balances by account: a name or an address each.
+fn genesis(section: Section<'_>, mistakes: &mut Mistakes) -> BTreeMap<Address, Amount> {
+    let mut balances = BTreeMap::new();
+    for entry in section.entries() {
+        let Ok(address) = entry.key.parse::<Address>() else {
+            let found = format!("`{}` is not an account", entry.key);
+            mistakes.0.push(Mistake::at(entry.at, found).expected("a name, or 0x and 40 hexadecimal digits"));
+            continue;
+        };
+        let Some(balance) = mistakes.note(value::amount(&entry.node, &entry.key)) else {
+            continue;
+        };
+        if balances.insert(address, balance).is_some() {
+            let found = format!("a second balance of `{}`", entry.key);
+            mistakes.0.push(Mistake::at(entry.at, found).expected("each account once"));
+        }
+    }
+    balances
 }
 
 /// A name that containerd takes for a namespace.

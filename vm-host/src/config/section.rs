@@ -38,6 +38,11 @@ impl<'d> Section<'d> {
         }
     }
 
+    /// All keys with their values, where any key is allowed.
+    pub(super) fn entries(self) -> &'d [Entry] {
+        self.entries
+    }
+
     /// Notes every key that is not among `known`; `advice` may know more about it than that a known key looks alike.
     pub(super) fn expect_keys(self, known: &[&str], mistakes: &mut Mistakes, advice: impl Fn(&str) -> Option<String>) {
         for entry in self.entries.iter().filter(|entry| !known.contains(&entry.key.as_str())) {

@@ -2,6 +2,8 @@
 
 use std::time::Duration;
 
+use vm_core::Amount;
+
 use super::Mistake;
 use super::document::{Node, Value};
 use super::section::{did_you_mean, one_of, wrong_type};
@@ -60,6 +62,18 @@ pub(super) fn bytes(node: &Node, key: &str, min: u64) -> Result<u64, Mistake> {
         return Err(wrong_type(node, key, &format!("at least {min}")));
     }
     Ok(size)
+}
+
+/// An amount of the native asset: a number, or a text where it is too large for one.
+pub(super) fn amount(node: &Node, key: &str) -> Result<Amount, Mistake> {
+    const EXPECTED: &str = "an amount from 0 to 2^256 - 1, in quotes if it is above 2^63 - 1";
+    match &node.value {
+        Value::Integer(number) => {
+            u128::try_from(*number).map(Amount::from).map_err(|_| wrong_type(node, key, EXPECTED))
+        }
+        Value::Text(text) => text.parse().map_err(|_| wrong_type(node, key, EXPECTED)),
+        _ => Err(wrong_type(node, key, EXPECTED)),
+    }
 }
 
 /// A duration above zero with its unit: "30s", "1m 30s", "500ms".

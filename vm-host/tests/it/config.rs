@@ -158,6 +158,21 @@ fn an_unknown_value_is_told_with_the_choices() {
 }
 
 #[test]
+fn genesis_balances_are_accounts_and_amounts() {
+    let text = "[vm.genesis.balances]\nalice = 7\n\"0x00000000000000000000000000000000000000ff\" = \"0x10\"\n";
+    let balances = toml(text).unwrap().genesis;
+    assert_eq!(balances.values().map(ToString::to_string).collect::<Vec<_>>(), ["16", "7"]);
+    for (line, expected) in [
+        ("alice = -1", "expected an amount from 0"),
+        ("\"0x12\" = 1", "`0x12` is not an account"),
+        ("\"0x44384f6e8abb9db201551d52f4e4d7e34b1cd6da\" = 1\nalice = 1", "a second balance of `alice`"),
+    ] {
+        let message = told(toml(&format!("[vm.genesis.balances]\n{line}\n")));
+        assert!(message.contains(expected), "{message}");
+    }
+}
+
+#[test]
 fn a_wrong_type_or_range_is_told_with_what_was_expected() {
     for (text, place, expected) in [
         ("[vm.limits]\nmemory = true", "2:10", "expected a size such as"),
