@@ -61,7 +61,7 @@ impl Frame<'_> {
             // The slice is given anyway; the instrumented code asks for this also when its stack is used up.
             Op::Refill if a != 0 => return Err(Trap::StackOverflow.into()),
             Op::Refill => {}
-            Op::Method => self.copy_out(memory, a, &Bytes::copy_from_slice(self.call.method.as_bytes()))?,
+            Op::Method => self.copy_out(memory, a, self.call.method.as_bytes())?,
             Op::Input => self.copy_out(memory, a, &self.input.clone())?,
             Op::Output => {
                 let bytes = read(memory, a, b)?;
@@ -114,7 +114,7 @@ impl Frame<'_> {
     }
 
     /// Copies to the contract's memory what nothing was charged for yet.
-    fn copy_out(&mut self, memory: &mut [u8], pointer: u32, bytes: &Bytes) -> Result<(), Stop> {
+    fn copy_out(&mut self, memory: &mut [u8], pointer: u32, bytes: &[u8]) -> Result<(), Stop> {
         self.host.charge(self.prices.copy(bytes.len()))?;
         Ok(write(memory, pointer, bytes)?)
     }
