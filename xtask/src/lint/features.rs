@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 use std::fs;
 
-use anyhow::{Context, Result};
+use anyhow::{Context, Result, ensure};
 use toml::Table;
 
 use crate::cargo::cargo;
@@ -15,21 +15,26 @@ const PAIRED: [&str; 1] = ["vm-host"];
 /// A selection of features of one crate, as arguments for cargo.
 type Selection = Vec<String>;
 
-/// Checks all crates of the workspace.
+/// Checks all crates of the workspace; goes on after a failure.
 pub(super) fn run() -> Result<()> {
     let manifest = read_manifest("Cargo.toml")?;
     let members = manifest.get("workspace").and_then(|workspace| workspace.get("members"));
+    let mut failed = Vec::new();
     for member in members.and_then(toml::Value::as_array).into_iter().flatten() {
         let folder = member.as_str().context("a member of the workspace is no string")?;
         let manifest = read_manifest(&format!("{folder}/Cargo.toml"))?;
         let (name, features) = describe(&manifest).with_context(|| format!("{folder} has no name"))?;
         for selection in selections(&features, PAIRED.contains(&name.as_str())) {
-            eprintln!("{name} {}", selection.join(" "));
-            process::succeed(
-                cargo("clippy")?.args(["--quiet", "--package", &name]).args(&selection).args(["--", "-D", "warnings"]),
-            )?;
+            let title = format!("{name} {}", selection.join(" "));
+            eprintln!("    {title}");
+            let mut clippy = cargo("clippy")?;
+            clippy.args(["--quiet", "--package", &name]).args(&selection).args(["--", "-D", "warnings"]);
+            if !process::run(&mut clippy)?.success() {
+                failed.push(title);
+            }
         }
     }
+    ensure!(failed.is_empty(), "these do not build: {}", failed.join("; "));
     Ok(())
 }
 
