@@ -73,6 +73,11 @@ impl SolidityInterface {
         }
     }
 
+    /// The signature of the function with this selector.
+    pub(crate) fn signature(&self, selector: [u8; 4]) -> Option<&str> {
+        self.selectors.iter().find(|(name, known)| **known == selector && name.contains('(')).map(|(name, _)| &**name)
+    }
+
     /// Roughly what it occupies, in bytes.
     pub(crate) fn weight(&self) -> usize {
         // A function is a dozen small allocations.

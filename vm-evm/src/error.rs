@@ -9,6 +9,12 @@ pub enum EvmError {
     /// The version names no hard fork.
     #[error(transparent)]
     Fork(#[from] UnknownFork),
+    /// A name of no opcode.
+    #[error("unknown opcode {given:?}: expected a name such as SELFDESTRUCT or DELEGATECALL")]
+    Opcode {
+        /// What was given.
+        given: String,
+    },
     /// Too little memory for any contract.
     #[error("a memory limit of {given} bytes is too low for the evm: give at least {least}")]
     Memory {

@@ -207,6 +207,12 @@ impl fmt::Display for Fork {
     }
 }
 
+impl serde::Serialize for Fork {
+    fn serialize<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.serialize_str(self.name())
+    }
+}
+
 impl FromStr for Fork {
     type Err = UnknownFork;
 

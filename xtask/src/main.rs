@@ -5,6 +5,7 @@ mod containerd;
 mod contracts;
 mod demo;
 mod lint;
+mod openzeppelin;
 mod process;
 mod setup;
 mod terminal;

@@ -6,7 +6,7 @@ use anyhow::Result;
 
 use crate::cargo::cargo;
 use crate::containerd::{self, Containerd};
-use crate::{demo, process, setup};
+use crate::{demo, openzeppelin, process, setup};
 
 /// Options of `cargo xtask test`.
 #[derive(Debug, clap::Args)]
@@ -24,6 +24,7 @@ pub(crate) struct Args {
 /// Runs the tests.
 pub(crate) fn run(args: &Args) -> Result<()> {
     let containerd = containerd::start(setup::containers(args.no_containers)?)?;
+    openzeppelin::provide()?;
     let mut test = cargo("test")?;
     test.arg("--no-fail-fast");
     if !names_a_package(&args.rest) {

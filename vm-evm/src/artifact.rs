@@ -1,0 +1,125 @@
+//! What Solidity's tools write, turned into code that can be deployed.
+//!
+//! [`read`] recognises a file by its content: hex text (`.bin`), an artefact of Foundry or Hardhat, Hardhat's build info, and
+//! what `solc --standard-json` and `solc --combined-json` write. [`solidity`] compiles sources.
+//!
+//! ```
+//! let foundry = r#"{"abi": [], "bytecode": {"object": "0x5f5ff3", "linkReferences": {}}}"#;
+//! let artifact = vm_evm::artifact::read(foundry.as_bytes(), None)?;
+//! assert_eq!(artifact.format, vm_evm::artifact::Format::Foundry);
+//! let code = artifact.into_code(); // for a DeployRequest
+//! assert_eq!(code.bytes, b"5f5ff3");
+//! # Ok::<(), vm_evm::artifact::ArtifactError>(())
+//! ```
+
+mod bytecode;
+mod error;
+mod json;
+pub mod solidity;
+
+use serde_json::Value;
+use vm_core::{Code, RuntimeKind};
+
+pub use error::ArtifactError;
+
+/// Creation code and what came with it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct Artifact {
+    /// What wrote the file.
+    pub format: Format,
+    /// The contract, as `File.sol:Name`, or `Name` where the file's name is not told.
+    pub contract: Option<String>,
+    /// The creation code.
+    pub bytecode: Vec<u8>,
+    /// The JSON ABI.
+    pub abi: Option<String>,
+}
+
+/// The kinds of files that are recognised.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum Format {
+    /// Hex text with or without `0x`.
+    Hex,
+    /// `out/File.sol/Name.json` of forge.
+    Foundry,
+    /// `artifacts/…/Name.json` of Hardhat; Truffle's have the same shape.
+    Hardhat,
+    /// The output of `solc --standard-json`, also inside Hardhat's build info.
+    StandardJson,
+    /// The output of `solc --combined-json`.
+    CombinedJson,
+}
+
+impl Format {
+    /// The name for people.
+    #[must_use]
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Hex => "hex text",
+            Self::Foundry => "Foundry artefact",
+            Self::Hardhat => "Hardhat artefact",
+            Self::StandardJson => "solc standard JSON output",
+            Self::CombinedJson => "solc combined JSON output",
+        }
+    }
+}
+
+/// Reads a file that a tool wrote. Where it holds several contracts, `contract` chooses one: `Name` or `File.sol:Name`.
+///
+/// # Errors
+/// When the file is none of the known kinds, lacks or has too many contracts, or its code is not linked.
+pub fn read(bytes: &[u8], contract: Option<&str>) -> Result<Artifact, ArtifactError> {
+    let text = std::str::from_utf8(bytes).map_err(|_| ArtifactError::Unknown)?.trim();
+    if text.starts_with('{') {
+        let value: Value = serde_json::from_str(text).map_err(|error| ArtifactError::Json(error.to_string()))?;
+        return json::read(&value, contract);
+    }
+    let digits = text.strip_prefix("0x").unwrap_or(text);
+    let is_code = |b: u8| b.is_ascii_alphanumeric() || b"_$/.:-".contains(&b);
+    // Placeholders of libraries hold other characters, but no code begins with one.
+    if digits.is_empty() || !digits.bytes().take(8).all(|b| b.is_ascii_hexdigit()) || !digits.bytes().all(is_code) {
+        return Err(ArtifactError::Unknown);
+    }
+    let bytecode = bytecode::decode(digits, &[], "the file")?;
+    Ok(Artifact { format: Format::Hex, contract: None, bytecode, abi: None })
+}
+
+impl Artifact {
+    /// As code for a deployment or an upgrade.
+    #[must_use]
+    pub fn into_code(self) -> Code {
+        let code = Code::new(RuntimeKind::Evm, hex::encode(self.bytecode));
+        match self.abi {
+            Some(abi) => code.with_abi(abi),
+            None => code,
+        }
+    }
+
+    /// Describes the contract by another ABI, while the constructor, and this ABI's errors and events, stay: a proxy that
+    /// answers for its implementation. Without an ABI of its own, the other one is simply taken.
+    ///
+    /// # Errors
+    /// When `abi` is neither a JSON ABI nor an artefact that holds one.
+    pub fn with_interface(mut self, abi: &str) -> Result<Self, ArtifactError> {
+        let given: Value = serde_json::from_str(abi).map_err(|error| ArtifactError::Json(error.to_string()))?;
+        let given = given.get("abi").unwrap_or(&given);
+        let given = given.as_array().ok_or_else(|| ArtifactError::Json("the ABI is not a list".to_owned()))?;
+        let own = self.abi.as_deref().and_then(|own| serde_json::from_str::<Vec<Value>>(own).ok());
+        let merged: Vec<Value> = match own {
+            None => given.clone(),
+            Some(own) => {
+                let kind = |entry: &Value| entry.get("type").and_then(Value::as_str).unwrap_or_default().to_owned();
+                let mut merged: Vec<Value> =
+                    own.into_iter().filter(|e| ["constructor", "error", "event"].contains(&&*kind(e))).collect();
+                let others = given.iter().filter(|entry| kind(entry) != "constructor");
+                let fresh: Vec<_> = others.filter(|entry| !merged.contains(entry)).cloned().collect();
+                merged.extend(fresh);
+                merged
+            }
+        };
+        self.abi = Some(Value::Array(merged).to_string());
+        Ok(self)
+    }
+}
