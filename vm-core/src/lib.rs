@@ -81,7 +81,8 @@ pub use record::{ContractRecord, VersionRecord};
 pub use request::{ChangeRequest, DeployRequest, InvokeRequest, Sender, UpgradeRequest};
 pub use runtime::{CodeError, Contract, PrepareError, ProviderStatus, RuntimeProvider};
 pub use schedule::{
-    DockerPrices, EvmPrices, GasSchedule, HostPrices, InvalidSchedule, Price, TransactionPrices, WasmPrices,
+    DockerPrices, EvmPrices, GasSchedule, HostPrices, InvalidSchedule, PreparePrices, Price, TransactionPrices,
+    WasmPrices,
 };
 pub use state::{Height, ReadSet, StateBackend, StateError, StateView, WriteSet};
 pub use vm::{Vm, VmBuilder};

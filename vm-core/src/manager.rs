@@ -87,14 +87,16 @@ impl Core {
     }
 
     /// What is left for the contract when the transaction itself is paid.
-    fn admit_gas(limit: Gas, price: Price, bytes: usize) -> Result<Gas, Refusal> {
-        let needed = price.of(bytes);
+    fn admit_gas(limit: Gas, needed: Gas) -> Result<Gas, Refusal> {
         limit.checked_sub(needed).ok_or(Refusal::Gas { limit, needed })
     }
 
-    fn admit_code(&self, code: &Code) -> Result<(), Refusal> {
-        let (found, limit) = (code.bytes.len(), self.limits.code_size);
-        too_large("the code", found, limit, "vm.limits.code_size")
+    /// What is left for the contract when its code is stored and prepared.
+    fn admit_code(&self, code: &Code, limit: Gas, storing: Price) -> Result<Gas, Refusal> {
+        let size = code.bytes.len();
+        too_large("the code", size, self.limits.code_size, "vm.limits.code_size")?;
+        let preparing = self.schedule.prepare.of(code.runtime).of(size);
+        Self::admit_gas(limit, storing.of(size).saturating_add(preparing))
     }
 
     fn verify(&self, code: &Code) -> Result<(), Refusal> {

@@ -3,7 +3,7 @@ use std::sync::Arc;
 use serde::Deserialize;
 use sha2::{Digest, Sha256};
 
-use crate::Gas;
+use crate::{Gas, RuntimeKind};
 
 /// The prices of everything, in [`Gas`]. Read from a versioned file whose hash is a parameter of the state.
 #[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
@@ -15,6 +15,8 @@ pub struct GasSchedule {
     pub host: HostPrices,
     /// What a transaction costs before the contract runs.
     pub transaction: TransactionPrices,
+    /// Checking and preparing code.
+    pub prepare: PreparePrices,
     /// WebAssembly operators.
     pub wasm: WasmPrices,
     /// The EVM.
@@ -78,6 +80,32 @@ pub struct TransactionPrices {
     pub upgrade: Price,
 }
 
+/// Prices of checking and preparing code, by bytes of the code; paid by deployments and upgrades.
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct PreparePrices {
+    /// A linked contract.
+    pub native: Price,
+    /// A WASM module: gate, instrumentation, compilation.
+    pub wasm: Price,
+    /// EVM creation code: analysis.
+    pub evm: Price,
+    /// An image: digests, import.
+    pub docker: Price,
+}
+
+impl PreparePrices {
+    /// The price of a runtime's code.
+    pub const fn of(&self, runtime: RuntimeKind) -> Price {
+        match runtime {
+            RuntimeKind::Native => self.native,
+            RuntimeKind::Wasm => self.wasm,
+            RuntimeKind::Evm => self.evm,
+            RuntimeKind::Docker => self.docker,
+        }
+    }
+}
+
 /// Prices of WebAssembly.
 #[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -122,8 +150,10 @@ pub struct EvmPrices {
 pub struct DockerPrices {
     /// Entering a container.
     pub call: u64,
-    /// Every request of the container to the host, in addition to the operation itself.
+    /// A request of the container that waits for its answer, in addition to the operation itself.
     pub round_trip: u64,
+    /// A request of the container that needs no answer, in addition to the operation itself.
+    pub frame: u64,
 }
 
 /// A schedule file that cannot be used.

@@ -75,9 +75,10 @@ impl From<FrameError> for Break {
 /// Performs a call on a container that waits for one.
 pub(crate) fn run(connection: &mut Connection, host: &mut dyn Host, call: &Call) -> End {
     let interrupt = host.transaction().interrupt().clone();
-    let request_price = Gas::new(host.transaction().schedule().docker.round_trip);
+    let prices = &host.transaction().schedule().docker;
+    let (question_price, notice_price) = (Gas::new(prices.round_trip), Gas::new(prices.frame));
     connection.interrupt_by(&interrupt);
-    let mut session = Session { connection, host, request_price, asked: false };
+    let mut session = Session { connection, host, question_price, notice_price, asked: false };
     match session.perform(call) {
         Ok(returned) => End::Returned(returned),
         Err(Break::End(end)) => end,
@@ -91,7 +92,10 @@ pub(crate) fn run(connection: &mut Connection, host: &mut dyn Host, call: &Call)
 struct Session<'a> {
     connection: &'a mut Connection,
     host: &'a mut dyn Host,
-    request_price: Gas,
+    /// The price of a request that waits for its answer.
+    question_price: Gas,
+    /// The price of a request that needs none.
+    notice_price: Gas,
     /// True while the contract waits for an answer.
     asked: bool,
 }
@@ -106,7 +110,7 @@ impl Session<'_> {
                 return finish(returned);
             }
             self.asked = is_question(&frame);
-            self.host.charge(self.request_price)?;
+            self.host.charge(if self.asked { self.question_price } else { self.notice_price })?;
             self.serve(frame)?;
         }
     }

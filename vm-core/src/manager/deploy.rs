@@ -1,5 +1,4 @@
 use super::{About, Base, Executed, Provisional, Top, enter, phase};
-use crate::core::Core;
 use crate::record::store_code;
 use crate::{
     Access, Account, Action, ContractRecord, DeployRequest, Entry, ErrorKind, Gas, Lifecycle, Outcome, Phase, Refusal,
@@ -14,10 +13,7 @@ pub(crate) fn deploy(base: &Base<'_>, request: &DeployRequest) -> Result<Execute
     let gas_limit = core.gas_limit(sender);
     let (address, height) = (name.address(), base.view.height());
 
-    let gas = phase(Phase::Admit, || {
-        core.admit_code(code)?;
-        Core::admit_gas(gas_limit, core.schedule.transaction.deploy, code.bytes.len())
-    })?;
+    let gas = phase(Phase::Admit, || core.admit_code(code, gas_limit, core.schedule.transaction.deploy))?;
     phase(Phase::Permission, || {
         let access = Access { actor: sender.caller, action: Action::Deploy, contract: name, owner: None };
         core.authorizer.authorize(&access)

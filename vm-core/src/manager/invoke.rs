@@ -34,7 +34,7 @@ pub(crate) fn invoke(base: &Base<'_>, request: &InvokeRequest, is_static: bool) 
     let (encoded, gas) = phase(Phase::Validate, || {
         let encoded = core.encode(&*contract, &request.method, &request.arguments)?;
         let size = encoded.method.len() + encoded.input.len();
-        let gas = Core::admit_gas(gas_limit, core.schedule.transaction.invoke, size)?;
+        let gas = Core::admit_gas(gas_limit, core.schedule.transaction.invoke.of(size))?;
         Ok::<_, Refusal>((encoded, gas))
     })?;
 

@@ -1,5 +1,4 @@
 use super::{About, Base, Executed, Provisional, Top, enter, phase};
-use crate::core::Core;
 use crate::record::store_code;
 use crate::{
     Action, ContractRecord, Entry, ErrorKind, Gas, Outcome, Phase, Refusal, Status, Transition, UpgradeRequest,
@@ -19,10 +18,7 @@ pub(crate) fn upgrade(base: &Base<'_>, request: &UpgradeRequest) -> Result<Execu
         Ok::<_, ErrorKind>(())
     };
 
-    let gas = phase(Phase::Admit, || {
-        core.admit_code(code)?;
-        Core::admit_gas(gas_limit, core.schedule.transaction.upgrade, code.bytes.len())
-    })?;
+    let gas = phase(Phase::Admit, || core.admit_code(code, gas_limit, core.schedule.transaction.upgrade))?;
     let mut record =
         phase(Phase::Load, || match ContractRecord::load(&transaction.journal, name).map_err(ErrorKind::from)? {
             Some(record) => Ok(record),
