@@ -10,6 +10,7 @@ mod flow;
 mod metadata;
 mod opcodes;
 mod selectors;
+mod text;
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -113,6 +114,13 @@ pub struct Undefined {
 }
 
 impl Report {
+    /// The report as a JSON object.
+    #[must_use]
+    pub fn to_json(&self) -> String {
+        // Nothing in it can fail to be written: all keys are text.
+        serde_json::to_string(self).unwrap_or_default()
+    }
+
     /// The constructor, if there is one, and the contract.
     pub fn parts(&self) -> impl Iterator<Item = &Part> {
         self.constructor.iter().chain([&self.runtime])

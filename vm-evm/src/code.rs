@@ -2,13 +2,13 @@
 
 use vm_core::{Code, CodeError};
 
-use crate::{Fork, session::Session};
+use crate::{EvmConfig, Lacking, analysis, analyze};
 
 /// An option of [`Code::options`].
 const MIGRATE: &str = "migrate";
 
 /// The creation code's bytes.
-pub(crate) fn creation_code(code: &Code, fork: Fork) -> Result<Vec<u8>, CodeError> {
+pub(crate) fn creation_code(code: &Code, config: &EvmConfig) -> Result<Vec<u8>, CodeError> {
     let bytes = match std::str::from_utf8(&code.bytes) {
         Ok(text) => from_text(text.trim(), &code.bytes)?,
         Err(_) => code.bytes.clone(),
@@ -16,15 +16,38 @@ pub(crate) fn creation_code(code: &Code, fork: Fork) -> Result<Vec<u8>, CodeErro
     if bytes.is_empty() {
         return Err(CodeError::new("code-empty", "there is no code: expected creation code as hex text or bytes"));
     }
-    match Session::max_creation_code(fork) {
+    permitted(&bytes, config)?;
+    match config.max_creation_code() {
         Some(most) if bytes.len() > most => Err(CodeError::new(
             "code-too-long",
             format!(
-                "the creation code has {} bytes, {fork} allows {most} (EIP-3860): split the contract or let the compiler optimise for size",
-                bytes.len()
+                "the creation code has {} bytes, {} allows {most} (EIP-3860): split the contract or let the compiler optimise for size",
+                bytes.len(),
+                config.fork()
             ),
         )),
         _ => Ok(bytes),
+    }
+}
+
+/// Refuses code that can reach an opcode which the fork lacks, or which the configuration does not want.
+fn permitted(bytes: &[u8], config: &EvmConfig) -> Result<(), CodeError> {
+    let report = analyze(bytes, config.fork());
+    if let Some(lacking) = report.parts().find_map(|part| part.lacking.first()) {
+        let Lacking { opcode, offset, since } = lacking;
+        let message = format!(
+            "{opcode} at offset {offset} is not an opcode of {}: it came with {since}; compile for {} (solc --evm-version, evm_version in foundry.toml, evmVersion in Hardhat), or choose a newer fork",
+            config.fork(),
+            config.fork(),
+        );
+        return Err(CodeError::new("opcode-missing", message));
+    }
+    match analysis::refused(&report, bytes, config.refused_opcodes()).first() {
+        None => Ok(()),
+        Some((offset, opcode)) => Err(CodeError::new(
+            "opcode-refused",
+            format!("{opcode} at offset {offset} is refused by this machine's configuration (refuse_opcodes)"),
+        )),
     }
 }
 
@@ -40,7 +63,7 @@ fn from_text(text: &str, raw: &[u8]) -> Result<Vec<u8>, CodeError> {
         None => hex::decode(digits).map_err(|e| CodeError::new("hex-invalid", e.to_string())),
         Some(_) if text.starts_with(['{', '[']) => Err(CodeError::new(
             "code-json",
-            "this is JSON, not code: give the content of its 'bytecode' (or 'evm.bytecode.object') as hex text",
+            "this is JSON, not code: read it with vm_evm::artifact, or give the content of its 'bytecode' as hex text",
         )),
         Some(at) if digits.get(at..).is_some_and(|rest| rest.starts_with("__")) => Err(CodeError::new(
             "code-unlinked",
@@ -81,6 +104,7 @@ mod tests {
     use vm_core::RuntimeKind;
 
     use super::*;
+    use crate::Fork;
 
     fn code(bytes: &[u8]) -> Code {
         Code::new(RuntimeKind::Evm, bytes)
@@ -89,7 +113,7 @@ mod tests {
     #[test]
     fn hex_and_raw_are_the_same() {
         for given in [&b"600a"[..], b"0x600A", b" 0x600a\n", &[0x60, 0x0a]] {
-            assert_eq!(creation_code(&code(given), Fork::Osaka), Ok(vec![0x60, 0x0a]), "{given:?}");
+            assert_eq!(creation_code(&code(given), &EvmConfig::new(Fork::Osaka)), Ok(vec![0x60, 0x0a]), "{given:?}");
         }
     }
 
@@ -104,13 +128,13 @@ mod tests {
             (b"{\"bytecode\": \"0x60\"}", "code-json", "bytecode"),
             (b"6080__$aabb$__6080", "code-unlinked", "--libraries"),
         ] {
-            let error = creation_code(&code(given), Fork::Osaka).unwrap_err();
+            let error = creation_code(&code(given), &EvmConfig::new(Fork::Osaka)).unwrap_err();
             assert_eq!(error.rule(), rule, "{given:?}");
             assert!(error.to_string().contains(want), "{error}");
         }
         let long = vec![0; 49_153];
-        assert_eq!(creation_code(&code(&long), Fork::Osaka).unwrap_err().rule(), "code-too-long");
-        assert!(creation_code(&code(&long), Fork::Paris).is_ok());
+        assert_eq!(creation_code(&code(&long), &EvmConfig::new(Fork::Osaka)).unwrap_err().rule(), "code-too-long");
+        assert!(creation_code(&code(&long), &EvmConfig::new(Fork::Paris)).is_ok());
     }
 
     #[test]

@@ -7,7 +7,7 @@ use revm::interpreter::{InstructionResult, InterpreterResult};
 use vm_core::{Call, Contract, Entry, Host, HostFault, Interface, Return, Status, Trap};
 
 use crate::{
-    EvmConfig,
+    EvmConfig, Trace,
     abi::{self, SolidityInterface},
     gas,
     session::{self, CodeCache, Constructor, Ended, Entry as SessionEntry},
@@ -20,6 +20,7 @@ pub(crate) struct EvmContract {
     pub(crate) creation_code: Bytes,
     pub(crate) interface: SolidityInterface,
     pub(crate) migrates: bool,
+    pub(crate) trace: Option<Trace>,
 }
 
 impl Contract for EvmContract {
@@ -30,7 +31,8 @@ impl Contract for EvmContract {
         };
         let factor = host.transaction().schedule().evm.factor;
         let limit = gas::to_evm(host.gas_left(), factor);
-        let session = session::open(host, &self.config, &self.cache)?;
+        let mut session = session::open(host, &self.config, &self.cache)?;
+        session.trace_to(self.trace.as_ref());
         let Ended { session, mut result, foreign_gas } = match call.entry {
             Entry::Invoke => session.call(host, SessionEntry { input: input.into(), gas: limit }),
             Entry::Deploy => session.construct(host, Constructor::Deploy, input.into(), limit),
@@ -40,11 +42,12 @@ impl Contract for EvmContract {
             }
         }?;
         let used = session.gas_used(&mut result);
+        session.trace_end(&result, used);
         host.transaction().put_overlay(session);
         // The dispatcher has charged what callees of other runtimes used.
         let due = gas::to_vm(used, factor).saturating_sub(foreign_gas);
         match host.charge(due) {
-            Ok(()) => Ok(outcome(result)),
+            Ok(()) => Ok(outcome(result, &self.config)),
             Err(stop) => stop.into_return(),
         }
     }
@@ -81,20 +84,22 @@ impl EvmContract {
 }
 
 /// How revm's result reads in the words of all runtimes.
-fn outcome(result: InterpreterResult) -> Return {
+pub(crate) fn outcome(result: InterpreterResult, config: &EvmConfig) -> Return {
     use InstructionResult as R;
     let status = match result.result {
         R::Stop | R::Return | R::SelfDestruct | R::Suspend => Status::Success,
         R::Revert => Status::Revert,
         R::CreateContractSizeLimit => {
-            return refusal("the constructor returned more code than the limit of 24576 bytes (EIP-170)");
+            let most = config.max_code().unwrap_or_default();
+            return refusal(&format!("the constructor returned more code than the limit of {most} bytes (EIP-170)"));
         }
         R::CreateContractStartingWithEF => {
             return refusal("the constructor returned code that starts with 0xef (EIP-3541)");
         }
         R::CreateCollision => return refusal("there is an evm account with code or nonce at the contract's address"),
         R::CreateInitCodeSizeLimit => {
-            return refusal("the creation code with its arguments is longer than 49152 bytes (EIP-3860)");
+            let most = config.max_creation_code().unwrap_or_default();
+            return refusal(&format!("the creation code with its arguments is longer than {most} bytes (EIP-3860)"));
         }
         R::OutOfFunds | R::OverflowPayment => return refusal("the balance is too low for the value"),
         R::CallTooDeep => Status::Trap(Trap::StackOverflow),

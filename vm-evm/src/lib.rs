@@ -6,7 +6,8 @@
 //!
 //! # Contracts
 //!
-//! * **Code** is creation code, as hex text with or without `0x` (a compiler's `.bin`) or as bytes. The JSON ABI is the
+//! * **Code** is creation code, as hex text with or without `0x` (a compiler's `.bin`) or as bytes; [`artifact`] reads what
+//!   Solidity's tools write, and compiles sources. Code that can reach an opcode which the fork lacks is refused. The JSON ABI is the
 //!   [`Code`](vm_core::Code)'s `abi`. The contract lives at the address that its name gives; what its constructor reverts
 //!   with is the reason why the deployment fails.
 //! * **Calls** take text by the ABI (`transfer` `bob` `100`; names are addresses), by a full signature without one, or raw
@@ -22,12 +23,14 @@
 //! * There are no fees, no sender nonces and no intrinsic gas of a transaction: the dispatcher has its own price for entering
 //!   a contract. Gas inside is Ethereum's, times the schedule's `evm.factor`; the refund cap applies to each entry from the
 //!   dispatcher.
-//! * `BLOCKHASH` is zero, and blobs do not exist.
+//! * `BLOCKHASH` knows the hashes that the host gives with the block, and is zero without; contract calls carry no blobs.
 //! * Frames inside the EVM have Ethereum's depth of 1024; the dispatcher's own limit counts only entries into a runtime.
 //! * A named contract that is frozen or revoked refuses other contracts, and the Vm's authorizer is asked for every call of a
 //!   named contract.
 //! * The wall-clock deadline is looked at in every jump and call. It ends the transaction as a host fault, which no contract
 //!   can catch.
+//!
+//! Whole Ethereum transactions, with all of that, are another entry over the same state: [`EvmRuntime::transact`].
 //!
 //! # Example
 //!
@@ -71,16 +74,28 @@
 )]
 
 mod abi;
+mod analysis;
+pub mod artifact;
 mod code;
 mod config;
 mod contract;
 mod error;
+mod ethereum;
 mod fork;
 mod gas;
 mod runtime;
 mod session;
+mod trace;
 
+pub use analysis::{
+    Lacking, Metadata, OpcodeSet, Part, Report, Selector, Stretch, Undefined, Use, analyze,
+};
 pub use config::EvmConfig;
 pub use error::EvmError;
+pub use ethereum::{
+    AccessListItem, Authorization, DynamicFee, EthereumReceipt, EthereumTransaction, EthereumTransactionKind,
+    InvalidTransaction, TransactError,
+};
 pub use fork::{Fork, UnknownFork};
 pub use runtime::EvmRuntime;
+pub use trace::Trace;

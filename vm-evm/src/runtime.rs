@@ -5,7 +5,7 @@ use std::sync::Arc;
 use bytes::Bytes;
 use vm_core::{Code, CodeError, Contract, PrepareError, ProviderStatus, RuntimeKind, RuntimeProvider};
 
-use crate::{EvmConfig, EvmError, abi::SolidityInterface, code, contract::EvmContract, session::CodeCache};
+use crate::{EvmConfig, EvmError, Trace, abi::SolidityInterface, code, contract::EvmContract, session::CodeCache};
 
 /// The EVM runtime: creation code in, callable contracts out.
 ///
@@ -15,6 +15,7 @@ pub struct EvmRuntime {
     config: EvmConfig,
     cache: Arc<CodeCache>,
     accounts: Arc<EvmContract>,
+    trace: Option<Trace>,
 }
 
 impl EvmRuntime {
@@ -25,14 +26,16 @@ impl EvmRuntime {
     pub fn new(config: EvmConfig) -> Result<Self, EvmError> {
         config.check()?;
         let cache = Arc::new(CodeCache::new());
-        let accounts = Arc::new(EvmContract {
-            config,
-            cache: cache.clone(),
-            creation_code: Bytes::new(),
-            interface: SolidityInterface::default(),
-            migrates: false,
-        });
-        Ok(Self { config, cache, accounts })
+        let accounts = accounts(config, &cache, None);
+        Ok(Self { config, cache, accounts, trace: None })
+    }
+
+    /// With a trace of every instruction that its contracts execute. For debugging: it costs far more than the contracts.
+    #[must_use]
+    pub fn with_trace(mut self, trace: Trace) -> Self {
+        self.accounts = accounts(self.config, &self.cache, Some(trace.clone()));
+        self.trace = Some(trace);
+        self
     }
 
     /// The configuration.
@@ -40,6 +43,22 @@ impl EvmRuntime {
     pub const fn config(&self) -> &EvmConfig {
         &self.config
     }
+
+    pub(crate) const fn cache(&self) -> &Arc<CodeCache> {
+        &self.cache
+    }
+}
+
+/// What executes calls of accounts that have no record.
+fn accounts(config: EvmConfig, cache: &Arc<CodeCache>, trace: Option<Trace>) -> Arc<EvmContract> {
+    Arc::new(EvmContract {
+        config,
+        cache: cache.clone(),
+        creation_code: Bytes::new(),
+        interface: SolidityInterface::default(),
+        migrates: false,
+        trace,
+    })
 }
 
 #[async_trait::async_trait]
@@ -49,7 +68,7 @@ impl RuntimeProvider for EvmRuntime {
     }
 
     fn verify(&self, code: &Code) -> Result<(), CodeError> {
-        code::creation_code(code, self.config.fork())?;
+        code::creation_code(code, &self.config)?;
         code::migrates(code)?;
         SolidityInterface::new(code.abi.as_deref()).map(drop)
     }
@@ -58,9 +77,10 @@ impl RuntimeProvider for EvmRuntime {
         Ok(Arc::new(EvmContract {
             config: self.config,
             cache: self.cache.clone(),
-            creation_code: code::creation_code(code, self.config.fork())?.into(),
+            creation_code: code::creation_code(code, &self.config)?.into(),
             interface: SolidityInterface::new(code.abi.as_deref())?,
             migrates: code::migrates(code)?,
+            trace: self.trace.clone(),
         }))
     }
 

@@ -1,5 +1,6 @@
 //! revm for the length of one transaction.
 
+mod block;
 mod cache;
 mod construct;
 mod context;
@@ -9,11 +10,13 @@ mod foreign;
 mod frames;
 mod overlay;
 mod pool;
+mod trace;
+mod transact;
 
 use revm::{
     bytecode::Bytecode,
     context::{FrameStack, JournalTr, TxEnv},
-    context_interface::{block::BlobExcessGasAndPrice, journaled_state::JournalCheckpoint},
+    context_interface::journaled_state::JournalCheckpoint,
     handler::EthFrame,
     interpreter::{
         CallInput, CallInputs, CallScheme, CallValue, FrameInput, InterpreterResult, SharedMemory,
@@ -21,15 +24,17 @@ use revm::{
     },
     primitives::{AddressMap, B256, Bytes, HashSet, U256},
 };
-use vm_core::{Env, Event, Gas, Host, HostFault, Interrupt, Mark};
+use vm_core::{Block, Env, Event, Gas, Host, HostFault, Interrupt, Journal, Mark};
 
 pub(crate) use cache::CodeCache;
 pub(crate) use construct::Constructor;
 use context::{Deadline, Revm};
 use database::{evm_address, vm_address};
-pub(crate) use pool::open;
+use frames::Ran;
+pub(crate) use pool::{open, start};
+pub(crate) use transact::{Refused, Transacted};
 
-use crate::EvmConfig;
+use crate::{EvmConfig, Trace};
 
 type Frame = EthFrame;
 type State = revm::context::Journal<database::JournalDb>;
@@ -51,6 +56,8 @@ pub(crate) struct Session {
     /// Spare frame stacks.
     stacks: Vec<FrameStack<EthFrame>>,
     interrupt: Option<Interrupt>,
+    /// Where every instruction is told; with it, frames run in another loop.
+    trace: Option<Trace>,
 }
 
 /// A call that enters the EVM from the dispatcher.
@@ -80,30 +87,24 @@ impl Session {
             depth: 0,
             stacks: Vec::new(),
             interrupt: None,
+            trace: None,
         }
     }
 
     /// Makes the session part of a transaction.
-    fn bind(&mut self, host: &mut dyn Host, cache: std::sync::Arc<CodeCache>) {
-        let env = host.env().clone();
-        let transaction = host.transaction();
-        let interrupt = transaction.interrupt().clone();
+    fn bind(&mut self, journal: Journal, interrupt: &Interrupt, block: &Block, cache: std::sync::Arc<CodeCache>) {
         let ctx = &mut self.revm.ctx;
         ctx.chain = Deadline(interrupt.flag());
-        self.interrupt = Some(interrupt);
-        ctx.journaled_state.database.bind(transaction.journal(), cache);
-        ctx.cfg.chain_id = env.block.chain_id;
+        self.interrupt = Some(interrupt.clone());
+        ctx.journaled_state.database.bind(journal, block.hashes.clone(), cache);
+        ctx.cfg.chain_id = block.chain_id;
+        block::fill(&mut ctx.block, block, &ctx.cfg);
+    }
+
+    /// Prepares for calls of the dispatcher, which pay no fee; what Ethereum has warm from the start is warm.
+    fn prepare_calls(&mut self, env: &Env) {
+        let ctx = &mut self.revm.ctx;
         ctx.tx = TxEnv { caller: evm_address(&env.origin), gas_price: 0, ..TxEnv::default() };
-        let block = &mut ctx.block;
-        block.number = U256::from(env.block.number);
-        block.timestamp = U256::from(env.block.timestamp);
-        block.beneficiary = evm_address(&env.block.coinbase);
-        block.gas_limit = env.block.gas_limit;
-        block.basefee = env.block.base_fee;
-        block.difficulty = U256::ZERO;
-        block.prevrandao = Some(B256::new(env.block.prevrandao));
-        // No blobs here: BLOBBASEFEE is its minimum.
-        block.blob_excess_gas_and_price = Some(BlobExcessGasAndPrice { excess_blob_gas: 0, blob_gasprice: 1 });
         let journal = &mut ctx.journaled_state;
         if self.config.fork() >= crate::Fork::Shanghai {
             journal.warm_coinbase_account(evm_address(&env.block.coinbase));
@@ -124,6 +125,7 @@ impl Session {
         self.memories.clear();
         self.depth = 0;
         self.interrupt = None;
+        self.trace = None;
     }
 
     /// Calls what lives at `env.this`. The value has been credited already.
@@ -168,12 +170,12 @@ impl Session {
         let memory = self.memory();
         let frame_input = FrameInput::Call(Box::new(inputs));
         let init = FrameInit { depth: self.depth, memory, frame_input };
-        let mut ended = frames::run(self, host, init)?;
-        if let Some(outer) = ended.session.memories.last_mut() {
+        let Ran { mut session, result, foreign_gas } = frames::run(self, Some(host), init)?;
+        if let Some(outer) = session.memories.last_mut() {
             outer.free_child_context();
         }
-        ended.session.drain_logs()?;
-        Ok(ended)
+        session.drain_logs()?;
+        Ok(Ended { session, result: result.into_interpreter_result(), foreign_gas })
     }
 
     /// Moves the logs that revm holds to the end of the journal's events. Before every checkpoint of revm, so that its log

@@ -2,7 +2,7 @@
 
 use revm::{
     bytecode::Bytecode,
-    context_interface::{Cfg, JournalTr},
+    context_interface::JournalTr,
     handler::return_create,
     interpreter::{InstructionResult, InterpreterResult},
     primitives::{Bytes, KECCAK_EMPTY, U256},
@@ -10,7 +10,6 @@ use revm::{
 use vm_core::{Host, HostFault};
 
 use super::{Ended, Entry, Session, database::evm_address};
-use crate::Fork;
 
 /// What becomes of the account that creation code runs for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -37,7 +36,7 @@ impl Session {
     ) -> Result<Ended, HostFault> {
         let this = evm_address(&host.env().this);
         let caller = evm_address(&host.env().caller);
-        if Self::max_creation_code(self.config.fork()).is_some_and(|most| creation_code.len() > most) {
+        if self.config.max_creation_code().is_some_and(|most| creation_code.len() > most) {
             return Ok(self.refused(InstructionResult::CreateInitCodeSizeLimit, gas));
         }
         self.drain_logs()?;
@@ -84,11 +83,5 @@ impl Session {
         let gas = revm::interpreter::Gas::new(gas);
         let result = InterpreterResult::new(result, Bytes::new(), gas);
         Ended { session: self, result, foreign_gas: vm_core::Gas::ZERO }
-    }
-
-    /// The longest creation code, arguments included: twice the code limit from Shanghai on (EIP-3860).
-    pub(crate) fn max_creation_code(fork: Fork) -> Option<usize> {
-        let cfg = revm::context::CfgEnv::new_with_spec(fork.spec());
-        (fork >= Fork::Shanghai).then(|| cfg.max_initcode_size())
     }
 }

@@ -19,7 +19,7 @@ use revm::{
 };
 
 use super::{cache::CodeCache, database::JournalDb};
-use crate::EvmConfig;
+use crate::{EvmConfig, Fork};
 
 pub(super) type Ctx = Context<BlockEnv, TxEnv, CfgEnv, JournalDb, Journal<JournalDb>, Deadline>;
 pub(super) type Revm = Evm<Ctx, (), EthInstructions<EthInterpreter, Ctx>, Precompiles, EthFrame<EthInterpreter>>;
@@ -63,6 +63,10 @@ impl PrecompileProvider<Ctx> for Precompiles {
 pub(super) fn new(config: &EvmConfig, cache: Arc<CodeCache>) -> Revm {
     let spec = config.fork().spec();
     let mut ctx = Ctx::new(JournalDb::new(cache), spec);
+    ctx.cfg.limit_contract_code_size = config.max_code();
+    ctx.cfg.limit_contract_initcode_size = config.max_creation_code();
+    ctx.cfg.max_blobs_per_tx = Some(if config.fork() == Fork::Prague { 9 } else { 6 });
+    ctx.cfg.memory_limit = config.memory();
     let precompiles = EthPrecompiles::new(spec);
     ctx.journaled_state.warm_precompiles(precompiles.warm_addresses());
     let mut instruction = EthInstructions::new_mainnet_with_spec(spec);
@@ -70,6 +74,9 @@ pub(super) fn new(config: &EvmConfig, cache: Arc<CodeCache>) -> Revm {
     for (opcode, watched) in [(opcode::JUMP, Instruction::new(jump)), (opcode::JUMPI, Instruction::new(jumpi))] {
         let price = gas.get(usize::from(opcode)).copied().unwrap_or_default();
         instruction.insert_instruction(opcode, watched, price);
+    }
+    for opcode in config.refused_opcodes().iter() {
+        instruction.insert_instruction(opcode, Instruction::new(refused), 0);
     }
     Evm {
         ctx,
@@ -93,6 +100,11 @@ fn jump(context: JumpContext<'_>) -> InstructionExecResult {
 fn jumpi(context: JumpContext<'_>) -> InstructionExecResult {
     in_time(&context)?;
     control::jumpi(context)
+}
+
+/// In place of an opcode that the configuration refuses.
+fn refused(_: JumpContext<'_>) -> InstructionExecResult {
+    Err(InstructionResult::InvalidFEOpcode)
 }
 
 #[inline]

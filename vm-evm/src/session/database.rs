@@ -43,6 +43,7 @@ impl From<StateError> for DbFault {
 pub(super) struct JournalDb {
     /// Present while the session belongs to a transaction.
     journal: Option<Journal>,
+    hashes: Arc<BTreeMap<u64, [u8; 32]>>,
     cache: Arc<CodeCache>,
     marker: Bytecode,
     marker_hash: B256,
@@ -60,17 +61,19 @@ impl JournalDb {
     pub(super) fn new(cache: Arc<CodeCache>) -> Self {
         let marker = Bytecode::new_legacy(Bytes::from_static(&MARKER));
         let marker_hash = marker.hash_slow();
-        let (foreign, names) = Default::default();
-        Self { journal: None, cache, marker, marker_hash, foreign, names }
+        let (hashes, foreign, names) = Default::default();
+        Self { journal: None, hashes, cache, marker, marker_hash, foreign, names }
     }
 
-    pub(super) fn bind(&mut self, journal: Journal, cache: Arc<CodeCache>) {
+    pub(super) fn bind(&mut self, journal: Journal, hashes: Arc<BTreeMap<u64, [u8; 32]>>, cache: Arc<CodeCache>) {
         self.journal = Some(journal);
+        self.hashes = hashes;
         self.cache = cache;
     }
 
     pub(super) fn release(&mut self) {
         self.journal = None;
+        self.hashes = Arc::default();
         self.foreign.clear();
         self.names.clear();
     }
@@ -164,9 +167,9 @@ impl Database for JournalDb {
         }
     }
 
-    /// There is no history of block hashes; contracts see zero, as for blocks older than 256.
-    fn block_hash(&mut self, _number: u64) -> Result<B256, DbFault> {
-        Ok(B256::ZERO)
+    /// Of what the host knows; zero otherwise, as for blocks older than 256.
+    fn block_hash(&mut self, number: u64) -> Result<B256, DbFault> {
+        Ok(self.hashes.get(&number).copied().map(B256::new).unwrap_or_default())
     }
 }
 

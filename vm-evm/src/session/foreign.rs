@@ -90,6 +90,17 @@ pub(super) fn call(mut session: Box<Session>, host: &mut dyn Host, init: FrameIn
     Ok(Called { session, result: finish(&inputs, result), gas_used })
 }
 
+/// The refusal of a call to a contract that only the dispatcher can enter, where there is none.
+pub(super) fn without_dispatcher(session: &Session, init: &FrameInit) -> Option<FrameResult> {
+    match &init.frame_input {
+        FrameInput::Call(call) if session.is_foreign(init) => {
+            let reason = "an ethereum transaction cannot reach contracts of other runtimes, or such as are not active";
+            Some(refused(call, InstructionResult::Revert, reason))
+        }
+        _ => None,
+    }
+}
+
 /// The callee as the dispatcher is asked for it.
 struct Callee {
     request: CallRequest,

@@ -8,36 +8,59 @@ use revm::{
 use vm_core::{Access, Action, Gas, Host, HostFault};
 
 use super::{
-    Ended, Session,
+    Session,
     database::{DbFault, Named, vm_address},
     foreign,
 };
 
+/// A first frame that ended, whichever way.
+pub(super) struct Ran {
+    pub(super) session: Box<Session>,
+    pub(super) result: FrameResult,
+    /// What callees of other runtimes used.
+    pub(super) foreign_gas: Gas,
+}
+
 /// Runs a frame and all that it calls, until it returns.
 ///
 /// The session moves through: while a foreign contract runs it lies in the transaction, where a nested call finds it. A host
-/// fault drops it, since the transaction is over.
-pub(super) fn run(mut session: Box<Session>, host: &mut dyn Host, first: FrameInit) -> Result<Ended, HostFault> {
+/// fault drops it, since the transaction is over. Without a host there is no dispatcher, and nothing foreign can be called.
+pub(super) fn run(
+    mut session: Box<Session>,
+    mut host: Option<&mut dyn Host>,
+    first: FrameInit,
+) -> Result<Ran, HostFault> {
     let spare = session.stacks.pop().unwrap_or_default();
     let outer = std::mem::replace(&mut session.revm.frame_stack, spare);
     let mut foreign_gas = Gas::ZERO;
-    let mut ended = session.open(first)?;
+    let mut ended = match foreign::without_dispatcher(&session, &first).filter(|_| host.is_none()) {
+        Some(refused) => Some(refused),
+        None => session.open(first)?,
+    };
     if ended.is_none() {
         ended = loop {
             let result = match session.step()? {
                 ItemOrResult::Result(result) => result,
-                ItemOrResult::Item(init) if session.is_foreign(&init) => {
-                    let called = foreign::call(session, host, init)?;
-                    session = called.session;
-                    foreign_gas = foreign_gas.saturating_add(called.gas_used);
-                    called.result
-                }
-                ItemOrResult::Item(init) => match session.denied(host, &init) {
-                    Some(result) => result,
-                    None => match session.open(init)? {
-                        Some(result) => result,
-                        None => continue,
-                    },
+                ItemOrResult::Item(init) => match &mut host {
+                    Some(host) if session.is_foreign(&init) => {
+                        let called = foreign::call(session, &mut **host, init)?;
+                        session = called.session;
+                        foreign_gas = foreign_gas.saturating_add(called.gas_used);
+                        called.result
+                    }
+                    host => {
+                        let refused = match host {
+                            Some(host) => session.denied(&mut **host, &init),
+                            None => foreign::without_dispatcher(&session, &init),
+                        };
+                        match refused {
+                            Some(refused) => refused,
+                            None => match session.open(init)? {
+                                Some(result) => result,
+                                None => continue,
+                            },
+                        }
+                    }
                 },
             };
             let last = session.close(result)?;
@@ -50,7 +73,7 @@ pub(super) fn run(mut session: Box<Session>, host: &mut dyn Host, first: FrameIn
     stack.clear();
     session.stacks.push(stack);
     let result = ended.ok_or_else(|| HostFault::Internal("evm entry without result".into()))?;
-    Ok(Ended { session, result: result.into_interpreter_result(), foreign_gas })
+    Ok(Ran { session, result, foreign_gas })
 }
 
 impl Session {
@@ -71,7 +94,11 @@ impl Session {
 
     /// Runs the newest frame until it ends or calls.
     fn step(&mut self) -> Result<FrameInitOrResult<super::Frame>, HostFault> {
-        let next = self.revm.frame_run().map_err(fault)?;
+        let next = match self.trace.clone() {
+            None => self.revm.frame_run(),
+            Some(trace) => self.run_traced(&trace),
+        };
+        let next = next.map_err(fault)?;
         // A fault inside an instruction ends the frame like a failure of the contract; it must not look like one.
         std::mem::replace(self.revm.ctx.error(), Ok(())).map_err(fault)?;
         self.check_deadline()?;
@@ -91,7 +118,7 @@ impl Session {
         self.revm.frame_return_result(result).map_err(fault)
     }
 
-    fn is_foreign(&self, init: &FrameInit) -> bool {
+    pub(super) fn is_foreign(&self, init: &FrameInit) -> bool {
         match &init.frame_input {
             FrameInput::Call(call) => {
                 let database = &self.revm.ctx.journaled_state.database;

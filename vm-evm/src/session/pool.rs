@@ -2,7 +2,7 @@
 
 use std::{cell::RefCell, sync::Arc};
 
-use vm_core::{Host, HostFault};
+use vm_core::{Block, Host, HostFault, Interrupt, Journal};
 
 use super::{Session, cache::CodeCache};
 use crate::EvmConfig;
@@ -24,13 +24,28 @@ pub(crate) fn open(host: &mut dyn Host, config: &EvmConfig, cache: &Arc<CodeCach
         let other = |_| HostFault::Internal("the transaction's overlay is not the evm's".into());
         return overlay.into_any().downcast::<Session>().map_err(other);
     }
+    let env = host.env().clone();
+    let transaction = host.transaction();
+    let mut session = start(transaction.journal(), transaction.interrupt(), &env.block, config, cache);
+    session.prepare_calls(&env);
+    Ok(session)
+}
+
+/// A session over a journal, for a transaction of its own.
+pub(crate) fn start(
+    journal: Journal,
+    interrupt: &Interrupt,
+    block: &Block,
+    config: &EvmConfig,
+    cache: &Arc<CodeCache>,
+) -> Box<Session> {
     let spare = POOL.with_borrow_mut(|pool| {
         let fitting = pool.iter().position(|session| session.config == *config);
         fitting.map(|index| pool.swap_remove(index))
     });
     let mut session = spare.unwrap_or_else(|| Box::new(Session::new(*config, cache.clone())));
-    session.bind(host, cache.clone());
-    Ok(session)
+    session.bind(journal, interrupt, block, cache.clone());
+    session
 }
 
 pub(super) fn give_back(mut session: Box<Session>) {
