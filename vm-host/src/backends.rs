@@ -7,6 +7,9 @@
 mod docker;
 #[cfg(feature = "evm")]
 mod evm;
+#[cfg(not(feature = "evm"))]
+#[path = "backends/evm_absent.rs"]
+mod evm;
 #[cfg(feature = "native")]
 mod native;
 #[cfg(not(feature = "native"))]
@@ -25,6 +28,7 @@ use vm_core::{RuntimeProvider, StateBackend};
 use crate::HostError;
 use crate::config::{Config, Provider};
 
+pub(crate) use evm::{Tracing, analysis as evm_analysis, code as evm_code, tracing};
 pub(crate) use native::{NativeContracts, SAMPLE_NAMES, samples};
 #[cfg(feature = "fjall")]
 pub use store::FjallBackend;
@@ -64,6 +68,7 @@ pub(crate) fn runtime(
     config: &Config,
     provider: &Provider,
     native: &mut NativeContracts,
+    tracing: &Tracing,
 ) -> Result<Arc<dyn RuntimeProvider>, HostError> {
     match provider {
         #[cfg(feature = "native")]
@@ -71,7 +76,9 @@ pub(crate) fn runtime(
         #[cfg(feature = "wasm")]
         Provider::Wasm { runtime } => wasm::runtime(config, *runtime),
         #[cfg(feature = "evm")]
-        Provider::Evm { version } => evm::runtime(config, version.as_deref()),
+        Provider::Evm { version, refuse_opcodes } => {
+            evm::runtime(config, version.as_deref(), refuse_opcodes, tracing)
+        },
         #[cfg(feature = "docker")]
         Provider::Docker { address, namespace } => docker::runtime(config, address, namespace),
         absent => {
@@ -85,6 +92,18 @@ pub(crate) fn runtime(
 #[cfg(feature = "evm")]
 pub(crate) fn check_evm_version(version: &str) -> Result<(), String> {
     evm::fork(version).map(drop).map_err(|error| error.to_string())
+}
+
+/// Checks an opcode that an EVM provider is to refuse.
+#[cfg(feature = "evm")]
+pub(crate) fn check_evm_opcode(name: &str) -> Result<(), String> {
+    vm_evm::EvmConfig::default().refuse_opcodes([name]).map(drop).map_err(|error| error.to_string())
+}
+
+/// A build without EVM refuses the provider itself.
+#[cfg(not(feature = "evm"))]
+pub(crate) fn check_evm_opcode(_name: &str) -> Result<(), String> {
+    Ok(())
 }
 
 /// A build without EVM refuses the provider itself.

@@ -1,5 +1,6 @@
 //! The command line: each call opens the data directory, does one thing, and closes it.
 
+mod analyze;
 mod arguments;
 mod artifact;
 mod commands;
@@ -7,6 +8,7 @@ mod failure;
 mod inspect;
 mod output;
 mod progress;
+mod trace;
 
 use std::process::ExitCode;
 

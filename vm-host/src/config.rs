@@ -63,6 +63,8 @@ pub enum Provider {
     Evm {
         /// A hard fork's name ("london") or a geth version ("1.9.24"); `None` is the newest fork that is supported.
         version: Option<String>,
+        /// Opcodes that contracts may not have, by name, such as `SELFDESTRUCT`.
+        refuse_opcodes: Vec<String>,
     },
     /// Containers.
     Docker {
@@ -169,7 +171,8 @@ impl Config {
 impl Default for Config {
     /// Every runtime of this build but containers, which need a containerd; persistent state where this build has it.
     fn default() -> Self {
-        let all = [Provider::Native, Provider::Wasm { runtime: WasmEngine::Wasmi }, Provider::Evm { version: None }];
+        let evm = Provider::Evm { version: None, refuse_opcodes: Vec::new() };
+        let all = [Provider::Native, Provider::Wasm { runtime: WasmEngine::Wasmi }, evm];
         Self {
             providers: all.into_iter().filter(backends::has_runtime).collect(),
             limits: Limits::default(),

@@ -32,7 +32,7 @@ pub const SAMPLE_CONTRACTS: &[&str] = backends::SAMPLE_NAMES;
 /// ```
 #[must_use]
 pub fn builder(config: &Config) -> HostBuilder<'_> {
-    HostBuilder { config, backend: None, native: backends::NativeContracts::default() }
+    HostBuilder { config, backend: None, native: Default::default(), tracing: Default::default() }
 }
 
 /// Adds to a configuration what a file cannot hold, and builds the machine.
@@ -40,6 +40,7 @@ pub struct HostBuilder<'c> {
     config: &'c Config,
     backend: Option<Arc<dyn StateBackend>>,
     pub(crate) native: backends::NativeContracts,
+    pub(crate) tracing: backends::Tracing,
 }
 
 impl HostBuilder<'_> {
@@ -60,6 +61,14 @@ impl HostBuilder<'_> {
         Ok(self)
     }
 
+    /// Writes every instruction that EVM contracts execute to `sink`, as lines of JSON (EIP-3155). What cannot be written
+    /// changes no result. Other runtimes, and builds without the EVM, write nothing.
+    #[must_use]
+    pub fn trace(mut self, sink: impl std::io::Write + Send + 'static) -> Self {
+        self.tracing = backends::tracing(sink);
+        self
+    }
+
     /// Opens the state, and makes the machine with all enabled runtimes. It does not run before
     /// [`start`](vm_core::VmProvider::start).
     ///
@@ -78,7 +87,7 @@ impl HostBuilder<'_> {
         let mut builder = Vm::builder().limits(limits(config)).genesis(config.genesis.clone());
         warn_of_idle(config);
         for provider in &config.providers {
-            builder = builder.shared_runtime(backends::runtime(config, provider, &mut self.native)?);
+            builder = builder.shared_runtime(backends::runtime(config, provider, &mut self.native, &self.tracing)?);
         }
         let backend = match (self.backend, &config.state) {
             (Some(backend), _) => backend,

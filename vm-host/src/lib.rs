@@ -54,6 +54,7 @@
 )]
 
 pub mod backends;
+pub mod code;
 pub mod config;
 mod host;
 

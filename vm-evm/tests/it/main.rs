@@ -4,7 +4,9 @@
 #![allow(unreachable_pub, reason = "a test binary has no outside")]
 
 mod accounts;
+mod analysis;
 mod artefacts;
+mod artifact;
 mod calls;
 mod deploy;
 mod foreign;
@@ -13,7 +15,9 @@ mod interface;
 mod limits;
 mod machine;
 mod native;
+mod openzeppelin;
 mod script;
 mod token;
+mod trace;
 mod trees;
 mod upgrade;

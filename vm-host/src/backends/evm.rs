@@ -1,21 +1,99 @@
 //! The EVM.
 
+use std::io::Write;
 use std::sync::Arc;
 
-use vm_core::{RuntimeKind, RuntimeProvider};
-use vm_evm::{EvmConfig, EvmRuntime, Fork, UnknownFork};
+use vm_core::{Code, RuntimeKind, RuntimeProvider};
+use vm_evm::artifact::{self, Artifact, solidity};
+use vm_evm::{EvmConfig, EvmRuntime, Fork, Trace, UnknownFork};
 
 use crate::HostError;
-use crate::config::Config;
+use crate::code::{Analysis, CodeFile, Loaded};
+use crate::config::{Config, Provider};
+
+/// Where the builder was told to trace to.
+pub(crate) type Tracing = Option<Trace>;
+
+/// A trace that is written here.
+pub(crate) fn tracing(sink: impl Write + Send + 'static) -> Tracing {
+    Some(Trace::to(sink))
+}
 
 /// The hard fork that a version means.
 pub(super) fn fork(version: &str) -> Result<Fork, UnknownFork> {
     version.parse()
 }
 
-pub(super) fn runtime(config: &Config, version: Option<&str>) -> Result<Arc<dyn RuntimeProvider>, HostError> {
+pub(super) fn runtime(
+    config: &Config,
+    version: Option<&str>,
+    refuse_opcodes: &[String],
+    tracing: &Tracing,
+) -> Result<Arc<dyn RuntimeProvider>, HostError> {
     let refused = |source| HostError::Runtime { runtime: RuntimeKind::Evm, source };
     let fork = version.map_or(Ok(Fork::default()), fork).map_err(|error| refused(Box::new(error)))?;
-    let settings = EvmConfig::new(fork).memory_limit(config.limits.memory);
-    Ok(Arc::new(EvmRuntime::new(settings).map_err(|error| refused(Box::new(error)))?))
+    let settings = EvmConfig::new(fork)
+        .memory_limit(config.limits.memory)
+        .refuse_opcodes(refuse_opcodes.iter().map(String::as_str))
+        .map_err(|error| refused(Box::new(error)))?;
+    let runtime = EvmRuntime::new(settings).map_err(|error| refused(Box::new(error)))?;
+    Ok(match tracing {
+        Some(trace) => Arc::new(runtime.with_trace(trace.clone())),
+        None => Arc::new(runtime),
+    })
+}
+
+/// The fork of the configured provider.
+fn configured(config: &Config) -> Fork {
+    let version = config.providers.iter().find_map(|provider| match provider {
+        Provider::Evm { version, .. } => version.as_deref(),
+        _ => None,
+    });
+    // The configuration has checked it.
+    version.and_then(|version| fork(version).ok()).unwrap_or_default()
+}
+
+/// Creation code out of whatever Solidity's tools write, or out of a source.
+pub(crate) fn code(config: &Config, file: &CodeFile) -> Result<Loaded, HostError> {
+    let failed = |error| HostError::Code { path: file.path.clone(), source: Box::new(error) };
+    let with_abi = |artifact: Artifact| match &file.abi {
+        Some(abi) => artifact.with_interface(abi),
+        None => Ok(artifact),
+    };
+    if file.path.extension().is_some_and(|extension| extension == "sol") {
+        let settings = solidity::Settings {
+            contract: file.contract.clone(),
+            remappings: file.remappings.clone(),
+            include_paths: file.include_paths.clone(),
+        };
+        let compiled = solidity::compile(&file.path, &settings, configured(config)).map_err(failed)?;
+        let compiler = &compiled.compiler;
+        let mut notes = vec![format!("compiled with {} {}", compiler.program.display(), compiler.version)];
+        notes.extend(compiled.diagnostics);
+        let code = with_abi(compiled.artifact).map_err(failed)?.into_code();
+        return Ok(Loaded { code, notes });
+    }
+    let code = if file.bytes.trim_ascii_start().starts_with(b"{") {
+        let artifact = artifact::read(&file.bytes, file.contract.as_deref());
+        artifact.and_then(with_abi).map_err(failed)?.into_code()
+    } else {
+        Code { abi: file.abi.clone(), ..Code::new(RuntimeKind::Evm, file.bytes.clone()) }
+    };
+    Ok(Loaded { code, notes: Vec::new() })
+}
+
+/// What the code is and does.
+pub(crate) fn analysis(config: &Config, code: &Code) -> Result<Analysis, HostError> {
+    let failed = |source| HostError::Runtime { runtime: RuntimeKind::Evm, source };
+    // Text is hex; anything else is the code itself.
+    let bytes = match artifact::read(&code.bytes, None) {
+        Ok(artifact) => artifact.bytecode,
+        Err(artifact::ArtifactError::Unknown) => code.bytes.clone(),
+        Err(error) => return Err(failed(Box::new(error))),
+    };
+    let mut report = vm_evm::analyze(&bytes, configured(config));
+    if let Some(abi) = &code.abi {
+        report.name_selectors(abi).map_err(|error| failed(Box::new(error)))?;
+    }
+    Ok(Analysis { text: report.to_string(), json: report.to_json() })
 }

@@ -1,9 +1,11 @@
 //! What the command line takes.
 
+use std::collections::BTreeMap;
 use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand};
 use clap_complete::Shell;
+use serde_json::value::RawValue;
 use vm_core::{Address, Amount, Argument, Arguments, ContractName, Gas, RuntimeKind, Sender, Version};
 
 const EXIT_CODES: &str = "\
@@ -80,6 +82,9 @@ pub(super) enum Command {
         method: String,
         #[command(flatten)]
         call: CallArgs,
+        /// Write every EVM instruction to this file, as lines of JSON (EIP-3155).
+        #[arg(long, value_name = "FILE")]
+        trace: Option<PathBuf>,
     },
     /// Call a method that may not change anything.
     Query {
@@ -89,6 +94,14 @@ pub(super) enum Command {
         method: String,
         #[command(flatten)]
         call: CallArgs,
+        /// Write every EVM instruction to this file, as lines of JSON (EIP-3155).
+        #[arg(long, value_name = "FILE")]
+        trace: Option<PathBuf>,
+    },
+    /// Tell what a file's code is and does, without running it. For EVM code.
+    Analyze {
+        #[command(flatten)]
+        code: CodeArgs,
     },
     /// Give a contract new code, and let it migrate its state.
     Upgrade {
@@ -128,14 +141,24 @@ pub(super) enum Command {
 
 #[derive(Debug, Args)]
 pub(super) struct CodeArgs {
-    /// WASM module, EVM creation code, OCI archive or static executable; for native contracts the name of one linked in.
+    /// WASM module, OCI archive, static executable, or EVM creation code: hex, an artefact of Foundry, Hardhat or solc, or a
+    /// .sol source; for native contracts the name of one linked in.
     pub(super) file: String,
     /// native, wasm, evm or docker [default: told by the file; for an upgrade, the contract's].
     #[arg(long)]
     pub(super) runtime: Option<RuntimeKind>,
-    /// The JSON ABI of an EVM contract.
+    /// The JSON ABI of an EVM contract, or an artefact that holds it; for a proxy, that of its implementation.
     #[arg(long, value_name = "FILE")]
     pub(super) abi: Option<PathBuf>,
+    /// Which contract, where a Solidity artefact or source has several: Name or File.sol:Name.
+    #[arg(long, value_name = "NAME")]
+    pub(super) contract: Option<String>,
+    /// Where a Solidity source's imports lie.
+    #[arg(long = "remapping", value_name = "PREFIX=PATH")]
+    pub(super) remappings: Vec<String>,
+    /// A folder with imports of a Solidity source.
+    #[arg(long = "include-path", value_name = "DIR")]
+    pub(super) include_paths: Vec<PathBuf>,
     /// An option of the runtime, such as migrate=constructor.
     #[arg(long = "option", value_name = "KEY=VALUE", value_parser = pair)]
     pub(super) options: Vec<(String, String)>,
@@ -149,8 +172,11 @@ pub(super) struct CallArgs {
     /// An argument by its parameter's name.
     #[arg(long = "arg", value_name = "NAME=VALUE", value_parser = pair)]
     named: Vec<(String, String)>,
+    /// All arguments as JSON: an array in the order of the parameters, or an object by their names.
+    #[arg(long, value_name = "JSON", value_parser = json_arguments, conflicts_with_all = ["args", "named"])]
+    args_json: Option<JsonArguments>,
     /// The whole input in the contract's own encoding, in hex, instead of text.
-    #[arg(long, value_name = "HEX", value_parser = hex_bytes, conflicts_with_all = ["args", "named"])]
+    #[arg(long, value_name = "HEX", value_parser = hex_bytes, conflicts_with_all = ["args", "named", "args_json"])]
     input_hex: Option<HexBytes>,
     #[command(flatten)]
     from: From,
@@ -187,11 +213,18 @@ pub(super) struct From {
 #[derive(Debug, Clone)]
 pub(super) struct HexBytes(Vec<u8>);
 
+/// Arguments that were given as JSON.
+#[derive(Debug, Clone)]
+pub(super) struct JsonArguments(Vec<Argument>);
+
 impl CallArgs {
     /// The arguments as the Vm takes them.
     pub(super) fn arguments(&self) -> Arguments {
         if let Some(HexBytes(bytes)) = &self.input_hex {
             return Arguments::Raw(bytes.clone().into());
+        }
+        if let Some(JsonArguments(list)) = &self.args_json {
+            return Arguments::Text(list.clone());
         }
         let positional = self.args.iter().map(|value| Argument { name: None, value: value.clone() });
         let named = self.named.iter().map(|(name, value)| Argument { name: Some(name.clone()), value: value.clone() });
@@ -214,4 +247,24 @@ fn pair(text: &str) -> Result<(String, String), String> {
 fn hex_bytes(text: &str) -> Result<HexBytes, String> {
     let digits = text.strip_prefix("0x").unwrap_or(text);
     hex::decode(digits).map(HexBytes).map_err(|error| format!("not hexadecimal: {}", error.to_string().to_lowercase()))
+}
+
+fn json_arguments(text: &str) -> Result<JsonArguments, String> {
+    let text = text.trim();
+    // Values stay as they are written: a number of 256 bits is no number of JSON's readers.
+    let list = if text.starts_with('{') {
+        serde_json::from_str::<BTreeMap<String, Box<RawValue>>>(text).map(|named| {
+            let named = named.into_iter().map(|(name, value)| Argument { name: Some(name), value: plain(&value) });
+            named.collect()
+        })
+    } else {
+        serde_json::from_str::<Vec<Box<RawValue>>>(text)
+            .map(|list| list.iter().map(|value| Argument { name: None, value: plain(value) }).collect())
+    };
+    list.map(JsonArguments).map_err(|error| format!("neither a JSON array nor an object: {error}"))
+}
+
+/// A string without its quotes; anything else as it is written.
+fn plain(value: &RawValue) -> String {
+    serde_json::from_str(value.get()).unwrap_or_else(|_| value.get().to_owned())
 }

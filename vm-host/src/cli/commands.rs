@@ -7,15 +7,15 @@ use std::process::ExitCode;
 use clap::CommandFactory;
 use serde_json::json;
 use vm_core::{
-    Change, ChangeRequest, ContractName, DeployRequest, InvokeRequest, Receipt, Target, UpgradeRequest, Version, Vm,
-    VmProvider,
+    Change, ChangeRequest, Code, ContractName, DeployRequest, InvokeRequest, Receipt, Target, UpgradeRequest, Version,
+    Vm, VmProvider,
 };
 use vm_host::config::{Config, Format, State};
 
-use super::arguments::{CallArgs, ChangeArgs, Cli, CodeArgs, Command, Global};
+use super::arguments::{CallArgs, ChangeArgs, Cli, Command, Global};
 use super::failure::{Class, Usage, unusable};
 use super::output::{Output, Told};
-use super::{artifact, inspect, progress};
+use super::{analyze, artifact, inspect, progress, trace};
 
 /// Does what the command line asks for.
 pub(super) fn run(cli: Cli, output: Output) -> anyhow::Result<ExitCode> {
@@ -28,28 +28,38 @@ pub(super) fn run(cli: Cli, output: Output) -> anyhow::Result<ExitCode> {
         }
         command => {
             let config = configuration(&global)?;
-            with_vm(&config, |vm| on_vm(command, vm, output))
+            if let Command::Analyze { code } = &command {
+                return analyze::analyze(&config, output, code);
+            }
+            let trace = match &command {
+                Command::Invoke { trace, .. } | Command::Query { trace, .. } => trace.clone(),
+                _ => None,
+            };
+            with_vm(&config, trace.as_deref(), |vm| on_vm(command, &config, vm, output))
         }
     }
 }
 
-fn on_vm(command: Command, vm: &Vm, output: Output) -> anyhow::Result<ExitCode> {
+fn on_vm(command: Command, config: &Config, vm: &Vm, output: Output) -> anyhow::Result<ExitCode> {
     match command {
         Command::Deploy { name, code, version, call } => {
             let title = format!("deployed {name} {version}");
-            let code = artifact::load(&code, None)?;
+            let code = artifact::load(config, &code, None)?;
             let request = DeployRequest::new(name, version, code).arguments(call.arguments());
             let request = DeployRequest { sender: call.sender(), ..request };
             let receipt = progress::wait(&title, vm.deploy(request))?;
             finish(vm, output, &receipt, &title, false)
         }
-        Command::Upgrade { name, code, version, call } => upgrade(vm, output, name, &code, version, &call),
-        Command::Invoke { name, method, call } => {
+        Command::Upgrade { name, code, version, call } => {
+            let code = artifact::load(config, &code, vm.record(&name)?.map(|record| record.runtime))?;
+            upgrade(vm, output, name, code, version, &call)
+        }
+        Command::Invoke { name, method, call, .. } => {
             let title = format!("{name}.{method}");
             let receipt = progress::wait(&title, vm.invoke(request(&name, &method, &call)?))?;
             finish(vm, output, &receipt, &title, false)
         }
-        Command::Query { name, method, call } => {
+        Command::Query { name, method, call, .. } => {
             let title = format!("{name}.{method}");
             let receipt = progress::wait(&title, vm.query(request(&name, &method, &call)?))?;
             finish(vm, output, &receipt, &title, true)
@@ -61,7 +71,7 @@ fn on_vm(command: Command, vm: &Vm, output: Output) -> anyhow::Result<ExitCode> 
         Command::Show { name } => inspect::show(vm, output, &name),
         Command::Status => inspect::status(vm, output),
         Command::Metrics => inspect::metrics(vm, output),
-        Command::Init { .. } | Command::Completions { .. } => Ok(ExitCode::SUCCESS),
+        Command::Init { .. } | Command::Completions { .. } | Command::Analyze { .. } => Ok(ExitCode::SUCCESS),
     }
 }
 
@@ -69,12 +79,11 @@ fn upgrade(
     vm: &Vm,
     output: Output,
     name: ContractName,
-    code: &CodeArgs,
+    code: Code,
     version: Version,
     call: &CallArgs,
 ) -> anyhow::Result<ExitCode> {
     let title = format!("upgraded {name} to {version}");
-    let code = artifact::load(code, vm.record(&name)?.map(|record| record.runtime))?;
     let request = UpgradeRequest::new(name, version, code).arguments(call.arguments());
     let request = UpgradeRequest { sender: call.sender(), ..request };
     let receipt = progress::wait(&title, vm.upgrade(request))?;
@@ -160,11 +169,18 @@ fn configuration(global: &Global) -> anyhow::Result<Config> {
 }
 
 /// Builds and starts the Vm, does `work`, and stops it again, whether or not the work succeeded.
-fn with_vm(config: &Config, work: impl FnOnce(&Vm) -> anyhow::Result<ExitCode>) -> anyhow::Result<ExitCode> {
-    let vm = vm_host::builder(config).sample_contracts()?.build()?;
+fn with_vm(
+    config: &Config,
+    trace: Option<&Path>,
+    work: impl FnOnce(&Vm) -> anyhow::Result<ExitCode>,
+) -> anyhow::Result<ExitCode> {
+    let builder = vm_host::builder(config).sample_contracts()?;
+    let (builder, trace) = trace::begin(builder, trace)?;
+    let vm = builder.build()?;
     progress::wait("starting the runtimes", vm.start())?;
     let done = work(&vm);
     let stopped = progress::wait("stopping the runtimes", vm.stop());
+    trace.end()?;
     let code = done?;
     stopped?;
     Ok(code)

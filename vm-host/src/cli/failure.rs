@@ -47,7 +47,15 @@ pub(super) fn vm_error(error: &anyhow::Error) -> Option<&VmError> {
 
 /// Tells the class of an error from what it holds.
 pub(super) fn class(error: &anyhow::Error) -> Class {
-    let absent = matches!(error.downcast_ref(), Some(HostError::Absent { .. } | HostError::Runtime { .. }));
+    let absent = matches!(
+        error.downcast_ref(),
+        Some(
+            HostError::Absent { .. }
+                | HostError::Runtime { .. }
+                | HostError::Code { .. }
+                | HostError::NoAnalysis { .. }
+        )
+    );
     if absent || error.is::<Usage>() || error.is::<ConfigError>() {
         return Class::Usage;
     }
@@ -80,6 +88,8 @@ pub(super) fn code(error: &anyhow::Error) -> &'static str {
         Some(HostError::Store(StoreError::Full { .. })) => return "disk_full",
         Some(HostError::Store(_)) => return "data_directory",
         Some(HostError::Absent { .. } | HostError::Runtime { .. }) => return "configuration",
+        Some(HostError::Code { .. }) => return "code_unusable",
+        Some(HostError::NoAnalysis { .. }) => return "no_analysis",
         _ => {}
     }
     match vm_error(error).map(|error| &error.kind) {

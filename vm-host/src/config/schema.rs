@@ -127,15 +127,19 @@ fn provider(kind: Kind, section: Section<'_>, on: bool, mistakes: &mut Mistakes)
             }
         }
         Kind::Evm => {
-            let Some(node) = section.node("version") else {
-                return Some(Provider::Evm { version: None });
+            let version = match section.node("version") {
+                None => None,
+                Some(node) => {
+                    let version = mistakes.note(value::text(node, "version"))?;
+                    if let Err(reason) = backends::check_evm_version(version) {
+                        mistakes.0.push(Mistake::at(node.at, reason));
+                        return None;
+                    }
+                    Some(version.to_owned())
+                }
             };
-            let version = mistakes.note(value::text(node, "version"))?;
-            if let Err(reason) = backends::check_evm_version(version) {
-                mistakes.0.push(Mistake::at(node.at, reason));
-                return None;
-            }
-            Some(Provider::Evm { version: Some(version.to_owned()) })
+            let refuse_opcodes = section.get("refuse_opcodes", mistakes, opcodes).unwrap_or_default();
+            Some(Provider::Evm { version, refuse_opcodes })
         }
         Kind::Docker => {
             let address = section.get("address", mistakes, value::text).unwrap_or("/run/containerd/containerd.sock");
@@ -224,6 +228,19 @@ fn genesis(section: Section<'_>, mistakes: &mut Mistakes) -> BTreeMap<Address, A
     balances
 }
 
+/// A list of the EVM's opcodes by their names.
+fn opcodes(node: &Node, key: &str) -> Result<Vec<String>, Mistake> {
+    let Value::List(items) = &node.value else {
+        return Err(wrong_type(node, key, "a list of opcodes such as [\"SELFDESTRUCT\"]"));
+    };
+    let names = items.iter().map(|item| {
+        let name = value::text(item, key)?;
+        backends::check_evm_opcode(name).map_err(|reason| Mistake::at(item.at, reason))?;
+        Ok(name.to_owned())
+    });
+    names.collect()
+}
+
 /// A name that containerd takes for a namespace.
 fn namespace<'d>(node: &'d Node, key: &str) -> Result<&'d str, Mistake> {
     let text = value::text(node, key)?;
@@ -277,7 +294,7 @@ impl Kind {
         match self {
             Self::Native => &["type", "enabled"],
             Self::Wasm => &["type", "enabled", "runtime"],
-            Self::Evm => &["type", "enabled", "version"],
+            Self::Evm => &["type", "enabled", "version", "refuse_opcodes"],
             Self::Docker => &["type", "enabled", "address", "namespace"],
         }
     }

@@ -30,6 +30,20 @@ pub enum HostError {
         /// The feature that brings it.
         feature: &'static str,
     },
+    /// A file holds no code that can be deployed.
+    #[error("{}: {source}", path.display())]
+    Code {
+        /// The file.
+        path: PathBuf,
+        /// What is wrong with it.
+        source: Box<dyn Error + Send + Sync>,
+    },
+    /// Code whose runtime has no static analysis.
+    #[error("code of the {runtime} runtime cannot be analysed; evm code can")]
+    NoAnalysis {
+        /// The runtime.
+        runtime: RuntimeKind,
+    },
     /// The machine refused its parts.
     #[error(transparent)]
     Vm(#[from] VmError),

@@ -4,6 +4,7 @@ mod contracts;
 mod lifecycle;
 mod refusals;
 mod shape;
+mod solidity;
 
 use std::path::{Path, PathBuf};
 use std::process::Command;

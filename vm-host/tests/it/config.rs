@@ -61,13 +61,23 @@ fn told(result: Result<Config, ConfigError>) -> String {
 #[test]
 fn the_promised_configuration_loads_as_it_stands() {
     let config = toml(PROMISED).unwrap();
-    let evm = Provider::Evm { version: Some("1.9.24".to_owned()) };
+    let evm = Provider::Evm { version: Some("1.9.24".to_owned()), refuse_opcodes: Vec::new() };
     assert_eq!(config.providers, [Provider::Wasm { runtime: WasmEngine::Wasmi }, evm]);
     assert_eq!(config.limits.memory, 1_000_000_000);
     assert_eq!(config.limits.cpu_millis, 2_000);
     assert_eq!(config.limits.execution_timeout, Duration::from_secs(30));
     assert_eq!(config.limits.gas, None);
     assert!(config.security.enable_sandbox && !config.security.allow_network && !config.security.allow_file_system);
+}
+
+#[test]
+fn refused_opcodes_are_names_of_opcodes() {
+    let text = |list: &str| format!("[[vm.providers]]\ntype = \"evm\"\nrefuse_opcodes = {list}\n");
+    let config = toml(&text(r#"["SELFDESTRUCT", "callcode"]"#)).unwrap();
+    let refuse_opcodes = vec!["SELFDESTRUCT".to_owned(), "callcode".to_owned()];
+    assert_eq!(config.providers, [Provider::Evm { version: None, refuse_opcodes }]);
+    assert!(told(toml(&text(r#"["SUICIDE"]"#))).contains("unknown opcode \"SUICIDE\""));
+    assert!(told(toml(&text("\"SELFDESTRUCT\""))).contains("a list of opcodes"));
 }
 
 #[test]

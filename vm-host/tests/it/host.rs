@@ -87,7 +87,7 @@ fn a_directory_that_cannot_be_opened_is_told() {
 #[test]
 fn a_version_that_no_file_was_checked_for_is_refused() {
     let mut config = config("");
-    config.providers = vec![Provider::Evm { version: Some("atlantis".to_owned()) }];
+    config.providers = vec![Provider::Evm { version: Some("atlantis".to_owned()), refuse_opcodes: Vec::new() }];
     let error = vm_host::builder(&config).build().unwrap_err().to_string();
     assert!(error.starts_with("configuration: the evm runtime cannot be set up: unknown hard fork"), "{error}");
 }

@@ -1,0 +1,22 @@
+//! What code is and does, without running it.
+
+use std::process::ExitCode;
+
+use serde_json::{Value, json};
+use vm_host::Config;
+
+use super::arguments::CodeArgs;
+use super::artifact;
+use super::output::Output;
+
+/// Analyses a file by the rules of the configuration.
+pub(super) fn analyze(config: &Config, output: Output, args: &CodeArgs) -> anyhow::Result<ExitCode> {
+    let code = artifact::load(config, args, None)?;
+    let analysis = vm_host::code::analyze(config, &code)?;
+    let told: Value = serde_json::from_str(&analysis.json)?;
+    output.print(
+        || json!({ "ok": true, "runtime": code.runtime, "analysis": told }),
+        |out| write!(out, "{}", analysis.text),
+    )?;
+    Ok(ExitCode::SUCCESS)
+}
