@@ -16,7 +16,6 @@ pub(crate) fn creation_code(code: &Code, config: &EvmConfig) -> Result<Vec<u8>, 
     if bytes.is_empty() {
         return Err(CodeError::new("code-empty", "there is no code: expected creation code as hex text or bytes"));
     }
-    permitted(&bytes, config)?;
     match config.max_creation_code() {
         Some(most) if bytes.len() > most => Err(CodeError::new(
             "code-too-long",
@@ -30,8 +29,9 @@ pub(crate) fn creation_code(code: &Code, config: &EvmConfig) -> Result<Vec<u8>, 
     }
 }
 
-/// Refuses code that can reach an opcode which the fork lacks, or which the configuration does not want.
-fn permitted(bytes: &[u8], config: &EvmConfig) -> Result<(), CodeError> {
+/// Refuses code that can reach an opcode which the fork lacks, or which the configuration does not want. For new code: what
+/// is deployed stays callable when the configuration becomes stricter, and stops where it reaches such an opcode.
+pub(crate) fn permitted(bytes: &[u8], config: &EvmConfig) -> Result<(), CodeError> {
     let report = analyze(bytes, config.fork());
     if let Some(lacking) = report.parts().find_map(|part| part.lacking.first()) {
         let Lacking { opcode, offset, since } = lacking;

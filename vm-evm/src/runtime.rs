@@ -68,7 +68,7 @@ impl RuntimeProvider for EvmRuntime {
     }
 
     fn verify(&self, code: &Code) -> Result<(), CodeError> {
-        code::creation_code(code, &self.config)?;
+        code::permitted(&code::creation_code(code, &self.config)?, &self.config)?;
         code::migrates(code)?;
         SolidityInterface::new(code.abi.as_deref()).map(drop)
     }

@@ -1,10 +1,13 @@
 //! Which bytes execution can reach.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeSet, VecDeque};
 
 use revm::bytecode::opcode;
 
 use super::{Stretch, opcodes};
+
+/// How many copies a return may look back over; bounds the time for hostile code. Constructors have a few.
+const MAX_COPIES: usize = 64;
 
 /// Byte code with its reachable instructions.
 pub(super) struct Flow<'c> {
@@ -89,7 +92,7 @@ impl<'c> Flow<'c> {
     /// Constant offset and length of a CODECOPY count when the length is also pushed for a RETURN behind it, or is the only
     /// candidate.
     pub(super) fn returned_code(&self) -> Option<Stretch> {
-        let mut copies = Vec::new();
+        let mut copies = VecDeque::new();
         let mut stack: Vec<Option<usize>> = Vec::new();
         let mut last: Option<(usize, Stretch)> = None;
         let mut follows = 0;
@@ -106,7 +109,10 @@ impl<'c> Flow<'c> {
                         let inside = offset.checked_add(size).is_some_and(|end| end <= self.code.len());
                         if inside && size > 0 && offset > instruction.at {
                             let copy = Stretch { offset, size };
-                            copies.push(copy);
+                            copies.push_back(copy);
+                            if copies.len() > MAX_COPIES {
+                                copies.pop_front();
+                            }
                             last = Some((follows, copy));
                         }
                     }

@@ -102,3 +102,25 @@ fn a_policy_refuses_opcodes() {
     let error = machine.deploy("again", assembled("33ff"), &[]).unwrap_err();
     assert!(matches!(error.kind, ErrorKind::Refused(_)) && machine.vm.record(&name("again")).unwrap().is_none());
 }
+
+proptest::proptest! {
+    #[test]
+    fn any_bytes_can_be_analysed(code in proptest::collection::vec(proptest::prelude::any::<u8>(), 0..300)) {
+        for fork in [Fork::Frontier, Fork::Osaka] {
+            let report = analyze(&code, fork);
+            let unreachable: usize = report.runtime.unreachable.iter().map(|stretch| stretch.size).sum();
+            let metadata = report.metadata.as_ref().map_or(0, |metadata| metadata.size);
+            // Instructions may overlap: a jump may go into what another instruction pushes over.
+            assert!(report.runtime.reachable + unreachable + metadata >= report.runtime.size);
+            assert!(report.parts().all(|part| part.offset + part.size <= code.len()));
+            serde_json::from_str::<serde_json::Value>(&report.to_json()).unwrap();
+        }
+    }
+
+    #[test]
+    fn any_text_can_be_taken_for_an_artefact(text in "[0-9a-f_$x{}\"\\[\\]:, é]{0,80}") {
+        let _ = vm_evm::artifact::read(text.as_bytes(), None);
+        let artefact = serde_json::json!({ "abi": [], "bytecode": text });
+        let _ = vm_evm::artifact::read(artefact.to_string().as_bytes(), Some("A"));
+    }
+}

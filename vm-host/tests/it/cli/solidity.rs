@@ -103,3 +103,24 @@ fn instructions_are_traced_to_a_file() {
     let told = desk.fails(2, "query token balanceOf bob --trace no/such/folder");
     assert!(told.contains("cannot write no/such/folder"), "{told}");
 }
+
+#[test]
+fn a_source_is_compiled_and_deployed() {
+    let tools = std::path::Path::new(env!("CARGO_TARGET_TMPDIR")).join("../openzeppelin/node_modules/.bin");
+    let path = std::env::join_paths(
+        std::env::split_paths(&std::env::var_os("PATH").unwrap_or_default()).chain([tools.clone()]),
+    );
+    let desk = Desk::new();
+    desk.file("Sum.sol", "import \"lib/Math.sol\"; contract Sum { function two() external pure returns (uint256) { return one() + 1; } }");
+    std::fs::create_dir(desk.path().join("deps")).unwrap();
+    desk.file("deps/Math.sol", "function one() pure returns (uint256) { return 1; }");
+    let words = "deploy sum Sum.sol --remapping lib/=deps/";
+    let done = super::Done::of(desk.command(words).env("PATH", path.unwrap()));
+    if done.stderr.contains("no Solidity compiler was found") {
+        println!("skipped: {}cargo xtask test fetches one (npm and a network are needed)", done.stderr);
+        return;
+    }
+    assert_eq!(done.code, 0, "{}{}", done.stdout, done.stderr);
+    assert!(done.stderr.contains("compiled with") && done.stderr.contains("SPDX"), "{}", done.stderr);
+    assert_eq!(desk.ok("query sum two").trim(), "2");
+}
