@@ -3,7 +3,7 @@
 use std::{sync::Arc, time::Duration};
 
 use alloy_primitives::{B256, keccak256};
-use vm_core::{Address, Amount, Block, Changes, Height, Interrupt, Journal, StateBackend};
+use vm_core::{Address, Amount, Block, Changes, Height, Interrupt, StateBackend};
 use vm_evm::{
     AccessListItem, Authorization, DynamicFee, EthereumTransaction, EthereumTransactionKind, EvmRuntime, Fork,
     TransactError,
@@ -38,7 +38,7 @@ pub(crate) fn run(evm: &EvmRuntime, test: &Test, post: &Post) -> Result<(), Stri
     drop(view);
     before.commit(Height::new(1), Height::new(2), &changes.writes).map_err(|error| error.to_string())?;
     let view = before.snapshot().map_err(|error| error.to_string())?;
-    same("state root", state::root(&*view, &Journal::new(view.clone()))?, &post.hash)?;
+    same("state root", state::root(&view, &block.coinbase, evm.config().fork())?, &post.hash)?;
     same("hash of the logs", state::logs_hash(&changes.events)?, &post.logs)
 }
 

@@ -69,9 +69,10 @@ pub fn run(files: &[PathBuf]) -> io::Result<Report> {
 }
 
 fn run_file(path: &Path, runtimes: &mut BTreeMap<Fork, EvmRuntime>, report: &mut Report) {
-    let file = match fs::read(path).map_err(|error| error.to_string()).and_then(|text| {
-        serde_json::from_slice::<File>(&text).map_err(|error| error.to_string())
-    }) {
+    let file = match fs::read(path)
+        .map_err(|error| error.to_string())
+        .and_then(|text| serde_json::from_slice::<File>(&text).map_err(|error| error.to_string()))
+    {
         Ok(file) => file,
         Err(error) => return report.skipped(None, 1, format!("{} is no state test: {error}", path.display())),
     };

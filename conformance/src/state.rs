@@ -1,6 +1,6 @@
 //! A state in our keys, and its root as Ethereum computes it.
 
-use std::collections::BTreeMap;
+use std::{collections::BTreeMap, sync::Arc};
 
 use alloy_primitives::{Address, B256, KECCAK256_EMPTY, Log, LogData, U256, keccak256};
 use alloy_trie::{
@@ -11,7 +11,12 @@ use vm_core::{
     Account, Amount, Event, Height, Journal, KeyRange, MemoryBackend, Space, StateBackend, StateKey, StateView,
 };
 
+use vm_evm::Fork;
+
 use crate::{format, hex};
+
+/// Of vm-core's records of accounts. An empty one continues with zeros: 32 bytes of balance, 8 of nonce, no code, no name.
+const FORMAT: u8 = 1;
 
 /// The state before the transaction.
 pub(crate) fn before(accounts: &BTreeMap<String, format::Account>) -> Result<MemoryBackend, String> {
@@ -31,6 +36,10 @@ pub(crate) fn before(accounts: &BTreeMap<String, format::Account>) -> Result<Mem
             contract: None,
         };
         account.store(&journal, &address).map_err(text)?;
+        if account == Account::default() {
+            // The tests' states hold empty accounts, which ours never do: as the record would be.
+            journal.put(StateKey::account(&address), [&[FORMAT][..], &[0; 42]].concat().into());
+        }
         for (slot, value) in &given.storage {
             let (slot, value) = (hex::number(slot)?, hex::number(value)?);
             if !value.is_zero() {
@@ -43,8 +52,10 @@ pub(crate) fn before(accounts: &BTreeMap<String, format::Account>) -> Result<Mem
     Ok(state)
 }
 
-/// The root of a state's accounts.
-pub(crate) fn root(view: &dyn StateView, journal: &Journal) -> Result<B256, String> {
+/// The root of a state's accounts, after the block's reward of nothing, with which a test's block ends: it makes the coinbase
+/// an empty account, or from Spurious Dragon on (EIP-161) takes an empty coinbase away.
+pub(crate) fn root(view: &Arc<dyn StateView>, coinbase: &vm_core::Address, fork: Fork) -> Result<B256, String> {
+    let journal = &Journal::new(view.clone());
     let mut accounts = BTreeMap::<Address, (Account, Vec<(B256, U256)>)>::new();
     for (key, _) in view.scan(&KeyRange::space(Space::Account), usize::MAX).map_err(text)? {
         let address = address_of(&key)?;
@@ -55,6 +66,12 @@ pub(crate) fn root(view: &dyn StateView, journal: &Journal) -> Result<B256, Stri
         let slot = key.suffix().and_then(|slot| B256::try_from(slot).ok()).ok_or("a key of storage has no slot")?;
         let value = U256::try_from_be_slice(&value).ok_or("a slot has more than 32 bytes")?;
         accounts.entry(address_of(&key)?).or_default().1.push((slot, value));
+    }
+    let coinbase = Address::new(*coinbase.as_bytes());
+    if fork < Fork::SpuriousDragon {
+        accounts.entry(coinbase).or_default();
+    } else if accounts.get(&coinbase).is_some_and(|(account, _)| *account == Account::default()) {
+        accounts.remove(&coinbase);
     }
     Ok(state_root_unhashed(accounts.into_iter().map(|(address, (account, storage))| {
         let account = TrieAccount {
@@ -87,4 +104,3 @@ fn address_of(key: &StateKey) -> Result<Address, String> {
 fn text(error: impl ToString) -> String {
     error.to_string()
 }
-

@@ -13,9 +13,7 @@ use bytes::Bytes;
 use vm_core::{Address, Block, Changes, HostFault, Interrupt, Journal, StateView, Status};
 
 pub use invalid::{InvalidTransaction, TransactError};
-pub use transaction::{
-    AccessListItem, Authorization, DynamicFee, EthereumTransaction, EthereumTransactionKind,
-};
+pub use transaction::{AccessListItem, Authorization, DynamicFee, EthereumTransaction, EthereumTransactionKind};
 
 use crate::{
     EvmRuntime, contract,

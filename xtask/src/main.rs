@@ -1,6 +1,7 @@
 //! Development tasks. `cargo xtask --help` lists them; continuous integration runs `lint` and `test`.
 
 mod cargo;
+mod conformance;
 mod containerd;
 mod contracts;
 mod demo;
@@ -34,6 +35,8 @@ enum Task {
     Test(test::Args),
     /// Builds the sample contracts that are not up to date, in all their forms
     Contracts(contracts::Args),
+    /// Runs test suites that others wrote
+    Conformance(conformance::Args),
     /// Checks formatting, lints, documentation, dependencies, feature combinations and house rules
     Lint(lint::Args),
 }
@@ -45,6 +48,7 @@ fn main() -> ExitCode {
         Task::Demo(args) => demo::run(&args),
         Task::Test(args) => test::run(&args),
         Task::Contracts(args) => contracts::run(&args),
+        Task::Conformance(args) => conformance::run(&args),
         Task::Lint(args) => lint::run(&args),
     });
     // A child that a signal ended reports its own failure first; the signal is the reason.

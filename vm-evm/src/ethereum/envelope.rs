@@ -9,7 +9,9 @@ use revm::{
 };
 use vm_core::Amount;
 
-use super::{AccessListItem, Authorization, DynamicFee, EthereumTransaction, EthereumTransactionKind, InvalidTransaction};
+use super::{
+    AccessListItem, Authorization, DynamicFee, EthereumTransaction, EthereumTransactionKind, InvalidTransaction,
+};
 
 /// Checks what revm takes for granted: that fees are numbers of 128 bits.
 pub(super) fn of(transaction: &EthereumTransaction) -> Result<TxEnv, InvalidTransaction> {

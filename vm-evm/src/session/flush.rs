@@ -33,6 +33,12 @@ impl Session {
         if account.is_selfdestructed() {
             (after.balance, after.nonce, after.evm_code) = (Amount::ZERO, 0, None);
             self.clear_storage(journal, address)?;
+        } else if account.is_empty() && before == Account::default() {
+            // EIP-161. Only a state that came from elsewhere can have anything under an empty account.
+            self.clear_storage(journal, address)?;
+            if journal.get(&StateKey::account(&vm_address(address)))?.is_some() {
+                journal.delete(StateKey::account(&vm_address(address)));
+            }
         } else {
             let info = &account.info;
             after.balance = Amount::from_be_bytes(info.balance.to_be_bytes());

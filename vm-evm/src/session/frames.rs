@@ -1,17 +1,20 @@
 //! The loop over EVM frames, with the transaction's journal rolled back along with revm's.
 
 use revm::{
-    context_interface::{ContextTr, context::ContextError},
+    context_interface::{ContextTr, JournalTr, context::ContextError},
     handler::{EvmTr, FrameInitOrResult, FrameResult, ItemOrResult},
     interpreter::{CallScheme, FrameInput, InstructionResult, interpreter_action::FrameInit},
+    primitives::Address,
 };
-use vm_core::{Access, Action, Gas, Host, HostFault};
+use vm_core::{Access, Action, Gas, Host, HostFault, KeyRange, Space};
 
 use super::{
     Session,
     database::{DbFault, Named, vm_address},
     foreign,
 };
+
+type Opened = Result<ItemOrResult<(), FrameResult>, ContextError<DbFault>>;
 
 /// A first frame that ended, whichever way.
 pub(super) struct Ran {
@@ -82,14 +85,48 @@ impl Session {
         self.check_deadline()?;
         self.drain_logs()?;
         let mark = self.revm.ctx.journaled_state.database.journal()?.mark();
-        match self.revm.frame_init(init) {
-            Ok(ItemOrResult::Item(_)) => {
+        let opened = match self.occupied(&init)? {
+            None => self.begin(init),
+            Some(address) => self.collide(address, init),
+        };
+        match opened {
+            Ok(ItemOrResult::Item(())) => {
                 self.marks.push(mark);
                 Ok(None)
             }
             Ok(ItemOrResult::Result(result)) => Ok(Some(result)),
             Err(error) => Err(fault(error)),
         }
+    }
+
+    /// The address of a creation where nothing but storage is: EIP-7610 refuses it, and revm cannot see it.
+    fn occupied(&mut self, init: &FrameInit) -> Result<Option<Address>, HostFault> {
+        let FrameInput::Create(inputs) = &init.frame_input else { return Ok(None) };
+        let state = &mut self.revm.ctx.journaled_state;
+        let nonce = state.load_account(inputs.caller())?.info.nonce;
+        let address = inputs.created_address(nonce);
+        let slots = KeyRange::of(Space::EvmStorage, address.as_slice());
+        Ok((!state.database.journal()?.scan(&slots, 1)?.is_empty()).then_some(address))
+    }
+
+    fn begin(&mut self, init: FrameInit) -> Opened {
+        Ok(match self.revm.frame_init(init)? {
+            ItemOrResult::Item(_) => ItemOrResult::Item(()),
+            ItemOrResult::Result(result) => ItemOrResult::Result(result),
+        })
+    }
+
+    /// Has revm refuse a creation at the address as one where an account with a nonce is.
+    fn collide(&mut self, address: Address, init: FrameInit) -> Opened {
+        let nonce = |session: &mut Self, shown: u64| {
+            let account = session.revm.ctx.journaled_state.state.get_mut(&address);
+            account.map(|account| std::mem::replace(&mut account.info.nonce, shown))
+        };
+        self.revm.ctx.journaled_state.load_account(address)?;
+        let own = nonce(self, 1);
+        let opened = self.begin(init);
+        own.and_then(|own| nonce(self, own));
+        opened
     }
 
     /// Runs the newest frame until it ends or calls.
