@@ -80,8 +80,12 @@ impl EvmRuntime {
     ) -> Result<EthereumReceipt, TransactError> {
         let journal = Journal::new(view);
         let envelope = envelope::of(transaction)?;
-        let session = session::start(journal.clone(), interrupt, block, self.config(), self.cache());
+        let mut session = session::start(journal.clone(), interrupt, block, self.config(), self.cache());
+        session.trace_to(self.trace.as_ref());
         let Transacted { result, created, gas } = session.transact(envelope, &journal)?;
+        if let Some(trace) = &self.trace {
+            session::trace_end(trace, &result, gas.tx_gas_used(), self.config().fork());
+        }
         let succeeded = result.result.is_ok();
         let outcome = contract::outcome(result, self.config());
         Ok(EthereumReceipt {

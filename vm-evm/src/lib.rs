@@ -87,9 +87,7 @@ mod runtime;
 mod session;
 mod trace;
 
-pub use analysis::{
-    Lacking, Metadata, OpcodeSet, Part, Report, Selector, Stretch, Undefined, Use, analyze,
-};
+pub use analysis::{Lacking, Metadata, OpcodeSet, Part, Report, Selector, Stretch, Undefined, Use, analyze};
 pub use config::EvmConfig;
 pub use error::EvmError;
 pub use ethereum::{

@@ -15,7 +15,7 @@ pub struct EvmRuntime {
     config: EvmConfig,
     cache: Arc<CodeCache>,
     accounts: Arc<EvmContract>,
-    trace: Option<Trace>,
+    pub(crate) trace: Option<Trace>,
 }
 
 impl EvmRuntime {

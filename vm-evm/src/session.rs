@@ -32,6 +32,7 @@ use context::{Deadline, Revm};
 use database::{evm_address, vm_address};
 use frames::Ran;
 pub(crate) use pool::{open, start};
+pub(crate) use trace::trace_end;
 pub(crate) use transact::{Refused, Transacted};
 
 use crate::{EvmConfig, Trace};

@@ -76,9 +76,7 @@ pub(crate) fn runtime(
         #[cfg(feature = "wasm")]
         Provider::Wasm { runtime } => wasm::runtime(config, *runtime),
         #[cfg(feature = "evm")]
-        Provider::Evm { version, refuse_opcodes } => {
-            evm::runtime(config, version.as_deref(), refuse_opcodes, tracing)
-        },
+        Provider::Evm { version, refuse_opcodes } => evm::runtime(config, version.as_deref(), refuse_opcodes, tracing),
         #[cfg(feature = "docker")]
         Provider::Docker { address, namespace } => docker::runtime(config, address, namespace),
         absent => {

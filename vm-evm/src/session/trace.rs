@@ -12,7 +12,10 @@ use revm::{
 };
 
 use super::{Frame, Session, database::DbFault};
-use crate::trace::{Step, Summary, Trace};
+use crate::{
+    Fork,
+    trace::{Step, Summary, Trace},
+};
 
 impl Session {
     /// Makes every instruction from now on be told; `None` goes without.
@@ -69,14 +72,20 @@ impl Session {
 
     /// Tells how an entry ended, unless it lies inside another one.
     pub(crate) fn trace_end(&self, result: &InterpreterResult, gas_used: u64) {
-        let Some(trace) = self.trace.as_ref().filter(|_| self.depth == 0) else { return };
-        let failed = !result.result.is_ok();
-        trace.summary(&Summary {
-            output: &result.output,
-            gas_used,
-            pass: !failed,
-            error: failed.then(|| format!("{:?}", result.result)),
-            fork: self.config.fork(),
-        });
+        if let Some(trace) = self.trace.as_ref().filter(|_| self.depth == 0) {
+            trace_end(trace, result, gas_used, self.config.fork());
+        }
     }
+}
+
+/// Tells how an entry ended.
+pub(crate) fn trace_end(trace: &Trace, result: &InterpreterResult, gas_used: u64, fork: Fork) {
+    let failed = !result.result.is_ok();
+    trace.summary(&Summary {
+        output: &result.output,
+        gas_used,
+        pass: !failed,
+        error: failed.then(|| format!("{:?}", result.result)),
+        fork,
+    });
 }

@@ -7,8 +7,8 @@ use std::{
 
 use futures_executor::block_on;
 use serde_json::Value;
-use vm_core::{DeployRequest, InvokeRequest, Limits, Vm, VmProvider};
-use vm_evm::{EvmConfig, EvmRuntime, Fork, Trace};
+use vm_core::{Block, DeployRequest, Interrupt, InvokeRequest, Limits, MemoryBackend, StateBackend, Vm, VmProvider};
+use vm_evm::{EthereumTransaction, EvmConfig, EvmRuntime, Fork, Trace};
 
 use crate::machine::{alice, assembled, name};
 
@@ -130,4 +130,20 @@ fn a_sink_that_fails_is_told_at_the_end() {
         vm.stop().await.unwrap();
     });
     assert!(trace.finish().unwrap_err().to_string().contains("full"));
+}
+
+#[test]
+fn ethereum_transactions_are_traced_too() {
+    let lines = Lines::default();
+    let evm = EvmRuntime::new(EvmConfig::default()).unwrap().with_trace(Trace::to(lines.clone()));
+    let mut creation = EthereumTransaction::legacy(alice(), 0, 0);
+    (creation.input, creation.gas_limit) = (vec![0x5f, 0x5f, 0xf3].into(), 100_000);
+    let view = MemoryBackend::new().snapshot().unwrap();
+    let deadline = Interrupt::after(std::time::Duration::from_secs(60));
+    let receipt = evm.transact(view, &Block::default(), &creation, &deadline).unwrap();
+    assert!(receipt.status.is_success());
+    let lines = lines.take();
+    assert_eq!(field(&lines[..3], "opName"), ["PUSH0", "PUSH0", "RETURN"]);
+    assert_eq!(lines[3]["gasUsed"], format!("{:#x}", receipt.gas_used));
+    assert_eq!(lines.len(), 4);
 }
