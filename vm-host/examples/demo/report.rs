@@ -118,9 +118,10 @@ fn grouped(number: u64) -> String {
 }
 
 fn time(time: Duration) -> String {
-    match time.as_micros() {
-        micros @ 0..1_000 => format!("{micros} us"),
-        micros @ 1_000..100_000 => format!("{:.1} ms", micros as f64 / 1e3),
-        micros => format!("{} ms", micros / 1_000),
+    match time.as_nanos() {
+        nanos @ 0..100_000 => format!("{:.1} us", nanos as f64 / 1e3),
+        nanos @ 100_000..1_000_000 => format!("{} us", nanos / 1_000),
+        nanos @ 1_000_000..100_000_000 => format!("{:.1} ms", nanos as f64 / 1e6),
+        nanos => format!("{} ms", nanos / 1_000_000),
     }
 }
