@@ -58,7 +58,7 @@ impl BareRevm {
             .kind(to)
             .data(Bytes::copy_from_slice(data))
             .value(U256::ZERO)
-            .gas_limit(5_000_000)
+            .gas_limit(16_000_000)
             .build()
             .map_err(|error| format!("{error:?}"))?;
         *nonce += 1;

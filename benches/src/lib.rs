@@ -14,4 +14,5 @@
 
 pub mod bare_revm;
 pub mod bare_wasmi;
+pub mod host;
 pub mod solidity;

@@ -3,14 +3,35 @@
 /// The token's creation code as hex text.
 const TOKEN: &str = include_str!("../../contracts/artifacts/token-v1.bin");
 
+/// Creation code of a contract whose methods only compute; see `benches/contracts`.
+const COMPUTE: &str = include_str!("../contracts/Compute.bin");
+
 /// The token's creation code with its constructor's argument.
 pub fn token(supply: u64) -> Vec<u8> {
-    let nibbles: Vec<u8> =
-        TOKEN.trim().bytes().filter_map(|digit| char::from(digit).to_digit(16)).map(|n| n as u8).collect();
-    let mut code: Vec<u8> =
-        nibbles.chunks(2).map(|pair| pair.iter().fold(0, |byte, nibble| byte << 4 | nibble)).collect();
+    let mut code = decoded(TOKEN);
     code.extend(word(supply));
     code
+}
+
+/// The computing contract's creation code.
+pub fn compute() -> Vec<u8> {
+    decoded(COMPUTE)
+}
+
+/// `hashes(uint256)`: a chain of so many keccak256.
+pub fn hashes(count: u64) -> Vec<u8> {
+    [&[0x50, 0x18, 0x95, 0xae][..], &word(count)].concat()
+}
+
+/// `rays(int256)`: four times the square of `side` rays onto a sphere, in fixed point.
+pub fn rays(side: u64) -> Vec<u8> {
+    [&[0x1c, 0xb5, 0xd1, 0x83][..], &word(side)].concat()
+}
+
+fn decoded(text: &str) -> Vec<u8> {
+    let nibbles: Vec<u8> =
+        text.trim().bytes().filter_map(|digit| char::from(digit).to_digit(16)).map(|n| n as u8).collect();
+    nibbles.chunks(2).map(|pair| pair.iter().fold(0, |byte, nibble| byte << 4 | nibble)).collect()
 }
 
 /// `transfer(address,uint256)`.

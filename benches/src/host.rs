@@ -1,0 +1,148 @@
+//! The least that a contract can run on: the journal, and the transaction around it, without the dispatcher.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use bytes::Bytes;
+use vm_core::{
+    Access, Block, Call, CallRequest, Changes, Contract, Denied, Env, Gas, GasSchedule, Host, HostFault, Interrupt,
+    Journal, LogLevel, Outcome, Overlay, Return, StateView, Stop, TransactionHost,
+};
+
+/// One transaction of one contract that calls no other runtime.
+pub struct BareHost<'s> {
+    env: Env,
+    journal: Journal,
+    overlay: Option<Box<dyn Overlay>>,
+    interrupt: Interrupt,
+    schedule: &'s GasSchedule,
+    gas: Gas,
+}
+
+impl std::fmt::Debug for BareHost<'_> {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("BareHost").field("env", &self.env).finish_non_exhaustive()
+    }
+}
+
+/// Calls a contract on a state: the result, and the read set, write set and events of the call.
+///
+/// # Errors
+/// When the contract's runtime or the state fails.
+pub fn call(
+    contract: &dyn Contract,
+    view: Arc<dyn StateView>,
+    env: Env,
+    schedule: &GasSchedule,
+    call: &Call,
+) -> Result<(Return, Changes), HostFault> {
+    let (journal, interrupt) = (Journal::new(view), Interrupt::after(Duration::from_secs(3600)));
+    let mut host = BareHost { env, journal, overlay: None, interrupt, schedule, gas: Gas::MAX };
+    let output = contract.call(&mut host, call)?;
+    if let Some(overlay) = host.overlay.take() {
+        overlay.flush(&host.journal)?;
+    }
+    Ok((output, host.journal.finish()))
+}
+
+/// The surroundings of a call by `caller` of what lives at `this`.
+pub fn env(this: vm_core::Address, caller: vm_core::Address) -> Env {
+    Env {
+        this,
+        name: None,
+        caller,
+        origin: caller,
+        value: vm_core::Amount::ZERO,
+        is_static: false,
+        depth: 0,
+        block: Arc::new(Block::default()),
+    }
+}
+
+/// What an EVM contract never asks the dispatcher for.
+fn absent<T>() -> Result<T, Stop> {
+    Err(HostFault::Internal("the bench's host has no dispatcher".into()).into())
+}
+
+impl Host for BareHost<'_> {
+    fn env(&self) -> &Env {
+        &self.env
+    }
+
+    fn get(&mut self, _: &[u8]) -> Result<Option<Bytes>, Stop> {
+        absent()
+    }
+
+    fn put(&mut self, _: &[u8], _: &[u8]) -> Result<(), Stop> {
+        absent()
+    }
+
+    fn delete(&mut self, _: &[u8]) -> Result<(), Stop> {
+        absent()
+    }
+
+    fn scan(&mut self, _: &[u8], _: &[u8], _: usize) -> Result<Vec<(Bytes, Bytes)>, Stop> {
+        absent()
+    }
+
+    fn emit(&mut self, _: Vec<Bytes>, _: Bytes) -> Result<(), Stop> {
+        absent()
+    }
+
+    fn call(&mut self, _: CallRequest) -> Result<Outcome, Stop> {
+        absent()
+    }
+
+    fn charge(&mut self, gas: Gas) -> Result<(), Stop> {
+        self.gas = self.gas.saturating_sub(gas);
+        Ok(())
+    }
+
+    fn gas_left(&self) -> Gas {
+        self.gas
+    }
+
+    fn log(&mut self, _: LogLevel, _: &str) -> Result<(), Stop> {
+        Ok(())
+    }
+
+    fn transaction(&mut self) -> &mut dyn TransactionHost {
+        self
+    }
+}
+
+impl TransactionHost for BareHost<'_> {
+    fn journal(&self) -> Journal {
+        self.journal.clone()
+    }
+
+    fn take_overlay(&mut self) -> Option<Box<dyn Overlay>> {
+        self.overlay.take()
+    }
+
+    fn put_overlay(&mut self, overlay: Box<dyn Overlay>) {
+        self.overlay = Some(overlay);
+    }
+
+    fn interrupt(&self) -> &Interrupt {
+        &self.interrupt
+    }
+
+    fn schedule(&self) -> &GasSchedule {
+        self.schedule
+    }
+
+    fn authorize(&self, _: &Access<'_>) -> Result<(), Denied> {
+        Ok(())
+    }
+
+    fn id(&self) -> u64 {
+        0
+    }
+
+    fn refund(&mut self, gas: Gas) {
+        self.gas = self.gas.saturating_add(gas);
+    }
+
+    fn fail(&mut self, _: HostFault) {}
+}
