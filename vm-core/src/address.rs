@@ -3,20 +3,26 @@ use std::str::FromStr;
 
 use sha3::{Digest, Keccak256};
 
-/// Prefix of the preimage of every derived address; keeps them apart from all other uses of keccak256.
-const DOMAIN: &[u8] = b"vm.address.v1:";
+/// Prefixes of the preimages of derived addresses. Accounts and contracts have their own, so that nobody can deploy a
+/// contract at the address of a named account.
+const ACCOUNT: &str = "vm.address.v1:";
+const CONTRACT: &str = "vm.contract.v1:";
+/// What a contract's name begins with where text may name accounts and contracts.
+const PREFIX: &str = "contract:";
 
 /// A 20-byte address: the one name space of accounts and contracts of all runtimes.
 ///
-/// A named contract or account lives at the last 20 bytes of `keccak256("vm.address.v1:" ++ name)`;
-/// EVM contracts created by contracts live where Ethereum puts them.
+/// A named account lives at the last 20 bytes of `keccak256("vm.address.v1:" ++ name)`, a named contract at those of
+/// `keccak256("vm.contract.v1:" ++ name)`; EVM contracts created by contracts live where Ethereum puts them. In text a plain
+/// name is an account, and `contract:NAME` is a contract.
 ///
 /// ```
-/// use vm_core::Address;
+/// use vm_core::{Address, ContractName};
 /// let alice: Address = "alice".parse()?;
 /// assert_eq!(alice, Address::from_name("alice"));
 /// assert_eq!(alice.to_string().parse::<Address>()?, alice);
-/// # Ok::<(), vm_core::InvalidAddress>(())
+/// assert_eq!("contract:token".parse::<Address>()?, ContractName::new("token")?.address());
+/// # Ok::<(), Box<dyn std::error::Error>>(())
 /// ```
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Default)]
 pub struct Address([u8; 20]);
@@ -30,9 +36,20 @@ impl Address {
         Self(bytes)
     }
 
-    /// The address of a named contract or account.
+    /// The address of a named account, or with `contract:` before the name that of a contract.
     pub fn from_name(name: &str) -> Self {
-        let digest = Keccak256::new().chain_update(DOMAIN).chain_update(name).finalize();
+        match name.strip_prefix(PREFIX) {
+            Some(contract) => Self::of_contract(contract),
+            None => Self::derive(ACCOUNT, name),
+        }
+    }
+
+    pub(crate) fn of_contract(name: &str) -> Self {
+        Self::derive(CONTRACT, name)
+    }
+
+    fn derive(domain: &str, name: &str) -> Self {
+        let digest = Keccak256::new().chain_update(domain).chain_update(name).finalize();
         let mut bytes = [0; 20];
         bytes.copy_from_slice(digest.split_at(12).1);
         Self(bytes)
@@ -46,7 +63,7 @@ impl Address {
 
 /// Text that is neither `0x` and 40 hex digits nor a name.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[error("'{0}' is not an address; expected 0x and 40 hex digits, or a name of 1 to 128 characters")]
+#[error("'{0}' is not an address; expected a name, contract: and a contract's name, or 0x and 40 hex digits")]
 pub struct InvalidAddress(String);
 
 impl FromStr for Address {
@@ -61,7 +78,7 @@ impl FromStr for Address {
             return Ok(Self(bytes));
         }
         let printable = |c: char| c.is_ascii_graphic();
-        if text.is_empty() || text.len() > 128 || !text.chars().all(printable) {
+        if text.is_empty() || text.len() > 128 + PREFIX.len() || !text.chars().all(printable) {
             return Err(invalid());
         }
         Ok(Self::from_name(text))

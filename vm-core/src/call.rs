@@ -6,14 +6,14 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 
-use crate::{Address, Amount, ContractName, Gas, Height, Version};
+use crate::{Address, Amount, ContractName, Gas, Version};
 
 /// What transactions see of their block. The host gives it; nothing in this workspace asks a clock.
 #[derive(Debug, Clone, PartialEq, Eq, serde::Serialize)]
 pub struct Block {
     /// Identifies the chain (EIP-155). Default 1.
     pub chain_id: u64,
-    /// The block's number. Default: the height that the transaction's commit will have.
+    /// The block's number. Default 0.
     pub number: u64,
     /// Seconds since 1970. Default 0.
     pub timestamp: u64,
@@ -50,14 +50,6 @@ impl Default for Block {
             excess_blob_gas: 0,
             hashes: Arc::default(),
         }
-    }
-}
-
-impl Block {
-    /// This block with the number that follows a height.
-    #[must_use]
-    pub(crate) fn after(&self, height: Height) -> Self {
-        Self { number: height.next().get(), ..self.clone() }
     }
 }
 

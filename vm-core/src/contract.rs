@@ -33,7 +33,9 @@ fn check(what: &'static str, text: &str, max: usize) -> Result<(), InvalidName> 
     } else {
         return Ok(());
     };
-    Err(InvalidName { what, text: text.chars().take(40).collect(), why, max })
+    const SHOWN: usize = 64;
+    let cut = if text.chars().count() > SHOWN { "..." } else { "" };
+    Err(InvalidName { what, text: text.chars().take(SHOWN).chain(cut.chars()).collect(), why, max })
 }
 
 macro_rules! name_type {
@@ -111,7 +113,7 @@ name_type! {
 impl ContractName {
     /// Where the contract lives.
     pub fn address(&self) -> Address {
-        Address::from_name(self.as_str())
+        Address::of_contract(self.as_str())
     }
 }
 

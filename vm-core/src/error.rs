@@ -193,6 +193,9 @@ pub enum Refusal {
         /// The hash that is stored.
         found: String,
     },
+    /// A query that moves value.
+    #[error("a query changes nothing, so it cannot transfer a value; invoke instead")]
+    QueryValue,
     /// The sender cannot pay the value.
     #[error("the balance of {0} does not cover the value")]
     Balance(crate::Address),

@@ -7,6 +7,9 @@ use crate::{
     KeyRange, LogLevel, Outcome, Overlay, StateError, StateKey, Status, Stop, TransactionHost, Trap,
 };
 
+/// How many entries a scan reads before it is paid for them.
+const SCAN_PAGE: usize = 16;
+
 /// What one running contract sees of its transaction.
 pub(crate) struct Frame<'t, 'c> {
     transaction: &'t mut Transaction<'c>,
@@ -34,7 +37,11 @@ impl<'t, 'c> Frame<'t, 'c> {
         if let Some(trap) = self.trap {
             return Err(trap.into());
         }
-        operation(self).inspect_err(|stop| {
+        let result = operation(self).and_then(|value| match self.transaction.journal.size() {
+            size if size > self.transaction.core.limits.journal_size => Err(Trap::MemoryLimit.into()),
+            _ => Ok(value),
+        });
+        result.inspect_err(|stop| {
             if let Stop::Trap(trap) = stop {
                 self.trap = Some(*trap);
             }
@@ -159,16 +166,26 @@ impl Frame<'_, '_> {
         if start.len() > limits.key_size || end.len() > limits.key_size {
             return Err(Trap::BadHostCall.into());
         }
-        // No more is read than the gas can pay for.
-        let affordable = self.meter.left().get() / price.base.max(1) + 1;
-        let limit = limit.min(limits.scan_entries).min(usize::try_from(affordable).unwrap_or(usize::MAX));
-        let range = KeyRange::contract(self.name()?, start, end);
-        let entries = self.transaction.journal.scan(&range, limit);
+        let limit = limit.min(limits.scan_entries);
+        let mut range = KeyRange::contract(self.name()?, start, end);
         let mut found = Vec::new();
-        for (key, value) in self.state(entries)? {
-            let key = Bytes::copy_from_slice(key.suffix().unwrap_or_default());
-            self.pay(price.of(key.len().saturating_add(value.len())))?;
-            found.push((key, value));
+        // Page by page, so that hardly more is read than the gas pays for.
+        while found.len() < limit {
+            let page = SCAN_PAGE.min(limit - found.len());
+            let entries = self.transaction.journal.scan(&range, page);
+            let entries = self.state(entries)?;
+            let last = entries.len() < page;
+            if let Some((key, _)) = entries.last() {
+                range.start = key.successor();
+            }
+            for (key, value) in entries {
+                let key = Bytes::copy_from_slice(key.suffix().unwrap_or_default());
+                self.pay(price.of(key.len().saturating_add(value.len())))?;
+                found.push((key, value));
+            }
+            if last {
+                break;
+            }
         }
         Ok(found)
     }

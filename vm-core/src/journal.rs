@@ -45,6 +45,8 @@ struct Inner {
     undo: Vec<(StateKey, Option<Option<Bytes>>)>,
     reads: ReadSet,
     events: Vec<Event>,
+    /// Bytes of keys, values and events that went through, reverted ones included.
+    size: usize,
 }
 
 /// All that a transaction did, as [`Journal::finish`] hands it out.
@@ -62,7 +64,7 @@ impl Journal {
     /// An empty journal over a view.
     pub fn new(view: Arc<dyn StateView>) -> Self {
         let (writes, reads) = (WriteSet::default(), ReadSet::default());
-        Self(Rc::new(RefCell::new(Inner { view, writes, undo: Vec::new(), reads, events: Vec::new() })))
+        Self(Rc::new(RefCell::new(Inner { view, writes, undo: Vec::new(), reads, events: Vec::new(), size: 0 })))
     }
 
     /// The value of a key as this transaction sees it.
@@ -78,6 +80,7 @@ impl Journal {
             return Ok(value.clone());
         }
         let value = inner.view.get(key)?;
+        inner.count(key, value.as_ref());
         inner.reads.points.insert(key.clone(), value.clone());
         Ok(value)
     }
@@ -156,7 +159,10 @@ impl Journal {
 
     /// Appends an event.
     pub fn emit(&self, event: Event) {
-        self.0.borrow_mut().events.push(event);
+        let mut inner = self.0.borrow_mut();
+        let topics = event.topics.iter().map(Bytes::len).fold(0, usize::saturating_add);
+        inner.size = inner.size.saturating_add(topics).saturating_add(event.data.len()).saturating_add(ENTRY);
+        inner.events.push(event);
     }
 
     /// The present point, for [`revert`](Self::revert).
@@ -182,6 +188,12 @@ impl Journal {
         self.0.borrow().reads.len()
     }
 
+    /// The bytes of keys, values and events that went through this journal, also what was reverted or overwritten, and some
+    /// for each entry.
+    pub fn size(&self) -> usize {
+        self.0.borrow().size
+    }
+
     /// The view below.
     pub fn view(&self) -> Arc<dyn StateView> {
         self.0.borrow().view.clone()
@@ -199,8 +211,17 @@ impl Journal {
     }
 }
 
+/// What an entry occupies beside its bytes, roughly.
+const ENTRY: usize = 128;
+
 impl Inner {
+    fn count(&mut self, key: &StateKey, value: Option<&Bytes>) {
+        let bytes = key.as_bytes().len().saturating_add(value.map_or(0, Bytes::len)).saturating_add(ENTRY);
+        self.size = self.size.saturating_add(bytes);
+    }
+
     fn write(&mut self, key: StateKey, value: Option<Bytes>) {
+        self.count(&key, value.as_ref());
         let old = self.writes.replace(key.clone(), value);
         self.undo.push((key, old));
     }

@@ -27,6 +27,9 @@ pub struct Limits {
     pub value_size: usize,
     /// The topics and data of an event. Default: 64 KiB.
     pub event_size: usize,
+    /// Keys, values and events that one transaction reads and writes, all together, also what is reverted or overwritten.
+    /// Default: 256 MiB.
+    pub journal_size: usize,
     /// Entries of one scan. Default: 1,000.
     pub scan_entries: usize,
     /// Requests that wait for a worker. Default: 4,096.
@@ -50,6 +53,7 @@ impl Default for Limits {
             key_size: KIB,
             value_size: MIB,
             event_size: 64 * KIB,
+            journal_size: 256 * MIB,
             scan_entries: 1_000,
             queue: 4_096,
             cache_size: 256 * MIB,

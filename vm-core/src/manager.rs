@@ -28,7 +28,7 @@ use crate::{
 pub(crate) struct Base<'c> {
     pub(crate) core: &'c Core,
     pub(crate) view: Arc<dyn StateView>,
-    pub(crate) block: &'c Block,
+    pub(crate) block: &'c Arc<Block>,
     pub(crate) interrupt: Interrupt,
     pub(crate) id: u64,
 }
@@ -64,7 +64,7 @@ impl Receipt {
 
 impl<'c> Base<'c> {
     fn begin(&self, sender: &Sender) -> Transaction<'c> {
-        let block = sender.block.clone().unwrap_or_else(|| Arc::new(self.block.after(self.view.height())));
+        let block = sender.block.clone().unwrap_or_else(|| self.block.clone());
         let journal = Journal::new(self.view.clone());
         Transaction::new(self.core, journal, self.interrupt.clone(), self.id, sender.caller, block)
     }

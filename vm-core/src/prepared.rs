@@ -1,4 +1,3 @@
-use std::num::NonZeroUsize;
 use std::sync::{Arc, Mutex, PoisonError};
 
 use lru::LruCache;
@@ -15,7 +14,14 @@ pub(crate) struct PreparedCache {
 }
 
 struct Entries {
-    slots: LruCache<CodeHash, Arc<Slot>>,
+    slots: LruCache<CodeHash, Entry>,
+    weight: usize,
+}
+
+/// A slot and what it weighs; nothing before it is filled.
+#[derive(Default)]
+struct Entry {
+    slot: Arc<Slot>,
     weight: usize,
 }
 
@@ -38,7 +44,7 @@ impl PreparedCache {
         metrics: &Metrics,
         prepare: impl FnOnce() -> Result<Arc<dyn Contract>, E>,
     ) -> Result<Arc<dyn Contract>, E> {
-        let slot = lock(&self.entries).slots.get_or_insert(hash, Arc::default).clone();
+        let slot = lock(&self.entries).slots.get_or_insert(hash, Entry::default).slot.clone();
         let mut content = lock(&slot.0);
         if let Some(contract) = &*content {
             add(&metrics.cache_hits, 1);
@@ -48,13 +54,13 @@ impl PreparedCache {
         let contract = prepare()?;
         *content = Some(contract.clone());
         drop(content);
-        self.weigh(contract.weight());
+        self.weigh(hash, &slot, contract.weight());
         Ok(contract)
     }
 
     /// True when the hash is prepared.
     pub(crate) fn contains(&self, hash: &CodeHash) -> bool {
-        let slot = lock(&self.entries).slots.peek(hash).cloned();
+        let slot = lock(&self.entries).slots.peek(hash).map(|entry| entry.slot.clone());
         slot.is_some_and(|slot| lock(&slot.0).is_some())
     }
 
@@ -63,7 +69,7 @@ impl PreparedCache {
         let removed = {
             let mut entries = lock(&self.entries);
             let removed = entries.slots.pop(hash);
-            entries.weight = entries.weight.saturating_sub(removed.as_deref().map_or(0, Slot::weight));
+            entries.weight = entries.weight.saturating_sub(removed.as_ref().map_or(0, |entry| entry.weight));
             removed
         };
         // Releasing may take time (a container is stopped), so it happens outside the lock.
@@ -80,23 +86,20 @@ impl PreparedCache {
         drop(removed);
     }
 
-    fn weigh(&self, weight: usize) {
+    /// Counts a slot that was filled, unless it was dropped in the meantime, and makes room for it.
+    fn weigh(&self, hash: CodeHash, slot: &Arc<Slot>, weight: usize) {
         let mut released = Vec::new();
         let mut entries = lock(&self.entries);
+        let Some(entry) = entries.slots.peek_mut(&hash).filter(|entry| Arc::ptr_eq(&entry.slot, slot)) else { return };
+        entry.weight = weight;
         entries.weight += weight;
-        while entries.weight > self.limit && NonZeroUsize::new(entries.slots.len()).is_some_and(|len| len.get() > 1) {
-            let Some((_, slot)) = entries.slots.pop_lru() else { break };
-            entries.weight = entries.weight.saturating_sub(slot.weight());
-            released.push(slot);
+        while entries.weight > self.limit && entries.slots.len() > 1 {
+            let Some((_, entry)) = entries.slots.pop_lru() else { break };
+            entries.weight = entries.weight.saturating_sub(entry.weight);
+            released.push(entry);
         }
+        // Releasing may take time, so it happens outside the lock.
         drop(entries);
         drop(released);
-    }
-}
-
-impl Slot {
-    /// A slot that is being filled counts when it is full.
-    fn weight(&self) -> usize {
-        self.0.try_lock().ok().and_then(|content| content.as_ref().map(|contract| contract.weight())).unwrap_or(0)
     }
 }

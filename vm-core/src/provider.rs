@@ -24,7 +24,7 @@ pub trait VmProvider: Send + Sync {
     /// As [`init`](Self::init).
     async fn start(&self) -> Result<(), VmError>;
 
-    /// Takes no more requests, waits for those in flight, and releases the runtimes.
+    /// Takes no more requests, waits for those that workers execute, and releases the runtimes. For good.
     ///
     /// # Errors
     /// When a runtime could not release something.
@@ -71,7 +71,7 @@ pub trait VmProvider: Send + Sync {
 /// How a machine is.
 #[derive(Debug, Clone, serde::Serialize)]
 pub struct VmStatus {
-    /// `created`, `ready`, `running`, `stopping` or `stopped`.
+    /// `created`, `initialising`, `ready`, `starting`, `running`, `stopping` or `stopped`.
     pub state: &'static str,
     /// The last committed height; `None` when the store does not answer.
     pub height: Option<Height>,

@@ -2,9 +2,7 @@
 
 use borsh::{BorshDeserialize, BorshSerialize};
 
-use crate::{
-    Address, Code, CodeHash, ContractName, Height, Journal, Lifecycle, RuntimeKind, StateError, StateKey, Version,
-};
+use crate::{Address, Code, CodeHash, ContractName, Journal, Lifecycle, RuntimeKind, StateError, StateKey, Version};
 
 /// What is stored of a contract under its name.
 #[derive(Debug, Clone, PartialEq, Eq, BorshSerialize, BorshDeserialize, serde::Serialize)]
@@ -24,8 +22,8 @@ pub struct ContractRecord {
     pub owner: Address,
     /// How many versions it has had, the current one included.
     pub versions: u32,
-    /// The height that its deployment built on.
-    pub deployed_at: Height,
+    /// The number of the block that it was deployed in.
+    pub deployed_in: u64,
 }
 
 /// What is stored of one version of a contract. Never changed, never removed: a version's name cannot come back.
@@ -42,8 +40,8 @@ pub struct VersionRecord {
     /// Who deployed or upgraded.
     #[borsh(serialize_with = "address_out", deserialize_with = "address_in")]
     pub author: Address,
-    /// The height that it built on.
-    pub at: Height,
+    /// The number of the block that it came in.
+    pub block: u64,
 }
 
 fn address_out<W: borsh::io::Write>(address: &Address, w: &mut W) -> borsh::io::Result<()> {
@@ -110,7 +108,7 @@ impl VersionRecord {
     }
 }
 
-/// Stores code unless the same is there already, and returns its hash.
+/// Stores code under its hash, and returns that.
 pub(crate) fn store_code(journal: &Journal, code: &Code) -> Result<CodeHash, StateError> {
     let hash = code.hash();
     Stored::store(code, journal, StateKey::code(&hash))?;

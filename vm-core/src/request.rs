@@ -15,7 +15,7 @@ pub struct Sender {
     pub value: Amount,
     /// The gas that the transaction may use; at most the limit of the Vm, which is the default.
     pub gas: Option<Gas>,
-    /// The block that it belongs to. Default: the Vm's block with the number of the next height.
+    /// The block that it belongs to. Default: the Vm's block.
     pub block: Option<Arc<Block>>,
 }
 

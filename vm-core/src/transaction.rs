@@ -64,6 +64,10 @@ impl<'c> Transaction<'c> {
         }
     }
 
+    pub(crate) fn block_number(&self) -> u64 {
+        self.block.number
+    }
+
     /// The environment of the transaction's own call.
     pub(crate) fn env(
         &self,
@@ -92,7 +96,7 @@ impl<'c> Transaction<'c> {
         let checkpointed = self.overlay.as_mut().map(|overlay| overlay.checkpoint()).is_some();
         let mut meter = Meter::new(gas);
 
-        let paid = value_moved || env.value.is_zero() || self.transfer(&env)?;
+        let paid = value_moved || env.value.is_zero() || self.transfer(&env).map_err(|fault| self.fail(fault))?;
         let result = if paid {
             self.stack.push(env.this);
             let mut frame = Frame::new(self, env, meter);

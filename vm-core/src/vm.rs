@@ -31,7 +31,7 @@ struct Inner {
     core: Arc<Core>,
     backend: Arc<dyn StateBackend>,
     committer: Committer,
-    block: Block,
+    block: Arc<Block>,
     genesis: BTreeMap<Address, Amount>,
     worker_count: usize,
     workers: OnceLock<Workers>,
@@ -42,7 +42,9 @@ struct Inner {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Stage {
     Created,
+    Initialising,
     Ready,
+    Starting,
     Running,
     Stopping,
     Stopped,
@@ -52,7 +54,9 @@ impl Stage {
     const fn as_str(self) -> &'static str {
         match self {
             Self::Created => "created",
+            Self::Initialising => "initialising",
             Self::Ready => "ready",
+            Self::Starting => "starting",
             Self::Running => "running",
             Self::Stopping => "stopping",
             Self::Stopped => "stopped",
@@ -137,14 +141,20 @@ impl Vm {
         *self.0.stage.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    fn set_stage(&self, stage: Stage) {
-        *self.0.stage.lock().unwrap_or_else(PoisonError::into_inner) = stage;
+    /// Goes from one stage to the next, unless somebody else has changed it; then that stage is the error.
+    fn advance(&self, from: Stage, to: Stage) -> Result<(), Stage> {
+        let mut stage = self.0.stage.lock().unwrap_or_else(PoisonError::into_inner);
+        if *stage != from {
+            return Err(*stage);
+        }
+        *stage = to;
+        Ok(())
     }
 
     fn running(&self) -> Result<&Workers, VmError> {
         match (self.stage(), self.0.workers.get()) {
             (Stage::Running, Some(workers)) => Ok(workers),
-            (stage, _) => Err(VmError::new(Phase::Admit, Refusal::NotRunning(stage.as_str()))),
+            (stage, _) => Err(not_running(stage)),
         }
     }
 
@@ -152,18 +162,41 @@ impl Vm {
         self.running()?;
         let (task, answer) = Task::new(self.clone(), request);
         task.enqueue();
-        answer.await.unwrap_or_else(|_| Err(VmError::new(Phase::Admit, HostFault::Stopping)))
+        answer.await.unwrap_or_else(|_| Err(unanswered()))
     }
 
     fn execute_here(&self, request: Request) -> Result<Answer, VmError> {
         self.running()?;
         let (task, answer) = Task::new(self.clone(), request);
         task.run(false);
-        futures_executor::block_on(answer).unwrap_or_else(|_| Err(VmError::new(Phase::Admit, HostFault::Stopping)))
+        futures_executor::block_on(answer).unwrap_or_else(|_| Err(unanswered()))
     }
 
     fn next_id(&self) -> u64 {
         self.0.next_id.fetch_add(1, Ordering::Relaxed)
+    }
+
+    /// Ends workers and runtimes.
+    async fn release(&self) -> Result<(), VmError> {
+        // Waiting for calls in flight may take until their deadline: not on a thread of the caller's executor.
+        let (vm, (sender, stopped)) = (self.clone(), futures_channel::oneshot::channel::<()>());
+        let wait = move || {
+            vm.0.workers.get().inspect(|workers| workers.stop());
+            drop(vm);
+            drop(sender);
+        };
+        if std::thread::Builder::new().name("vm-stop".into()).spawn(wait).is_ok() {
+            let _ = stopped.await;
+        }
+        self.0.core.prepared.clear();
+        let mut result = Ok(());
+        for provider in self.0.core.providers() {
+            if let Err(fault) = provider.stop().await {
+                tracing::warn!(target: "vm", runtime = provider.kind().as_str(), error = %fault, "runtime did not stop cleanly");
+                result = Err(VmError::new(Phase::Admit, fault));
+            }
+        }
+        result
     }
 
     /// Binds a new state to the gas schedule and gives it its balances; refuses a state that is bound to another schedule.
@@ -187,63 +220,69 @@ impl Vm {
     }
 }
 
+fn unanswered() -> VmError {
+    VmError::new(Phase::Execute, HostFault::Internal("the request was dropped without an answer".into()))
+}
+
+fn not_running(stage: Stage) -> VmError {
+    VmError::new(Phase::Admit, Refusal::NotRunning(stage.as_str()))
+}
+
 #[async_trait]
 impl VmProvider for Vm {
     async fn init(&self) -> Result<(), VmError> {
-        if self.stage() == Stage::Created {
-            self.bind_state().phase(Phase::Admit)?;
-            self.set_stage(Stage::Ready);
+        match self.advance(Stage::Created, Stage::Initialising) {
+            Ok(()) => {}
+            Err(Stage::Ready | Stage::Running) => return Ok(()),
+            Err(stage) => return Err(not_running(stage)),
         }
-        Ok(())
+        let bound = self.bind_state().phase(Phase::Admit);
+        let next = if bound.is_ok() { Stage::Ready } else { Stage::Created };
+        self.advance(Stage::Initialising, next).map_err(not_running)?;
+        bound
     }
 
     async fn start(&self) -> Result<(), VmError> {
         self.init().await?;
-        if self.stage() != Stage::Ready {
-            return match self.stage() {
-                Stage::Running => Ok(()),
-                stage => Err(VmError::new(Phase::Admit, Refusal::NotRunning(stage.as_str()))),
-            };
+        match self.advance(Stage::Ready, Stage::Starting) {
+            Ok(()) => {}
+            Err(Stage::Running) => return Ok(()),
+            Err(stage) => return Err(not_running(stage)),
         }
         for provider in self.0.core.providers() {
             if let Err(error) = provider.start().await {
                 tracing::warn!(target: "vm", runtime = provider.kind().as_str(), %error, "runtime did not start; the others go on");
             }
         }
-        let workers = Workers::start(self.0.worker_count, self.0.core.limits.queue)
+        let started = Workers::start(self.0.worker_count, self.0.core.limits.queue)
             .map_err(|error| HostFault::Internal(format!("cannot start worker threads: {error}")))
-            .phase(Phase::Admit)?;
-        // A second start at the same time keeps the first one's workers; its own end by themselves.
-        let _ = self.0.workers.set(workers);
-        self.set_stage(Stage::Running);
-        Ok(())
+            .phase(Phase::Admit)
+            .map(|workers| self.0.workers.set(workers));
+        let running = self.advance(Stage::Starting, Stage::Running).map_err(not_running);
+        if running.is_err() {
+            // It was stopped in the meantime.
+            self.release().await?;
+        }
+        started.and(running)
     }
 
     async fn stop(&self) -> Result<(), VmError> {
-        if matches!(self.stage(), Stage::Stopping | Stage::Stopped) {
+        let stage = {
+            let mut stage = self.0.stage.lock().unwrap_or_else(PoisonError::into_inner);
+            let before = *stage;
+            *stage = match before {
+                Stage::Running => Stage::Stopping,
+                Stage::Stopping => return Err(not_running(before)),
+                _ => Stage::Stopped,
+            };
+            before
+        };
+        if stage != Stage::Running {
+            // Nothing runs yet, or what is being started is released by the one who starts it.
             return Ok(());
         }
-        self.set_stage(Stage::Stopping);
-        // Waiting for calls in flight may take until their deadline: not on a thread of the caller's executor.
-        let (vm, (sender, stopped)) = (self.clone(), futures_channel::oneshot::channel::<()>());
-        let wait = move || {
-            vm.0.workers.get().inspect(|workers| workers.stop());
-            // First, so that whoever drops the machine after it has stopped releases its state there and then.
-            drop(vm);
-            drop(sender);
-        };
-        if std::thread::Builder::new().name("vm-stop".into()).spawn(wait).is_ok() {
-            let _ = stopped.await;
-        }
-        self.0.core.prepared.clear();
-        let mut result = Ok(());
-        for provider in self.0.core.providers() {
-            if let Err(fault) = provider.stop().await {
-                tracing::warn!(target: "vm", runtime = provider.kind().as_str(), error = %fault, "runtime did not stop cleanly");
-                result = Err(VmError::new(Phase::Admit, fault));
-            }
-        }
-        self.set_stage(Stage::Stopped);
+        let result = self.release().await;
+        self.advance(Stage::Stopping, Stage::Stopped).map_err(not_running)?;
         result
     }
 

@@ -12,6 +12,9 @@ use crate::transaction::now;
 /// Stack of a worker: room for 64 frames of any runtime. Only what is touched occupies memory.
 const STACK: usize = 64 << 20;
 
+/// Longer times are cut: what ends in a year is not watched for longer.
+const LONGEST: Duration = Duration::from_secs(365 * 24 * 60 * 60);
+
 pub(crate) type Job = Box<dyn FnOnce() + Send>;
 
 /// The threads that execute requests, and the one that watches their deadlines.
@@ -48,6 +51,8 @@ struct Watched {
     interrupt: Interrupt,
     grace: Duration,
     raised: bool,
+    /// True when giving it up costs a worker.
+    on_worker: bool,
     /// Answers the caller in the worker's place.
     abandon: Box<dyn FnOnce() + Send>,
 }
@@ -76,7 +81,7 @@ impl Watch {
             // Its deadline is over: it waits for the end of the grace.
             calls.watched.remove(&(at + self.grace, number));
         }
-        drop(calls);
+        // Under the lock, as the watchdog gives calls up.
         !self.call.answered.swap(true, Ordering::AcqRel)
     }
 }
@@ -129,22 +134,12 @@ impl Workers {
     ) -> Watch {
         let call = Arc::new(CallState::default());
         let shared = self.shared.clone();
-        let at = now() + interrupt.remaining();
-        let replacing = self.shared.clone();
-        let abandon = Box::new(move || {
-            if on_worker {
-                replacing.quarantined.fetch_add(1, Ordering::Relaxed);
-                replacing.live.fetch_sub(1, Ordering::Relaxed);
-                if let Err(error) = spawn_worker(&replacing) {
-                    tracing::error!(target: "vm::worker", %error, "a worker that does not come back could not be replaced");
-                }
-            }
-            abandon();
-        });
+        let (remaining, grace) = (interrupt.remaining().min(LONGEST), grace.min(LONGEST));
+        let at = now() + remaining;
         let mut calls = shared.lock();
         let key = (at, calls.next);
         calls.next += 1;
-        calls.watched.insert(key, Watched { call: call.clone(), interrupt, grace, raised: false, abandon });
+        calls.watched.insert(key, Watched { call: call.clone(), interrupt, grace, raised: false, on_worker, abandon });
         let late = calls.looks_at.is_none_or(|looks_at| at < looks_at);
         drop(calls);
         if late {
@@ -213,7 +208,9 @@ fn spawn_worker(shared: &Arc<Shared>) -> std::io::Result<()> {
         for job in worker.queue.iter() {
             worker.in_flight.fetch_add(1, Ordering::Relaxed);
             // A job answers its caller even when it unwinds; what a panic leaves behind was the job's own.
-            let _ = std::panic::catch_unwind(std::panic::AssertUnwindSafe(job));
+            if std::panic::catch_unwind(std::panic::AssertUnwindSafe(job)).is_err() {
+                tracing::error!(target: "vm::worker", "a worker's job panicked outside the contract; its caller gets a fault");
+            }
             worker.in_flight.fetch_sub(1, Ordering::Relaxed);
             if GIVEN_UP.get() {
                 worker.quarantined.fetch_sub(1, Ordering::Relaxed);
@@ -232,7 +229,7 @@ fn spawn_worker(shared: &Arc<Shared>) -> std::io::Result<()> {
 }
 
 /// The watchdog: sleeps until the next deadline.
-fn watch(shared: &Shared) {
+fn watch(shared: &Arc<Shared>) {
     let mut calls = shared.lock();
     loop {
         let time = now();
@@ -247,7 +244,17 @@ fn watch(shared: &Shared) {
                 let next = at + watched.grace;
                 calls.watched.insert((next, number), watched);
             } else if !watched.call.answered.swap(true, Ordering::AcqRel) {
+                if watched.on_worker {
+                    // Under the lock, so that a worker that comes back now finds itself counted.
+                    shared.quarantined.fetch_add(1, Ordering::Relaxed);
+                    shared.live.fetch_sub(1, Ordering::Relaxed);
+                }
                 drop(calls);
+                if watched.on_worker
+                    && let Err(error) = spawn_worker(shared)
+                {
+                    tracing::error!(target: "vm::worker", %error, "a worker that does not come back could not be replaced");
+                }
                 (watched.abandon)();
                 shared.ended.notify_all();
                 calls = shared.lock();

@@ -36,7 +36,7 @@ pub(crate) fn deploy(base: &Base<'_>, request: &DeployRequest) -> Result<Execute
         code: hash,
         owner: sender.caller,
         versions: 1,
-        deployed_at: height,
+        deployed_in: transaction.block_number(),
     };
     phase(Phase::Environment, || {
         let mut account = Account::load(&transaction.journal, &address)?;
@@ -74,7 +74,7 @@ pub(crate) fn deploy(base: &Base<'_>, request: &DeployRequest) -> Result<Execute
                 runtime: code.runtime,
                 code: hash,
                 author: sender.caller,
-                at: height,
+                block: transaction.block_number(),
             };
             let store = || -> Result<(), StateError> {
                 store_code(&transaction.journal, code)?;

@@ -17,6 +17,9 @@ pub(crate) fn invoke(base: &Base<'_>, request: &InvokeRequest, is_static: bool) 
     let mut transaction = base.begin(&request.sender);
     let gas_limit = core.gas_limit(&request.sender);
 
+    if is_static && !request.sender.value.is_zero() {
+        return Err(VmError::new(Phase::Admit, Refusal::QueryValue));
+    }
     let record = phase(Phase::Load, || {
         let record = core.find(&transaction.journal, &request.target).map_err(ErrorKind::from)?;
         match &record {

@@ -50,7 +50,7 @@ pub(crate) fn upgrade(base: &Base<'_>, request: &UpgradeRequest) -> Result<Execu
 
     let mut outcome = Outcome { status: Status::Success, output: Default::default(), gas_used: Gas::ZERO };
     let entry = Entry::Upgrade { from, to: version.clone() };
-    if contract.interface().has_entry(&entry) {
+    if contract.interface().has_entry(&entry) || !sender.value.is_zero() {
         let (runtime, this, is_static) = (code.runtime, name.address(), false);
         let top =
             Top { runtime, contract: &contract, record: Some(&record), this, entry, encoded, sender, gas, is_static };
@@ -70,7 +70,7 @@ pub(crate) fn upgrade(base: &Base<'_>, request: &UpgradeRequest) -> Result<Execu
                 runtime: code.runtime,
                 code: hash,
                 author: sender.caller,
-                at: height,
+                block: transaction.block_number(),
             };
             history.store(&transaction.journal, name)?;
             record.store(&transaction.journal).map_err(ErrorKind::from)

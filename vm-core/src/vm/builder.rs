@@ -84,7 +84,7 @@ impl VmBuilder {
         self
     }
 
-    /// Sets the block that requests belong to which bring none; its number is replaced by the next height.
+    /// Sets the block of requests that bring none. A chain gives each request its own.
     #[must_use]
     pub fn block(mut self, block: Block) -> Self {
         self.block = block;
@@ -139,7 +139,7 @@ impl VmBuilder {
             core,
             backend: self.backend,
             committer,
-            block: self.block,
+            block: Arc::new(self.block),
             genesis: self.genesis,
             worker_count: self.workers,
             workers: OnceLock::new(),

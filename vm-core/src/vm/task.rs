@@ -173,8 +173,11 @@ impl Task {
     }
 
     /// The first answer counts.
-    fn answer(&self, reply: Reply) {
+    fn answer(&self, mut reply: Reply) {
         let Some(sender) = self.reply.lock().unwrap_or_else(PoisonError::into_inner).take() else { return };
+        if let Err(VmError { kind: ErrorKind::Failed(receipt), .. }) = &mut reply {
+            receipt.duration = self.started.elapsed();
+        }
         let metrics = &self.vm.0.core.metrics;
         match reply.as_ref().map_err(|error| &error.kind) {
             Err(ErrorKind::Refused(_)) => add(&metrics.refused, 1),

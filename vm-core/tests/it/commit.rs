@@ -2,11 +2,10 @@
 
 use std::sync::Arc;
 
-use bytes::Bytes;
 use futures_executor::block_on;
-use vm_core::{MemoryBackend, StateKey, Status, Vm, VmProvider};
+use vm_core::{DeployRequest, MemoryBackend, StateKey, Status, Vm, VmProvider};
 
-use crate::script::{Scripts, invoke, name, ok, request};
+use crate::script::{Scripts, invoke, name, ok, request, script};
 
 fn counter() -> Scripts {
     Scripts::default().with("counter", |host, call| {
@@ -59,15 +58,28 @@ fn a_range_that_another_transaction_wrote_into_is_a_conflict() {
 
 #[test]
 fn same_input_same_receipt_at_any_number_of_threads() {
+    // Sixteen clients at once, each on a contract of its own: deploy, then add three times.
     let digests = |workers: usize| {
         let vm = counter().start_with(Vm::builder().workers(workers).backend(Arc::new(MemoryBackend::new())));
-        (0..16u8)
-            .map(|n| {
-                let receipt = block_on(vm.invoke(request("counter", "add").input(Bytes::from(vec![n % 3])))).unwrap();
-                let sync = vm.invoke_sync(request("counter", "add").input(Bytes::from(vec![n % 5]))).unwrap();
-                (receipt.digest(), sync.digest())
-            })
-            .collect::<Vec<_>>()
+        let client = |n: u8| {
+            let contract = format!("counter-{n}");
+            let code = DeployRequest::new(name(&contract), "1".parse().unwrap(), script("counter"));
+            let mut digests = vec![block_on(vm.deploy(code)).unwrap().digest()];
+            digests.extend((0..2).map(|_| invoke(&vm, &contract, "add").digest()));
+            digests.push(vm.invoke_sync(request(&contract, "add")).unwrap().digest());
+            digests
+        };
+        std::thread::scope(|scope| {
+            let clients: Vec<_> = (0..16)
+                .map(|n| {
+                    scope.spawn({
+                        let client = &client;
+                        move || client(n)
+                    })
+                })
+                .collect();
+            clients.into_iter().map(|client| client.join().unwrap()).collect::<Vec<_>>()
+        })
     };
     assert_eq!(digests(1), digests(4));
 }

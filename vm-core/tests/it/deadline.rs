@@ -91,6 +91,53 @@ fn requests_before_start_and_after_stop_are_refused() {
 }
 
 #[test]
+fn a_stop_during_the_start_wins() {
+    struct Slow(Mutex<std::sync::mpsc::Receiver<()>>, Mutex<Sender<&'static str>>);
+    #[async_trait::async_trait]
+    impl vm_core::RuntimeProvider for Slow {
+        fn kind(&self) -> vm_core::RuntimeKind {
+            vm_core::RuntimeKind::Native
+        }
+        async fn start(&self) -> Result<(), HostFault> {
+            self.1.lock().unwrap().send("starting").unwrap();
+            let _ = self.0.lock().unwrap().recv();
+            Ok(())
+        }
+        async fn stop(&self) -> Result<(), HostFault> {
+            self.1.lock().unwrap().send("stopped").unwrap();
+            Ok(())
+        }
+        fn verify(&self, _: &vm_core::Code) -> Result<(), vm_core::CodeError> {
+            Ok(())
+        }
+        async fn prepare(&self, _: &vm_core::Code) -> Result<Arc<dyn vm_core::Contract>, vm_core::PrepareError> {
+            Err(HostFault::Stopping.into())
+        }
+        fn status(&self) -> vm_core::ProviderStatus {
+            vm_core::ProviderStatus::healthy("slow", "1")
+        }
+    }
+    let ((release, wait), (told, events)) = (channel(), channel());
+    let vm = Vm::builder().runtime(Slow(Mutex::new(wait), Mutex::new(told))).build().unwrap();
+    std::thread::scope(|scope| {
+        let starting = scope.spawn(|| block_on(vm.start()));
+        assert_eq!(events.recv(), Ok("starting"));
+        block_on(vm.stop()).unwrap();
+        release.send(()).unwrap();
+        let error = starting.join().unwrap().unwrap_err();
+        assert!(matches!(refusal(&error), Refusal::NotRunning("stopped")), "{error}");
+    });
+    assert_eq!((events.recv(), vm.status().state), (Ok("stopped"), "stopped"));
+}
+
+#[test]
+fn a_limit_of_time_without_end_is_no_limit() {
+    let limits = Limits { execution_timeout: Duration::MAX, grace: Duration::MAX, ..Limits::default() };
+    let vm = Scripts::default().with("c", |_, _| ok()).start_with(Vm::builder().limits(limits));
+    assert_eq!(invoke(&vm, "c", "run").status, Status::Success);
+}
+
+#[test]
 fn a_full_queue_is_a_fault_that_says_so() {
     let (release, wait) = channel::<()>();
     let wait = Mutex::new(wait);

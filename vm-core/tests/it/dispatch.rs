@@ -116,6 +116,38 @@ fn a_swallowed_stop_decides_all_the_same() {
 }
 
 #[test]
+fn a_transaction_cannot_fill_the_hosts_memory() {
+    let vm = Scripts::default()
+        .with("hog", |host, call| match &*call.method {
+            "put" => loop {
+                host.put(b"the same key", &[0; 60_000])?;
+            },
+            "emit" => loop {
+                host.emit(vec![], vec![0; 60_000].into())?;
+            },
+            "read" => {
+                for n in 0u32.. {
+                    host.get(&n.to_le_bytes())?;
+                }
+                ok()
+            }
+            _ => ok(),
+        })
+        .start_with(Vm::builder().limits(Limits { journal_size: 10 << 20, ..Limits::default() }));
+    for method in ["put", "emit", "read"] {
+        let receipt = invoke(&vm, "hog", method);
+        assert_eq!(receipt.status, Status::Trap(Trap::MemoryLimit), "{method}");
+        assert!(receipt.gas_used < Limits::default().gas);
+    }
+}
+
+#[test]
+fn nobody_deploys_a_contract_at_an_accounts_address() {
+    assert_ne!(name("bob").address(), Address::from_name("bob"));
+    assert_eq!(name("bob").address(), Address::from_name("contract:bob"));
+}
+
+#[test]
 fn depth_and_reentrancy() {
     let vm = Scripts::default()
         .reentrant("deep", |host, call_| {

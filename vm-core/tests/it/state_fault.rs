@@ -6,8 +6,8 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use bytes::Bytes;
 use futures_executor::block_on;
 use vm_core::{
-    ErrorKind, GasSchedule, Height, HostFault, KeyRange, MemoryBackend, Phase, Refusal, StateBackend, StateError,
-    StateKey, StateView, Status, Vm, VmProvider, WriteSet,
+    Amount, CallRequest, ContractName, ErrorKind, GasSchedule, Height, HostFault, KeyRange, MemoryBackend, Phase,
+    Refusal, StateBackend, StateError, StateKey, StateView, Status, Vm, VmProvider, WriteSet,
 };
 
 use crate::script::{Scripts, invoke, ok, refusal, request};
@@ -30,7 +30,8 @@ impl StateView for FragileView {
         self.0.height()
     }
     fn get(&self, key: &StateKey) -> Result<Option<Bytes>, StateError> {
-        let own = key.suffix() == Some(b"fragile");
+        let own =
+            key.suffix() == Some(b"fragile") || *key == StateKey::account(&ContractName::new("c").unwrap().address());
         if own && self.1.load(Ordering::Relaxed) { Err(broken("reading")) } else { self.0.get(key) }
     }
     fn scan(&self, range: &KeyRange, limit: usize) -> Result<Vec<(StateKey, Bytes)>, StateError> {
@@ -53,10 +54,16 @@ impl StateBackend for Fragile {
 
 fn machine(backend: &Fragile) -> Vm {
     Scripts::default()
-        .with("c", |host, call| {
+        .reentrant("c", |host, call| {
             if &*call.method != "init" {
                 // Swallowed on purpose.
-                let _ = host.get(b"fragile");
+                if &*call.method == "pay" {
+                    let mut request = CallRequest::new(ContractName::new("c").unwrap(), "other", Bytes::new());
+                    request.value = Amount::from(1);
+                    let _ = host.call(request);
+                } else {
+                    let _ = host.get(b"fragile");
+                }
                 let _ = host.put(b"k", b"v");
             }
             ok()
@@ -69,8 +76,10 @@ fn a_read_that_fails_is_a_fault_even_if_the_contract_swallows_it() {
     let backend = Fragile::default();
     let vm = machine(&backend);
     backend.reads_fail.store(true, Ordering::Relaxed);
-    let error = block_on(vm.invoke(request("c", "run"))).unwrap_err();
-    assert!(matches!(error.fault(), Some(HostFault::State(StateError::Storage { .. }))), "{error}");
+    for method in ["run", "pay"] {
+        let error = block_on(vm.invoke(request("c", method))).unwrap_err();
+        assert!(matches!(error.fault(), Some(HostFault::State(StateError::Storage { .. }))), "{method}: {error}");
+    }
     backend.reads_fail.store(false, Ordering::Relaxed);
     assert_eq!(invoke(&vm, "c", "run").status, Status::Success);
 }
