@@ -47,6 +47,11 @@ fn vm_evm_selector(signature: &str) -> [u8; 4] {
     [hash[0], hash[1], hash[2], hash[3]]
 }
 
+/// Where a contract is, as an argument.
+fn at(contract: &str) -> String {
+    name(contract).address().to_string()
+}
+
 fn hex(bytes: &[u8]) -> String {
     bytes.iter().map(|byte| format!("{byte:02x}")).collect()
 }
@@ -108,8 +113,8 @@ fn erc721_and_its_receivers() {
     assert_eq!(moved.status, Status::Success);
     assert_eq!(machine.text("gallery", "balanceOf", &["carol"]), "1");
     // The gallery itself is a contract that takes no tokens.
-    let reason = reverted(machine.invoke("gallery", "mint", &["gallery"]));
-    assert_eq!(reason, format!("ERC721InvalidReceiver(receiver: {})", address("gallery")));
+    let reason = reverted(machine.invoke("gallery", "mint", &[&at("gallery")]));
+    assert_eq!(reason, format!("ERC721InvalidReceiver(receiver: {})", at("gallery")));
     assert_eq!(machine.text("gallery", "minted", &[]), "1");
 }
 
@@ -141,7 +146,7 @@ fn uups_behind_an_erc1967_proxy() {
     machine.deploy("counter-v2", second, &[]).unwrap();
     let initialize = call_data(&machine, "counter-v1", "initialize", &["alice", "5"]);
     let proxy = proxied(compiled("Proxy").unwrap(), &first);
-    machine.deploy("counter", proxy, &["counter-v1", &initialize]).unwrap();
+    machine.deploy("counter", proxy, &[&at("counter-v1"), &initialize]).unwrap();
 
     let receipt = machine.invoke("counter", "add", &["7"]);
     assert_eq!(events(&machine, &receipt), [format!("Counted(by: {}, count: 12)", alice())]);
@@ -151,7 +156,8 @@ fn uups_behind_an_erc1967_proxy() {
     assert_eq!(reverted(machine.invoke("counter", "add", &["101"])), "TooMuch(asked: 101, most: 100)");
     assert_eq!(reverted(machine.invoke("counter", "initialize", &["bob", "0"])), "InvalidInitialization()");
 
-    let to = ["counter-v2", "0x"];
+    let second = at("counter-v2");
+    let to = [second.as_str(), "0x"];
     assert_eq!(reverted(by(&machine, "bob", "counter", "upgradeToAndCall", &to)), "only the owner");
     assert_eq!(reverted(machine.invoke("counter-v1", "upgradeToAndCall", &to)), "UUPSUnauthorizedCallContext()");
     machine.text("counter", "upgradeToAndCall", &to);
@@ -168,13 +174,13 @@ fn beacons_upgrade_all_their_proxies() {
     let (first, second) = (code!("CounterV1"), code!("CounterV2"));
     machine.deploy("v1", first.clone(), &[]).unwrap();
     machine.deploy("v2", second, &[]).unwrap();
-    machine.deploy("beacon", code!("Beacon"), &["v1", "alice"]).unwrap();
+    machine.deploy("beacon", code!("Beacon"), &[&at("v1"), "alice"]).unwrap();
     for (proxy, start) in [("one", "1"), ("two", "2")] {
         let initialize = call_data(&machine, "v1", "initialize", &["alice", start]);
-        machine.deploy(proxy, proxied(compiled("BeaconUser").unwrap(), &first), &["beacon", &initialize]).unwrap();
+        machine.deploy(proxy, proxied(compiled("BeaconUser").unwrap(), &first), &[&at("beacon"), &initialize]).unwrap();
         machine.text(proxy, "add", &["10"]);
     }
-    machine.text("beacon", "upgradeTo", &["v2"]);
+    machine.text("beacon", "upgradeTo", &[&at("v2")]);
     for (proxy, count) in [("one", "31"), ("two", "32")] {
         machine.text(proxy, "add", &["10"]);
         assert_eq!(machine.text(proxy, "count", &[]), count);
@@ -188,10 +194,10 @@ fn clones_are_callable_by_their_addresses() {
     machine.deploy("v1", code!("CounterV1"), &[]).unwrap();
     machine.deploy("factory", code!("Factory"), &[]).unwrap();
     let salt = format!("0x{}", "07".repeat(32));
-    let predicted = machine.text("factory", "predict", &["v1", &salt]);
-    assert_eq!(machine.text("factory", "cloneAt", &["v1", &salt]), predicted);
-    assert!(reverted(machine.invoke("factory", "cloneAt", &["v1", &salt])).contains("FailedDeployment"));
-    let other = machine.text("factory", "clone", &["v1"]);
+    let predicted = machine.text("factory", "predict", &[&at("v1"), &salt]);
+    assert_eq!(machine.text("factory", "cloneAt", &[&at("v1"), &salt]), predicted);
+    assert!(reverted(machine.invoke("factory", "cloneAt", &[&at("v1"), &salt])).contains("FailedDeployment"));
+    let other = machine.text("factory", "clone", &[&at("v1")]);
     for (at, start, want) in [(predicted, "5", "8"), (other, "50", "53")] {
         let at: Address = at.parse().unwrap();
         for (method, arguments) in [("initialize(address,uint256)", vec!["alice", start]), ("add(uint256)", vec!["3"])]
