@@ -54,7 +54,7 @@ fn against_revm(c: &mut Criterion) {
     for (name, code, call_data) in [
         ("transfer", solidity::token(SUPPLY), solidity::transfer(bob, 1)),
         ("hashes", solidity::compute(), solidity::hashes(10_000)),
-        ("rays", solidity::compute(), solidity::rays(15)),
+        ("rays", solidity::compute(), solidity::rays(10)),
     ] {
         let ours = Deployed::new(code.clone());
         group.bench_function(format!("{name}/vm"), |b| b.iter(|| ours.call(&call_data)));

@@ -9,6 +9,7 @@ mod artefacts;
 mod artifact;
 mod calls;
 mod deploy;
+mod ethereum;
 mod foreign;
 mod forks;
 mod interface;

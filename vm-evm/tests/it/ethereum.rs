@@ -1,0 +1,76 @@
+//! Ethereum transactions next to contract calls, and what the block tells both.
+
+use std::{sync::Arc, time::Duration};
+
+use vm_core::{Amount, Block, Interrupt, InvokeRequest, Limits, Status};
+use vm_evm::{EthereumReceipt, EthereumTransaction, EvmConfig, EvmRuntime, TransactError};
+
+use crate::machine::{Machine, address, alice, assembled, compiled, failed, name};
+
+/// The transaction on the machine's state, which it does not change.
+fn transact(machine: &Machine, transaction: &EthereumTransaction) -> Result<EthereumReceipt, TransactError> {
+    let evm = EvmRuntime::new(EvmConfig::default()).unwrap();
+    let deadline = Interrupt::after(Duration::from_secs(60));
+    evm.transact(machine.vm.view().unwrap(), &Block::default(), transaction, &deadline)
+}
+
+fn call(to: &str) -> EthereumTransaction {
+    let mut call = EthereumTransaction::legacy(alice(), 0, 1);
+    (call.to, call.gas_limit) = (Some(address(to)), 100_000);
+    call
+}
+
+#[test]
+fn what_no_block_can_contain_is_refused_with_its_rule() {
+    let machine = Machine::new();
+    let rule = |transaction: EthereumTransaction| match transact(&machine, &transaction) {
+        Err(TransactError::Invalid(invalid)) => invalid.rule(),
+        other => panic!("{other:?}"),
+    };
+    assert_eq!(rule(EthereumTransaction { nonce: 1, ..call("bob") }), "nonce-too-high");
+    assert_eq!(rule(EthereumTransaction { gas_limit: 20_999, ..call("bob") }), "gas-below-intrinsic");
+    assert_eq!(rule(EthereumTransaction { value: Amount::from(1_000_000), ..call("bob") }), "balance-too-low");
+    assert_eq!(rule(EthereumTransaction { chain_id: Some(2), ..call("bob") }), "chain-id");
+    assert_eq!(
+        rule(EthereumTransaction { gas_limit: 2, ..EthereumTransaction::legacy(alice(), 0, u128::MAX) }),
+        "fee-overflow"
+    );
+}
+
+#[test]
+fn contracts_of_other_runtimes_are_out_of_reach_and_refuse() {
+    let machine = Machine::holding(&[("native", "native"), ("Ledger", "ledger")]);
+    let mut native = call("native");
+    native.to = Some(name("native").address());
+    let receipt = transact(&machine, &native).unwrap();
+    assert_eq!(receipt.status, Status::Revert);
+    assert!(String::from_utf8_lossy(&receipt.output).contains("other runtimes"));
+    let mut total = call("ledger");
+    total.to = Some(name("ledger").address());
+    total.input = alloy_primitives::keccak256("total()")[..4].to_vec().into();
+    let receipt = transact(&machine, &total).unwrap();
+    assert_eq!((receipt.status, receipt.output.len()), (Status::Success, 32));
+}
+
+#[test]
+fn contracts_see_the_hashes_that_the_host_knows() {
+    let machine = Machine::new();
+    // The hash of the block whose number is the argument: PUSH1 0 CALLDATALOAD BLOCKHASH PUSH1 0 MSTORE PUSH1 32 PUSH1 0 RETURN
+    machine.deploy("hashes", assembled("6000354060005260206000f3"), &[]).unwrap();
+    let block = Block { number: 300, hashes: Arc::new([(44, [4; 32]), (43, [3; 32])].into()), ..Block::default() };
+    for (number, hash) in [(44, 4), (43, 0), (299, 0), (300, 0)] {
+        let mut request =
+            InvokeRequest::new(name("hashes"), "").input([&[0; 24][..], &u64::to_be_bytes(number)].concat());
+        request.sender.block = Some(Arc::new(block.clone()));
+        assert_eq!(machine.send(request).unwrap().output[..], [hash; 32], "{number}");
+    }
+}
+
+#[test]
+fn the_limit_of_code_is_a_choice() {
+    let small = Machine::with(EvmConfig::default().code_limit(64), Limits::default());
+    small.deploy("fits", assembled(&"00".repeat(64)), &[]).unwrap();
+    let reason = failed(small.deploy("long", assembled(&"00".repeat(65)), &[])).text.unwrap();
+    assert!(reason.contains("limit of 64 bytes (EIP-170)"), "{reason}");
+    assert!(small.deploy("longer", compiled("Ledger"), &["1", ""]).unwrap_err().to_string().contains("allows 128"));
+}
