@@ -4,7 +4,8 @@ use borsh::{BorshDeserialize, BorshSerialize};
 
 /// The 20-byte address of an account or a contract, on whichever runtime it lives.
 ///
-/// [`Context::address_of`](crate::Context::address_of) gives the address that belongs to a name.
+/// [`Context::address_of`](crate::Context::address_of) gives the address that belongs to a name: plain names are accounts,
+/// `contract:NAME` is the contract `NAME`.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Default, BorshSerialize, BorshDeserialize)]
 pub struct Address([u8; 20]);
 

@@ -141,7 +141,7 @@ impl Context<'_> {
         Ok(self.host().call(&request)?)
     }
 
-    /// The address that belongs to the name of a contract or an account.
+    /// The address of the account with this name, or of the contract `NAME` if it is `contract:NAME`.
     ///
     /// # Errors
     ///

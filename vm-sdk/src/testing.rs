@@ -90,7 +90,8 @@ impl Sandbox {
         Account { world: &mut self.world, address, value: Amount::ZERO }
     }
 
-    /// The address that belongs to the name of a contract or an account; the same as on a real host.
+    /// The address of the account with this name, or of the contract `NAME` if it is `contract:NAME`; the same as on a
+    /// real host.
     pub fn address_of(&self, name: &str) -> Address {
         address_of(name)
     }
@@ -107,7 +108,7 @@ impl Sandbox {
 
     /// The bytes under a key of a contract.
     pub fn state(&self, contract: &str, key: &[u8]) -> Option<&[u8]> {
-        self.world.state(address_of(contract), key)
+        self.world.state(contract_address(contract), key)
     }
 
     /// Sets number and time (seconds since 1970) of the block that the next transactions see.
@@ -135,7 +136,7 @@ impl Account<'_> {
     ///
     /// The contract refused or failed, or the name is taken. Nothing is deployed then.
     pub fn deploy<C: Contract>(self, name: &str, arguments: &impl BorshSerialize) -> Result<()> {
-        let to = address_of(name);
+        let to = contract_address(name);
         if self.world.contract(to).is_some() {
             return Err(Error::Revert(format!("contract '{name}' exists already")));
         }
@@ -151,7 +152,7 @@ impl Account<'_> {
     ///
     /// The contract refused or failed, or does not exist. Nothing is changed then.
     pub fn upgrade<C: Contract>(self, name: &str, version: &str, arguments: &impl BorshSerialize) -> Result<()> {
-        let to = address_of(name);
+        let to = contract_address(name);
         let Some(old) = self.world.contract(to) else {
             return Err(Error::Revert(format!("there is no contract '{name}'")));
         };
@@ -197,8 +198,20 @@ fn deployed<C: Contract>(name: &str, version: &str) -> Deployed {
     Deployed { name: name.to_owned(), version: version.to_owned(), entry: enter::<C> }
 }
 
+/// Where the contract with this name lives.
+fn contract_address(name: &str) -> Address {
+    derived("vm.contract.v1:", name)
+}
+
 fn address_of(name: &str) -> Address {
-    let digest = Keccak256::new().chain_update(b"vm.address.v1:").chain_update(name).finalize();
+    match name.strip_prefix("contract:") {
+        Some(contract) => contract_address(contract),
+        None => derived("vm.address.v1:", name),
+    }
+}
+
+fn derived(domain: &str, name: &str) -> Address {
+    let digest = Keccak256::new().chain_update(domain).chain_update(name).finalize();
     let mut bytes = [0; 20];
     bytes.copy_from_slice(digest.split_at(12).1);
     Address::new(bytes)
@@ -212,5 +225,8 @@ mod tests {
     fn names_have_the_addresses_of_real_hosts() {
         let alice = address_of("alice").to_string();
         assert_eq!(alice, "0x44384f6e8abb9db201551d52f4e4d7e34b1cd6da");
+        let token = address_of("contract:token");
+        assert_eq!(token.to_string(), "0x7f20d0ca74ec41a471a4fd27e44764e29922b72b");
+        assert_eq!(token, contract_address("token"));
     }
 }

@@ -211,7 +211,7 @@ impl Probe {
         ))
     }
 
-    /// The address that belongs to a name.
+    /// The address that belongs to a name; `contract:NAME` is a contract.
     #[view]
     pub fn address_of(cx: &Context, name: &str) -> Result<Address> {
         cx.address_of(name)

@@ -1,7 +1,7 @@
 use std::panic::{AssertUnwindSafe, catch_unwind};
 
 use super::world::{Request, World};
-use super::{Emitted, Logged, address_of};
+use super::{Emitted, Logged, address_of, contract_address};
 use crate::{
     Address, Amount, Call, CallRequest, Entries, Entry, Env, Error, HostApi, Level, Reply, Status, Stop, Target,
 };
@@ -157,7 +157,7 @@ impl HostApi for Frame<'_> {
         let most = self.gas - self.gas / 64;
         let gas = request.gas.map_or(most, |gas| gas.min(most));
         let (to, called) = match request.to {
-            Target::Name(name) => (address_of(name), name.clone()),
+            Target::Name(name) => (contract_address(name), name.clone()),
             Target::Address(address) => (*address, address.to_string()),
         };
         let request = Request {

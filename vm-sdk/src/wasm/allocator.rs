@@ -6,13 +6,21 @@ use std::arch::wasm32::{memory_grow, memory_size};
 use std::cell::UnsafeCell;
 use std::ptr;
 
+use super::imports;
+
 const PAGE: usize = 64 << 10;
+
+/// The reason of the import `abort`: there is no memory left.
+const OUT_OF_MEMORY: u32 = 1;
 
 /// Blocks have 16, 32, 64, ... bytes; the smallest is also the alignment of all of them.
 const SMALLEST: usize = 16;
 
 /// Power-of-two blocks: freed ones wait in a list for each size, new ones come from the end of what is used. Every
 /// operation takes constant time and 500 bytes of code do it all.
+///
+/// It never answers that there is no memory: the call ends there, as a trap that says so. Left to the standard library, it
+/// would look like any panic; and no contract should depend on how much memory its host has.
 #[derive(Debug)]
 pub struct Allocator(UnsafeCell<Heap>);
 
@@ -42,7 +50,7 @@ impl Allocator {
 }
 
 impl Heap {
-    /// A block, and whether it is all zeros because it was never used; null if there is no memory.
+    /// A block, and whether it is all zeros because it was never used.
     fn take(&mut self, layout: Layout) -> (*mut u8, bool) {
         let size = block_size(layout);
         if layout.align() <= SMALLEST
@@ -63,18 +71,23 @@ impl Heap {
             self.end = memory_size(0) * PAGE;
         }
         let start = self.unused.next_multiple_of(align);
-        let Some(end) = start.checked_add(size) else {
-            return ptr::null_mut();
+        let Some(end) = start.checked_add(size).filter(|end| self.reaches(*end)) else {
+            imports::abort(OUT_OF_MEMORY);
         };
+        self.unused = end;
+        start as *mut u8
+    }
+
+    /// Grows the memory as needed; false if the host denies it.
+    fn reaches(&mut self, end: usize) -> bool {
         if end > self.end {
             let pages = (end - self.end).div_ceil(PAGE);
             if memory_grow(0, pages) == usize::MAX {
-                return ptr::null_mut();
+                return false;
             }
             self.end += pages * PAGE;
         }
-        self.unused = end;
-        start as *mut u8
+        true
     }
 
     fn give_back(&mut self, block: *mut u8, layout: Layout) {
@@ -103,7 +116,7 @@ unsafe impl GlobalAlloc for Allocator {
         // SAFETY: as in alloc.
         let (block, zeroed) = unsafe { (*self.0.get()).take(layout) };
         if !zeroed {
-            // SAFETY: the block is not null and as large as the layout.
+            // SAFETY: the block is as large as the layout.
             unsafe { ptr::write_bytes(block, 0, layout.size()) };
         }
         block
@@ -123,10 +136,8 @@ unsafe impl GlobalAlloc for Allocator {
         // SAFETY: both blocks have at least the smaller size and do not overlap.
         unsafe {
             let moved = self.alloc(wanted);
-            if !moved.is_null() {
-                ptr::copy_nonoverlapping(block, moved, layout.size().min(size));
-                self.dealloc(block, layout);
-            }
+            ptr::copy_nonoverlapping(block, moved, layout.size().min(size));
+            self.dealloc(block, layout);
             moved
         }
     }

@@ -37,4 +37,5 @@ unsafe extern "C" {
     pub(super) safe fn gas_left() -> u64;
     pub(super) safe fn log(level: u32, from: *const u8, length: usize);
     pub(super) safe fn address_of(name: *const u8, name_length: usize, to: *mut u8);
+    pub(super) safe fn abort(reason: u32) -> !;
 }

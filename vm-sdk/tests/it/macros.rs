@@ -30,7 +30,7 @@ fn the_descriptor_names_contract_and_version() {
 fn clients_pass_every_type() {
     let mut sandbox = deployed();
     let alice = sandbox.address_of("alice");
-    let counter = CounterClient::at(sandbox.address_of("counter"));
+    let counter = CounterClient::at(sandbox.address_of("contract:counter"));
     let text = sandbox.from("alice").run(|cx| {
         counter.types(cx, true, 1, 2, 3, 4, 5, -1, -2, -3, -4, -5, "l".into(), "m", vec![1], &[2], alice, &alice)
     });
@@ -80,7 +80,7 @@ fn a_contract_without_hooks_is_deployed_and_upgraded_without_arguments() {
     let mut sandbox = Sandbox::new();
     sandbox.from("alice").deploy::<Bare>("bare", &()).unwrap();
     sandbox.from("alice").upgrade::<Bare>("bare", "2", &()).unwrap();
-    let this = sandbox.address_of("bare");
+    let this = sandbox.address_of("contract:bare");
     assert_eq!(sandbox.from("bob").run(|cx| BareClient::at("bare").this(cx)), Ok(this));
 
     let error = sandbox.from("alice").deploy::<Bare>("other", &1u8).unwrap_err();

@@ -99,7 +99,7 @@ fn a_call_that_fails_leaves_no_trace_but_in_the_log() {
     let sum = sandbox.from("alice").run(|cx| caller.add_in(cx, "counter", 3, false));
     assert_eq!((sum, count(&mut sandbox)), (Ok(8), 8));
     let event = &sandbox.events()[0];
-    assert_eq!((event.contract, &*event.topic), (sandbox.address_of("counter"), "Counted"));
+    assert_eq!((event.contract, &*event.topic), (sandbox.address_of("contract:counter"), "Counted"));
     assert_eq!(borsh::from_slice::<Counted>(&event.data).unwrap(), Counted { count: 8 });
 }
 
@@ -143,10 +143,12 @@ fn surroundings_are_what_the_call_says() {
     sandbox.from("alice").deploy::<Caller>("second", &()).unwrap();
     sandbox.set_block(12, 3_000);
     let seen = sandbox.from("bob").run(|cx| caller.surroundings(cx, "second")).unwrap();
-    let [first, bob, second] = [CALLER, "bob", "second"].map(|name| sandbox.address_of(name));
+    let [first, bob, second] = ["contract:caller", "bob", "contract:second"].map(|name| sandbox.address_of(name));
     // Two operations before the gas was asked for: the surroundings, and the question itself.
     assert_eq!(seen, format!("{first} {bob} {second} Some(7) 1 12 3000 998"));
     assert_eq!(sandbox.from("bob").run(|cx| caller.address(cx, "bob")), Ok(bob));
+    assert_eq!(sandbox.from("bob").run(|cx| caller.address(cx, "contract:second")), Ok(second));
+    assert_ne!(sandbox.address_of("second"), second, "an account may have the name of a contract");
 }
 
 #[test]

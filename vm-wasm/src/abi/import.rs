@@ -31,10 +31,11 @@ pub(crate) enum Op {
     Log,
     AddressOf,
     Call,
+    Abort,
 }
 
 impl Op {
-    const ALL: [Self; 15] = [
+    const ALL: [Self; 16] = [
         Self::Refill,
         Self::Method,
         Self::Input,
@@ -50,6 +51,7 @@ impl Op {
         Self::Log,
         Self::AddressOf,
         Self::Call,
+        Self::Abort,
     ];
 
     /// The operation with a number.
@@ -75,7 +77,7 @@ const fn import(name: &'static str, op: Op, params: &'static [ValType], returns:
     Import { name, op, params, returns }
 }
 
-const IMPORTS: [Import; 14] = [
+const IMPORTS: [Import; 15] = [
     import("method", Op::Method, &[I], false),
     import("input", Op::Input, &[I], false),
     import("output", Op::Output, &[I, I], false),
@@ -90,6 +92,7 @@ const IMPORTS: [Import; 14] = [
     import("log", Op::Log, &[I, I, I], false),
     import("address_of", Op::AddressOf, &[I, I, I], false),
     import("call", Op::Call, &[I, I, I, I, I, I, I, L, I], true),
+    import("abort", Op::Abort, &[I], false),
 ];
 
 impl Import {
@@ -118,7 +121,7 @@ mod tests {
         for (number, op) in Op::ALL.into_iter().enumerate() {
             assert_eq!(op as usize, number);
         }
-        assert_eq!(Op::from_number(15), None);
+        assert_eq!(Op::from_number(16), None);
         assert_eq!(Op::from_number(-1), None);
     }
 }

@@ -13,8 +13,13 @@ const ENV_BYTES: usize = 224;
 /// The longest topic of an event, in bytes.
 const TOPIC_BYTES: u32 = 255;
 
-/// The longest name of an account, in bytes.
-const NAME_BYTES: u32 = 128;
+/// The longest name of an account or a contract, in bytes: 128, and `contract:` before a contract's.
+const NAME_BYTES: u32 = 137;
+
+/// `abort`: the contract has no memory for what it wants to do.
+const OUT_OF_MEMORY: u32 = 1;
+/// `abort`: the contract panicked.
+const PANIC: u32 = 2;
 
 /// `call`, bit 0 of the flags: the callee may change nothing.
 const FLAG_STATIC: u32 = 1;
@@ -107,6 +112,14 @@ impl Frame<'_> {
                 self.host.charge(self.prices.address_of)?;
                 let address = Address::from_name(text(memory, a, b)?);
                 write(memory, c, address.as_bytes())?;
+            }
+            Op::Abort => {
+                let trap = match a {
+                    OUT_OF_MEMORY => Trap::MemoryLimit,
+                    PANIC => Trap::Panic,
+                    _ => Trap::Unreachable,
+                };
+                return Err(trap.into());
             }
             Op::Call => return Err(HostFault::Internal("call has a host function of its own".into()).into()),
         }

@@ -1,6 +1,6 @@
 //! Each import does what the ABI's document says.
 
-use vm_core::{Address, Block, Status, VmProvider};
+use vm_core::{Address, Block, ContractName, Status, VmProvider};
 
 use crate::machine::{contract, deploy, machine, on_invoke, output, request, run};
 
@@ -71,7 +71,7 @@ fn events() {
         run("Transfer1234", "(call $emit (i32.const 0) (i32.const 8) (i32.const 8) (i32.const 4)) (i32.const 0)");
     let [event] = &receipt.events[..] else { panic!("{:?}", receipt.events) };
     assert_eq!((&event.topics[0][..], &event.data[..]), (&b"Transfer"[..], &b"1234"[..]));
-    assert_eq!(event.address, Address::from_name("it"));
+    assert_eq!(event.address, Address::from_name("contract:it"));
 }
 
 #[test]
@@ -88,7 +88,7 @@ fn environment() {
         (true, futures_executor::block_on(vm.query(request)).unwrap()),
     ] {
         let mut expected = Vec::new();
-        for address in [Address::from_name("it"), alice, alice, Address::from_name("miner")] {
+        for address in [Address::from_name("contract:it"), alice, alice, Address::from_name("miner")] {
             expected.extend_from_slice(address.as_bytes());
         }
         expected.extend_from_slice(&[0; 32]);
@@ -105,6 +105,8 @@ fn environment() {
 fn addresses_of_names() {
     let body = "(call $address_of (i32.const 0) (i32.const 5) (i32.const 100)) (call $output (i32.const 100) (i32.const 20)) (i32.const 0)";
     assert_eq!(output("alice", body), Address::from_name("alice").as_bytes());
+    let contract = ContractName::new("it").unwrap().address();
+    assert_eq!(output("contract:it", &body.replace("const 5", "const 11")), contract.as_bytes());
 }
 
 #[test]

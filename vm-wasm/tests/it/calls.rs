@@ -1,6 +1,6 @@
 //! Calls between contracts, and how they end.
 
-use vm_core::{Address, Gas, Receipt, Status, Vm};
+use vm_core::{Address, ContractName, Gas, Receipt, Status, Vm};
 
 use crate::machine::{contract, deploy, machine, on_invoke, request};
 
@@ -12,7 +12,8 @@ fn caller(callee: &str, flags: u32, gas: u64) -> Vec<u8> {
     let (text, len) = if flags & BY_ADDRESS == 0 {
         (callee.to_owned(), callee.len())
     } else {
-        (Address::from_name(callee).as_bytes().iter().map(|byte| format!("\\{byte:02x}")).collect(), 20)
+        let address = ContractName::new(callee).unwrap().address();
+        (address.as_bytes().iter().map(|byte| format!("\\{byte:02x}")).collect(), 20)
     };
     let body = format!(
         r#"(local.set $n (call $call (i32.const 0) (i32.const {len}) (i32.const 0) (i32.const 0) (i32.const 0) (i32.const 2)
@@ -143,7 +144,7 @@ fn the_callee_sees_its_caller_and_depth() {
     deploy(&vm, "b", contract("", env));
     deploy(&vm, "a", caller("b", 0, 0));
     let env = call(&vm, 1_000_000).output;
-    assert_eq!(env[..20], Address::from_name("b").as_bytes()[..]);
-    assert_eq!(env[20..40], Address::from_name("a").as_bytes()[..]);
+    assert_eq!(env[..20], Address::from_name("contract:b").as_bytes()[..]);
+    assert_eq!(env[20..40], Address::from_name("contract:a").as_bytes()[..]);
     assert_eq!(env[140..144], 1u32.to_le_bytes());
 }

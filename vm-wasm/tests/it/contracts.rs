@@ -59,3 +59,13 @@ fn a_panic_is_a_trap() {
     assert_eq!(receipt.status, Status::Trap(Trap::Unreachable));
     assert_eq!(receipt.gas_used, receipt.gas_limit);
 }
+
+/// More than the memory limit ends with a trap of its own, and not as a panic does.
+#[test]
+fn too_much_memory_is_told_apart_from_a_panic() {
+    let vm = deployed("probe", PROBE, "");
+    assert_eq!(invoke(&vm, "probe", "allocate", &["8"]).text.as_deref(), Some("8"));
+    let receipt = invoke(&vm, "probe", "allocate", &["4000"]);
+    assert_eq!(receipt.status, Status::Trap(Trap::MemoryLimit));
+    assert_eq!(receipt.gas_used, receipt.gas_limit);
+}

@@ -24,7 +24,8 @@ const IMPORTS: &str = r#"
     (import "vm1" "env" (func $env (param i32)))
     (import "vm1" "gas_left" (func $gas_left (result i64)))
     (import "vm1" "log" (func $log (param i32 i32 i32)))
-    (import "vm1" "address_of" (func $address_of (param i32 i32 i32)))"#;
+    (import "vm1" "address_of" (func $address_of (param i32 i32 i32)))
+    (import "vm1" "abort" (func $abort (param i32)))"#;
 
 /// A contract with all imports, two pages of memory, this text at address 0, further items, and the body of its entry. The body
 /// has the parameters `$entry`, `$method_len` and `$input_len` and the locals `$i` and `$n`.

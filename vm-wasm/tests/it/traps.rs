@@ -52,7 +52,7 @@ fn bad_arguments_of_host_functions() {
         "(call $emit (i32.const 0) (i32.const 256) (i32.const 0) (i32.const 0))".into(),
         "(i32.store8 (i32.const 0) (i32.const 255)) (call $emit (i32.const 0) (i32.const 1) (i32.const 0) (i32.const 0))".into(),
         "(i32.store8 (i32.const 0) (i32.const 255)) (call $log (i32.const 0) (i32.const 0) (i32.const 1))".into(),
-        "(call $address_of (i32.const 0) (i32.const 129) (i32.const 0))".into(),
+        "(call $address_of (i32.const 0) (i32.const 138) (i32.const 0))".into(),
         format!("(call $address_of (i32.const 0) (i32.const 1) {outside})"),
         call("(i32.const 0)", "(i32.const 4)"),
         call("(i32.const 0)", "(i32.const 2)"),
@@ -68,6 +68,23 @@ fn call(value: &str, flags: &str) -> String {
         "(i32.store8 (i32.const 0) (i32.const 98))
         (drop (call $call (i32.const 0) (i32.const 1) (i32.const 0) (i32.const 0) (i32.const 0) (i32.const 0) {value} (i64.const 0) {flags}))"
     )
+}
+
+/// The contract itself says why it cannot go on.
+#[test]
+fn aborts() {
+    for (reason, trap) in [
+        (1, Trap::MemoryLimit),
+        (2, Trap::Panic),
+        (0, Trap::Unreachable),
+        (3, Trap::Unreachable),
+        (-1, Trap::Unreachable),
+    ] {
+        // Nothing that follows is executed.
+        assert_trap("", &format!("{WRITE} (call $abort (i32.const {reason})) (return (i32.const 0))"), trap);
+    }
+    let items = "(type $reason (func (param i32))) (table 1 funcref) (elem (i32.const 0) $abort)";
+    assert_trap(items, "(call_indirect (type $reason) (i32.const 1) (i32.const 0))", Trap::MemoryLimit);
 }
 
 #[test]

@@ -74,7 +74,7 @@ fn tell(place: &mut dyn Place) -> Vec<(String, Outcome)> {
         ("forward", &["two", "forward", &back]),
         ("forward", &["two", "init", &hi]),
         ("forward", &["two", "caller", "0x"]),
-        ("forward_to", &["two", "this", "0x"]),
+        ("forward_to", &["contract:two", "this", "0x"]),
         ("ask", &["two", "has", &key]),
         ("ask", &["two", "count", &key]),
         ("attempt", &["two", "count", &key]),
@@ -86,6 +86,7 @@ fn tell(place: &mut dyn Place) -> Vec<(String, Outcome)> {
         ("caller", &[]),
         ("this", &[]),
         ("address_of", &["somebody"]),
+        ("address_of", &["contract:two"]),
         ("log", &["a line"]),
     ];
     let told = steps

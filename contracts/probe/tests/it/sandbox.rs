@@ -74,7 +74,7 @@ fn calls() {
     let input = |bytes: &[u8]| Input::new().with(bytes).into_bytes().unwrap();
     let echoed = sandbox.from("x").run(|cx| probe.forward(cx, "two", "echo", &input(b"hi"))).unwrap();
     assert_eq!(echoed, input(b"hi"));
-    let two = sandbox.address_of("two");
+    let two = sandbox.address_of("contract:two");
     let echoed = sandbox.from("x").run(|cx| probe.forward_to(cx, two, "echo", &input(b"hi"))).unwrap();
     assert_eq!(echoed, input(b"hi"));
     assert_eq!(message(sandbox.from("x").run(|cx| probe.forward(cx, "two", "fail", &input(b"why")))), "why");
@@ -89,7 +89,7 @@ fn calls() {
     assert_eq!(poor[0], 2);
 
     let caller = sandbox.from("x").run(|cx| probe.forward(cx, "two", "caller", &[])).unwrap();
-    assert_eq!(caller, sandbox.address_of("one").as_bytes());
+    assert_eq!(caller, sandbox.address_of("contract:one").as_bytes());
     assert!(sandbox.from("x").run(|cx| probe.ask(cx, "two", "count", &input(b"n"))).is_err());
     assert!(sandbox.from("x").run(|cx| probe.ask(cx, "two", "has", &input(b"n"))).is_ok());
 }
@@ -98,10 +98,10 @@ fn calls() {
 fn surroundings() {
     let (mut sandbox, probe) = deployed();
     sandbox.set_block(7, 70);
-    let [x, one] = ["x", "one"].map(|name| sandbox.address_of(name));
+    let [x, one] = ["x", "contract:one"].map(|name| sandbox.address_of(name));
     assert_eq!(sandbox.from("x").run(|cx| probe.caller(cx)), Ok(x));
     assert_eq!(sandbox.from("x").run(|cx| probe.this(cx)), Ok(one));
-    assert_eq!(sandbox.from("x").run(|cx| probe.address_of(cx, "one")), Ok(one));
+    assert_eq!(sandbox.from("x").run(|cx| probe.address_of(cx, "contract:one")), Ok(one));
     assert!(sandbox.from("x").run(|cx| probe.gas_left(cx)).unwrap() > 0);
     let env = sandbox.from("x").run(|cx| probe.env(cx)).unwrap();
     assert!(env.starts_with(&format!("this={one} caller={x} origin={x} ")), "{env}");
