@@ -92,10 +92,10 @@ impl RuntimeProvider for EvmRuntime {
         let (codes, bytes) = self.cache.usage();
         let mut status = ProviderStatus::healthy("revm", REVM);
         status.details = vec![
-            ("hard fork".to_owned(), self.config.fork().to_string()),
-            ("memory limit".to_owned(), self.config.memory().to_string()),
-            ("cached codes".to_owned(), codes.to_string()),
-            ("cached bytes".to_owned(), bytes.to_string()),
+            ("hard_fork".to_owned(), self.config.fork().to_string()),
+            ("memory_limit".to_owned(), self.config.memory().to_string()),
+            ("cached_codes".to_owned(), codes.to_string()),
+            ("cached_bytes".to_owned(), bytes.to_string()),
         ];
         status
     }

@@ -24,12 +24,15 @@ fn run(machine: &Machine, script: Evm) -> vm_core::Receipt {
 #[test]
 fn solidity_calls_a_method_and_gets_bytes_back() {
     let machine = machine();
-    assert_eq!(machine.text("bridge", "forward", &["f", "echo", TEXT]), TEXT);
-    assert_eq!(machine.text("bridge", "look", &["f", "echo", TEXT]), TEXT);
-    assert_eq!(machine.text("bridge", "attempt", &["f", "echo", ""]), format!("(true, 0x{:064x}{:064x})", 32, 0));
+    assert_eq!(machine.text("bridge", "forward", &["contract:f", "echo", TEXT]), TEXT);
+    assert_eq!(machine.text("bridge", "look", &["contract:f", "echo", TEXT]), TEXT);
+    assert_eq!(
+        machine.text("bridge", "attempt", &["contract:f", "echo", ""]),
+        format!("(true, 0x{:064x}{:064x})", 32, 0)
+    );
     // The caller is the contract, not the transaction's sender, also from a frame inside the EVM.
     let caller = format!("0x{}", hex::encode(at("bridge").as_bytes()));
-    assert_eq!(machine.text("bridge", "forward", &["f", "caller", ""]), caller);
+    assert_eq!(machine.text("bridge", "forward", &["contract:f", "caller", ""]), caller);
     let nested = Evm::new().call(at("b"), Evm::new().call(at("f"), call_data("caller", b"")));
     let receipt = run(&machine, nested);
     let mut output = Output(&receipt.output);
@@ -51,9 +54,9 @@ fn call_data(method: &str, input: &[u8]) -> Vec<u8> {
 #[test]
 fn a_refusal_is_a_reason_that_solidity_passes_on() {
     let machine = machine();
-    let receipt = machine.invoke("bridge", "forward", &["f", "refuse", TEXT]);
+    let receipt = machine.invoke("bridge", "forward", &["contract:f", "refuse", TEXT]);
     assert_eq!((receipt.status, receipt.text.as_deref()), (Status::Revert, Some("hello")));
-    let receipt = machine.invoke("bridge", "attempt", &["f", "refuse", TEXT]);
+    let receipt = machine.invoke("bridge", "attempt", &["contract:f", "refuse", TEXT]);
     assert_eq!(receipt.status, Status::Success);
     assert!(receipt.text.unwrap().starts_with("(false, 0x08c379a0"));
 }
@@ -61,7 +64,7 @@ fn a_refusal_is_a_reason_that_solidity_passes_on() {
 #[test]
 fn delegatecall_into_another_runtime_is_refused() {
     let machine = machine();
-    let text = machine.text("bridge", "borrow", &["f", "echo", TEXT]);
+    let text = machine.text("bridge", "borrow", &["contract:f", "echo", TEXT]);
     let reason = hex::encode("delegatecall to a contract of another runtime");
     assert!(text.starts_with("(false, 0x08c379a0") && text.contains(&reason), "{text}");
     for kind in [Kind::Delegate, Kind::CallCode] {
@@ -171,7 +174,7 @@ fn read_only_travels_through_all_runtimes() {
     let receipt = machine.send(InvokeRequest::new(at("f"), "run").input(data)).unwrap();
     assert_eq!((receipt.status, receipt.output[0]), (Status::Success, 0));
     // A query.
-    let receipt = machine.query("bridge", "forward", &["f", "run", "0x706b01"]);
+    let receipt = machine.query("bridge", "forward", &["contract:f", "run", "0x706b01"]);
     assert!(!receipt.status.is_success());
 }
 
@@ -219,9 +222,9 @@ fn events_come_in_the_order_of_execution() {
     assert_eq!(Machine::numbered(&receipt.events), [(a, 1), (f, 2), (b, 3), (g, 5), (f, 6), (a, 7)]);
     assert_eq!(receipt.events[2].contract, Some(name("b")));
 
-    let receipt = machine.invoke("bridge", "inTry", &["f", "run", "0x6501"]);
+    let receipt = machine.invoke("bridge", "inTry", &["contract:f", "run", "0x6501"]);
     assert_eq!(receipt.events.len(), 1, "only the last step is left");
-    let receipt = machine.invoke("bridge", "around", &["f", "run", "0x6501"]);
+    let receipt = machine.invoke("bridge", "around", &["contract:f", "run", "0x6501"]);
     let bridge = at("bridge");
     let emitters: Vec<_> = receipt.events.iter().map(|e| e.address).collect();
     assert_eq!(emitters, [bridge, f, bridge]);
@@ -279,7 +282,7 @@ fn solidity_that_is_re_entered_through_another_runtime() {
     let machine = machine();
     let store = [&alloy_primitives::keccak256("store(uint256)")[..4], &[0; 31], &[9]].concat();
     let script = native_call(at("bridge"), 0, false, 0, store);
-    let text = machine.text("bridge", "reenter", &["f", "run", &format!("0x{}", hex::encode(script))]);
+    let text = machine.text("bridge", "reenter", &["contract:f", "run", &format!("0x{}", hex::encode(script))]);
     assert!(text.starts_with("(9, 0x01"), "{text}");
     assert_eq!(machine.text("bridge", "stored", &[]), "9");
     assert_eq!(machine.balance("alice"), machine.account(alice()).balance);

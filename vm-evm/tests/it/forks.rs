@@ -37,7 +37,7 @@ fn a_geth_version_is_a_fork() {
     assert_eq!(machine.text("ledger", "total", &[]), "5");
     let status = vm_core::VmProvider::status(&machine.vm);
     let evm = status.runtimes.iter().find(|(kind, _)| *kind == vm_core::RuntimeKind::Evm).unwrap();
-    assert!(evm.1.details.contains(&("hard fork".to_owned(), "istanbul".to_owned())), "{:?}", evm.1);
+    assert!(evm.1.details.contains(&("hard_fork".to_owned(), "istanbul".to_owned())), "{:?}", evm.1);
 }
 
 #[test]

@@ -132,7 +132,9 @@ impl Machine {
     }
 
     pub fn balance(&self, of: &str) -> Amount {
-        self.account(address(of)).balance
+        let contract =
+            of.parse().ok().and_then(|name| self.vm.record(&name).unwrap()).map(|record| record.name.address());
+        self.account(contract.unwrap_or_else(|| address(of))).balance
     }
 
     pub fn slot(&self, of: Address, slot: u8) -> Option<u64> {
@@ -191,7 +193,9 @@ struct Rules;
 impl Authorizer for Rules {
     fn authorize(&self, access: &Access<'_>) -> Result<(), Denied> {
         match access.action {
-            Action::Call { .. } if access.contract.as_str() == "private" && access.actor == address("stranger") => {
+            Action::Call { .. }
+                if access.contract.as_str() == "private" && access.actor == name("stranger").address() =>
+            {
                 Err(access.denied("not the stranger"))
             }
             _ => OwnerRules.authorize(access),
