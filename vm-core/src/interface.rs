@@ -58,11 +58,12 @@ pub struct Encoded {
 
 /// A contract's interface. Pure: no state, no engine.
 pub trait Interface: Send + Sync {
-    /// Checks and encodes a call. The constructor's method is `init`, the migration's is `upgrade`.
+    /// Checks and encodes a call. The constructor's method is `init`, the migration's is `upgrade`; whether such a name is
+    /// meant as an entry or as a method tells `entry`.
     ///
     /// # Errors
     /// When there is no such method, or the arguments do not fit it: what was found and what was expected.
-    fn encode(&self, method: &str, arguments: &Arguments) -> Result<Encoded, ArgumentError>;
+    fn encode(&self, entry: &Entry, method: &str, arguments: &Arguments) -> Result<Encoded, ArgumentError>;
 
     /// A successful result as text, if the interface describes it.
     fn decode_output(&self, method: &str, output: &[u8]) -> Option<String>;
@@ -190,7 +191,7 @@ fn distance(a: &str, b: &str) -> usize {
 pub struct Opaque;
 
 impl Interface for Opaque {
-    fn encode(&self, method: &str, arguments: &Arguments) -> Result<Encoded, ArgumentError> {
+    fn encode(&self, _entry: &Entry, method: &str, arguments: &Arguments) -> Result<Encoded, ArgumentError> {
         let input = match arguments {
             Arguments::Raw(bytes) => bytes.clone(),
             Arguments::Text(list) if list.is_empty() => Bytes::new(),

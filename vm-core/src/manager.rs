@@ -103,8 +103,14 @@ impl Core {
         Ok(self.runtime(code.runtime)?.verify(code)?)
     }
 
-    fn encode(&self, contract: &dyn Contract, method: &str, arguments: &Arguments) -> Result<Encoded, Refusal> {
-        let encoded = contract.interface().encode(method, arguments)?;
+    fn encode(
+        &self,
+        contract: &dyn Contract,
+        entry: &Entry,
+        method: &str,
+        arguments: &Arguments,
+    ) -> Result<Encoded, Refusal> {
+        let encoded = contract.interface().encode(entry, method, arguments)?;
         let size = encoded.method.len().saturating_add(encoded.input.len());
         too_large("the encoded arguments", size, self.limits.input_size, "vm.limits.input_size")?;
         Ok(encoded)

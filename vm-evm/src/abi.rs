@@ -15,9 +15,6 @@ use alloy_primitives::B256;
 use bytes::Bytes;
 use vm_core::{ArgumentError, Arguments, CodeError, Encoded, Entry, Event, Interface};
 
-/// The method names under which the constructor is called.
-const CONSTRUCTORS: [&str; 2] = ["init", "upgrade"];
-
 /// The interface of an EVM contract: its JSON ABI, or what is possible without one (full signatures, raw call data).
 ///
 /// * A method is a name (`transfer`; overloads are told apart by their arguments), a signature
@@ -99,9 +96,9 @@ impl SolidityInterface {
 }
 
 impl Interface for SolidityInterface {
-    fn encode(&self, name: &str, arguments: &Arguments) -> Result<Encoded, ArgumentError> {
+    fn encode(&self, entry: &Entry, name: &str, arguments: &Arguments) -> Result<Encoded, ArgumentError> {
         let abi = self.abi.as_ref();
-        if CONSTRUCTORS.contains(&name) && abi.is_none_or(|abi| abi.function(name).is_none()) {
+        if *entry != Entry::Invoke {
             return Ok(Encoded { method: name.into(), input: self.constructor(arguments)? });
         }
         let (function, input) = match arguments {

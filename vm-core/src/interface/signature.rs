@@ -131,11 +131,11 @@ impl fmt::Display for Signature {
 /// The interface of native, WASM and container contracts: a signature a line, arguments and results in borsh.
 ///
 /// ```
-/// use vm_core::{Arguments, Interface, TextInterface};
+/// use vm_core::{Arguments, Entry, Interface, TextInterface};
 /// let token: TextInterface = "transfer(to: address, amount: u128)\nview total_supply() -> u128".parse()?;
-/// let call = token.encode("transfer", &Arguments::positional(["bob", "100"]))?;
+/// let call = token.encode(&Entry::Invoke, "transfer", &Arguments::positional(["bob", "100"]))?;
 /// assert_eq!(call.input.len(), 20 + 16);
-/// let error = token.encode("tranfer", &Arguments::NONE).unwrap_err();
+/// let error = token.encode(&Entry::Invoke, "tranfer", &Arguments::NONE).unwrap_err();
 /// assert!(error.to_string().contains("did you mean 'transfer'?"));
 /// assert_eq!(token.decode_output("total_supply", &7u128.to_le_bytes()).as_deref(), Some("7"));
 /// # Ok::<(), Box<dyn std::error::Error>>(())
@@ -213,12 +213,14 @@ impl Signature {
 }
 
 impl Interface for TextInterface {
-    fn encode(&self, method: &str, arguments: &Arguments) -> Result<Encoded, ArgumentError> {
-        let input = match (self.find(method), arguments) {
+    fn encode(&self, entry: &Entry, method: &str, arguments: &Arguments) -> Result<Encoded, ArgumentError> {
+        let called = *entry == Entry::Invoke;
+        let signature = self.find(method).filter(|signature| !called || Self::is_method(signature));
+        let input = match (signature, arguments) {
             (Some(_), Arguments::Raw(bytes)) => bytes.clone(),
             (Some(signature), Arguments::Text(list)) => signature.encode(list)?.into(),
             // No constructor or migration: fine as long as there is nothing to give to it.
-            (None, arguments) if matches!(method, "init" | "upgrade") && arguments.is_empty() => Default::default(),
+            (None, arguments) if !called && arguments.is_empty() => Default::default(),
             (None, _) => return Err(self.unknown(method)),
         };
         Ok(Encoded { method: method.into(), input })
@@ -266,14 +268,19 @@ mod tests {
         let interface: TextInterface = TOKEN.parse().unwrap();
         let named = |name: &str, value: &str| Argument { name: Some(name.into()), value: value.into() };
         let swapped = Arguments::Text(vec![named("amount", "5"), named("to", "bob")]);
-        let encoded = interface.encode("transfer", &swapped).unwrap();
-        assert_eq!(encoded, interface.encode("transfer", &Arguments::positional(["bob", "5"])).unwrap());
+        let encoded = interface.encode(&Entry::Invoke, "transfer", &swapped).unwrap();
+        assert_eq!(
+            encoded,
+            interface.encode(&Entry::Invoke, "transfer", &Arguments::positional(["bob", "5"])).unwrap()
+        );
     }
 
     #[test]
     fn mistakes_are_named() {
         let interface: TextInterface = TOKEN.parse().unwrap();
-        let error = |method: &str, arguments: &Arguments| interface.encode(method, arguments).unwrap_err().to_string();
+        let error = |method: &str, arguments: &Arguments| {
+            interface.encode(&Entry::Invoke, method, arguments).unwrap_err().to_string()
+        };
         let named = |name: &str| Arguments::Text(vec![Argument { name: Some(name.into()), value: "1".into() }; 2]);
         for (found, expected) in [
             (error("burn", &Arguments::NONE), "unknown method 'burn'"),
@@ -286,6 +293,8 @@ mod tests {
             (error("transfer", &Arguments::positional(["0x12", "1"])), "is not an address"),
             (error("transfer", &named("from")), "argument 'from' is not one of its parameters"),
             (error("transfer", &named("to")), "argument 'to' is given twice"),
+            (error("init", &Arguments::positional(["5"])), "unknown method 'init'"),
+            (error("upgrade", &Arguments::NONE), "unknown method 'upgrade'"),
             (error("burn", &Arguments::Raw(Default::default())), "unknown method"),
         ] {
             assert!(found.contains(expected), "{found}");

@@ -26,7 +26,7 @@ pub(crate) fn deploy(base: &Base<'_>, request: &DeployRequest) -> Result<Execute
     let hash = code.hash();
     let provisional = Provisional::new(core, hash);
     let contract = phase(Phase::Compile, || core.prepare(code, hash))?;
-    let encoded = phase(Phase::Validate, || core.encode(&*contract, "init", arguments))?;
+    let encoded = phase(Phase::Validate, || core.encode(&*contract, &Entry::Deploy, "init", arguments))?;
 
     let mut record = ContractRecord {
         name: name.clone(),

@@ -35,7 +35,7 @@ pub(crate) fn invoke(base: &Base<'_>, request: &InvokeRequest, is_static: bool) 
     }
     let (runtime, contract) = phase(Phase::Environment, || core.ready(&transaction.journal, record.as_ref()))?;
     let (encoded, gas) = phase(Phase::Validate, || {
-        let encoded = core.encode(&*contract, &request.method, &request.arguments)?;
+        let encoded = core.encode(&*contract, &Entry::Invoke, &request.method, &request.arguments)?;
         let size = encoded.method.len() + encoded.input.len();
         let gas = Core::admit_gas(gas_limit, core.schedule.transaction.invoke.of(size))?;
         Ok::<_, Refusal>((encoded, gas))

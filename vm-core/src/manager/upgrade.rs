@@ -40,7 +40,8 @@ pub(crate) fn upgrade(base: &Base<'_>, request: &UpgradeRequest) -> Result<Execu
     let hash = code.hash();
     let provisional = Provisional::new(core, hash);
     let contract = phase(Phase::Compile, || core.prepare(code, hash))?;
-    let encoded = phase(Phase::Validate, || core.encode(&*contract, "upgrade", arguments))?;
+    let entry = Entry::Upgrade { from, to: version.clone() };
+    let encoded = phase(Phase::Validate, || core.encode(&*contract, &entry, "upgrade", arguments))?;
 
     phase(Phase::Replace, || {
         store_code(&transaction.journal, code)?;
@@ -49,7 +50,6 @@ pub(crate) fn upgrade(base: &Base<'_>, request: &UpgradeRequest) -> Result<Execu
     })?;
 
     let mut outcome = Outcome { status: Status::Success, output: Default::default(), gas_used: Gas::ZERO };
-    let entry = Entry::Upgrade { from, to: version.clone() };
     if contract.interface().has_entry(&entry) || !sender.value.is_zero() {
         let (runtime, this, is_static) = (code.runtime, name.address(), false);
         let top =

@@ -37,7 +37,7 @@ macro_rules! code {
 fn call_data(machine: &Machine, of: &str, method: &str, arguments: &[&str]) -> String {
     let arguments = vm_core::Arguments::positional(arguments.iter().copied());
     let contract = machine.vm.contract(&name(of)).unwrap();
-    let encoded = contract.interface().encode(method, &arguments).unwrap();
+    let encoded = contract.interface().encode(&vm_core::Entry::Invoke, method, &arguments).unwrap();
     let selector = vm_evm_selector(&encoded.method);
     format!("0x{}{}", hex(&selector), hex(&encoded.input))
 }
