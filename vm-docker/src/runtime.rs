@@ -154,12 +154,14 @@ impl RuntimeProvider for DockerRuntime {
         let config = &self.config;
         status.details.extend([
             ("runtime".into(), config.runtime.clone()),
-            ("memory".into(), format!("{} bytes", config.memory)),
-            ("cpu".into(), format!("{} thousandths", config.cpu_millis)),
+            ("memory_limit".into(), config.memory.to_string()),
+            ("cpu_millis".into(), config.cpu_millis.to_string()),
             ("pids".into(), config.pids.to_string()),
         ]);
-        let loosened = config.loosened().into_iter();
-        status.details.extend(loosened.map(|setting| ("loosened".into(), setting.into())));
+        let loosened = config.loosened();
+        if !loosened.is_empty() {
+            status.details.push(("loosened".into(), loosened.join(", ")));
+        }
         status
     }
 }

@@ -4,8 +4,10 @@ mod analyze;
 mod arguments;
 mod artifact;
 mod commands;
+mod counters;
 mod failure;
 mod inspect;
+mod interrupt;
 mod output;
 mod progress;
 mod trace;
@@ -27,7 +29,7 @@ pub(super) fn main() -> ExitCode {
     };
     let output = Output { json: cli.global.json };
     keep_panics_of_workers_out_of_the_way();
-    let done = log(&cli.global.log).and_then(|()| commands::run(cli, output));
+    let done = log(&cli.global.log).and_then(|()| interrupt::listen()).and_then(|()| commands::run(cli, output));
     match done {
         Ok(code) => code,
         Err(error) => {
@@ -67,6 +69,8 @@ fn log(filter: &str) -> anyhow::Result<()> {
         Usage(format!("--log {filter:?}: {error}; expected a level such as info, or a filter such as vm_core=debug"))
     })?;
     let ansi = anstream::AutoStream::choice(&std::io::stderr()) != anstream::ColorChoice::Never;
-    tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr).with_ansi(ansi).init();
+    // A log that cannot be written is no reason to fail, nor to say so where it cannot be read.
+    let log = tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr).with_ansi(ansi);
+    log.log_internal_errors(false).init();
     Ok(())
 }

@@ -92,7 +92,7 @@ pub struct Limits {
     pub memory: u64,
     /// Processors that one container may use, in thousandths. Default: 2000. The other runtimes run a call on one thread.
     pub cpu_millis: u32,
-    /// Wall-clock time of one transaction. Default: 30 s.
+    /// Wall-clock time of one transaction; a file can say 1 ms to 1 day. Default: 30 s.
     pub execution_timeout: Duration,
     /// The most gas that one transaction may ask for; `None` leaves it to the gas schedule.
     pub gas: Option<u64>,

@@ -5,7 +5,9 @@ mod error;
 use std::fmt;
 use std::sync::Arc;
 
-use vm_core::{Gas, Limits, MemoryBackend, StateBackend, Vm, VmBuilder};
+use vm_core::{
+    Block, Gas, Limits, MemoryBackend, Phase, RuntimeProvider, StateBackend, StateError, Vm, VmBuilder, VmError,
+};
 
 use crate::backends;
 use crate::config::{Config, Provider, State};
@@ -79,22 +81,38 @@ impl HostBuilder<'_> {
     }
 
     /// As [`build`](Self::build), but leaves the last word to the caller: authorizer, block, workers, further runtimes.
+    /// The block has the number of the next height.
     ///
     /// # Errors
     /// As [`build`](Self::build).
-    pub fn into_vm_builder(mut self) -> Result<VmBuilder, HostError> {
+    pub fn into_vm_builder(self) -> Result<VmBuilder, HostError> {
+        Ok(self.into_parts()?.0)
+    }
+
+    /// As [`into_vm_builder`](Self::into_vm_builder), and gives the runtimes as well, for a host that has to end at once: it
+    /// can stop them while calls are in flight, which the machine's own [`stop`](vm_core::VmProvider::stop) waits for.
+    ///
+    /// # Errors
+    /// As [`build`](Self::build).
+    pub fn into_parts(mut self) -> Result<(VmBuilder, Vec<Arc<dyn RuntimeProvider>>), HostError> {
         let config = self.config;
         let mut builder = Vm::builder().limits(limits(config)).genesis(config.genesis.clone());
         warn_of_idle(config);
+        let mut runtimes = Vec::new();
         for provider in &config.providers {
-            builder = builder.shared_runtime(backends::runtime(config, provider, &mut self.native, &self.tracing)?);
+            let runtime = backends::runtime(config, provider, &mut self.native, &self.tracing)?;
+            builder = builder.shared_runtime(runtime.clone());
+            runtimes.push(runtime);
         }
         let backend = match (self.backend, &config.state) {
             (Some(backend), _) => backend,
             (None, State::Memory) => Arc::new(MemoryBackend::new()),
             (None, State::Fjall { path }) => backends::open_fjall(path)?,
         };
-        Ok(builder.backend(backend))
+        let state = |error: StateError| VmError { phase: Phase::Admit, kind: error.into() };
+        let number = backend.snapshot().map_err(state)?.height().next().get();
+        let builder = builder.backend(backend).block(Block { number, ..Block::default() });
+        Ok((builder, runtimes))
     }
 }
 

@@ -29,6 +29,8 @@ struct Cli {
 enum Task {
     /// Installs what the container runtime needs, or says how, and lists what was found
     Setup(setup::Args),
+    /// Prints the path of the protobuf compiler that builds with containers need
+    Protoc,
     /// Runs one token contract on all four runtimes and compares what they did
     Demo(demo::Args),
     /// Runs all tests, with a private containerd for those that need containers
@@ -45,6 +47,7 @@ fn main() -> ExitCode {
     let cli = Cli::parse();
     let result = process::watch_signals().map_err(anyhow::Error::from).and_then(|()| match cli.task {
         Task::Setup(args) => setup::run(&args),
+        Task::Protoc => setup::print_protoc(),
         Task::Demo(args) => demo::run(&args),
         Task::Test(args) => test::run(&args),
         Task::Contracts(args) => contracts::run(&args),

@@ -52,6 +52,12 @@ pub(crate) fn run(args: &Args) -> Result<()> {
     Ok(())
 }
 
+/// For commands that build without xtask: `PROTOC=$(cargo xtask protoc) cargo install --path vm-host --features docker`.
+pub(crate) fn print_protoc() -> Result<()> {
+    println!("{}", protoc()?.display());
+    Ok(())
+}
+
 /// The protobuf compiler that build scripts use.
 pub(crate) fn protoc() -> Result<PathBuf> {
     if let Some(path) = std::env::var_os("PROTOC") {

@@ -6,7 +6,10 @@ use std::path::PathBuf;
 use clap::{Args, Parser, Subcommand};
 use clap_complete::Shell;
 use serde_json::value::RawValue;
-use vm_core::{Address, Amount, Argument, Arguments, ContractName, Gas, RuntimeKind, Sender, Version};
+use vm_core::{Address, Amount, Argument, Arguments, ContractName, Gas, Limits, RuntimeKind, Sender, Version};
+use vm_host::Config;
+
+use super::failure::Usage;
 
 const EXIT_CODES: &str = "\
 Exit codes:
@@ -15,7 +18,9 @@ Exit codes:
   3  the contract failed: it reverted, trapped, or ran out of gas
   4  refused: unknown contract or method, wrong arguments, no permission, bad code, ...
   5  host fault: storage, a data directory in use, a deadline, a runtime that is not available
-After 2, 3 and 4 nothing has changed; after 5 neither, unless the disk failed in the middle of a commit.";
+130  interrupted by Ctrl-C, SIGTERM or SIGHUP: runtimes are stopped, containers removed; a second one ends at once
+After 2, 3 and 4 nothing has changed; after 5 neither, unless the disk failed in the middle of a commit.\n\
+After 130 the next command shows whether it was done; half done it is never.";
 
 /// Deploys, calls and upgrades smart contracts on native, WASM, EVM and container runtimes.
 #[derive(Debug, Parser)]
@@ -78,8 +83,9 @@ pub(super) enum Command {
     Invoke {
         /// The contract's name, or the 0x address of an account.
         name: String,
-        /// The method.
-        method: String,
+        /// The method; with --input-hex an EVM contract needs none.
+        #[arg(required_unless_present = "input_hex")]
+        method: Option<String>,
         #[command(flatten)]
         call: CallArgs,
         /// Write every EVM instruction to this file, as lines of JSON (EIP-3155).
@@ -90,8 +96,9 @@ pub(super) enum Command {
     Query {
         /// The contract's name, or the 0x address of an account.
         name: String,
-        /// The method.
-        method: String,
+        /// The method; with --input-hex an EVM contract needs none.
+        #[arg(required_unless_present = "input_hex")]
+        method: Option<String>,
         #[command(flatten)]
         call: CallArgs,
         /// Write every EVM instruction to this file, as lines of JSON (EIP-3155).
@@ -130,8 +137,12 @@ pub(super) enum Command {
     },
     /// Show the state of the host and its runtimes.
     Status,
-    /// Show the counters of this process: one command's worth, since each command is a process of its own.
-    Metrics,
+    /// Show what all commands on this data directory have done together.
+    Metrics {
+        /// Begin to count anew.
+        #[arg(long)]
+        reset: bool,
+    },
     /// Print a completion script.
     Completions {
         /// The shell.
@@ -175,12 +186,13 @@ pub(super) struct CallArgs {
     /// All arguments as JSON: an array in the order of the parameters, or an object by their names.
     #[arg(long, value_name = "JSON", value_parser = json_arguments, conflicts_with_all = ["args", "named"])]
     args_json: Option<JsonArguments>,
-    /// The whole input in the contract's own encoding, in hex, instead of text.
+    /// The encoded arguments in hex, instead of text: borsh, or the Solidity ABI. For an EVM contract without METHOD, or
+    /// deployed without an ABI, they are the whole call data, selector included.
     #[arg(long, value_name = "HEX", value_parser = hex_bytes, conflicts_with_all = ["args", "named", "args_json"])]
     input_hex: Option<HexBytes>,
     #[command(flatten)]
     from: From,
-    /// The most gas it may use [default: the configured limit].
+    /// The most gas it may use, up to vm.limits.gas, which is the default.
     #[arg(long)]
     gas: Option<u64>,
     /// The amount of the native asset that goes with it.
@@ -231,9 +243,21 @@ impl CallArgs {
         Arguments::Text(positional.chain(named).collect())
     }
 
+    /// True when the input is given in the contract's own encoding.
+    pub(super) const fn is_raw(&self) -> bool {
+        self.input_hex.is_some()
+    }
+
     /// Who sends it, with what.
-    pub(super) fn sender(&self) -> Sender {
-        Sender { caller: self.from.caller, value: self.value, gas: self.gas.map(Gas::new), ..Sender::default() }
+    pub(super) fn sender(&self, config: &Config) -> Result<Sender, Usage> {
+        let limit = config.limits.gas.unwrap_or(Limits::default().gas.get());
+        if let Some(gas) = self.gas.filter(|gas| *gas > limit) {
+            let told = format!(
+                "--gas {gas} is above the limit of {limit}; raise vm.limits.gas in the configuration, or ask for less"
+            );
+            return Err(Usage(told));
+        }
+        Ok(Sender { caller: self.from.caller, value: self.value, gas: self.gas.map(Gas::new), ..Sender::default() })
     }
 }
 

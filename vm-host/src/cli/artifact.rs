@@ -1,5 +1,6 @@
 //! Reads the code that is to be deployed, and tells its runtime if nobody said it.
 
+use std::io::Write;
 use std::path::Path;
 
 use vm_core::{Code, RuntimeKind};
@@ -29,7 +30,8 @@ pub(super) fn load(config: &Config, args: &CodeArgs, known: Option<RuntimeKind>)
             file.include_paths.clone_from(&args.include_paths);
             let Loaded { code, notes, .. } = file.load(config, runtime)?;
             for note in notes {
-                anstream::eprintln!("{note}");
+                // A note that nobody can read is no reason to fail.
+                let _ = writeln!(anstream::stderr(), "{note}");
             }
             code
         }

@@ -7,13 +7,15 @@ use std::process::ExitCode;
 use clap::CommandFactory;
 use serde_json::json;
 use vm_core::{
-    Change, ChangeRequest, Code, ContractName, DeployRequest, InvokeRequest, Receipt, Target, UpgradeRequest, Version,
-    Vm, VmProvider,
+    Change, ChangeRequest, DeployRequest, HostFault, InvokeRequest, Phase, Receipt, RuntimeKind, Target,
+    UpgradeRequest, Vm, VmError, VmProvider,
 };
 use vm_host::config::{Config, Format, State};
 
 use super::arguments::{CallArgs, ChangeArgs, Cli, Command, Global};
+use super::counters::Counters;
 use super::failure::{Class, Usage, unusable};
+use super::interrupt::{self, Interrupted};
 use super::output::{Output, Told};
 use super::{analyze, artifact, inspect, progress, trace};
 
@@ -23,7 +25,10 @@ pub(super) fn run(cli: Cli, output: Output) -> anyhow::Result<ExitCode> {
     match command {
         Command::Init { file, force } => init(&file, force, output),
         Command::Completions { shell } => {
-            clap_complete::generate(shell, &mut Cli::command(), "vm-host", &mut std::io::stdout().lock());
+            let mut script = Vec::new();
+            clap_complete::generate(shell, &mut Cli::command(), "vm-host", &mut script);
+            // A script is for a shell, whatever --json says.
+            Output { json: false }.print(|| json!(null), |out| out.write_all(&script))?;
             Ok(ExitCode::SUCCESS)
         }
         command => {
@@ -46,23 +51,27 @@ fn on_vm(command: Command, config: &Config, vm: &Vm, output: Output) -> anyhow::
             let title = format!("deployed {name} {version}");
             let code = artifact::load(config, &code, None)?;
             let request = DeployRequest::new(name, version, code).arguments(call.arguments());
-            let request = DeployRequest { sender: call.sender(), ..request };
-            let receipt = progress::wait(&title, vm.deploy(request))?;
-            finish(vm, output, &receipt, &title, false)
+            let request = DeployRequest { sender: call.sender(config)?, ..request };
+            let receipt = progress::wait(&title, vm.deploy(request))??;
+            finish(vm, output, &receipt, &title, Kind::Creation)
         }
         Command::Upgrade { name, code, version, call } => {
             let code = artifact::load(config, &code, vm.record(&name)?.map(|record| record.runtime))?;
-            upgrade(vm, output, name, code, version, &call)
+            let title = format!("upgraded {name} to {version}");
+            let request = UpgradeRequest::new(name, version, code).arguments(call.arguments());
+            let request = UpgradeRequest { sender: call.sender(config)?, ..request };
+            let receipt = progress::wait(&title, vm.upgrade(request))??;
+            finish(vm, output, &receipt, &title, Kind::Creation)
         }
         Command::Invoke { name, method, call, .. } => {
-            let title = format!("{name}.{method}");
-            let receipt = progress::wait(&title, vm.invoke(request(&name, &method, &call)?))?;
-            finish(vm, output, &receipt, &title, false)
+            let (title, request) = request(vm, config, &name, method, &call)?;
+            let receipt = progress::wait(&title, vm.invoke(request))??;
+            finish(vm, output, &receipt, &title, Kind::Call)
         }
         Command::Query { name, method, call, .. } => {
-            let title = format!("{name}.{method}");
-            let receipt = progress::wait(&title, vm.query(request(&name, &method, &call)?))?;
-            finish(vm, output, &receipt, &title, true)
+            let (title, request) = request(vm, config, &name, method, &call)?;
+            let receipt = progress::wait(&title, vm.query(request))??;
+            finish(vm, output, &receipt, &title, Kind::Query)
         }
         Command::Freeze(args) => change(vm, output, args, Change::Freeze),
         Command::Unfreeze(args) => change(vm, output, args, Change::Unfreeze),
@@ -70,51 +79,73 @@ fn on_vm(command: Command, config: &Config, vm: &Vm, output: Output) -> anyhow::
         Command::List => inspect::list(vm, output),
         Command::Show { name } => inspect::show(vm, output, &name),
         Command::Status => inspect::status(vm, output),
-        Command::Metrics => inspect::metrics(vm, output),
+        Command::Metrics { reset } => metrics(vm, config, output, reset),
         Command::Init { .. } | Command::Completions { .. } | Command::Analyze { .. } => Ok(ExitCode::SUCCESS),
     }
 }
 
-fn upgrade(
-    vm: &Vm,
-    output: Output,
-    name: ContractName,
-    code: Code,
-    version: Version,
-    call: &CallArgs,
-) -> anyhow::Result<ExitCode> {
-    let title = format!("upgraded {name} to {version}");
-    let request = UpgradeRequest::new(name, version, code).arguments(call.arguments());
-    let request = UpgradeRequest { sender: call.sender(), ..request };
-    let receipt = progress::wait(&title, vm.upgrade(request))?;
-    finish(vm, output, &receipt, &title, false)
-}
-
 fn change(vm: &Vm, output: Output, args: ChangeArgs, change: Change) -> anyhow::Result<ExitCode> {
     let ChangeArgs { name, from } = args;
-    let record = progress::wait("storing", vm.change(ChangeRequest { name, change, caller: from.caller }))?;
+    let record = progress::wait("storing", vm.change(ChangeRequest { name, change, caller: from.caller }))??;
     let line = format!("{} is {}", record.name, record.lifecycle);
     output.done(|| json!({ "ok": true, "contract": record }), &line)?;
     Ok(ExitCode::SUCCESS)
 }
 
-fn request(name: &str, method: &str, call: &CallArgs) -> anyhow::Result<InvokeRequest> {
+/// What is asked for, and how it is called.
+fn request(
+    vm: &Vm,
+    config: &Config,
+    name: &str,
+    method: Option<String>,
+    call: &CallArgs,
+) -> anyhow::Result<(String, InvokeRequest)> {
     let target = match name.strip_prefix("0x") {
         Some(_) => Target::Address(name.parse().map_err(|error| Usage(format!("{error}")))?),
         None => Target::Name(name.parse().map_err(|error| Usage(format!("{error}")))?),
     };
+    let method =
+        method.filter(|method| !(call.is_raw() && is_unknown_selector(vm, &target, method))).unwrap_or_default();
+    let title = if method.is_empty() { name.to_owned() } else { format!("{name}.{method}") };
     let request = InvokeRequest::new(target, method).arguments(call.arguments());
-    Ok(InvokeRequest { sender: call.sender(), ..request })
+    Ok((title, InvokeRequest { sender: call.sender(config)?, ..request }))
+}
+
+/// True for a method's bare name at an EVM contract without an ABI: nobody knows its selector, so whole call data is meant.
+fn is_unknown_selector(vm: &Vm, target: &Target, method: &str) -> bool {
+    let Target::Name(name) = target else { return !method.contains('(') };
+    let is_evm = vm.record(name).is_ok_and(|record| record.is_some_and(|record| record.runtime == RuntimeKind::Evm));
+    is_evm && !method.contains('(') && vm.contract(name).is_ok_and(|contract| contract.interface().methods().is_empty())
+}
+
+/// Shows the counters, or sets them to zero.
+fn metrics(vm: &Vm, config: &Config, output: Output, reset: bool) -> anyhow::Result<ExitCode> {
+    if reset {
+        Counters::default().store(config);
+        output.done(|| json!({ "ok": true, "metrics": Counters::default().json() }), "counters are zero")?;
+        return Ok(ExitCode::SUCCESS);
+    }
+    let mut counters = Counters::load(config);
+    counters.add(&vm.metrics());
+    inspect::metrics(&counters, output)
+}
+
+/// What a receipt is of.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Kind {
+    Call,
+    Query,
+    Creation,
 }
 
 /// Prints a receipt; a contract that failed has its own exit code.
-fn finish(vm: &Vm, output: Output, receipt: &Receipt, title: &str, answer: bool) -> anyhow::Result<ExitCode> {
+fn finish(vm: &Vm, output: Output, receipt: &Receipt, title: &str, kind: Kind) -> anyhow::Result<ExitCode> {
     let events = receipt.events.iter().map(|event| {
         let contract = vm.contract(event.contract.as_ref()?).ok()?;
         contract.interface().decode_event(event)
     });
-    let told = Told { receipt, events: events.collect() };
-    if answer {
+    let told = Told { receipt, events: events.collect(), creation: kind == Kind::Creation };
+    if kind == Kind::Query {
         output.answer(&told, title)?
     } else {
         output.receipt(&told, title)?
@@ -176,12 +207,32 @@ fn with_vm(
 ) -> anyhow::Result<ExitCode> {
     let builder = vm_host::builder(config).sample_contracts()?;
     let (builder, trace) = trace::begin(builder, trace)?;
+    let (builder, runtimes) = builder.into_parts()?;
     let vm = builder.build()?;
-    progress::wait("starting the runtimes", vm.start())?;
-    let done = work(&vm);
-    let stopped = progress::wait("stopping the runtimes", vm.stop());
-    trace.end()?;
+    interrupt::guard();
+    let done = match progress::wait("starting the runtimes", vm.start()) {
+        Ok(started) => started.map_err(anyhow::Error::from).and_then(|()| work(&vm)),
+        Err(interrupted) => Err(interrupted.into()),
+    };
+    let mut stopped = Ok(());
+    if done.as_ref().is_err_and(|error| error.is::<Interrupted>())
+        || progress::wait("stopping the runtimes", vm.stop()).map(|result| stopped = result).is_err()
+    {
+        // Nobody waits for the calls in flight any more.
+        for runtime in &runtimes {
+            stopped = stopped.and(futures_executor::block_on(runtime.stop()).map_err(in_stop));
+        }
+    }
+    let mut counters = Counters::load(config);
+    counters.add(&vm.metrics());
+    counters.store(config);
+    let traced = trace.end();
     let code = done?;
+    traced?;
     stopped?;
     Ok(code)
+}
+
+fn in_stop(fault: HostFault) -> VmError {
+    VmError { phase: Phase::Admit, kind: fault.into() }
 }

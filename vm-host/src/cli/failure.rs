@@ -3,8 +3,10 @@
 use std::fmt;
 use std::path::Path;
 
-use vm_core::{ErrorKind, Receipt, Refusal, VmError};
+use vm_core::{ArgumentError, ErrorKind, Receipt, Refusal, VmError};
 use vm_host::{ConfigError, HostError, StoreError};
+
+use super::interrupt::Interrupted;
 
 /// Kinds of failure, each with its exit code.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, serde::Serialize)]
@@ -18,6 +20,8 @@ pub(super) enum Class {
     Refused = 4,
     /// The host or its surroundings failed.
     Fault = 5,
+    /// A signal asked the command to end.
+    Interrupted = 130,
 }
 
 /// A mistake of the one who typed the command.
@@ -45,6 +49,19 @@ pub(super) fn vm_error(error: &anyhow::Error) -> Option<&VmError> {
     }
 }
 
+/// The error in words, with what to do about it on the command line.
+pub(super) fn message(error: &anyhow::Error) -> String {
+    let refusal = vm_error(error).and_then(VmError::refusal);
+    match refusal {
+        Some(Refusal::Arguments(ArgumentError::NoInterface)) => {
+            format!(
+                "{error}: the whole input with --input-hex HEX, or deploy it together with its interface, --abi FILE"
+            )
+        }
+        _ => error.to_string(),
+    }
+}
+
 /// Tells the class of an error from what it holds.
 pub(super) fn class(error: &anyhow::Error) -> Class {
     let absent = matches!(
@@ -56,7 +73,14 @@ pub(super) fn class(error: &anyhow::Error) -> Class {
                 | HostError::NoAnalysis { .. }
         )
     );
-    if absent || error.is::<Usage>() || error.is::<ConfigError>() {
+    let misplaced = matches!(
+        error.downcast_ref(),
+        Some(HostError::Store(StoreError::NotDirectory { .. } | StoreError::Foreign { .. }))
+    );
+    if error.is::<Interrupted>() {
+        return Class::Interrupted;
+    }
+    if absent || misplaced || error.is::<Usage>() || error.is::<ConfigError>() {
         return Class::Usage;
     }
     match vm_error(error).map(|error| &error.kind) {
@@ -81,6 +105,9 @@ pub(super) fn code(error: &anyhow::Error) -> &'static str {
     }
     if error.is::<Usage>() {
         return "usage";
+    }
+    if error.is::<Interrupted>() {
+        return "interrupted";
     }
     match error.downcast_ref::<HostError>() {
         Some(HostError::Store(StoreError::Locked { .. })) => return "data_directory_in_use",
@@ -107,6 +134,7 @@ pub(super) fn code(error: &anyhow::Error) -> &'static str {
             Refusal::RuntimeChange { .. } => "runtime_change",
             Refusal::TooLarge { .. } => "too_large",
             Refusal::Balance(_) => "balance",
+            Refusal::QueryValue => "query_value",
             Refusal::Gas { .. } => "gas",
             Refusal::Schedule { .. } => "schedule",
             _ => "refused",

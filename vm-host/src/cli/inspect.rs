@@ -1,14 +1,16 @@
 //! The commands that look and change nothing: list, show, status, metrics.
 
+use std::collections::BTreeMap;
 use std::io::{self, Write};
 use std::process::ExitCode;
 
 use anstyle::Style;
 use comfy_table::{CellAlignment, Table, presets};
-use serde_json::json;
-use vm_core::{ContractName, Phase, Refusal, Vm, VmError, VmProvider};
+use serde_json::{Value, json};
+use vm_core::{ContractName, Phase, Refusal, Vm, VmError, VmProvider, VmStatus};
 
-use super::output::{Output, thousands};
+use super::counters::Counters;
+use super::output::{Output, milliseconds, thousands};
 
 const STRONG: Style = Style::new().bold();
 const FAINT: Style = Style::new().dimmed();
@@ -65,7 +67,7 @@ pub(super) fn show(vm: &Vm, output: Output, name: &ContractName) -> anyhow::Resu
             field(out, "owner", &record.owner.to_string())?;
             field(out, "code", &record.code.to_string())?;
             for (index, version) in versions.iter().enumerate() {
-                let text = format!("{}  by {} on height {}", version.version, version.author, version.at);
+                let text = format!("{}  by {} in block {}", version.version, version.author, version.block);
                 field(out, if index == 0 { "history" } else { "" }, &text)?;
             }
             match &methods {
@@ -91,7 +93,7 @@ fn unknown(name: &ContractName) -> VmError {
 pub(super) fn status(vm: &Vm, output: Output) -> anyhow::Result<ExitCode> {
     let status = vm.status();
     output.print(
-        || json!({ "ok": true, "status": status }),
+        || json!({ "ok": true, "status": status_json(&status) }),
         |out| {
             writeln!(out, "{STRONG}vm-host {}{STRONG:#} is {}", env!("CARGO_PKG_VERSION"), status.state)?;
             let height =
@@ -122,21 +124,58 @@ pub(super) fn status(vm: &Vm, output: Output) -> anyhow::Result<ExitCode> {
                     kind.to_string(),
                     runtime.engine.clone(),
                     runtime.version.clone(),
-                    runtime.problem.clone().unwrap_or_else(|| "ok".to_owned()),
+                    if runtime.problem.is_some() { "unavailable" } else { "ok" }.to_owned(),
                     details.join(", "),
                 ]);
             }
-            writeln!(out, "\n{}", trimmed(&table))
+            writeln!(out, "\n{}", trimmed(&table))?;
+            for (kind, runtime) in &status.runtimes {
+                if let Some(problem) = &runtime.problem {
+                    writeln!(out, "\n{STRONG}{kind}{STRONG:#} is unavailable: {problem}")?;
+                }
+            }
+            Ok(())
         },
     )?;
     Ok(ExitCode::SUCCESS)
 }
 
-/// Shows what was counted since the process started.
-pub(super) fn metrics(vm: &Vm, output: Output) -> anyhow::Result<ExitCode> {
-    let metrics = vm.metrics();
+/// The status as an object whose keys are names.
+fn status_json(status: &VmStatus) -> Value {
+    let runtimes: BTreeMap<&str, Value> = status
+        .runtimes
+        .iter()
+        .map(|(kind, runtime)| {
+            let details: BTreeMap<&str, &str> =
+                runtime.details.iter().map(|(name, value)| (name.as_str(), value.as_str())).collect();
+            let (engine, version, problem) = (&runtime.engine, &runtime.version, &runtime.problem);
+            let told = json!({ "engine": engine, "version": version, "problem": problem, "details": details });
+            (kind.as_str(), told)
+        })
+        .collect();
+    let contracts: BTreeMap<String, usize> =
+        status.contracts.iter().map(|(life, count)| (life.to_string(), *count)).collect();
+    let mut limits = json!(status.limits);
+    if let Some(limits) = limits.as_object_mut() {
+        for (name, duration) in [("execution_timeout", status.limits.execution_timeout), ("grace", status.limits.grace)]
+        {
+            limits.remove(name);
+            limits.insert(format!("{name}_ms"), json!(milliseconds(duration)));
+        }
+    }
+    let mut object = json!(status);
+    if let Some(object) = object.as_object_mut() {
+        object.insert("runtimes".to_owned(), json!(runtimes));
+        object.insert("contracts".to_owned(), json!(contracts));
+        object.insert("limits".to_owned(), limits);
+    }
+    object
+}
+
+/// Shows what was counted.
+pub(super) fn metrics(metrics: &Counters, output: Output) -> anyhow::Result<ExitCode> {
     output.print(
-        || json!({ "ok": true, "metrics": metrics }),
+        || json!({ "ok": true, "metrics": metrics.json() }),
         |out| {
             let mut table = columns(&["RUNTIME", "SUCCEEDED", "REVERTED", "TRAPPED", "GAS", "TIME"]);
             for index in 1..6 {
@@ -145,14 +184,13 @@ pub(super) fn metrics(vm: &Vm, output: Output) -> anyhow::Result<ExitCode> {
                 }
             }
             for (kind, runtime) in &metrics.runtimes {
-                let time = std::time::Duration::from_nanos(runtime.nanoseconds);
                 table.add_row([
                     kind.to_string(),
                     thousands(runtime.succeeded),
                     thousands(runtime.reverted),
                     thousands(runtime.trapped),
                     thousands(runtime.gas_used),
-                    format!("{time:.1?}"),
+                    format!("{:.1?}", runtime.duration()),
                 ]);
             }
             writeln!(out, "{}\n", trimmed(&table))?;

@@ -1,10 +1,11 @@
 //! What a command prints: a few lines for people, or one JSON object.
 
 use std::io::{self, Write};
+use std::time::Duration;
 
 use anstyle::{AnsiColor, Style};
 use serde_json::{Value, json};
-use vm_core::{Event, Receipt, Status};
+use vm_core::{Event, Phase, Receipt, Status};
 use vm_host::ConfigError;
 
 use super::failure::{self, Class};
@@ -23,6 +24,8 @@ pub(super) struct Output {
 pub(super) struct Told<'r> {
     pub(super) receipt: &'r Receipt,
     pub(super) events: Vec<Option<String>>,
+    /// True for a deployment or upgrade.
+    pub(super) creation: bool,
 }
 
 impl Output {
@@ -37,7 +40,9 @@ impl Output {
         // A reader that has seen enough, such as `head`, is no fault.
         match written.and_then(|()| out.flush()) {
             Err(error) if error.kind() == io::ErrorKind::BrokenPipe => Ok(()),
-            result => result,
+            result => result.map_err(|error| {
+                io::Error::new(error.kind(), format!("cannot write the result to standard output: {error}"))
+            }),
         }
     }
 
@@ -68,9 +73,10 @@ impl Output {
     /// Prints why a command failed: JSON to standard output, words to standard error.
     pub(super) fn failure(self, error: &anyhow::Error) -> io::Result<()> {
         let class = failure::class(error);
-        let message = error.to_string();
+        let message = failure::message(error);
         if self.json {
-            let receipt = failure::receipt(error).map(|receipt| Told { receipt, events: Vec::new() }.json());
+            let receipt =
+                failure::receipt(error).map(|receipt| Told { receipt, events: Vec::new(), creation: true }.json());
             let phase = failure::vm_error(error).map(|error| error.phase);
             let object = json!({
                 "ok": false,
@@ -90,8 +96,13 @@ impl Output {
             Class::Contract => "the contract failed",
             Class::Refused => "refused",
             Class::Fault => "host fault",
+            Class::Interrupted => "interrupted",
         };
         let mut out = anstream::stderr().lock();
+        if let (Some(receipt), Some(error)) = (failure::receipt(error), failure::vm_error(error)) {
+            let title = if error.phase == Phase::Migrate { "the migration failed" } else { "the constructor failed" };
+            return Told { receipt, events: Vec::new(), creation: true }.write(&mut out, title);
+        }
         writeln!(out, "{BAD}✗ {title}{BAD:#}  {message}")?;
         // The message of a Vm error tells its causes already.
         if class == Class::Fault && failure::vm_error(error).is_none() {
@@ -125,7 +136,7 @@ impl Told<'_> {
             "writes": receipt.writes.len(),
             "height": receipt.height,
             "digest": hex_text(&receipt.digest()),
-            "duration_us": u64::try_from(receipt.duration.as_micros()).unwrap_or(u64::MAX),
+            "duration_ms": milliseconds(receipt.duration),
         })
     }
 
@@ -134,7 +145,8 @@ impl Told<'_> {
         let line = |out: &mut dyn Write, name: &str, text: &str| writeln!(out, "  {FAINT}{name:<8}{FAINT:#} {text}");
         let result = match &receipt.text {
             Some(text) => text.clone(),
-            None if receipt.output.is_empty() => String::new(),
+            // What a constructor returns and nobody described is code.
+            None if receipt.output.is_empty() || (self.creation && receipt.status.is_success()) => String::new(),
             None => short_hex(&receipt.output),
         };
         if receipt.status.is_success() {
@@ -231,6 +243,11 @@ fn short_hex(bytes: &[u8]) -> String {
         Some(start) if bytes.len() > 96 => format!("{}… ({} bytes)", hex_text(start), bytes.len()),
         _ => hex_text(bytes),
     }
+}
+
+/// A duration as JSON tells it: milliseconds, to the microsecond.
+pub(super) fn milliseconds(duration: Duration) -> f64 {
+    (duration.as_secs_f64() * 1e6).round() / 1e3
 }
 
 /// 1234567 as "1,234,567".

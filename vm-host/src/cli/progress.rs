@@ -1,13 +1,17 @@
-//! Shows that something goes on when it takes longer than a second.
+//! Waits, and shows that something goes on when it takes longer than a second.
 
+use std::pin::pin;
 use std::sync::mpsc::{RecvTimeoutError, sync_channel};
+use std::task::Poll;
 use std::time::Duration;
 
 use indicatif::{ProgressBar, ProgressStyle};
 
-/// Waits for `future`. From the second second on, a spinner with `what` and the time that passed turns on standard error,
-/// if that is a terminal.
-pub(super) fn wait<T>(what: &str, future: impl Future<Output = T>) -> T {
+use super::interrupt::{self, Interrupted};
+
+/// Waits for `future`, or for a signal to end. From the second second on, a spinner with `what` and the time that passed
+/// turns on standard error, if that is a terminal.
+pub(super) fn wait<T>(what: &str, future: impl Future<Output = T>) -> Result<T, Interrupted> {
     let (done, finished) = sync_channel::<()>(0);
     std::thread::scope(|scope| {
         scope.spawn(move || {
@@ -23,7 +27,13 @@ pub(super) fn wait<T>(what: &str, future: impl Future<Output = T>) -> T {
             let _ = finished.recv();
             spinner.finish_and_clear();
         });
-        let result = futures_executor::block_on(future);
+        let mut future = pin!(future);
+        let result = futures_executor::block_on(std::future::poll_fn(|context| {
+            if let Poll::Ready(result) = future.as_mut().poll(context) {
+                return Poll::Ready(Ok(result));
+            }
+            if interrupt::poll(context) { Poll::Ready(Err(Interrupted)) } else { Poll::Pending }
+        }));
         drop(done);
         result
     })

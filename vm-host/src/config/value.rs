@@ -76,13 +76,16 @@ pub(super) fn amount(node: &Node, key: &str) -> Result<Amount, Mistake> {
     }
 }
 
-/// A duration above zero with its unit: "30s", "1m 30s", "500ms".
+/// The longest duration: nothing that a host waits for takes longer than a day.
+const LONGEST: Duration = Duration::from_secs(24 * 60 * 60);
+
+/// A duration with its unit, from a millisecond to a day: "30s", "1m 30s", "500ms".
 pub(super) fn duration(node: &Node, key: &str) -> Result<Duration, Mistake> {
     const EXPECTED: &str = "a duration such as \"30s\", \"1m 30s\" or \"500ms\"";
     match &node.value {
         Value::Text(text) => match humantime::parse_duration(text) {
-            Ok(duration) if duration.is_zero() => Err(wrong_type(node, key, "a duration longer than zero")),
-            Ok(duration) => Ok(duration),
+            Ok(duration) if (Duration::from_millis(1)..=LONGEST).contains(&duration) => Ok(duration),
+            Ok(_) => Err(wrong_type(node, key, "a duration from \"1ms\" to \"1day\"")),
             Err(_) => Err(wrong_type(node, key, EXPECTED)),
         },
         Value::Integer(number) if *number > 0 => {

@@ -61,6 +61,20 @@ pub enum StoreError {
         /// Who holds it, as far as known.
         holder: String,
     },
+    /// Something else has the name.
+    #[error("state: {} is not a directory; name a directory for the data, or a path where nothing is yet", path.display())]
+    NotDirectory {
+        /// The path.
+        path: PathBuf,
+    },
+    /// A directory that holds other things than a state.
+    #[error("state: directory {} holds no state, but other files such as {found:?}; choose an empty directory or one that does not exist yet", path.display())]
+    Foreign {
+        /// The directory.
+        path: PathBuf,
+        /// One of the files.
+        found: String,
+    },
     /// The directory or something in it cannot be written.
     #[error("state: data directory {} is not writable: {source}; check its owner and whether its file system is mounted read-only", path.display())]
     NotWritable {

@@ -1,6 +1,7 @@
 //! The command, run as a process of its own for every step, as a user runs it.
 
 mod contracts;
+mod interrupts;
 mod lifecycle;
 mod refusals;
 mod shape;

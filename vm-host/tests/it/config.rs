@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use vm_core::VmProvider;
 use vm_host::config::{Provider, State, WasmEngine};
 use vm_host::{Config, ConfigError, Format};
 
@@ -68,6 +69,23 @@ fn the_promised_configuration_loads_as_it_stands() {
     assert_eq!(config.limits.execution_timeout, Duration::from_secs(30));
     assert_eq!(config.limits.gas, None);
     assert!(config.security.enable_sandbox && !config.security.allow_network && !config.security.allow_file_system);
+}
+
+#[test]
+fn what_the_templates_comment_out_is_the_default() {
+    for (format, marks) in [(Format::Toml, ["# gas = ", "# version = "]), (Format::Yaml, ["# gas: ", "# version: "])] {
+        let mut text = Config::template(format).to_owned();
+        for mark in marks {
+            assert!(text.contains(mark), "{text}");
+            text = text.replace(mark, &mark[2..]);
+        }
+        let mut told = Config::parse(&text, format, "vm.toml").unwrap();
+        assert_eq!(told.limits.gas, Some(vm_core::Limits::default().gas.get()));
+        let mut default = Config::default();
+        (told.state, default.state) = (State::Memory, State::Memory);
+        let runtimes = |config: &Config| vm_host::builder(config).build().unwrap().status().runtimes;
+        assert_eq!(runtimes(&told), runtimes(&default));
+    }
 }
 
 #[test]
@@ -192,7 +210,13 @@ fn a_wrong_type_or_range_is_told_with_what_was_expected() {
         ("[vm.limits]\ncpu = 0", "2:7", "expected a number of processors such as"),
         ("[vm.limits]\ncpu = \"1e3\"", "2:7", "expected a number of processors such as"),
         ("[vm.limits]\nexecution_timeout = 30", "2:21", "= help: give the unit: \"30s\""),
-        ("[vm.limits]\nexecution_timeout = \"0s\"", "2:21", "expected a duration longer than zero"),
+        ("[vm.limits]\nexecution_timeout = \"0s\"", "2:21", "expected a duration from \"1ms\" to \"1day\""),
+        (
+            "[vm.limits]\nexecution_timeout = \"18446744073709551615s\"",
+            "2:21",
+            "expected a duration from \"1ms\" to \"1day\"",
+        ),
+        ("[vm.limits]\nexecution_timeout = \"25h\"", "2:21", "expected a duration from \"1ms\" to \"1day\""),
         ("[vm.limits]\ngas = -5", "2:7", "expected a whole number above zero"),
         ("[vm.limits]\ngas = \"5\"", "2:7", "= help: remove the quotes"),
         ("[vm.security]\nallow_network = \"true\"", "2:17", "expected true or false\n   = help: remove the quotes"),

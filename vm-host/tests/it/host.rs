@@ -73,6 +73,24 @@ fn a_state_is_not_continued_under_another_gas_schedule() {
 }
 
 #[test]
+fn a_block_has_the_number_of_the_next_height() {
+    let mut config = config("[[vm.providers]]\ntype = \"native\"\n");
+    let folder = tempfile::tempdir().unwrap();
+    config.state = State::Fjall { path: folder.path().join("data") };
+    let name = ContractName::new("token").unwrap();
+    for (round, block) in [(1, 1), (2, 3)] {
+        let vm = vm_host::builder(&config).sample_contracts().unwrap().build().unwrap();
+        block_on(vm.start()).unwrap();
+        let name = ContractName::new(&format!("{name}{round}")).unwrap();
+        let code = Code::new(RuntimeKind::Native, "token");
+        block_on(vm.deploy(DeployRequest::new(name.clone(), "1".parse().unwrap(), code).args(["1"]))).unwrap();
+        // The first start writes the schedule, so the first deployment is at height 2.
+        assert_eq!(vm.versions(&name).unwrap()[0].block, block);
+        block_on(vm.stop()).unwrap();
+    }
+}
+
+#[test]
 fn a_directory_that_cannot_be_opened_is_told() {
     let folder = tempfile::tempdir().unwrap();
     let mut config = config("");

@@ -7,6 +7,8 @@ use std::path::Path;
 use super::error::from_io;
 use crate::StoreError;
 
+const LOCK: &str = "LOCK";
+
 /// Holds the directory until it is dropped or the process ends, however it ends: the operating system releases the lock.
 #[derive(Debug)]
 pub(super) struct DirectoryLock {
@@ -26,8 +28,14 @@ impl DirectoryLock {
     /// Makes the directory if need be and locks it, or tells who has.
     pub(super) fn acquire(directory: &Path) -> Result<Self, StoreError> {
         let failed = |source| from_io(directory, "locking", source);
+        if directory.exists() && !directory.is_dir() {
+            return Err(StoreError::NotDirectory { path: directory.to_owned() });
+        }
         std::fs::create_dir_all(directory).map_err(failed)?;
-        let path = directory.join("LOCK");
+        if let Some(found) = foreign(directory).map_err(failed)? {
+            return Err(StoreError::Foreign { path: directory.to_owned(), found });
+        }
+        let path = directory.join(LOCK);
         let mut file =
             OpenOptions::new().read(true).write(true).create(true).truncate(false).open(path).map_err(failed)?;
         match file.try_lock() {
@@ -48,6 +56,20 @@ impl DirectoryLock {
         }
         Ok(Self { file })
     }
+}
+
+/// A file in a directory without a state that no state leaves there while it is made: the directory is for something else.
+fn foreign(directory: &Path) -> std::io::Result<Option<String>> {
+    const OWN: [&str; 5] = [LOCK, "store.unfinished", "metrics.json", "metrics.unfinished", "lost+found"];
+    if directory.join("store").exists() {
+        return Ok(None);
+    }
+    let names = std::fs::read_dir(directory)?.map(|entry| entry.map(|entry| entry.file_name()));
+    let mut names = names.collect::<Result<Vec<_>, _>>()?;
+    // Another process may have made the state meanwhile.
+    names.retain(|name| name != "store" && !OWN.iter().any(|own| name == own));
+    names.sort();
+    Ok(names.first().map(|name| name.to_string_lossy().into_owned()))
 }
 
 fn myself() -> String {

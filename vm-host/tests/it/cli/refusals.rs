@@ -84,6 +84,9 @@ fn a_constructor_that_reverts_leaves_nothing() {
         let (exit, error) = desk.json(&format!("deploy probe {code} --arg message=never"));
         assert_eq!((exit, error["error"]["class"].as_str()), (3, Some("contract")), "{error}");
         assert_eq!(error["receipt"]["output"]["text"], "never");
+        let told = desk.fails(3, &format!("deploy probe {code} --arg message=never"));
+        assert!(told.starts_with("✗ the constructor failed\n") && told.contains("\n  gas "), "{told}");
+        assert_eq!((told.matches("failed\n").count(), told.matches("never").count()), (1, 1), "{told}");
     }
     assert_eq!(desk.ok("list"), "no contracts\n");
 }
@@ -99,6 +102,32 @@ fn a_loop_without_end_is_stopped_by_gas_or_by_the_deadline() {
     let (code, error) = desk.json("invoke probe spin --gas 10000000000");
     assert_eq!((code, error["error"]["code"].as_str()), (5, Some("deadline")), "{error}");
     assert_eq!(desk.ok("query probe add 1 2"), "3\n");
+}
+
+#[test]
+fn gas_above_the_limit_is_a_mistake() {
+    let desk = Desk::new();
+    desk.file("vm.toml", "[vm.limits]\ngas = 1000000\n");
+    let told = desk.fails(2, "deploy token token 5 --gas 1000001");
+    assert!(told.contains("--gas 1000001 is above the limit of 1000000; raise vm.limits.gas"), "{told}");
+    desk.ok("deploy token token 5 --gas 1000000");
+}
+
+#[test]
+fn a_data_directory_is_a_directory_for_data() {
+    let desk = Desk::new();
+    let file = desk.file("notes.txt", "mine");
+    let told = desk.fails(2, &format!("list --data-dir {file}"));
+    assert!(told.contains("notes.txt is not a directory"), "{told}");
+    let told = desk.fails(2, "list --data-dir .");
+    assert!(told.contains("holds no state, but other files such as \"notes.txt\""), "{told}");
+    let left = std::fs::read_dir(desk.path()).unwrap().count();
+    assert_eq!(left, 1, "nothing is left there");
+    std::fs::create_dir(desk.path().join("empty")).unwrap();
+    desk.ok("list --data-dir empty");
+    // A file beside a state does no harm.
+    desk.file("empty/notes.txt", "mine");
+    desk.ok("list --data-dir empty");
 }
 
 #[test]
@@ -127,7 +156,11 @@ fn a_missing_containerd_is_a_host_fault() {
     assert!(error["error"]["message"].as_str().unwrap().contains(&socket), "{error}");
     let (code, object) = desk.json("status");
     assert_eq!(code, 0);
-    assert!(object["status"]["runtimes"][0][1]["problem"].is_string(), "{object}");
+    assert!(object["status"]["runtimes"]["docker"]["problem"].is_string(), "{object}");
+    let told = desk.ok("status");
+    let row = told.lines().find(|line| line.starts_with("docker")).unwrap();
+    assert!(row.contains("unavailable") && !row.contains(&socket), "{told}");
+    assert!(told.contains("docker is unavailable: ") && told.contains(&socket), "{told}");
     assert_eq!(desk.ok("list"), "no contracts\n");
 }
 
