@@ -4,23 +4,32 @@
 //! OCI image archive (a tar file with `index.json`); a running container of it takes one call after the other over a
 //! unix socket, in the protocol of `docs/container-protocol.md`. Rust contracts use vm-sdk, which speaks it for them.
 //!
-//! ```no_run
-//! use vm_core::{
-//!     Arguments, Code, DeployRequest, InvokeRequest, RuntimeKind, Vm, VmProvider,
-//! };
+//! ```
+//! use vm_core::{Code, ContractName, DeployRequest, InvokeRequest, RuntimeKind, Vm, VmProvider};
 //! use vm_docker::{DockerConfig, DockerRuntime};
 //!
-//! # async fn example() -> Result<(), Box<dyn std::error::Error>> {
-//! let config = DockerConfig { memory: 64 << 20, ..DockerConfig::default() };
+//! # fn main() -> Result<(), Box<dyn std::error::Error>> {
+//! # let Some(address) = std::env::var_os("VM_TEST_CONTAINERD") else {
+//! #     println!("skipped: VM_TEST_CONTAINERD names no containerd");
+//! #     return Ok(());
+//! # };
+//! # let defaults = DockerConfig { address: address.into(), namespace: "documentation".into(), ..DockerConfig::default() };
+//! # futures_executor::block_on(async {
+//! # /*
+//! let defaults = DockerConfig::default();
+//! # */
+//! let config = DockerConfig { memory: 64 << 20, ..defaults };
 //! let vm = Vm::builder().runtime(DockerRuntime::new(config)?).build()?;
 //! vm.start().await?;
 //!
-//! let code = Code::new(RuntimeKind::Docker, std::fs::read("token")?);
-//! vm.deploy(DeployRequest::new("token".parse()?, "1.0".parse()?, code)).await?;
-//! let receipt = vm.invoke(InvokeRequest::new("token".parse::<vm_core::ContractName>()?, "total_supply")).await?;
-//! println!("{:?}", receipt.text);
+//! let token = ContractName::new("token")?;
+//! let code = Code::new(RuntimeKind::Docker, std::fs::read("../contracts/artifacts/token-v1.elf")?);
+//! vm.deploy(DeployRequest::new(token.clone(), "1.0".parse()?, code).args(["1000"])).await?;
+//! let receipt = vm.invoke(InvokeRequest::new(token, "total_supply")).await?;
+//! assert_eq!(receipt.text.as_deref(), Some("1000"));
 //! vm.stop().await?;
 //! # Ok(())
+//! # })
 //! # }
 //! ```
 //!
