@@ -127,6 +127,9 @@ fn linker(engine: &Engine) -> Result<Linker<Call>, Failure> {
             Ok(())
         },
     )?;
+    linker.func_wrap("vm1", "abort", |_: Caller<'_, Call>, reason: i32| -> Result<(), wasmi::Error> {
+        Err(wasmi::Error::new(format!("aborted with reason {reason}")))
+    })?;
     Ok(linker)
 }
 

@@ -125,7 +125,11 @@ fn each_switch_loosens_what_it_names_and_is_shown() {
     assert!(files.contains("/tmp/file=0") && files.contains("/run/vm/file=30"), "{files}");
     let status = world.vm.status();
     let details = &status.runtimes.iter().find(|(kind, _)| kind.as_str() == "docker").unwrap().1.details;
-    assert_eq!(details.iter().filter(|(name, _)| name == "loosened").count(), 2);
+    let loosened = details.iter().find(|(name, _)| name == "loosened").map(|(_, settings)| settings.as_str());
+    assert!(
+        loosened.is_some_and(|settings| settings.contains("network") && settings.contains("file_system")),
+        "{details:?}"
+    );
 }
 
 #[test]

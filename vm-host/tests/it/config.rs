@@ -130,7 +130,7 @@ fn the_templates_are_the_default_and_name_every_key() {
             template.lines().map(|line| commented(line).unwrap_or_else(|| line.to_owned())).collect();
         assert!(full.len() > 30 && full.join("\n") != template);
         match Config::parse(&full.join("\n"), format, "vm") {
-            Ok(config) => assert_eq!((config.limits.gas, config.providers.len()), (Some(1_000_000_000), 4)),
+            Ok(config) => assert_eq!((config.limits.gas, config.providers.len()), (Some(10_000_000_000), 4)),
             Err(error) => assert!(told(Err(error)).contains("build with the cargo feature `docker`")),
         }
     }

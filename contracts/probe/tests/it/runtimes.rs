@@ -111,7 +111,9 @@ impl InSandbox {
 impl Place for InSandbox {
     fn call(&mut self, contract: &str, method: &str, arguments: &[&str]) -> Outcome {
         let interface: TextInterface = Probe::INTERFACE.parse().unwrap();
-        let encoded = interface.encode(method, &Arguments::positional(arguments.iter().copied())).unwrap();
+        let encoded = interface
+            .encode(&vm_core::Entry::Invoke, method, &Arguments::positional(arguments.iter().copied()))
+            .unwrap();
         let to = contract.into();
         let reply = self.0.from("alice").run(|cx| {
             cx.call(&CallRequest {
