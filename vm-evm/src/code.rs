@@ -9,6 +9,14 @@ const MIGRATE: &str = "migrate";
 
 /// The creation code's bytes.
 pub(crate) fn creation_code(code: &Code, config: &EvmConfig) -> Result<Vec<u8>, CodeError> {
+    for (magic, what) in [(b"\0asm", "a WebAssembly module"), (b"\x7fELF", "an executable")] {
+        if code.bytes.starts_with(magic) {
+            return Err(CodeError::new(
+                "code-other",
+                format!("this is {what}, not EVM code: deploy it for its own runtime"),
+            ));
+        }
+    }
     let bytes = match std::str::from_utf8(&code.bytes) {
         Ok(text) => from_text(text.trim(), &code.bytes)?,
         Err(_) => code.bytes.clone(),
@@ -51,6 +59,11 @@ pub(crate) fn permitted(bytes: &[u8], config: &EvmConfig) -> Result<(), CodeErro
     }
 }
 
+/// True for what a person typed: code has bytes that do not print.
+fn is_readable(text: &str) -> bool {
+    text.len() >= 4 && !text.chars().any(char::is_control)
+}
+
 /// Hex digits are decoded; other text may still be raw code that happens to be UTF-8.
 fn from_text(text: &str, raw: &[u8]) -> Result<Vec<u8>, CodeError> {
     let digits = text.strip_prefix("0x").unwrap_or(text);
@@ -71,7 +84,7 @@ fn from_text(text: &str, raw: &[u8]) -> Result<Vec<u8>, CodeError> {
                 "the code refers to a library that is not linked, at digit {at}: link it with the compiler (--libraries)"
             ),
         )),
-        Some(at) if text.len() != digits.len() || at >= 8 => Err(CodeError::new(
+        Some(at) if text.len() != digits.len() || at >= 8 || is_readable(text) => Err(CodeError::new(
             "hex-invalid",
             format!(
                 "'{}' at digit {at} is not a hex digit",
@@ -124,6 +137,10 @@ mod tests {
             (b"0x", "code-empty", "hex text or bytes"),
             (b"0x600", "hex-odd", "3 digits"),
             (b"0x60zz", "hex-invalid", "'z' at digit 2"),
+            (b"60zz", "hex-invalid", "'z' at digit 2"),
+            (b"hello", "hex-invalid", "'h' at digit 0"),
+            (b"\0asm\x01\0\0\0", "code-other", "WebAssembly module"),
+            (b"\x7fELF\x02\x01", "code-other", "an executable"),
             (b"608060405260zz", "hex-invalid", "at digit 12"),
             (b"{\"bytecode\": \"0x60\"}", "code-json", "bytecode"),
             (b"6080__$aabb$__6080", "code-unlinked", "--libraries"),
