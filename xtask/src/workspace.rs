@@ -2,13 +2,20 @@
 
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
+use std::sync::LazyLock;
 
 use anyhow::{Context, Result, ensure};
 
-/// The root of the workspace.
+/// The root of the workspace: that of the checkout that `cargo xtask` was called in, even if checkouts share a target
+/// directory and with it this executable.
 pub(crate) fn root() -> &'static Path {
-    let manifest = Path::new(env!("CARGO_MANIFEST_DIR"));
-    manifest.parent().unwrap_or(manifest)
+    static ROOT: LazyLock<PathBuf> = LazyLock::new(|| {
+        let called = std::env::var_os("CARGO_MANIFEST_DIR").map(PathBuf::from).filter(|dir| dir.ends_with("xtask"));
+        let mut manifest = called.unwrap_or_else(|| env!("CARGO_MANIFEST_DIR").into());
+        manifest.pop();
+        manifest
+    });
+    &ROOT
 }
 
 /// Cargo's target directory.
