@@ -21,7 +21,7 @@ use crate::transaction::{Entering, Transaction};
 use crate::{
     Action, Address, Arguments, Block, Call, Changes, Code, CodeHash, Contract, ContractRecord, Encoded, Entry,
     ErrorKind, Gas, Height, Interrupt, Journal, Outcome, Phase, Price, ReadSet, Receipt, Refusal, RuntimeKind, Sender,
-    StateView, Status, Target, VmError, WriteSet,
+    StateError, StateView, Status, Target, VersionRecord, VmError, WriteSet,
 };
 
 /// What a transaction builds on.
@@ -186,6 +186,20 @@ impl About {
             duration: Duration::ZERO,
         }
     }
+}
+
+/// Stores a contract's record and adds its current version to those that are kept.
+fn store_version(transaction: &Transaction<'_>, record: &ContractRecord, author: Address) -> Result<(), StateError> {
+    let history = VersionRecord {
+        version: record.version.clone(),
+        ordinal: record.versions,
+        runtime: record.runtime,
+        code: record.code,
+        author,
+        block: transaction.block_number(),
+    };
+    history.store(&transaction.journal, &record.name)?;
+    record.store(&transaction.journal)
 }
 
 /// Enters a contract at the top of a transaction.

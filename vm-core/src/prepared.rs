@@ -103,3 +103,56 @@ impl PreparedCache {
         drop(released);
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::{Call, Code, Host, HostFault, Interface, Opaque, Return, RuntimeKind};
+
+    struct Heavy(usize);
+
+    impl Contract for Heavy {
+        fn call(&self, _: &mut dyn Host, _: &Call) -> Result<Return, HostFault> {
+            Err(HostFault::Stopping)
+        }
+        fn interface(&self) -> &dyn Interface {
+            &Opaque
+        }
+        fn weight(&self) -> usize {
+            self.0
+        }
+    }
+
+    fn hash(n: u64) -> CodeHash {
+        Code::new(RuntimeKind::Native, n.to_string()).hash()
+    }
+
+    fn put(cache: &PreparedCache, metrics: &Metrics, n: u64, weight: usize) -> Result<(), PrepareError> {
+        cache.get(hash(n), metrics, || Ok(Arc::new(Heavy(weight)) as Arc<dyn Contract>)).map(drop)
+    }
+
+    #[test]
+    fn the_sum_of_weights_is_that_of_what_is_kept() {
+        let (cache, metrics) = (PreparedCache::new(100), Metrics::new());
+        for n in 0..1_000 {
+            put(&cache, &metrics, n, 30).unwrap();
+            if n % 7 == 0 {
+                cache.remove(&hash(n));
+            }
+        }
+        let kept = (0..1_000).filter(|n| cache.contains(&hash(*n))).count();
+        let entries = lock(&cache.entries);
+        assert_eq!((kept, entries.weight, entries.slots.len()), (3, 90, 3));
+    }
+
+    #[test]
+    fn a_slot_that_is_dropped_while_it_is_filled_weighs_nothing() {
+        let (cache, metrics) = (PreparedCache::new(100), Metrics::new());
+        let filled = cache.get(hash(1), &metrics, || {
+            cache.remove(&hash(1));
+            Ok::<_, PrepareError>(Arc::new(Heavy(50)) as Arc<dyn Contract>)
+        });
+        assert!(filled.is_ok() && !cache.contains(&hash(1)));
+        assert_eq!(lock(&cache.entries).weight, 0);
+    }
+}

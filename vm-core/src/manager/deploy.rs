@@ -1,8 +1,8 @@
-use super::{About, Base, Executed, Provisional, Top, enter, phase};
+use super::{About, Base, Executed, Provisional, Top, enter, phase, store_version};
 use crate::record::store_code;
 use crate::{
     Access, Account, Action, ContractRecord, DeployRequest, Entry, ErrorKind, Gas, Lifecycle, Outcome, Phase, Refusal,
-    StateError, Status, Transition, VersionRecord, VmError,
+    Status, Transition, VmError,
 };
 
 /// verify → compile → environment → initialise → store.
@@ -68,20 +68,8 @@ pub(crate) fn deploy(base: &Base<'_>, request: &DeployRequest) -> Result<Execute
         phase(Phase::Store, || {
             let activated = record.lifecycle.apply(Transition::Activate);
             record.lifecycle = activated.map_err(|error| Refusal::Transition { name: name.clone(), error })?;
-            let history = VersionRecord {
-                version: version.clone(),
-                ordinal: 1,
-                runtime: code.runtime,
-                code: hash,
-                author: sender.caller,
-                block: transaction.block_number(),
-            };
-            let store = || -> Result<(), StateError> {
-                store_code(&transaction.journal, code)?;
-                history.store(&transaction.journal, name)?;
-                record.store(&transaction.journal)
-            };
-            store().map_err(ErrorKind::from)
+            store_code(&transaction.journal, code).map_err(ErrorKind::from)?;
+            store_version(&transaction, &record, sender.caller).map_err(ErrorKind::from)
         })?;
     }
     let changes = phase(Phase::Store, || transaction.finish())?;

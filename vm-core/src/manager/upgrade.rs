@@ -1,4 +1,4 @@
-use super::{About, Base, Executed, Provisional, Top, enter, phase};
+use super::{About, Base, Executed, Provisional, Top, enter, phase, store_version};
 use crate::record::store_code;
 use crate::{
     Action, ContractRecord, Entry, ErrorKind, Gas, Outcome, Phase, Refusal, Status, Transition, UpgradeRequest,
@@ -64,16 +64,7 @@ pub(crate) fn upgrade(base: &Base<'_>, request: &UpgradeRequest) -> Result<Execu
             step(&mut record, Transition::Activate)?;
             record.version = version.clone();
             record.versions = record.versions.saturating_add(1);
-            let history = VersionRecord {
-                version: version.clone(),
-                ordinal: record.versions,
-                runtime: code.runtime,
-                code: hash,
-                author: sender.caller,
-                block: transaction.block_number(),
-            };
-            history.store(&transaction.journal, name)?;
-            record.store(&transaction.journal).map_err(ErrorKind::from)
+            store_version(&transaction, &record, sender.caller).map_err(ErrorKind::from)
         })?;
     }
     let changes = phase(Phase::Store, || transaction.finish())?;

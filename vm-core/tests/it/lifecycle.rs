@@ -2,8 +2,8 @@
 
 use futures_executor::block_on;
 use vm_core::{
-    Address, Change, ChangeRequest, Code, DeployRequest, Entry, ErrorKind, Gas, Lifecycle, Phase, Refusal, RuntimeKind,
-    Status, UpgradeRequest, Vm, VmError, VmProvider,
+    Address, Amount, Change, ChangeRequest, Code, DeployRequest, Entry, ErrorKind, Gas, Lifecycle, Phase, Refusal,
+    RuntimeKind, Status, UpgradeRequest, Vm, VmError, VmProvider,
 };
 
 use crate::script::{REVERT, Scripts, call, deploy, invoke, name, ok, owner, refusal, request, script};
@@ -134,4 +134,13 @@ fn only_the_owner_changes_a_contracts_life() {
     let error = block_on(vm.change(request)).unwrap_err();
     assert_eq!(error.phase, Phase::Permission);
     assert!(error.to_string().contains("may not freeze contract 'c'"));
+}
+
+#[test]
+fn a_query_moves_no_value() {
+    let vm = machine();
+    let query = request("c", "read").value(Amount::from(1));
+    let error = block_on(vm.query(query)).unwrap_err();
+    assert_eq!(error.phase, Phase::Admit);
+    assert!(matches!(refusal(&error), Refusal::QueryValue));
 }

@@ -2,7 +2,7 @@
 
 use vm_core::{Argument, Arguments, InvokeRequest, Phase, Status};
 
-use crate::machine::{Machine, name};
+use crate::machine::{Machine, assembled, name, refused};
 
 #[test]
 fn mistakes_are_found_before_anything_runs() {
@@ -67,4 +67,17 @@ fn methods_are_listed_for_people() {
         "{methods:?}"
     );
     assert!(methods.contains(&"move(address to, uint256 amount) -> bool".to_owned()), "{methods:?}");
+}
+
+#[test]
+fn a_function_named_init_is_not_the_constructor() {
+    let abi = r#"[{"type":"constructor","inputs":[{"name":"only","type":"uint256"}],"stateMutability":"nonpayable"},
+        {"type":"function","name":"init","inputs":[{"name":"a","type":"uint256"},{"name":"b","type":"uint256"}],"outputs":[],"stateMutability":"nonpayable"}]"#;
+    let machine = Machine::new();
+    let message = refused(machine.deploy("c", assembled("00").with_abi(abi), &["1", "2"]));
+    assert!(message.contains("constructor") && message.contains("takes 1 arguments"), "{message}");
+    machine.deploy("c", assembled("00").with_abi(abi), &["1"]).unwrap();
+    assert_eq!(machine.invoke("c", "init", &["1", "2"]).method, "init(uint256,uint256)");
+    let message = refused(machine.send(InvokeRequest::new(name("c"), "init").args(["1"])));
+    assert!(message.contains("takes 2 arguments"), "{message}");
 }
