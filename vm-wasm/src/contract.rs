@@ -4,11 +4,6 @@ use vm_core::{Call, Contract, Entry, Gas, Host, HostFault, Interface, Return, St
 use crate::abi::{AbiPrices, Frame};
 use crate::engine::{Halt, Invocation, Program};
 
-/// What the compiled form of an instrumented module weighs, as a multiple of its bytes.
-const COMPILED: usize = 4;
-/// What an engine, a module and their tables weigh at least, in bytes.
-const LEAST_WEIGHT: usize = 16 << 10;
-
 /// What a contract needs to know beside its program.
 #[derive(Debug)]
 pub(crate) struct Settings {
@@ -17,8 +12,6 @@ pub(crate) struct Settings {
     pub(crate) abi: AbiPrices,
     /// The gas between two looks at the deadline.
     pub(crate) slice: u64,
-    /// The bytes of the instrumented module.
-    pub(crate) weight: usize,
 }
 
 /// A module that is ready to run.
@@ -76,7 +69,7 @@ impl Contract for WasmContract {
     }
 
     fn weight(&self) -> usize {
-        self.settings.weight.saturating_mul(COMPILED).saturating_add(LEAST_WEIGHT)
+        self.program.weight()
     }
 }
 

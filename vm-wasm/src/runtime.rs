@@ -91,7 +91,6 @@ impl WasmRuntime {
             entry_price: self.prices.instance(&checked.initial),
             abi: AbiPrices::new(&self.config.schedule.wasm),
             slice: self.config.gas_slice,
-            weight: instrumented.bytes.len(),
         };
         Ok(WasmContract::new(program, interface, settings))
     }

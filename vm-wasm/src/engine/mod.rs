@@ -11,24 +11,42 @@ use crate::abi::Frame;
 use crate::meter::Instrumented;
 
 /// Compiles instrumented modules.
+#[allow(dead_code, reason = "`fingerprint`, `load` and `serialize` are what a cache on disk builds on")]
 pub(crate) trait Engine: Debug + Send + Sync {
     /// The engine's name, as in configurations.
     fn name(&self) -> &'static str;
 
-    /// The engine's version.
+    /// The engine's exact version.
     fn version(&self) -> &'static str;
+
+    /// What compiled code depends on beside the module: engine, exact version, target, processor features, settings. Code
+    /// that was serialised under one fingerprint is loaded under the same only.
+    fn fingerprint(&self) -> String;
 
     /// Compiles a module. The text of an error is the engine's own: the gate admits nothing that an engine refuses.
     fn compile(&self, module: &Instrumented) -> Result<Box<dyn Program>, String>;
+
+    /// The program that [`Program::serialize`] wrote. The bytes hold native code: the caller answers for it that they were
+    /// written by this host under the same [`fingerprint`](Self::fingerprint), and that they are whole.
+    fn load(&self, bytes: &[u8]) -> Result<Box<dyn Program>, String>;
 }
 
 /// A compiled module.
+#[allow(dead_code, reason = "as above")]
 pub(crate) trait Program: Debug + Send + Sync {
     /// Runs `call` of the instrumented module in a fresh store and instance.
     ///
     /// The host functions pass the contract's memory and operands to the frame; when the frame says
     /// [`Stopped`](crate::abi::Stopped), the contract is left at once, with [`Halt::Stopped`].
     fn run(&self, frame: &mut Frame<'_>, invocation: Invocation) -> Result<Completion, Halt>;
+
+    /// The compiled code, for [`Engine::load`]; `None` when the engine has no such form.
+    fn serialize(&self) -> Option<Vec<u8>> {
+        None
+    }
+
+    /// The bytes of memory that the compiled module keeps occupied, as far as the engine tells.
+    fn weight(&self) -> usize;
 }
 
 /// The operands of `call`.
@@ -56,4 +74,21 @@ pub(crate) enum Halt {
     Trap(Trap),
     /// The engine failed where another might not: its own stack, the machine's memory, a defect. Never decides a result.
     Fault(String),
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// The versions that engines name are those of the lockfile; they are part of keys of compiled code.
+    #[test]
+    fn versions_are_exact() {
+        let lockfile = include_str!("../../../Cargo.lock");
+        let engines: &[&dyn Engine] = &[&wasmi::Wasmi];
+        for engine in engines {
+            let (name, version) = (engine.name(), engine.version());
+            assert!(lockfile.contains(&format!("name = \"{name}\"\nversion = \"{version}\"\n")), "{name} {version}");
+            assert!(engine.fingerprint().starts_with(&format!("{name} {version}")), "{}", engine.fingerprint());
+        }
+    }
 }

@@ -23,6 +23,13 @@ const MAX_STACK_BYTES: usize = 64 << 20;
 /// Value stacks that are kept for further calls of a contract, one for each thread that runs it at a time.
 const CACHED_STACKS: usize = 16;
 
+/// What wasmi makes of a byte of an instrumented module, in bytes; it does not tell.
+const CODE_PER_BYTE: usize = 4;
+/// What an engine, a module and their tables occupy at least, in bytes.
+const LEAST_WEIGHT: usize = 16 << 10;
+
+const VERSION: &str = "2.0.0";
+
 #[derive(Debug)]
 pub(crate) struct Wasmi;
 
@@ -32,7 +39,11 @@ impl Engine for Wasmi {
     }
 
     fn version(&self) -> &'static str {
-        "2"
+        VERSION
+    }
+
+    fn fingerprint(&self) -> String {
+        format!("wasmi {VERSION}")
     }
 
     /// Every program has an engine of its own: wasmi frees code only with the engine, and threads that run different
@@ -53,7 +64,12 @@ impl Engine for Wasmi {
             .ignore_custom_sections(true);
         let engine = wasmi::Engine::new(&config);
         let compiled = Module::new(&engine, &module.bytes).map_err(|error| error.to_string())?;
-        Ok(Box::new(Compiled { engine, module: compiled, calls: module.calls }))
+        let weight = module.bytes.len().saturating_mul(CODE_PER_BYTE).saturating_add(LEAST_WEIGHT);
+        Ok(Box::new(Compiled { engine, module: compiled, calls: module.calls, weight }))
+    }
+
+    fn load(&self, _: &[u8]) -> Result<Box<dyn Program>, String> {
+        Err("wasmi has no serialised form".into())
     }
 }
 
@@ -62,6 +78,7 @@ struct Compiled {
     engine: wasmi::Engine,
     module: Module,
     calls: bool,
+    weight: usize,
 }
 
 impl Program for Compiled {
@@ -84,6 +101,10 @@ impl Program for Compiled {
             Ok((status, gas)) => Ok(Completion { status, gas }),
             Err(error) => Err(halt(&error)),
         }
+    }
+
+    fn weight(&self) -> usize {
+        self.weight
     }
 }
 
