@@ -62,6 +62,9 @@
 
 mod abi;
 mod config;
+#[cfg(feature = "conformance")]
+#[doc(hidden)]
+pub mod conformance;
 mod contract;
 mod engine;
 mod error;

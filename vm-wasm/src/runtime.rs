@@ -9,12 +9,9 @@ use vm_core::{
 use crate::abi::AbiPrices;
 use crate::contract::{Settings, WasmContract};
 use crate::engine::{Engine, wasmi::Wasmi};
-use crate::gate::{self, Checked, GateConfig};
+use crate::gate::{self, Checked, GateConfig, PAGE};
 use crate::meter::{self, Bounds, Prices};
 use crate::{EngineKind, WasmConfig, WasmError};
-
-/// The size of a page of memory.
-const PAGE: u64 = 64 << 10;
 
 /// The WebAssembly runtime.
 #[derive(Debug)]
@@ -38,8 +35,7 @@ impl WasmRuntime {
         check("memory_limit", memory, (PAGE..=1 << 32).contains(&memory), "64 KiB to 4 GiB")?;
         check("stack_units", config.stack_units, (1_000..=60_000).contains(&config.stack_units), "1,000 to 60,000")?;
         check("gas_slice", config.gas_slice, (1_000..=1 << 40).contains(&config.gas_slice), "1,000 to 2^40")?;
-        let gate =
-            GateConfig { shape: config.shape.clone(), memory_pages: memory / PAGE, stack_units: config.stack_units };
+        let gate = GateConfig::new(&config);
         let prices = Prices::new(&config.schedule.wasm);
         let engine = match config.engine {
             EngineKind::Wasmi => Box::new(Wasmi),
@@ -80,12 +76,7 @@ impl WasmRuntime {
 
     fn compile(&self, code: &Code) -> Result<WasmContract, WasmError> {
         let (checked, interface) = self.check(code)?;
-        let bounds = Bounds {
-            memory_pages: self.gate.memory_pages,
-            table_entries: self.gate.shape.table_entries,
-            stack_units: self.gate.stack_units,
-        };
-        let instrumented = meter::instrument(&checked, &self.prices, &bounds)?;
+        let instrumented = meter::instrument(&checked, &self.prices, &Bounds::new(&self.gate))?;
         let program = self.engine.compile(&instrumented).map_err(WasmError::Internal)?;
         let settings = Settings {
             entry_price: self.prices.instance(&checked.initial),
@@ -99,11 +90,7 @@ impl WasmRuntime {
 impl Default for WasmRuntime {
     fn default() -> Self {
         let config = WasmConfig::default();
-        let gate = GateConfig {
-            shape: config.shape.clone(),
-            memory_pages: config.memory_limit / PAGE,
-            stack_units: config.stack_units,
-        };
+        let gate = GateConfig::new(&config);
         let prices = Prices::new(&config.schedule.wasm);
         Self { config, gate, prices, engine: Box::new(Wasmi) }
     }

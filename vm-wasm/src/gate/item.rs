@@ -4,7 +4,7 @@ use wasmparser::{ExternalKind, FuncType, MemoryType, RefType, Table, TableInit, 
 
 use super::operator::{refused_type, type_list};
 use super::shape::Survey;
-use super::{Rule, Violation};
+use super::{Imported, Rule, Violation};
 use crate::abi::import::{ENTRY, Import, MEMORY, MODULE};
 
 /// The parameters of `vm_call`; its result is one `i32`.
@@ -57,6 +57,9 @@ impl<'a> Survey<'a, '_> {
         };
         self.functions.push(index);
         self.imported = self.imported.saturating_add(1);
+        if !self.config.contract {
+            return self.imports.push(Imported::Foreign { module: import.module, name: import.name });
+        }
         let known = if import.module == MODULE { Import::find(import.name) } else { None };
         let Some(known) = known else {
             let why = if import.module == MODULE {
@@ -68,7 +71,9 @@ impl<'a> Survey<'a, '_> {
             return self.found.push(Violation::new(Rule::UnknownImport, why).at(offset));
         };
         match self.types.get(index as usize) {
-            Some(ty) if ty.params() == known.params && ty.results() == known.results() => self.imports.push(known),
+            Some(ty) if ty.params() == known.params && ty.results() == known.results() => {
+                self.imports.push(Imported::Host(known));
+            }
             ty => {
                 let declared = ty.map_or_else(
                     || "no type".into(),
@@ -130,7 +135,10 @@ impl<'a> Survey<'a, '_> {
         self.initial.memory_pages = memory.initial;
     }
 
-    pub(super) fn export(&mut self, name: &str, kind: ExternalKind, index: u32, offset: usize) {
+    pub(super) fn export(&mut self, name: &'a str, kind: ExternalKind, index: u32, offset: usize) {
+        if !self.config.contract {
+            return self.exports.push((name, kind, index));
+        }
         match (name, kind) {
             (ENTRY, ExternalKind::Func) => {
                 self.entry = Some(index);

@@ -16,14 +16,18 @@ mod violation;
 
 use std::collections::BTreeSet;
 
-use wasmparser::FuncType;
+use wasmparser::{ExternalKind, FuncType};
 
 pub use self::{
     limits::ShapeLimits,
     rule::Rule,
     violation::{Rejection, Violation},
 };
+use crate::WasmConfig;
 use crate::abi::import::Import;
+
+/// The size of a page of memory.
+pub(crate) const PAGE: u64 = 64 << 10;
 
 /// A module that passed: what the instrumenter and the runtime need to know of it.
 #[derive(Debug)]
@@ -32,17 +36,29 @@ pub(crate) struct Checked<'a> {
     pub(crate) types: Vec<FuncType>,
     /// The type of every function, imports first.
     pub(crate) functions: Vec<u32>,
-    pub(crate) imports: Vec<&'static Import>,
+    pub(crate) imports: Vec<Imported<'a>>,
     /// The imports that are used as values.
     pub(crate) referenced: BTreeSet<u32>,
     pub(crate) globals: u32,
+    /// All exports of a module that is no contract; of a contract only the memory and `vm_call` are used.
+    pub(crate) exports: Vec<(&'a str, ExternalKind, u32)>,
     /// The function exported as `vm_call`.
     pub(crate) entry: u32,
     pub(crate) start: Option<u32>,
+    pub(crate) contract: bool,
     /// The stack units of every defined function.
     pub(crate) units: Vec<u64>,
     pub(crate) initial: Initial,
     pub(crate) interface: Option<&'a str>,
+}
+
+/// An imported function.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Imported<'a> {
+    /// Of the ABI.
+    Host(&'static Import),
+    /// Any other, in modules that are no contracts.
+    Foreign { module: &'a str, name: &'a str },
 }
 
 /// What instantiating the module copies and allocates.
@@ -62,6 +78,20 @@ pub(crate) struct GateConfig {
     pub(crate) shape: ShapeLimits,
     pub(crate) memory_pages: u64,
     pub(crate) stack_units: u64,
+    /// Whether the module must be a contract: import nothing but the ABI, and export what it asks for.
+    pub(crate) contract: bool,
+}
+
+impl GateConfig {
+    /// For contracts.
+    pub(crate) fn new(config: &WasmConfig) -> Self {
+        Self {
+            shape: config.shape.clone(),
+            memory_pages: config.memory_limit / PAGE,
+            stack_units: config.stack_units,
+            contract: true,
+        }
+    }
 }
 
 /// Checks a module.

@@ -2,13 +2,13 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use wasmparser::{Encoding, FuncType, Parser, Payload};
+use wasmparser::{Encoding, ExternalKind, FuncType, Parser, Payload};
 
 use super::item::entry_type;
 use super::preamble::{preamble, undecodable};
 use super::violation::Findings;
-use super::{Checked, GateConfig, Initial, Rejection, Rule, Violation, body};
-use crate::abi::import::{ENTRY, INTERFACE_SECTION, Import, MEMORY};
+use super::{Checked, GateConfig, Imported, Initial, Rejection, Rule, Violation, body};
+use crate::abi::import::{ENTRY, INTERFACE_SECTION, MEMORY};
 
 /// The longest interface text, in bytes.
 const INTERFACE_BYTES: usize = 64 << 10;
@@ -34,7 +34,8 @@ pub(super) struct Survey<'a, 'c> {
     pub(super) bytes: &'a [u8],
     pub(super) types: Vec<FuncType>,
     pub(super) functions: Vec<u32>,
-    pub(super) imports: Vec<&'static Import>,
+    pub(super) imports: Vec<Imported<'a>>,
+    pub(super) exports: Vec<(&'a str, ExternalKind, u32)>,
     pub(super) referenced: BTreeSet<u32>,
     pub(super) tables: usize,
     pub(super) memories: usize,
@@ -57,6 +58,7 @@ impl<'a, 'c> Survey<'a, 'c> {
             types: Vec::new(),
             functions: Vec::new(),
             imports: Vec::new(),
+            exports: Vec::new(),
             referenced: BTreeSet::new(),
             tables: 0,
             memories: 0,
@@ -71,13 +73,13 @@ impl<'a, 'c> Survey<'a, 'c> {
     }
 
     fn finish(mut self) -> Result<Checked<'a>, Rejection> {
-        if self.entry.is_none() {
+        if self.config.contract && self.entry.is_none() {
             self.found.push(Violation::new(
                 Rule::MissingExport,
                 format!("the export `{ENTRY}`, a function {}, is missing", entry_type()),
             ));
         }
-        if !self.memory_exported {
+        if self.config.contract && !self.memory_exported {
             self.found
                 .push(Violation::new(Rule::MissingExport, format!("the export `{MEMORY}`, a memory, is missing")));
         }
@@ -92,8 +94,10 @@ impl<'a, 'c> Survey<'a, 'c> {
             imports: self.imports,
             referenced: self.referenced,
             globals,
+            exports: self.exports,
             entry: self.entry.unwrap_or_default(),
             start: self.start,
+            contract: self.config.contract,
             units: Vec::new(),
             initial: self.initial,
             interface: self.interface,

@@ -35,6 +35,10 @@ pub(crate) mod stack;
 #[cfg(test)]
 mod tests;
 
+use crate::gate::GateConfig;
+
+#[cfg(feature = "conformance")]
+pub(crate) use self::module::GAS;
 pub(crate) use self::module::{CALL, Instrumented, MEMORY, instrument};
 pub(crate) use self::price::Prices;
 
@@ -49,4 +53,10 @@ pub(crate) struct Bounds {
     pub(crate) memory_pages: u64,
     pub(crate) table_entries: u64,
     pub(crate) stack_units: u64,
+}
+
+impl Bounds {
+    pub(crate) fn new(gate: &GateConfig) -> Self {
+        Self { memory_pages: gate.memory_pages, table_entries: gate.shape.table_entries, stack_units: gate.stack_units }
+    }
 }

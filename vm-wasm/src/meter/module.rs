@@ -6,14 +6,14 @@ use wasm_encoder::reencode::{Error as ReError, Reencode, utils};
 use wasm_encoder::{
     BlockType, CodeSection, ConstExpr, DataCountSection, DataSection, ElementSection, EntityType, ExportKind,
     ExportSection, Function, FunctionSection, GlobalSection, GlobalType, ImportSection, Instruction as I,
-    MemorySection, Module, TableSection, TypeSection, ValType,
+    MemorySection, Module, StartSection, TableSection, TypeSection, ValType,
 };
 use wasmparser::{Operator, Parser, Payload};
 
 use super::body::{OPERANDS, rewrite, thunk};
 use super::{Bounds, MeterError, Prices};
 use crate::abi::import::{Import, Op};
-use crate::gate::Checked;
+use crate::gate::{Checked, Imported};
 
 /// The module name of the host functions that an engine provides.
 const HOST: &str = "host";
@@ -24,6 +24,11 @@ const OP: &str = "op";
 pub(crate) const CALL: &str = "call";
 /// The exported memory.
 pub(crate) const MEMORY: &str = "memory";
+
+/// The exported gas of a module that is no contract: a mutable `i64`, read and written by who calls it.
+pub(crate) const GAS: &str = "vm.gas";
+/// The gas that such a module has for its start function.
+const START_GAS: i64 = 1 << 40;
 
 /// A module as engines get it.
 #[derive(Debug)]
@@ -57,7 +62,10 @@ impl Reencode for Rewriter<'_, '_> {
 
     fn function_index(&mut self, function: u32) -> Reencoded<u32> {
         if let Some(defined) = function.checked_sub(self.imported()) {
-            return Ok(defined.saturating_add(self.host_functions()));
+            return Ok(defined.saturating_add(self.host_functions()).saturating_add(self.foreign(u32::MAX)));
+        }
+        if let Some(Imported::Foreign { .. }) = self.checked.imports.get(function as usize) {
+            return Ok(self.host_functions().saturating_add(self.foreign(function)));
         }
         let thunk = self.checked.referenced.iter().position(|import| *import == function);
         let thunk = thunk.and_then(|thunk| u32::try_from(thunk).ok());
@@ -90,7 +98,8 @@ impl From<wasmparser::Error> for MeterError {
 
 impl<'a, 'c> Rewriter<'a, 'c> {
     fn new(checked: &'c Checked<'a>, prices: &'c Prices, bounds: &'c Bounds) -> Result<Self, MeterError> {
-        let calls = checked.imports.iter().any(|import| import.op == Op::Call);
+        let calls =
+            checked.imports.iter().any(|import| matches!(import, Imported::Host(import) if import.op == Op::Call));
         let mut rewriter =
             Self { prices, checked, bounds, calls, result_types: BTreeMap::new(), extra_types: Vec::new() };
         for (index, ty) in (0u32..).zip(&checked.types) {
@@ -112,9 +121,19 @@ impl<'a, 'c> Rewriter<'a, 'c> {
         1 + u32::from(self.calls)
     }
 
+    /// Foreign imports before a function index.
+    fn foreign(&self, function: u32) -> u32 {
+        let before = self.checked.imports.iter().take(function as usize);
+        let foreign = before.filter(|import| matches!(import, Imported::Foreign { .. }));
+        u32::try_from(foreign.count()).unwrap_or(u32::MAX)
+    }
+
     /// The import with a function index, if it is one.
     pub(super) fn import(&self, function: u32) -> Option<&'static Import> {
-        self.checked.imports.get(function as usize).copied()
+        match self.checked.imports.get(function as usize)? {
+            Imported::Host(import) => Some(import),
+            Imported::Foreign { .. } => None,
+        }
     }
 
     /// The price of the function that stands for an import where it is used as a value.
@@ -141,7 +160,7 @@ impl<'a, 'c> Rewriter<'a, 'c> {
     /// The function that gets the next slice of gas.
     pub(super) fn refill(&self) -> u32 {
         let defined = u32::try_from(self.checked.units.len()).unwrap_or(u32::MAX);
-        self.host_functions().saturating_add(defined)
+        self.host_functions().saturating_add(self.foreign(u32::MAX)).saturating_add(defined)
     }
 
     /// The function that is exported; the thunks of imports follow it.
@@ -214,18 +233,31 @@ impl<'a, 'c> Rewriter<'a, 'c> {
         for results in &self.extra_types {
             types.ty().function([], results.iter().copied());
         }
-        let imports = self.imports(&mut types);
+        let imports = self.imports(&mut types)?;
         self.additions(&mut types, &mut functions, &mut code)?;
         let i64_global = GlobalType { val_type: ValType::I64, mutable: true, shared: false };
-        globals.global(i64_global, &ConstExpr::i64_const(0));
+        globals.global(i64_global, &ConstExpr::i64_const(if self.checked.contract { 0 } else { START_GAS }));
         globals.global(i64_global, &ConstExpr::i64_const(self.bounds.stack_units.cast_signed()));
         let mut exports = ExportSection::new();
-        exports.export(MEMORY, ExportKind::Memory, 0);
-        exports.export(CALL, ExportKind::Func, self.exported());
+        let mut start = None;
+        if self.checked.contract {
+            exports.export(MEMORY, ExportKind::Memory, 0);
+            exports.export(CALL, ExportKind::Func, self.exported());
+        } else {
+            for (name, kind, index) in &self.checked.exports {
+                self.parse_export(&mut exports, wasmparser::Export { name, kind: *kind, index: *index })?;
+            }
+            exports.export(GAS, ExportKind::Global, self.gas());
+            start = self.checked.start.map(|function| self.function_index(function)).transpose()?;
+        }
 
         let mut out = Module::new();
         out.section(&types).section(&imports).section(&functions).section(&tables).section(&memories).section(&globals);
-        out.section(&exports).section(&elements);
+        out.section(&exports);
+        if let Some(function_index) = start {
+            out.section(&StartSection { function_index });
+        }
+        out.section(&elements);
         if let Some(count) = data_count {
             out.section(&DataCountSection { count });
         }
@@ -233,7 +265,7 @@ impl<'a, 'c> Rewriter<'a, 'c> {
         Ok(out.finish())
     }
 
-    fn imports(&self, types: &mut TypeSection) -> ImportSection {
+    fn imports(&self, types: &mut TypeSection) -> Result<ImportSection, MeterError> {
         let mut imports = ImportSection::new();
         let mut import = |name, params: Vec<ValType>| {
             imports.import(HOST, name, EntityType::Function(types.len()));
@@ -244,7 +276,12 @@ impl<'a, 'c> Rewriter<'a, 'c> {
             let (i32s, i64) = ([ValType::I32; 7], ValType::I64);
             import(CALL, i32s.into_iter().chain([i64, ValType::I32, i64]).collect());
         }
-        imports
+        for (import, ty) in self.checked.imports.iter().zip(&self.checked.functions) {
+            if let Imported::Foreign { module, name } = import {
+                imports.import(module, name, EntityType::Function(*ty));
+            }
+        }
+        Ok(imports)
     }
 
     /// The functions behind the module's own: the refill, the one that is exported, and the thunks of imports.
@@ -271,6 +308,9 @@ impl<'a, 'c> Rewriter<'a, 'c> {
         }
         code.function(&refill);
 
+        if !self.checked.contract {
+            return Ok(());
+        }
         functions.function(types.len());
         types.ty().function([ValType::I32, ValType::I32, ValType::I32, ValType::I64], [ValType::I32, ValType::I64]);
         let mut call = Function::new([]);

@@ -122,7 +122,7 @@ fn metered(module: &Instrumented, budget: u64, slice: u64) -> (Seen, u64) {
 }
 
 fn gate_config() -> GateConfig {
-    GateConfig { shape: ShapeLimits::default(), memory_pages: 16, stack_units: 60_000 }
+    GateConfig { shape: ShapeLimits::default(), memory_pages: 16, stack_units: 60_000, contract: true }
 }
 
 fn rewrite(wasm: &[u8]) -> Instrumented {
