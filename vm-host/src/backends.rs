@@ -19,6 +19,9 @@ mod native;
 mod store;
 #[cfg(feature = "wasm")]
 mod wasm;
+#[cfg(not(feature = "wasm"))]
+#[path = "backends/wasm_absent.rs"]
+mod wasm;
 
 use std::path::Path;
 use std::sync::Arc;
@@ -32,6 +35,7 @@ pub(crate) use evm::{Tracing, analysis as evm_analysis, code as evm_code, tracin
 pub(crate) use native::{NativeContracts, SAMPLE_NAMES, samples};
 #[cfg(feature = "fjall")]
 pub use store::FjallBackend;
+pub(crate) use wasm::analysis as wasm_analysis;
 
 /// True when the build can keep state on disk.
 pub(crate) const HAS_FJALL: bool = cfg!(feature = "fjall");

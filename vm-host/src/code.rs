@@ -38,6 +38,8 @@ pub struct Loaded {
 #[derive(Debug, Clone)]
 #[non_exhaustive]
 pub struct Analysis {
+    /// False when the runtime is known to refuse the code. EVM code is judged at its deployment only.
+    pub accepted: bool,
     /// For people.
     pub text: String,
     /// For programs: a JSON object.
@@ -71,6 +73,7 @@ impl CodeFile {
 pub fn analyze(config: &Config, code: &Code) -> Result<Analysis, HostError> {
     match code.runtime {
         RuntimeKind::Evm => backends::evm_analysis(config, code),
+        RuntimeKind::Wasm => backends::wasm_analysis(config, code),
         runtime => Err(HostError::NoAnalysis { runtime }),
     }
 }

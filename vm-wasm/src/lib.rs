@@ -61,6 +61,7 @@
 )]
 
 mod abi;
+pub mod analysis;
 mod config;
 #[cfg(feature = "conformance")]
 #[doc(hidden)]
@@ -72,6 +73,7 @@ mod gate;
 mod meter;
 mod runtime;
 
+pub use analysis::{Analysis, analyze};
 pub use config::{EngineKind, UnknownEngine, WasmConfig};
 pub use error::WasmError;
 pub use gate::{Rejection, Rule, ShapeLimits, Violation};

@@ -2,22 +2,36 @@
 
 use std::sync::Arc;
 
-use vm_core::{RuntimeKind, RuntimeProvider};
+use vm_core::{Code, RuntimeKind, RuntimeProvider};
 use vm_wasm::{EngineKind, WasmConfig, WasmRuntime};
 
 use crate::HostError;
+use crate::code::Analysis;
 use crate::config::{Config, WasmEngine};
 
 /// What 32-bit WebAssembly can address.
 const ADDRESSABLE: u64 = 1 << 32;
 
 pub(super) fn runtime(config: &Config, engine: WasmEngine) -> Result<Arc<dyn RuntimeProvider>, HostError> {
-    let mut settings = WasmConfig::default();
+    let mut settings = settings(config);
     settings.engine = match engine {
         WasmEngine::Wasmi => EngineKind::Wasmi,
     };
-    settings.memory_limit = config.limits.memory.min(ADDRESSABLE);
     let runtime = WasmRuntime::new(settings)
         .map_err(|error| HostError::Runtime { runtime: RuntimeKind::Wasm, source: Box::new(error) })?;
     Ok(Arc::new(runtime))
+}
+
+/// The settings that decide what is accepted.
+fn settings(config: &Config) -> WasmConfig {
+    let mut settings = WasmConfig::default();
+    settings.memory_limit = config.limits.memory.min(ADDRESSABLE);
+    settings
+}
+
+/// What the module is and needs.
+#[allow(clippy::unnecessary_wraps, reason = "a build without WebAssembly refuses")]
+pub(crate) fn analysis(config: &Config, code: &Code) -> Result<Analysis, HostError> {
+    let analysis = vm_wasm::analyze(&code.bytes, &settings(config));
+    Ok(Analysis { accepted: analysis.accepted, text: analysis.to_string(), json: analysis.to_json() })
 }

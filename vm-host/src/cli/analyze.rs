@@ -7,6 +7,7 @@ use vm_host::Config;
 
 use super::arguments::CodeArgs;
 use super::artifact;
+use super::failure::Class;
 use super::output::Output;
 
 /// Analyses a file by the rules of the configuration.
@@ -15,8 +16,8 @@ pub(super) fn analyze(config: &Config, output: Output, args: &CodeArgs) -> anyho
     let analysis = vm_host::code::analyze(config, &code)?;
     let told: Value = serde_json::from_str(&analysis.json)?;
     output.print(
-        || json!({ "ok": true, "runtime": code.runtime, "analysis": told }),
+        || json!({ "ok": analysis.accepted, "runtime": code.runtime, "analysis": told }),
         |out| write!(out, "{}", analysis.text),
     )?;
-    Ok(ExitCode::SUCCESS)
+    Ok(if analysis.accepted { ExitCode::SUCCESS } else { ExitCode::from(Class::Refused as u8) })
 }

@@ -105,7 +105,7 @@ pub(super) enum Command {
         #[arg(long, value_name = "FILE")]
         trace: Option<PathBuf>,
     },
-    /// Tell what a file's code is and does, without running it. For EVM code.
+    /// Tell what a file's code is and does, without running it. For WASM modules and EVM code.
     Analyze {
         #[command(flatten)]
         code: CodeArgs,

@@ -39,7 +39,7 @@ pub enum HostError {
         source: Box<dyn Error + Send + Sync>,
     },
     /// Code whose runtime has no static analysis.
-    #[error("code of the {runtime} runtime cannot be analysed; evm code can")]
+    #[error("code of the {runtime} runtime cannot be analysed; wasm modules and evm code can")]
     NoAnalysis {
         /// The runtime.
         runtime: RuntimeKind,

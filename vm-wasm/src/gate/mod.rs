@@ -18,6 +18,7 @@ use std::collections::BTreeSet;
 
 use wasmparser::{ExternalKind, FuncType};
 
+pub(crate) use self::operator::{proposal, type_list};
 pub use self::{
     limits::ShapeLimits,
     rule::Rule,

@@ -17,6 +17,11 @@ macro_rules! define_origin {
 }
 wasmparser::for_each_operator!(define_origin);
 
+/// The proposal that an operator comes from, in the parser's spelling.
+pub(crate) fn proposal(op: &Operator<'_>) -> &'static str {
+    origin(op).0
+}
+
 /// The rule against an operator that has no price, what to say about it, and its name in the text format.
 pub(super) fn refusal(op: &Operator<'_>) -> (Rule, String, String) {
     let (proposal, visit) = origin(op);
@@ -72,7 +77,7 @@ pub(super) fn refused_heap_type(ty: HeapType) -> Option<(Rule, String)> {
 }
 
 /// A list of value types in the text format's manner.
-pub(super) fn type_list(types: &[ValType]) -> String {
+pub(crate) fn type_list(types: &[ValType]) -> String {
     let names: Vec<String> = types.iter().map(ToString::to_string).collect();
     format!("({})", names.join(", "))
 }

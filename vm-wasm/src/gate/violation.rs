@@ -1,5 +1,7 @@
 use std::fmt;
 
+use serde::ser::{Serialize, SerializeStruct, Serializer};
+
 use super::Rule;
 
 /// One reason why a module is refused.
@@ -43,6 +45,21 @@ impl Violation {
     /// What the author can do.
     pub const fn help(&self) -> &'static str {
         self.rule.help()
+    }
+}
+
+/// The fields, with the rule as its identifier, and `help`.
+impl Serialize for Violation {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        let mut object = serializer.serialize_struct("Violation", 7)?;
+        object.serialize_field("rule", self.rule.id())?;
+        object.serialize_field("function", &self.function)?;
+        object.serialize_field("function_name", &self.function_name)?;
+        object.serialize_field("offset", &self.offset)?;
+        object.serialize_field("operator", &self.operator)?;
+        object.serialize_field("why", &self.why)?;
+        object.serialize_field("help", self.help())?;
+        object.end()
     }
 }
 

@@ -9,6 +9,7 @@
 )]
 
 mod abi;
+mod analysis;
 mod bounds;
 mod calls;
 mod contracts;

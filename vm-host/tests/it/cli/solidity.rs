@@ -81,8 +81,8 @@ fn code_is_analysed() {
     assert!(told["analysis"]["selectors"].as_array().unwrap().iter().any(|s| s["selector"] == "0xa9059cbb"), "{told}");
     desk.file("mortal.bin", "33ff");
     assert!(desk.ok("analyze mortal.bin").contains("SELFDESTRUCT at 1"));
-    desk.file("module.wasm", b"\0asm\x01\0\0\0");
-    let (code, told) = desk.json("analyze module.wasm");
+    desk.file("program", b"\x7fELF\x02\x01");
+    let (code, told) = desk.json("analyze program");
     assert_eq!((code, &told["error"]["code"]), (2, &json!("no_analysis")));
 }
 
