@@ -5,6 +5,7 @@ use futures_executor::block_on;
 use crate::metrics::Metrics;
 use crate::prepared::PreparedCache;
 use crate::record::load_code;
+use crate::refused::RefusedCode;
 use crate::{
     Account, Authorizer, Code, CodeHash, Contract, ContractRecord, GasSchedule, HostFault, Journal, Limits,
     PrepareError, Refusal, RuntimeKind, RuntimeProvider, StateError, Target,
@@ -16,6 +17,7 @@ pub(crate) struct Core {
     /// Executes calls to addresses without record.
     pub(crate) accounts: Option<(RuntimeKind, Arc<dyn Contract>)>,
     pub(crate) prepared: PreparedCache,
+    pub(crate) refused: RefusedCode,
     pub(crate) schedule: Arc<GasSchedule>,
     pub(crate) limits: Limits,
     pub(crate) authorizer: Arc<dyn Authorizer>,
@@ -56,7 +58,13 @@ impl Core {
     /// Makes verified code callable.
     pub(crate) fn prepare(&self, code: &Code, hash: CodeHash) -> Result<Arc<dyn Contract>, PrepareError> {
         let provider = self.runtime(code.runtime).map_err(|refusal| HostFault::Internal(refusal.to_string()))?;
-        self.prepared.get(hash, &self.metrics, || block_on(provider.prepare(code)))
+        self.prepared.get(hash, None, &self.metrics.cache, || {
+            let prepared = block_on(provider.prepare(code));
+            if let Err(PrepareError::Code(error)) = &prepared {
+                self.refused.put(hash, error);
+            }
+            prepared
+        })
     }
 
     /// The record of a target; `None` for an address without one, which the accounts contract executes.
@@ -80,7 +88,7 @@ impl Core {
             return accounts.ok_or(Unresolved::Refused(Refusal::NoRuntime(RuntimeKind::Evm)));
         };
         let provider = self.runtime(record.runtime).map_err(Unresolved::Refused)?;
-        let contract = self.prepared.get(record.code, &self.metrics, || {
+        let contract = self.prepared.get(record.code, Some(&record.name), &self.metrics.cache, || {
             let fault =
                 |message: String| Unresolved::Fault(HostFault::Load { contract: record.name.to_string(), message });
             let code =

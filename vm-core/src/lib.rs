@@ -47,6 +47,7 @@ mod prepared;
 mod provider;
 mod receipt;
 mod record;
+mod refused;
 mod request;
 mod runtime;
 mod schedule;

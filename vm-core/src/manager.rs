@@ -99,8 +99,13 @@ impl Core {
         Self::admit_gas(limit, storing.of(size).saturating_add(preparing))
     }
 
-    fn verify(&self, code: &Code) -> Result<(), Refusal> {
-        Ok(self.runtime(code.runtime)?.verify(code)?)
+    fn verify(&self, code: &Code, hash: &CodeHash) -> Result<(), Refusal> {
+        let runtime = self.runtime(code.runtime)?;
+        if let Some(error) = self.refused.get(hash) {
+            self.metrics.cache.known_refusal();
+            return Err(error.into());
+        }
+        Ok(runtime.verify(code).inspect_err(|error| self.refused.put(*hash, error))?)
     }
 
     fn encode(
@@ -144,7 +149,7 @@ impl<'c> Provisional<'c> {
 impl Drop for Provisional<'_> {
     fn drop(&mut self) {
         if !self.keep {
-            self.core.prepared.remove(&self.hash);
+            self.core.prepared.remove(&self.hash, &self.core.metrics.cache);
         }
     }
 }

@@ -1,7 +1,7 @@
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
-use metrics::{Counter, Histogram, counter, histogram};
+use metrics::{Counter, Gauge, Histogram, counter, gauge, histogram};
 
 use crate::{Gas, RuntimeKind, Status};
 
@@ -26,6 +26,12 @@ pub struct MetricsSnapshot {
     pub cache_hits: u64,
     /// Prepared contracts that had to be made.
     pub cache_misses: u64,
+    /// Prepared contracts that were dropped to make room for others.
+    pub cache_evictions: u64,
+    /// What prepared contracts occupy in memory now, in bytes, as far as their runtimes tell.
+    pub cache_bytes: u64,
+    /// Deployments and upgrades with code that was refused before, and was not checked again.
+    pub known_refusals: u64,
 }
 
 /// What the contracts of one runtime have done. Calls between contracts count like calls from outside.
@@ -52,8 +58,62 @@ pub(crate) struct Metrics {
     pub(crate) refused: AtomicU64,
     pub(crate) faults: AtomicU64,
     pub(crate) deadlines: AtomicU64,
-    pub(crate) cache_hits: AtomicU64,
-    pub(crate) cache_misses: AtomicU64,
+    pub(crate) cache: CacheMetrics,
+}
+
+/// What the cache of prepared contracts has done.
+pub(crate) struct CacheMetrics {
+    hits: (AtomicU64, Counter),
+    misses: (AtomicU64, Counter),
+    evictions: (AtomicU64, Counter),
+    bytes: (AtomicU64, Gauge),
+    known_refusals: (AtomicU64, Counter),
+}
+
+impl CacheMetrics {
+    pub(crate) fn new() -> Self {
+        let count = |outcome| (AtomicU64::new(0), counter!("vm_code_cache_total", "outcome" => outcome));
+        Self {
+            hits: count("hit"),
+            misses: count("miss"),
+            evictions: count("eviction"),
+            bytes: (AtomicU64::new(0), gauge!("vm_code_cache_bytes")),
+            known_refusals: count("known_refusal"),
+        }
+    }
+
+    pub(crate) fn hit(&self) {
+        count(&self.hits);
+    }
+
+    pub(crate) fn miss(&self) {
+        count(&self.misses);
+    }
+
+    pub(crate) fn eviction(&self) {
+        count(&self.evictions);
+    }
+
+    pub(crate) fn known_refusal(&self) {
+        count(&self.known_refusals);
+    }
+
+    #[cfg(test)]
+    pub(crate) fn bytes(&self) -> u64 {
+        self.bytes.0.load(Ordering::Relaxed)
+    }
+
+    /// Tells what the cache weighs now.
+    #[allow(clippy::cast_precision_loss, reason = "a gauge is for people")]
+    pub(crate) fn weighs(&self, bytes: usize) {
+        self.bytes.0.store(bytes as u64, Ordering::Relaxed);
+        self.bytes.1.set(bytes as f64);
+    }
+}
+
+fn count((number, facade): &(AtomicU64, Counter)) {
+    add(number, 1);
+    facade.increment(1);
 }
 
 struct Runtime {
@@ -103,8 +163,7 @@ impl Metrics {
             refused: AtomicU64::new(0),
             faults: AtomicU64::new(0),
             deadlines: AtomicU64::new(0),
-            cache_hits: AtomicU64::new(0),
-            cache_misses: AtomicU64::new(0),
+            cache: CacheMetrics::new(),
         }
     }
 
@@ -134,8 +193,11 @@ impl Metrics {
             refused: load(&self.refused),
             faults: load(&self.faults),
             deadlines: load(&self.deadlines),
-            cache_hits: load(&self.cache_hits),
-            cache_misses: load(&self.cache_misses),
+            cache_hits: load(&self.cache.hits.0),
+            cache_misses: load(&self.cache.misses.0),
+            cache_evictions: load(&self.cache.evictions.0),
+            cache_bytes: load(&self.cache.bytes.0),
+            known_refusals: load(&self.cache.known_refusals.0),
         }
     }
 }

@@ -1,21 +1,36 @@
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Arc, Mutex, PoisonError};
 
 use lru::LruCache;
 
-use crate::metrics::{Metrics, add};
-use crate::{CodeHash, Contract, PrepareError};
+use crate::metrics::CacheMetrics;
+use crate::{CodeHash, Contract, ContractName, PrepareError};
 
-/// Prepared contracts by code hash: least recently used ones go first when the weight exceeds the limit.
+/// Prepared contracts by code hash: least recently used ones go first when the weight exceeds the limit. Pinned contracts
+/// stay, and do not count against it.
 ///
 /// Preparing happens outside the cache's lock, once per hash however many ask for it.
 pub(crate) struct PreparedCache {
     entries: Mutex<Entries>,
     limit: usize,
+    pinned: BTreeSet<ContractName>,
 }
 
+#[derive(Default)]
 struct Entries {
-    slots: LruCache<CodeHash, Entry>,
+    slots: Slots,
+    /// The code of each pinned contract, since it was called first.
+    pins: BTreeMap<ContractName, CodeHash>,
+    /// Of all slots, pinned or not.
     weight: usize,
+}
+
+struct Slots(LruCache<CodeHash, Entry>);
+
+impl Default for Slots {
+    fn default() -> Self {
+        Self(LruCache::unbounded())
+    }
 }
 
 /// A slot and what it weighs; nothing before it is filled.
@@ -32,44 +47,93 @@ fn lock<T>(mutex: &Mutex<T>) -> std::sync::MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
-impl PreparedCache {
-    pub(crate) fn new(limit: usize) -> Self {
-        Self { entries: Mutex::new(Entries { slots: LruCache::unbounded(), weight: 0 }), limit }
+impl Entries {
+    fn is_pinned(&self, hash: &CodeHash) -> bool {
+        self.pins.values().any(|pinned| pinned == hash)
     }
 
-    /// The prepared contract of a hash; `prepare` makes it if it is not there.
+    /// The weight that counts against the limit.
+    fn counted(&self) -> usize {
+        let pinned: BTreeSet<_> = self.pins.values().collect();
+        let weights = pinned.into_iter().filter_map(|hash| self.slots.0.peek(hash)).map(|entry| entry.weight);
+        self.weight.saturating_sub(weights.sum())
+    }
+
+    fn remove(&mut self, hash: &CodeHash) -> Option<Entry> {
+        let removed = self.slots.0.pop(hash)?;
+        self.weight = self.weight.saturating_sub(removed.weight);
+        Some(removed)
+    }
+
+    /// Removes least recently used entries, never `kept` and what is pinned, until the limit holds.
+    fn shrink(&mut self, limit: usize, kept: &CodeHash) -> Vec<Entry> {
+        let mut excess = self.counted().saturating_sub(limit);
+        let mut least = self.slots.0.iter().rev().filter(|(hash, _)| *hash != kept && !self.is_pinned(hash));
+        let mut chosen = Vec::new();
+        while excess > 0
+            && let Some((hash, entry)) = least.next()
+        {
+            excess = excess.saturating_sub(entry.weight);
+            chosen.push(*hash);
+        }
+        chosen.iter().filter_map(|hash| self.remove(hash)).collect()
+    }
+}
+
+impl PreparedCache {
+    /// A cache that keeps `limit` bytes, and the contracts with these names.
+    pub(crate) fn new(limit: usize, pinned: BTreeSet<ContractName>) -> Self {
+        Self { entries: Mutex::default(), limit, pinned }
+    }
+
+    /// The prepared contract of a hash; `prepare` makes it if it is not there. `name` is the contract's, where it has one that
+    /// can be pinned.
     pub(crate) fn get<E: From<PrepareError>>(
         &self,
         hash: CodeHash,
-        metrics: &Metrics,
+        name: Option<&ContractName>,
+        metrics: &CacheMetrics,
         prepare: impl FnOnce() -> Result<Arc<dyn Contract>, E>,
     ) -> Result<Arc<dyn Contract>, E> {
-        let slot = lock(&self.entries).slots.get_or_insert(hash, Entry::default).slot.clone();
+        let slot = {
+            let mut entries = lock(&self.entries);
+            if let Some(name) = name.filter(|name| self.pinned.contains(*name)) {
+                entries.pins.insert(name.clone(), hash);
+            }
+            entries.slots.0.get_or_insert(hash, Entry::default).slot.clone()
+        };
         let mut content = lock(&slot.0);
         if let Some(contract) = &*content {
-            add(&metrics.cache_hits, 1);
+            metrics.hit();
             return Ok(contract.clone());
         }
-        add(&metrics.cache_misses, 1);
-        let contract = prepare()?;
+        metrics.miss();
+        let contract = match prepare() {
+            Ok(contract) => contract,
+            Err(error) => {
+                drop(content);
+                self.forget(&hash, &slot);
+                return Err(error);
+            }
+        };
         *content = Some(contract.clone());
         drop(content);
-        self.weigh(hash, &slot, contract.weight());
+        self.weigh(hash, &slot, contract.weight(), metrics);
         Ok(contract)
     }
 
     /// True when the hash is prepared.
     pub(crate) fn contains(&self, hash: &CodeHash) -> bool {
-        let slot = lock(&self.entries).slots.peek(hash).map(|entry| entry.slot.clone());
+        let slot = lock(&self.entries).slots.0.peek(hash).map(|entry| entry.slot.clone());
         slot.is_some_and(|slot| lock(&slot.0).is_some())
     }
 
     /// Forgets a hash: its contract is released as soon as no call uses it.
-    pub(crate) fn remove(&self, hash: &CodeHash) {
+    pub(crate) fn remove(&self, hash: &CodeHash, metrics: &CacheMetrics) {
         let removed = {
             let mut entries = lock(&self.entries);
-            let removed = entries.slots.pop(hash);
-            entries.weight = entries.weight.saturating_sub(removed.as_ref().map_or(0, |entry| entry.weight));
+            let removed = entries.remove(hash);
+            metrics.weighs(entries.weight);
             removed
         };
         // Releasing may take time (a container is stopped), so it happens outside the lock.
@@ -77,30 +141,36 @@ impl PreparedCache {
     }
 
     /// Forgets everything.
-    pub(crate) fn clear(&self) {
-        let removed = {
-            let mut entries = lock(&self.entries);
-            entries.weight = 0;
-            std::mem::replace(&mut entries.slots, LruCache::unbounded())
-        };
+    pub(crate) fn clear(&self, metrics: &CacheMetrics) {
+        let removed = std::mem::take(&mut *lock(&self.entries));
+        metrics.weighs(0);
         drop(removed);
     }
 
-    /// Counts a slot that was filled, unless it was dropped in the meantime, and makes room for it.
-    fn weigh(&self, hash: CodeHash, slot: &Arc<Slot>, weight: usize) {
-        let mut released = Vec::new();
+    /// Removes a slot that could not be filled, unless somebody else waits to fill it.
+    fn forget(&self, hash: &CodeHash, slot: &Arc<Slot>) {
         let mut entries = lock(&self.entries);
-        let Some(entry) = entries.slots.peek_mut(&hash).filter(|entry| Arc::ptr_eq(&entry.slot, slot)) else { return };
+        // One is the cache's, one is ours; new ones are made under the lock only.
+        let unused = Arc::strong_count(slot) == 2;
+        if unused && entries.slots.0.peek(hash).is_some_and(|entry| Arc::ptr_eq(&entry.slot, slot)) {
+            entries.remove(hash);
+        }
+    }
+
+    /// Counts a slot that was filled, unless it was dropped in the meantime, and makes room for it.
+    fn weigh(&self, hash: CodeHash, slot: &Arc<Slot>, weight: usize, metrics: &CacheMetrics) {
+        let mut entries = lock(&self.entries);
+        let Some(entry) = entries.slots.0.peek_mut(&hash).filter(|entry| Arc::ptr_eq(&entry.slot, slot)) else {
+            return;
+        };
         entry.weight = weight;
         entries.weight += weight;
-        while entries.weight > self.limit && entries.slots.len() > 1 {
-            let Some((_, entry)) = entries.slots.pop_lru() else { break };
-            entries.weight = entries.weight.saturating_sub(entry.weight);
-            released.push(entry);
-        }
+        let evicted = entries.shrink(self.limit, &hash);
+        evicted.iter().for_each(|_| metrics.eviction());
+        metrics.weighs(entries.weight);
         // Releasing may take time, so it happens outside the lock.
         drop(entries);
-        drop(released);
+        drop(evicted);
     }
 }
 
@@ -127,32 +197,99 @@ mod tests {
         Code::new(RuntimeKind::Native, n.to_string()).hash()
     }
 
-    fn put(cache: &PreparedCache, metrics: &Metrics, n: u64, weight: usize) -> Result<(), PrepareError> {
-        cache.get(hash(n), metrics, || Ok(Arc::new(Heavy(weight)) as Arc<dyn Contract>)).map(drop)
+    fn name(name: &str) -> ContractName {
+        name.parse().unwrap()
+    }
+
+    struct Bench {
+        cache: PreparedCache,
+        metrics: CacheMetrics,
+    }
+
+    impl Bench {
+        fn new(pinned: &[&str]) -> Self {
+            let pinned = pinned.iter().copied().map(name).collect();
+            Self { cache: PreparedCache::new(100, pinned), metrics: CacheMetrics::new() }
+        }
+
+        fn put(&self, n: u64, called: &str, weight: usize) {
+            let make = || Ok::<_, PrepareError>(Arc::new(Heavy(weight)) as Arc<dyn Contract>);
+            self.cache.get(hash(n), Some(&name(called)), &self.metrics, make).map(drop).unwrap();
+        }
+
+        fn has(&self, n: u64) -> bool {
+            self.cache.contains(&hash(n))
+        }
+
+        fn weight(&self) -> usize {
+            lock(&self.cache.entries).weight
+        }
     }
 
     #[test]
     fn the_sum_of_weights_is_that_of_what_is_kept() {
-        let (cache, metrics) = (PreparedCache::new(100), Metrics::new());
+        let bench = Bench::new(&[]);
         for n in 0..1_000 {
-            put(&cache, &metrics, n, 30).unwrap();
+            bench.put(n, "any", 30);
             if n % 7 == 0 {
-                cache.remove(&hash(n));
+                bench.cache.remove(&hash(n), &bench.metrics);
             }
         }
-        let kept = (0..1_000).filter(|n| cache.contains(&hash(*n))).count();
-        let entries = lock(&cache.entries);
-        assert_eq!((kept, entries.weight, entries.slots.len()), (3, 90, 3));
+        let kept = (0..1_000).filter(|n| bench.has(*n)).count();
+        assert_eq!((kept, bench.weight(), lock(&bench.cache.entries).slots.0.len()), (3, 90, 3));
+        assert_eq!(bench.metrics.bytes(), 90);
     }
 
     #[test]
     fn a_slot_that_is_dropped_while_it_is_filled_weighs_nothing() {
-        let (cache, metrics) = (PreparedCache::new(100), Metrics::new());
-        let filled = cache.get(hash(1), &metrics, || {
-            cache.remove(&hash(1));
+        let Bench { cache, metrics } = Bench::new(&[]);
+        let filled = cache.get(hash(1), None, &metrics, || {
+            cache.remove(&hash(1), &metrics);
             Ok::<_, PrepareError>(Arc::new(Heavy(50)) as Arc<dyn Contract>)
         });
         assert!(filled.is_ok() && !cache.contains(&hash(1)));
         assert_eq!(lock(&cache.entries).weight, 0);
+    }
+
+    #[test]
+    fn what_cannot_be_prepared_leaves_nothing() {
+        let Bench { cache, metrics } = Bench::new(&[]);
+        for n in 0..100 {
+            let failed = cache.get(hash(n), None, &metrics, || Err(PrepareError::Fault(HostFault::Stopping)));
+            assert!(failed.is_err());
+        }
+        assert_eq!(lock(&cache.entries).slots.0.len(), 0);
+    }
+
+    #[test]
+    fn pinned_contracts_stay_and_leave_the_limit_to_the_others() {
+        let bench = Bench::new(&["system", "other"]);
+        bench.put(1, "system", 90);
+        for n in 10..20 {
+            bench.put(n, "any", 40);
+        }
+        assert!(bench.has(1) && bench.has(19) && bench.has(18) && !bench.has(17));
+        assert_eq!(bench.weight(), 90 + 2 * 40);
+        // Another version of the contract takes the place of the first, which is as any other then.
+        bench.put(2, "system", 70);
+        for n in 20..30 {
+            bench.put(n, "any", 40);
+        }
+        assert!(bench.has(2) && !bench.has(1));
+        // Two contracts with one code count once.
+        bench.put(2, "other", 70);
+        bench.put(30, "any", 40);
+        assert_eq!(bench.weight(), 70 + 2 * 40);
+    }
+
+    /// A contract that is heavier than the limit is kept while it is the last that was used.
+    #[test]
+    fn the_newest_stays() {
+        let bench = Bench::new(&[]);
+        bench.put(1, "any", 30);
+        bench.put(2, "any", 1_000);
+        assert!(bench.has(2) && !bench.has(1));
+        bench.put(3, "any", 30);
+        assert!(bench.has(3) && !bench.has(2));
     }
 }

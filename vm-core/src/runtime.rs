@@ -143,6 +143,10 @@ impl CodeError {
         Self { rule, message: message.into() }
     }
 
+    pub(crate) fn message(&self) -> &str {
+        &self.message
+    }
+
     /// The rule's identifier.
     pub const fn rule(&self) -> &'static str {
         self.rule

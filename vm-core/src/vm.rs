@@ -188,7 +188,7 @@ impl Vm {
         if std::thread::Builder::new().name("vm-stop".into()).spawn(wait).is_ok() {
             let _ = stopped.await;
         }
-        self.0.core.prepared.clear();
+        self.0.core.prepared.clear(&self.0.core.metrics.cache);
         let mut result = Ok(());
         for provider in self.0.core.providers() {
             if let Err(fault) = provider.stop().await {

@@ -26,7 +26,7 @@ use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use vm_core::{Address, Amount};
+use vm_core::{Address, Amount, ContractName};
 
 pub use error::{ConfigError, InvalidConfig, Mistake};
 
@@ -44,6 +44,8 @@ pub struct Config {
     pub security: Security,
     /// Where the state lies.
     pub state: State,
+    /// What is kept of contracts that are ready to run.
+    pub cache: Cache,
     /// The balances of the native asset in a new state, by account. Default: none.
     pub genesis: BTreeMap<Address, Amount>,
 }
@@ -123,6 +125,16 @@ pub enum State {
     },
 }
 
+/// What is kept of contracts that are ready to run. Nothing here changes results.
+#[derive(Debug, Clone, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct Cache {
+    /// Memory for prepared contracts, in bytes; those that were used least recently go first. Default: 256 MiB.
+    pub memory: u64,
+    /// Contracts that stay prepared once they were called, beside those that `memory` has room for. Default: none.
+    pub pinned: Vec<ContractName>,
+}
+
 /// The format of a configuration file.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Format {
@@ -178,6 +190,7 @@ impl Default for Config {
             limits: Limits::default(),
             security: Security::default(),
             state: State::default(),
+            cache: Cache::default(),
             genesis: BTreeMap::new(),
         }
     }
@@ -192,6 +205,12 @@ impl Default for Limits {
 impl Default for Security {
     fn default() -> Self {
         Self { enable_sandbox: true, allow_network: false, allow_file_system: false }
+    }
+}
+
+impl Default for Cache {
+    fn default() -> Self {
+        Self { memory: 256 << 20, pinned: Vec::new() }
     }
 }
 

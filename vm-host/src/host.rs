@@ -97,6 +97,7 @@ impl HostBuilder<'_> {
     pub fn into_parts(mut self) -> Result<(VmBuilder, Vec<Arc<dyn RuntimeProvider>>), HostError> {
         let config = self.config;
         let mut builder = Vm::builder().limits(limits(config)).genesis(config.genesis.clone());
+        builder = builder.pinned(config.cache.pinned.iter().cloned());
         warn_of_idle(config);
         let mut runtimes = Vec::new();
         for provider in &config.providers {
@@ -123,7 +124,9 @@ impl fmt::Debug for HostBuilder<'_> {
 }
 
 fn limits(config: &Config) -> Limits {
-    let mut limits = Limits { execution_timeout: config.limits.execution_timeout, ..Limits::default() };
+    let cache_size = usize::try_from(config.cache.memory).unwrap_or(usize::MAX);
+    let execution_timeout = config.limits.execution_timeout;
+    let mut limits = Limits { execution_timeout, cache_size, ..Limits::default() };
     if let Some(gas) = config.limits.gas {
         limits.gas = Gas::new(gas);
     }

@@ -22,8 +22,8 @@ pub(crate) fn deploy(base: &Base<'_>, request: &DeployRequest) -> Result<Execute
         Some(_) => Err(Refusal::NameTaken(name.clone()).into()),
         None => Ok::<_, ErrorKind>(()),
     })?;
-    phase(Phase::Verify, || core.verify(code))?;
     let hash = code.hash();
+    phase(Phase::Verify, || core.verify(code, &hash))?;
     let provisional = Provisional::new(core, hash);
     let contract = phase(Phase::Compile, || core.prepare(code, hash))?;
     let encoded = phase(Phase::Validate, || core.encode(&*contract, &Entry::Deploy, "init", arguments))?;

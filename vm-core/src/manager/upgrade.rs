@@ -36,8 +36,8 @@ pub(crate) fn upgrade(base: &Base<'_>, request: &UpgradeRequest) -> Result<Execu
         step(&mut record, Transition::BeginUpgrade)?;
         Ok(record.version.clone())
     })?;
-    phase(Phase::Verify, || core.verify(code))?;
     let hash = code.hash();
+    phase(Phase::Verify, || core.verify(code, &hash))?;
     let provisional = Provisional::new(core, hash);
     let contract = phase(Phase::Compile, || core.prepare(code, hash))?;
     let entry = Entry::Upgrade { from, to: version.clone() };

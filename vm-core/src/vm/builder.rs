@@ -1,4 +1,4 @@
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 use std::sync::atomic::AtomicU64;
 use std::sync::{Arc, Mutex, OnceLock};
@@ -10,8 +10,9 @@ use crate::core::Core;
 use crate::error::InPhase;
 use crate::metrics::Metrics;
 use crate::prepared::PreparedCache;
+use crate::refused::RefusedCode;
 use crate::{
-    Address, Amount, Authorizer, Block, GasSchedule, HostFault, Limits, MemoryBackend, OwnerRules, Phase,
+    Address, Amount, Authorizer, Block, ContractName, GasSchedule, HostFault, Limits, MemoryBackend, OwnerRules, Phase,
     RuntimeProvider, StateBackend, VmError,
 };
 
@@ -25,6 +26,7 @@ pub struct VmBuilder {
     block: Block,
     workers: usize,
     genesis: BTreeMap<Address, Amount>,
+    pinned: BTreeSet<ContractName>,
 }
 
 impl Default for VmBuilder {
@@ -38,6 +40,7 @@ impl Default for VmBuilder {
             block: Block::default(),
             workers: thread::available_parallelism().map_or(1, usize::from),
             genesis: BTreeMap::new(),
+            pinned: BTreeSet::new(),
         }
     }
 }
@@ -105,6 +108,14 @@ impl VmBuilder {
         self
     }
 
+    /// Sets the contracts whose prepared form is never dropped to make room for others, once they were called: those that
+    /// everything else calls. Beside them, [`Limits::cache_size`] holds. Default: none.
+    #[must_use]
+    pub fn pinned(mut self, contracts: impl IntoIterator<Item = ContractName>) -> Self {
+        self.pinned = contracts.into_iter().collect();
+        self
+    }
+
     /// The machine, not yet started.
     ///
     /// # Errors
@@ -128,7 +139,8 @@ impl VmBuilder {
         let core = Arc::new(Core {
             runtimes,
             accounts,
-            prepared: PreparedCache::new(self.limits.cache_size),
+            prepared: PreparedCache::new(self.limits.cache_size, self.pinned),
+            refused: RefusedCode::new(),
             schedule: self.schedule,
             limits: self.limits,
             authorizer: self.authorizer,

@@ -27,6 +27,8 @@ pub(super) struct Counters {
     pub(super) deadlines: u64,
     pub(super) cache_hits: u64,
     pub(super) cache_misses: u64,
+    pub(super) cache_evictions: u64,
+    pub(super) known_refusals: u64,
 }
 
 /// What the contracts of one runtime have done.
@@ -82,6 +84,8 @@ impl Counters {
             (&mut self.deadlines, more.deadlines),
             (&mut self.cache_hits, more.cache_hits),
             (&mut self.cache_misses, more.cache_misses),
+            (&mut self.cache_evictions, more.cache_evictions),
+            (&mut self.known_refusals, more.known_refusals),
         ] {
             *sum = sum.saturating_add(count);
         }
@@ -109,6 +113,8 @@ impl Counters {
             "deadlines": self.deadlines,
             "cache_hits": self.cache_hits,
             "cache_misses": self.cache_misses,
+            "cache_evictions": self.cache_evictions,
+            "known_refusals": self.known_refusals,
         })
     }
 }

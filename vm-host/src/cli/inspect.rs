@@ -203,6 +203,8 @@ pub(super) fn metrics(metrics: &Counters, output: Output) -> anyhow::Result<Exit
                 ("deadlines", metrics.deadlines),
                 ("prepared contracts found", metrics.cache_hits),
                 ("prepared contracts made", metrics.cache_misses),
+                ("prepared contracts dropped", metrics.cache_evictions),
+                ("refusals known before", metrics.known_refusals),
             ] {
                 writeln!(out, "{name:<26} {:>12}", thousands(count))?;
             }

@@ -3,12 +3,12 @@
 use std::collections::BTreeMap;
 use std::path::PathBuf;
 
-use vm_core::{Address, Amount};
+use vm_core::{Address, Amount, ContractName};
 
 use super::document::{self, Node, Value};
 use super::section::{Mistakes, Section, one_of, wrong_type};
 use super::value;
-use super::{Config, Format, Limits, Mistake, Provider, Security, State, WasmEngine};
+use super::{Cache, Config, Format, Limits, Mistake, Provider, Security, State, WasmEngine};
 use crate::backends;
 
 /// The least memory a contract can work with: one WebAssembly page.
@@ -23,7 +23,7 @@ pub(super) fn read(text: &str, format: Format) -> Result<Config, Vec<Mistake>> {
 }
 
 fn root(root: Section<'_>, mistakes: &mut Mistakes) -> Config {
-    const VM: &[&str] = &["providers", "limits", "security", "state", "genesis"];
+    const VM: &[&str] = &["providers", "limits", "security", "state", "cache", "genesis"];
     root.expect_keys(&["vm"], mistakes, |key| VM.contains(&key).then(|| format!("it belongs under `vm`: `vm.{key}`")));
     let mut config = Config::default();
     let Some(vm) = root.get("vm", mistakes, Section::of) else {
@@ -41,6 +41,9 @@ fn root(root: Section<'_>, mistakes: &mut Mistakes) -> Config {
     }
     if let Some(section) = vm.get("state", mistakes, Section::of) {
         config.state = state(section, mistakes).unwrap_or_default();
+    }
+    if let Some(section) = vm.get("cache", mistakes, Section::of) {
+        cache(section, &mut config.cache, mistakes);
     }
     if let Some(section) = vm.get("genesis", mistakes, Section::of) {
         section.expect_keys(&["balances"], mistakes, |_| None);
@@ -206,6 +209,28 @@ fn state(section: Section<'_>, mistakes: &mut Mistakes) -> Option<State> {
             Some(State::Memory)
         }
     }
+}
+
+fn cache(section: Section<'_>, cache: &mut Cache, mistakes: &mut Mistakes) {
+    section.expect_keys(&["memory", "pinned"], mistakes, |_| None);
+    if let Some(memory) = section.get("memory", mistakes, |node, key| value::bytes(node, key, 0)) {
+        cache.memory = memory;
+    }
+    if let Some(pinned) = section.get("pinned", mistakes, contracts) {
+        cache.pinned = pinned;
+    }
+}
+
+/// A list of contracts by their names.
+fn contracts(node: &Node, key: &str) -> Result<Vec<ContractName>, Mistake> {
+    let Value::List(items) = &node.value else {
+        return Err(wrong_type(node, key, "a list of contracts such as [\"token\"]"));
+    };
+    let names = items.iter().map(|item| {
+        let name = value::text(item, key)?;
+        name.parse().map_err(|error| Mistake::at(item.at, format!("\"{name}\" is no contract: {error}")))
+    });
+    names.collect()
 }
 
 /// Balances by account: a name or an address each.

@@ -322,3 +322,19 @@ fn files_that_cannot_be_read_are_told() {
     let odd = folder.path().join("vm.json");
     assert!(told(Config::load(&odd)).ends_with("has no known file extension; expected .toml, .yaml or .yml"));
 }
+
+#[test]
+fn the_cache_has_a_size_and_pinned_contracts() {
+    let cache = toml("[vm.cache]\nmemory = \"1MiB\"\npinned = [\"token\", \"registry\"]\n").unwrap().cache;
+    assert_eq!(cache.memory, 1 << 20);
+    assert_eq!(cache.pinned.iter().map(ToString::to_string).collect::<Vec<_>>(), ["token", "registry"]);
+    for (line, expected) in [
+        ("pinned = \"token\"", "expected a list of contracts such as"),
+        ("pinned = [\"a b\"]", "2:11: \"a b\" is no contract"),
+        ("memory = -1", "expected a size such as"),
+        ("size = 1", "unknown key `size`"),
+    ] {
+        let message = told(toml(&format!("[vm.cache]\n{line}\n")));
+        assert!(message.contains(expected), "{message}");
+    }
+}
