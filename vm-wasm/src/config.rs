@@ -13,16 +13,25 @@ pub enum EngineKind {
     /// The interpreter [wasmi](https://docs.rs/wasmi): no compile time, the cheapest fresh instance.
     #[default]
     Wasmi,
+    /// The compiler [wasmtime](https://docs.rs/wasmtime): native code, instances from a pool.
+    #[cfg(feature = "wasmtime")]
+    Wasmtime,
 }
 
 impl EngineKind {
     /// The engines of this build.
-    pub const ALL: [Self; 1] = [Self::Wasmi];
+    pub const ALL: &[Self] = &[
+        Self::Wasmi,
+        #[cfg(feature = "wasmtime")]
+        Self::Wasmtime,
+    ];
 
     /// The name used in configurations.
     pub const fn as_str(self) -> &'static str {
         match self {
             Self::Wasmi => "wasmi",
+            #[cfg(feature = "wasmtime")]
+            Self::Wasmtime => "wasmtime",
         }
     }
 }
@@ -35,14 +44,34 @@ impl fmt::Display for EngineKind {
 
 /// An engine that this build does not have.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[error("the WASM engine '{0}' is not part of this build; it has wasmi")]
 pub struct UnknownEngine(String);
+
+impl UnknownEngine {
+    /// The engines that a feature of this crate brings, and the feature.
+    const FEATURES: [(&str, &str); 1] = [("wasmtime", "wasmtime")];
+}
+
+impl fmt::Display for UnknownEngine {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let name = &self.0;
+        let has = EngineKind::ALL.iter().map(|kind| kind.as_str()).collect::<Vec<_>>().join(", ");
+        match Self::FEATURES.iter().find(|(engine, _)| engine == name) {
+            Some((_, feature)) => {
+                write!(
+                    f,
+                    "the WASM engine '{name}' is not part of this build, which has {has}; build with the cargo feature '{feature}'"
+                )
+            }
+            None => write!(f, "unknown WASM engine '{name}'; this build has {has}"),
+        }
+    }
+}
 
 impl FromStr for EngineKind {
     type Err = UnknownEngine;
 
     fn from_str(text: &str) -> Result<Self, UnknownEngine> {
-        Self::ALL.into_iter().find(|kind| kind.as_str() == text).ok_or_else(|| UnknownEngine(text.into()))
+        Self::ALL.iter().copied().find(|kind| kind.as_str() == text).ok_or_else(|| UnknownEngine(text.into()))
     }
 }
 
@@ -84,5 +113,23 @@ impl Default for WasmConfig {
             shape: ShapeLimits::default(),
             schedule: GasSchedule::v1(),
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_engine_that_is_not_there_says_how_to_get_it() {
+        for kind in EngineKind::ALL {
+            assert_eq!(kind.as_str().parse(), Ok(*kind));
+        }
+        for (engine, feature) in UnknownEngine::FEATURES {
+            let Err(error) = engine.parse::<EngineKind>() else { continue };
+            assert!(error.to_string().ends_with(&format!("build with the cargo feature '{feature}'")), "{error}");
+        }
+        let error = "wasm3".parse::<EngineKind>().unwrap_err();
+        assert!(error.to_string().starts_with("unknown WASM engine 'wasm3'; this build has wasmi"), "{error}");
     }
 }

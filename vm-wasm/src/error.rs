@@ -1,7 +1,7 @@
 use vm_core::{CodeError, HostFault, InvalidSignature, PrepareError};
 
-use crate::Rejection;
 use crate::meter::MeterError;
+use crate::{EngineKind, Rejection};
 
 /// What can be wrong with a configuration or a module.
 #[derive(Debug, Clone, thiserror::Error)]
@@ -16,6 +16,14 @@ pub enum WasmError {
         found: u64,
         /// What it may be.
         expected: &'static str,
+    },
+    /// The engine does not start on this machine.
+    #[error("the WASM engine {engine} does not start: {message}; wasmi needs nothing of the machine")]
+    Engine {
+        /// The engine.
+        engine: EngineKind,
+        /// What it says.
+        message: String,
     },
     /// The gate refuses the module.
     #[error(transparent)]
@@ -38,7 +46,9 @@ impl WasmError {
             Self::Rejected(rejection) => rejection.first().rule.id(),
             Self::Interface(_) => "interface",
             Self::Unsupported(_) => "unsupported",
-            Self::Config { .. } | Self::Internal(_) => return HostFault::Internal(self.to_string()).into(),
+            Self::Config { .. } | Self::Engine { .. } | Self::Internal(_) => {
+                return HostFault::Internal(self.to_string()).into();
+            }
         };
         CodeError::new(rule, self.to_string()).into()
     }

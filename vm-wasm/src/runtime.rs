@@ -8,10 +8,10 @@ use vm_core::{
 
 use crate::abi::AbiPrices;
 use crate::contract::{Settings, WasmContract};
-use crate::engine::{Engine, wasmi::Wasmi};
+use crate::engine::{self, Engine, wasmi::Wasmi};
 use crate::gate::{self, Checked, GateConfig, PAGE};
 use crate::meter::{self, Bounds, Prices};
-use crate::{EngineKind, WasmConfig, WasmError};
+use crate::{WasmConfig, WasmError};
 
 /// The WebAssembly runtime.
 #[derive(Debug)]
@@ -26,7 +26,7 @@ impl WasmRuntime {
     /// A runtime with these settings.
     ///
     /// # Errors
-    /// [`WasmError::Config`] when a setting cannot work.
+    /// [`WasmError::Config`] when a setting cannot work, [`WasmError::Engine`] when the engine does not start.
     pub fn new(config: WasmConfig) -> Result<Self, WasmError> {
         let check = |setting, found, fits: bool, expected| {
             if fits { Ok(()) } else { Err(WasmError::Config { setting, found, expected }) }
@@ -37,9 +37,8 @@ impl WasmRuntime {
         check("gas_slice", config.gas_slice, (1_000..=1 << 40).contains(&config.gas_slice), "1,000 to 2^40")?;
         let gate = GateConfig::new(&config);
         let prices = Prices::new(&config.schedule.wasm);
-        let engine = match config.engine {
-            EngineKind::Wasmi => Box::new(Wasmi),
-        };
+        let engine = engine::start(config.engine, Bounds::new(&gate))
+            .map_err(|message| WasmError::Engine { engine: config.engine, message })?;
         Ok(Self { config, gate, prices, engine })
     }
 

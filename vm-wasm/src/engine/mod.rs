@@ -1,14 +1,33 @@
 //! What vm-wasm needs of an engine. Everything that could differ between engines is decided before: the module is gated and
 //! instrumented, the ABI is behind two host functions, and gas never passes through the engine's own means.
 
+#[cfg(feature = "wasmtime")]
+#[allow(unsafe_code, reason = "stores whose data must be 'static borrow the frame of a call")]
+mod lent;
+#[cfg(feature = "wasmtime")]
+mod stack;
 pub(crate) mod wasmi;
+#[cfg(feature = "wasmtime")]
+#[allow(unsafe_code, reason = "loads native code, and lends the frame of a call")]
+pub(crate) mod wasmtime;
 
 use std::fmt::Debug;
 
 use vm_core::Trap;
 
+use crate::EngineKind;
 use crate::abi::Frame;
-use crate::meter::Instrumented;
+use crate::meter::{Bounds, Instrumented};
+
+/// The engine of a kind, for modules within these bounds. The text of an error is the engine's own.
+#[cfg_attr(not(feature = "wasmtime"), allow(unused_variables, reason = "wasmi needs no bounds"))]
+pub(crate) fn start(kind: EngineKind, bounds: Bounds) -> Result<Box<dyn Engine>, String> {
+    Ok(match kind {
+        EngineKind::Wasmi => Box::new(wasmi::Wasmi),
+        #[cfg(feature = "wasmtime")]
+        EngineKind::Wasmtime => Box::new(wasmtime::Wasmtime::new(bounds)?),
+    })
+}
 
 /// Compiles instrumented modules.
 #[allow(dead_code, reason = "`fingerprint`, `load` and `serialize` are what a cache on disk builds on")]
@@ -80,12 +99,14 @@ pub(crate) enum Halt {
 mod tests {
     use super::*;
 
+    const BOUNDS: Bounds = Bounds { memory_pages: 16, table_entries: 16_384, stack_units: 60_000 };
+
     /// The versions that engines name are those of the lockfile; they are part of keys of compiled code.
     #[test]
     fn versions_are_exact() {
         let lockfile = include_str!("../../../Cargo.lock");
-        let engines: &[&dyn Engine] = &[&wasmi::Wasmi];
-        for engine in engines {
+        for kind in EngineKind::ALL {
+            let engine = start(*kind, BOUNDS).unwrap();
             let (name, version) = (engine.name(), engine.version());
             assert!(lockfile.contains(&format!("name = \"{name}\"\nversion = \"{version}\"\n")), "{name} {version}");
             assert!(engine.fingerprint().starts_with(&format!("{name} {version}")), "{}", engine.fingerprint());

@@ -40,6 +40,8 @@ use crate::gate::GateConfig;
 #[cfg(feature = "conformance")]
 pub(crate) use self::module::GAS;
 pub(crate) use self::module::{CALL, Instrumented, MEMORY, instrument};
+#[cfg(feature = "wasmtime")]
+pub(crate) use self::module::{HOST, OP};
 pub(crate) use self::price::Prices;
 
 /// A defect: the gate admits what the instrumenter cannot rewrite.
@@ -58,5 +60,18 @@ pub(crate) struct Bounds {
 impl Bounds {
     pub(crate) fn new(gate: &GateConfig) -> Self {
         Self { memory_pages: gate.memory_pages, table_entries: gate.shape.table_entries, stack_units: gate.stack_units }
+    }
+}
+
+#[cfg(feature = "wasmtime")]
+impl Bounds {
+    /// The memory of a call, in bytes.
+    pub(crate) fn memory_bytes(&self) -> usize {
+        usize::try_from(self.memory_pages << 16).unwrap_or(usize::MAX)
+    }
+
+    /// The entries of a table.
+    pub(crate) fn entries(&self) -> usize {
+        usize::try_from(self.table_entries).unwrap_or(usize::MAX)
     }
 }

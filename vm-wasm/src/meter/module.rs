@@ -16,9 +16,9 @@ use crate::abi::import::{Import, Op};
 use crate::gate::{Checked, Imported};
 
 /// The module name of the host functions that an engine provides.
-const HOST: &str = "host";
+pub(crate) const HOST: &str = "host";
 /// The host function of all operations but calls: five operands, the operation, the gas; returns the result and the gas.
-const OP: &str = "op";
+pub(crate) const OP: &str = "op";
 /// The host function of calls: the operands of `vm1.call` and the gas; returns the result and the gas. Also the name of the
 /// exported function to call: entry, method length, input length and gas; returns the status and the gas.
 pub(crate) const CALL: &str = "call";

@@ -2,7 +2,7 @@
 
 use vm_core::{Address, Block, ContractName, Status, VmProvider};
 
-use crate::machine::{contract, deploy, machine, on_invoke, output, request, run};
+use super::machine::{contract, deploy, machine, on_invoke, output, request, run};
 
 /// Writes `$n` at an address.
 fn keep(address: u32, expression: &str) -> String {

@@ -5,7 +5,7 @@ use std::time::{Duration, Instant};
 use vm_core::{ErrorKind, Gas, HostFault, Limits, Status, Trap};
 use vm_wasm::{WasmConfig, WasmError, WasmRuntime};
 
-use crate::machine::{contract_with, deploy, impatient, invoke, machine, machine_with, on_invoke, output, request};
+use super::machine::{contract_with, deploy, impatient, invoke, machine, machine_with, on_invoke, output, request};
 
 #[test]
 fn an_endless_loop_ends_by_its_gas() {
@@ -60,7 +60,7 @@ fn start_functions() {
     let endless = "(func $start (loop $l (br $l))) (start $start)";
     let module = contract_with("", endless, "(i32.const 0)");
     let vm = machine_with(WasmConfig::default(), Limits { gas: Gas::new(3_000_000), ..Limits::default() });
-    let error = crate::machine::try_deploy(&vm, "it", module).unwrap_err();
+    let error = super::machine::try_deploy(&vm, "it", module).unwrap_err();
     assert!(error.to_string().contains("out of gas"), "{error}");
     assert!(vm.contracts().unwrap().is_empty());
 }
@@ -144,5 +144,4 @@ fn settings_that_cannot_work_are_refused() {
     let mut config = WasmConfig::default();
     config.stack_units = 1_000_000;
     assert!(matches!(WasmRuntime::new(config), Err(WasmError::Config { setting: "stack_units", .. })));
-    assert!("wasmtime".parse::<vm_wasm::EngineKind>().unwrap_err().to_string().contains("not part of this build"));
 }

@@ -2,7 +2,7 @@
 
 use vm_core::{Address, ContractName, Gas, Receipt, Status, Vm};
 
-use crate::machine::{contract, deploy, machine, on_invoke, request};
+use super::machine::{contract, deploy, machine, on_invoke, request};
 
 const STATIC: u32 = 1;
 const BY_ADDRESS: u32 = 2;

@@ -5,7 +5,7 @@ use vm_core::{
     Address, ContractName, DeployRequest, Gas, InvokeRequest, Receipt, Status, Trap, UpgradeRequest, Vm, VmProvider,
 };
 
-use crate::machine::{code, machine};
+use super::machine::{code, machine};
 
 const TOKEN: &[u8] = include_bytes!("../../../contracts/artifacts/token-v1.wasm");
 const TOKEN_V2: &[u8] = include_bytes!("../../../contracts/artifacts/token-v2.wasm");

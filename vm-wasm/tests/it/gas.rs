@@ -3,7 +3,7 @@
 use vm_core::{Gas, Limits, Status, Trap, Vm};
 use vm_wasm::WasmConfig;
 
-use crate::machine::{deploy, machine, machine_with, on_invoke, request};
+use super::machine::{deploy, machine, machine_with, on_invoke, request};
 
 /// Reads, writes, loops and emits.
 const BODY: &str = r#"

@@ -3,7 +3,7 @@
 use futures_executor::block_on;
 use vm_core::{DeployRequest, InvokeRequest, Status, UpgradeRequest, VmProvider};
 
-use crate::machine::{code, contract, contract_with, deploy, invoke, machine, on_invoke, try_deploy};
+use super::machine::{code, contract, contract_with, deploy, invoke, machine, on_invoke, try_deploy};
 
 const INTERFACE: &str = r#"(@custom "vm.interface" "init(start: u64)\nview run() -> u64\nadd(amount: u64) -> u64")"#;
 

@@ -54,7 +54,9 @@ pub(crate) fn machine() -> Vm {
     machine_with(WasmConfig::default(), Limits::default())
 }
 
-pub(crate) fn machine_with(config: WasmConfig, limits: Limits) -> Vm {
+/// On the engine of the module around this one, whatever the settings say.
+pub(crate) fn machine_with(mut config: WasmConfig, limits: Limits) -> Vm {
+    config.engine = super::ENGINE;
     let vm = Vm::builder().runtime(WasmRuntime::new(config).unwrap()).limits(limits).workers(1).build().unwrap();
     block_on(vm.start()).unwrap();
     vm

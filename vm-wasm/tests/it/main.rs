@@ -8,14 +8,26 @@
     reason = "tests fail by panicking"
 )]
 
-mod abi;
+/// The topics, once for each engine of the build: results must not depend on the choice.
+macro_rules! topics {
+    ($engine:ident: $kind:ident, $($topic:ident),*) => {
+        #[path = "."]
+        #[allow(clippy::duplicate_mod, reason = "the same tests on another engine")]
+        mod $engine {
+            pub(crate) mod machine;
+            $(mod $topic;)*
+
+            const ENGINE: vm_wasm::EngineKind = vm_wasm::EngineKind::$kind;
+        }
+    };
+}
+
+topics!(wasmi: Wasmi, abi, bounds, calls, contracts, gas, lifecycle, traps);
+#[cfg(feature = "wasmtime")]
+topics!(wasmtime: Wasmtime, abi, bounds, calls, contracts, gas, lifecycle, traps);
+
 mod analysis;
-mod bounds;
-mod calls;
-mod contracts;
 mod document;
-mod gas;
 mod gate;
-mod lifecycle;
-mod machine;
-mod traps;
+
+use crate::wasmi::machine;

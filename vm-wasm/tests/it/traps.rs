@@ -2,7 +2,7 @@
 
 use vm_core::{Gas, Status, Trap, VmProvider};
 
-use crate::machine::{assert_trap, deploy, machine, on_invoke, request};
+use super::machine::{assert_trap, deploy, machine, on_invoke, request};
 
 const WRITE: &str = "(call $put (i32.const 0) (i32.const 1) (i32.const 0) (i32.const 1))";
 

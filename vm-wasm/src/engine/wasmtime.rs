@@ -1,0 +1,305 @@
+//! The compiler wasmtime: native code by Cranelift, instances from a pool.
+//!
+//! Memories and tables come from slots that are reserved once and cleaned between calls, so that a fresh instance costs no
+//! system call as long as its contract stays within what a slot keeps resident. When all slots are taken (calls within calls
+//! on many threads) the same code runs with memory of its own, at ten times the cost and with the same result.
+
+use std::sync::{Arc, OnceLock};
+
+use vm_core::Trap;
+use wasmtime::{
+    Caller, Config, Enabled, Error, InstanceAllocationStrategy, InstancePre, Linker, Memory, Module,
+    PoolConcurrencyLimitError, PoolingAllocationConfig, ResourceLimiter, Store,
+};
+
+use super::lent::Lent;
+use super::{Completion, Engine, Halt, Invocation, Program, stack};
+use crate::abi::{CallOperands, Frame, Stopped};
+use crate::meter::{Bounds, CALL, HOST, Instrumented, MEMORY, OP};
+
+const VERSION: &str = "48.0.8";
+
+/// Instances that live at a time before calls pay for memory of their own.
+const SLOTS: u32 = 256;
+
+/// What a slot keeps of its memory between calls, in bytes: it is cleared by writing, where more costs system calls.
+const KEPT: usize = 64 << 10;
+
+/// Slots whose further memory is given back in one go: each time interrupts all threads of the process.
+const GIVEN_BACK_AT_ONCE: usize = 64;
+
+#[derive(Debug)]
+pub(crate) struct Wasmtime(Arc<Hosts>);
+
+impl Wasmtime {
+    /// An engine for modules within these bounds. The text of an error is the engine's own.
+    pub(crate) fn new(bounds: Bounds) -> Result<Self, String> {
+        Self::with_slots(bounds, SLOTS)
+    }
+
+    fn with_slots(bounds: Bounds, slots: u32) -> Result<Self, String> {
+        let mut pool = PoolingAllocationConfig::new();
+        pool.total_core_instances(slots)
+            .total_memories(slots)
+            .total_tables(slots)
+            .max_memory_size(bounds.memory_bytes())
+            .table_elements(bounds.entries())
+            .linear_memory_keep_resident(KEPT)
+            .table_keep_resident(KEPT)
+            .decommit_batch_size(GIVEN_BACK_AT_ONCE)
+            .pagemap_scan(Enabled::No);
+        let pooling = Host::new(InstanceAllocationStrategy::Pooling(pool)).map_err(|error| error.to_string())?;
+        Ok(Self(Arc::new(Hosts { pooling, on_demand: OnceLock::new() })))
+    }
+
+    fn program(&self, module: &Module) -> Result<Box<dyn Program>, String> {
+        let pooled = self.0.pooling.prepare(module).map_err(|error| error.to_string())?;
+        Ok(Box::new(Compiled { hosts: self.0.clone(), pooled, on_demand: OnceLock::new() }))
+    }
+}
+
+impl Engine for Wasmtime {
+    fn name(&self) -> &'static str {
+        "wasmtime"
+    }
+
+    fn version(&self) -> &'static str {
+        VERSION
+    }
+
+    fn fingerprint(&self) -> String {
+        use std::hash::{Hash, Hasher};
+        #[allow(
+            clippy::disallowed_types,
+            reason = "another compiler's hash makes another key, and code is compiled again"
+        )]
+        let mut hasher = std::hash::DefaultHasher::new();
+        self.0.pooling.engine.precompile_compatibility_hash().hash(&mut hasher);
+        format!("wasmtime {VERSION} {:016x}", hasher.finish())
+    }
+
+    fn compile(&self, module: &Instrumented) -> Result<Box<dyn Program>, String> {
+        self.program(&Module::new(&self.0.pooling.engine, &module.bytes).map_err(|error| format!("{error:#}"))?)
+    }
+
+    fn load(&self, bytes: &[u8]) -> Result<Box<dyn Program>, String> {
+        self.program(&self.0.pooling.load(bytes).map_err(|error| format!("{error:#}"))?)
+    }
+}
+
+/// The engine that takes instances from its pool, and the one that is there when no slot is free.
+#[derive(Debug)]
+struct Hosts {
+    pooling: Host,
+    on_demand: OnceLock<Result<Host, String>>,
+}
+
+/// An engine with the host functions.
+struct Host {
+    engine: wasmtime::Engine,
+    linker: Linker<State>,
+}
+
+impl std::fmt::Debug for Host {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Host").finish_non_exhaustive()
+    }
+}
+
+impl Host {
+    fn new(allocation: InstanceAllocationStrategy) -> Result<Self, Error> {
+        let mut config = Config::new();
+        config
+            .allocation_strategy(allocation)
+            .max_wasm_stack(stack::CONTRACT)
+            .wasm_backtrace_max_frames(None)
+            .native_unwind_info(false)
+            .generate_address_map(false)
+            .wasm_simd(false)
+            .wasm_relaxed_simd(false)
+            .wasm_tail_call(false)
+            .wasm_multi_memory(false)
+            .wasm_memory64(false)
+            .wasm_extended_const(false);
+        let engine = wasmtime::Engine::new(&config)?;
+        let mut linker = Linker::new(&engine);
+        linker.func_wrap(HOST, OP, operate)?.func_wrap(HOST, CALL, call)?;
+        Ok(Self { engine, linker })
+    }
+
+    fn prepare(&self, module: &Module) -> Result<InstancePre<State>, Error> {
+        self.linker.instantiate_pre(module)
+    }
+
+    fn load(&self, bytes: &[u8]) -> Result<Module, Error> {
+        // SAFETY: the bytes are what `Module::serialize` of an engine with the same fingerprint gave: see `Engine::load`.
+        unsafe { Module::deserialize(&self.engine, bytes) }
+    }
+}
+
+struct Compiled {
+    hosts: Arc<Hosts>,
+    pooled: InstancePre<State>,
+    on_demand: OnceLock<Result<InstancePre<State>, String>>,
+}
+
+impl std::fmt::Debug for Compiled {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Compiled").finish_non_exhaustive()
+    }
+}
+
+impl Compiled {
+    /// The same code in the engine without a pool.
+    fn on_demand(&self) -> Result<&InstancePre<State>, Halt> {
+        let prepare = || {
+            let host = self
+                .hosts
+                .on_demand
+                .get_or_init(|| Host::new(InstanceAllocationStrategy::OnDemand).map_err(|error| format!("{error:#}")));
+            let host = host.as_ref().map_err(Clone::clone)?;
+            let module = self.pooled.module().serialize().and_then(|bytes| host.load(&bytes));
+            module.and_then(|module| host.prepare(&module)).map_err(|error| format!("{error:#}"))
+        };
+        self.on_demand.get_or_init(prepare).as_ref().map_err(|error| Halt::Fault(format!("wasmtime: {error}")))
+    }
+}
+
+impl Program for Compiled {
+    fn run(&self, frame: &mut Frame<'_>, invocation: Invocation) -> Result<Completion, Halt> {
+        stack::with_room(|| {
+            let result = match enter(&self.pooled, frame, invocation) {
+                Err(error) if error.is::<PoolConcurrencyLimitError>() => enter(self.on_demand()?, frame, invocation),
+                result => result,
+            };
+            result.map_err(|error| halt(&error))
+        })
+    }
+
+    fn serialize(&self) -> Option<Vec<u8>> {
+        self.pooled.module().serialize().ok()
+    }
+
+    fn weight(&self) -> usize {
+        let image = self.pooled.module().image_range();
+        (image.end.addr() - image.start.addr()).saturating_add(TABLES)
+    }
+}
+
+/// What is kept of a module beside its image, at least.
+const TABLES: usize = 16 << 10;
+
+/// Runs a call in a fresh instance.
+fn enter(program: &InstancePre<State>, frame: &mut Frame<'_>, invocation: Invocation) -> Result<Completion, Error> {
+    // SAFETY: the store is dropped when this function returns, and until then nothing but the store uses the frame.
+    let lent = unsafe { Lent::new(frame) };
+    let mut store = Store::new(program.module().engine(), State { lent, memory: None, growth: Growth });
+    store.limiter(|state| &mut state.growth);
+    let instance = program.instantiate(&mut store)?;
+    store.data_mut().memory = instance.get_memory(&mut store, MEMORY);
+    let entry = instance.get_typed_func::<(i32, i32, i32, i64), (i32, i64)>(&mut store, CALL)?;
+    let Invocation { entry: reason, method_len, input_len, gas } = invocation;
+    let (status, gas) = entry.call(&mut store, (reason, method_len, input_len, gas))?;
+    Ok(Completion { status, gas })
+}
+
+/// The data of a store: one call.
+struct State {
+    lent: Lent,
+    memory: Option<Memory>,
+    growth: Growth,
+}
+
+#[allow(clippy::too_many_arguments, reason = "the operands of an import")]
+fn operate(
+    mut caller: Caller<'_, State>,
+    a: u32,
+    b: u32,
+    c: u32,
+    d: u32,
+    e: u32,
+    op: i32,
+    gas: i64,
+) -> Result<(i64, i64), Error> {
+    let memory = caller.data().memory.ok_or(Left)?;
+    let (bytes, state) = memory.data_and_store_mut(&mut caller);
+    Ok(state.lent.frame().operate(bytes, op, [a, b, c, d, e], gas).map_err(Left::from)?)
+}
+
+#[allow(clippy::too_many_arguments, reason = "the operands of an import")]
+fn call(
+    mut caller: Caller<'_, State>,
+    to: u32,
+    to_len: u32,
+    method: u32,
+    method_len: u32,
+    input: u32,
+    input_len: u32,
+    value: u32,
+    gas: u64,
+    flags: u32,
+    left: i64,
+) -> Result<(i64, i64), Error> {
+    let memory = caller.data().memory.ok_or(Left)?;
+    let (bytes, state) = memory.data_and_store_mut(&mut caller);
+    let operands = CallOperands { to, to_len, method, method_len, input, input_len, value, gas, flags };
+    Ok(state.lent.frame().call_out(bytes, operands, left).map_err(Left::from)?)
+}
+
+/// Unwinds the contract after the frame said [`Stopped`].
+#[derive(Debug, thiserror::Error)]
+#[error("stopped by the host")]
+struct Left;
+
+impl From<Stopped> for Left {
+    fn from(_: Stopped) -> Self {
+        Self
+    }
+}
+
+/// Growth is bounded by the module's types. What fails within them is the machine's lack of memory: a fault, where the
+/// contract would otherwise see a limit.
+struct Growth;
+
+impl ResourceLimiter for Growth {
+    fn memory_growing(&mut self, _: usize, desired: usize, maximum: Option<usize>) -> Result<bool, Error> {
+        Ok(maximum.is_none_or(|maximum| desired <= maximum))
+    }
+
+    fn memory_grow_failed(&mut self, error: Error) -> Result<(), Error> {
+        Err(error)
+    }
+
+    fn table_growing(&mut self, _: usize, desired: usize, maximum: Option<usize>) -> Result<bool, Error> {
+        Ok(maximum.is_none_or(|maximum| desired <= maximum))
+    }
+
+    fn table_grow_failed(&mut self, error: Error) -> Result<(), Error> {
+        Err(error)
+    }
+}
+
+/// What an engine's error means.
+fn halt(error: &Error) -> Halt {
+    if error.is::<Left>() {
+        return Halt::Stopped;
+    }
+    match error.downcast_ref().copied().and_then(trap) {
+        Some(trap) => Halt::Trap(trap),
+        None => Halt::Fault(format!("wasmtime: {error:#}")),
+    }
+}
+
+/// The trap that every engine has for this, if there is one.
+const fn trap(code: wasmtime::Trap) -> Option<Trap> {
+    use wasmtime::Trap as T;
+    match code {
+        T::UnreachableCodeReached => Some(Trap::Unreachable),
+        T::MemoryOutOfBounds | T::TableOutOfBounds => Some(Trap::OutOfBounds),
+        T::IndirectCallToNull | T::BadSignature => Some(Trap::BadIndirectCall),
+        T::IntegerDivisionByZero => Some(Trap::DivisionByZero),
+        T::IntegerOverflow | T::BadConversionToInteger => Some(Trap::IntegerOverflow),
+        // The engine's own stack, which the module's metering keeps it far from, and what the gate refuses.
+        _ => None,
+    }
+}
