@@ -21,7 +21,7 @@ pub struct Analysis {
     pub accepted: bool,
     /// The length of the module in bytes.
     pub size: usize,
-    /// The ABI that the module is written for, such as `vm1`; `None` when it is for another host, or none at all.
+    /// The ABI that the module is written for, `vm1` or `chainmaker`; `None` when it is for another host, or none at all.
     pub abi: Option<&'static str>,
     /// What the module imports, in its order.
     pub imports: Vec<Item>,
@@ -31,7 +31,7 @@ pub struct Analysis {
     pub memory: Option<Extent>,
     /// The table that the module declares.
     pub table: Option<Extent>,
-    /// The lines of the section `vm.interface`: the methods.
+    /// The methods: the lines of the section `vm.interface`, or what a contract of ChainMaker exports.
     pub methods: Vec<String>,
     /// What the module uses beyond WebAssembly 1.0 without floats, by the names of compilers' target features, in alphabetical
     /// order.

@@ -1,6 +1,7 @@
 use bytes::Bytes;
 use vm_core::{Call, Contract, Entry, Gas, Host, HostFault, Interface, Return, Stop, Trap};
 
+use crate::abi::chainmaker::{self, Opening, Session};
 use crate::abi::{AbiPrices, Frame};
 use crate::engine::{Halt, Invocation, Program};
 
@@ -10,6 +11,8 @@ pub(crate) struct Settings {
     /// The price of a fresh instance.
     pub(crate) entry_price: u64,
     pub(crate) abi: AbiPrices,
+    /// What stands between the host and a contract that has another ABI than our own.
+    pub(crate) adapter: Option<chainmaker::Adapter>,
     /// The gas between two looks at the deadline.
     pub(crate) slice: u64,
 }
@@ -29,20 +32,22 @@ impl WasmContract {
     fn run(&self, host: &mut dyn Host, call: &Call) -> Result<Return, Stop> {
         let Settings { entry_price, abi, slice, .. } = self.settings;
         host.charge(Gas::new(entry_price))?;
-        let (entry, input) = entry(call)?;
-        let (method_len, input_len) = (length(call.method.len())?, length(input.len())?);
-        let mut frame = Frame::new(host, call, input, abi, slice);
+        let start = match &self.settings.adapter {
+            None => Start::own(call)?,
+            Some(adapter) => match adapter.open(host, call)? {
+                Ok(opening) => opening.into(),
+                Err(reason) => return Ok(Return::revert(reason)),
+            },
+        };
+        let Start { entry, method_len, input_len, input, session } = start;
+        let mut frame = Frame::new(host, call, input, abi, slice).with_session(session);
         let gas = frame.give();
         match self.program.run(&mut frame, Invocation { entry, method_len, input_len, gas }) {
             Ok(completion) => {
                 frame.settle(completion.gas)?;
-                match completion.status {
-                    0 => Ok(Return::success(frame.into_output())),
-                    1 => Ok(Return::revert(frame.into_output())),
-                    _ => Err(Trap::BadReturn.into()),
-                }
+                frame.into_return(completion.status)
             }
-            Err(Halt::Stopped) => Err(frame.into_stop()),
+            Err(Halt::Stopped) => frame.into_stopped(),
             Err(Halt::Trap(trap)) => Err(trap.into()),
             Err(Halt::Fault(message)) => Err(HostFault::Internal(message).into()),
         }
@@ -73,20 +78,39 @@ impl Contract for WasmContract {
     }
 }
 
-/// The number of an entry, and the input that it takes: that of an upgrade begins with borsh of both versions.
-fn entry(call: &Call) -> Result<(i32, Bytes), Stop> {
-    match &call.entry {
-        Entry::Deploy => Ok((0, call.input.clone())),
-        Entry::Invoke => Ok((1, call.input.clone())),
-        Entry::Upgrade { from, to } => {
-            let mut input = Vec::new();
-            for version in [from.as_str(), to.as_str()] {
-                input.extend_from_slice(&length(version.len())?.to_le_bytes());
-                input.extend_from_slice(version.as_bytes());
+/// What a call begins with.
+struct Start {
+    entry: i32,
+    method_len: i32,
+    input_len: i32,
+    input: Bytes,
+    session: Session,
+}
+
+impl Start {
+    /// Of a contract with our own ABI. The input of an upgrade begins with borsh of both versions.
+    fn own(call: &Call) -> Result<Self, Stop> {
+        let (entry, input) = match &call.entry {
+            Entry::Deploy => (0, call.input.clone()),
+            Entry::Invoke => (1, call.input.clone()),
+            Entry::Upgrade { from, to } => {
+                let mut input = Vec::new();
+                for version in [from.as_str(), to.as_str()] {
+                    input.extend_from_slice(&length(version.len())?.to_le_bytes());
+                    input.extend_from_slice(version.as_bytes());
+                }
+                input.extend_from_slice(&call.input);
+                (2, input.into())
             }
-            input.extend_from_slice(&call.input);
-            Ok((2, input.into()))
-        }
+        };
+        let (method_len, input_len) = (length(call.method.len())?, length(input.len())?);
+        Ok(Self { entry, method_len, input_len, input, session: Session::default() })
+    }
+}
+
+impl From<Opening> for Start {
+    fn from(Opening { method, length, session }: Opening) -> Self {
+        Self { entry: method, method_len: 0, input_len: length, input: Bytes::new(), session }
     }
 }
 

@@ -6,7 +6,7 @@ use vm_core::{
     RuntimeProvider, TextInterface,
 };
 
-use crate::abi::AbiPrices;
+use crate::abi::{Abi, AbiPrices, chainmaker};
 use crate::contract::{Settings, WasmContract};
 use crate::engine::{self, Engine, wasmi::Wasmi};
 use crate::gate::{self, Checked, GateConfig, PAGE};
@@ -51,14 +51,43 @@ impl WasmRuntime {
         Ok(())
     }
 
-    fn check<'a>(&self, code: &'a Code) -> Result<(Checked<'a>, Box<dyn Interface>), WasmError> {
-        if let Some(option) = code.options.keys().next() {
-            return Err(WasmError::Unsupported(format!(
-                "WASM contracts have no option '{option}'; deploy without options"
-            )));
-        }
+    fn check<'a>(&self, code: &'a Code) -> Result<(Checked<'a>, Guest), WasmError> {
         let checked = gate::check(&code.bytes, &self.gate)?;
-        let text = match (&code.abi, checked.interface) {
+        let guest = match checked.abi {
+            Abi::Vm1 => Guest::own(code, checked.interface)?,
+            Abi::ChainMaker => Guest::chainmaker(code, &checked)?,
+        };
+        Ok((checked, guest))
+    }
+
+    fn compile(&self, code: &Code) -> Result<WasmContract, WasmError> {
+        let (checked, guest) = self.check(code)?;
+        let instrumented = meter::instrument(&checked, &self.prices, &Bounds::new(&self.gate))?;
+        let program = self.engine.compile(&instrumented).map_err(WasmError::Internal)?;
+        let settings = Settings {
+            entry_price: self.prices.instance(&checked.initial),
+            abi: AbiPrices::new(&self.config.schedule.wasm),
+            adapter: guest.adapter,
+            slice: self.config.gas_slice,
+        };
+        Ok(WasmContract::new(program, guest.interface, settings))
+    }
+}
+
+/// What the host needs to know of a contract to talk to it.
+struct Guest {
+    interface: Box<dyn Interface>,
+    adapter: Option<chainmaker::Adapter>,
+}
+
+impl Guest {
+    /// A contract with our own ABI.
+    fn own(code: &Code, section: Option<&str>) -> Result<Self, WasmError> {
+        if let Some(option) = code.options.keys().next() {
+            let why = format!("contracts with the ABI vm1 have no option '{option}'; deploy without options");
+            return Err(WasmError::Unsupported(why));
+        }
+        let text = match (&code.abi, section) {
             (Some(_), Some(_)) => {
                 let why = "the module has a section vm.interface, and another interface was given; give one of them";
                 return Err(WasmError::Unsupported(why.into()));
@@ -70,19 +99,18 @@ impl WasmRuntime {
             Some(text) => Box::new(text.parse::<TextInterface>()?),
             None => Box::new(Opaque),
         };
-        Ok((checked, interface))
+        Ok(Self { interface, adapter: None })
     }
 
-    fn compile(&self, code: &Code) -> Result<WasmContract, WasmError> {
-        let (checked, interface) = self.check(code)?;
-        let instrumented = meter::instrument(&checked, &self.prices, &Bounds::new(&self.gate))?;
-        let program = self.engine.compile(&instrumented).map_err(WasmError::Internal)?;
-        let settings = Settings {
-            entry_price: self.prices.instance(&checked.initial),
-            abi: AbiPrices::new(&self.config.schedule.wasm),
-            slice: self.config.gas_slice,
-        };
-        Ok(WasmContract::new(program, interface, settings))
+    /// A contract with ChainMaker's ABI.
+    fn chainmaker(code: &Code, checked: &Checked<'_>) -> Result<Self, WasmError> {
+        if code.abi.is_some() || checked.interface.is_some() {
+            let why = "parameters of ChainMaker's contracts have names and no types; deploy without an interface";
+            return Err(WasmError::Unsupported(why.into()));
+        }
+        let options = code.options.iter().map(|(name, value)| (name.as_str(), value.as_str()));
+        let adapter = chainmaker::Adapter::new(&checked.chainmaker, options).map_err(WasmError::Unsupported)?;
+        Ok(Self { interface: Box::new(adapter.clone()), adapter: Some(adapter) })
     }
 }
 
@@ -122,7 +150,7 @@ impl RuntimeProvider for WasmRuntime {
     fn status(&self) -> ProviderStatus {
         let mut status = ProviderStatus::healthy(self.engine.name(), self.engine.version());
         status.details = vec![
-            ("abi".into(), crate::abi::import::MODULE.into()),
+            ("abi".into(), [Abi::Vm1, Abi::ChainMaker].map(Abi::as_str).join(", ")),
             ("memory_limit".into(), (self.gate.memory_pages * PAGE).to_string()),
             ("stack_units".into(), self.config.stack_units.to_string()),
         ];

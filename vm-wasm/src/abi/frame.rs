@@ -1,5 +1,10 @@
 use bytes::Bytes;
-use vm_core::{Call, Gas, Host, HostFault, Stop, WasmPrices};
+use vm_core::{Call, Gas, Host, HostFault, Return, Stop, Trap, WasmPrices};
+
+use super::chainmaker::Session;
+
+/// What a sys_call costs beside its bytes, in calls of the host: two maps are read by name.
+const SYS_CALL: u64 = 4;
 
 /// The host stopped the contract; the reason lies in the frame.
 #[derive(Debug)]
@@ -10,16 +15,36 @@ pub(crate) struct Stopped;
 pub(crate) struct AbiPrices {
     pub(super) bytes_per_unit: u64,
     pub(super) address_of: Gas,
+    pub(super) sys_call: Gas,
 }
 
 impl AbiPrices {
     pub(crate) fn new(prices: &WasmPrices) -> Self {
-        Self { bytes_per_unit: prices.bulk_bytes_per_unit.max(1), address_of: Gas::new(prices.address_of) }
+        Self {
+            bytes_per_unit: prices.bulk_bytes_per_unit.max(1),
+            address_of: Gas::new(prices.address_of),
+            sys_call: Gas::new(prices.host_call.saturating_mul(SYS_CALL)),
+        }
     }
 
     /// The price of copying so many bytes.
     pub(super) fn copy(self, bytes: usize) -> Gas {
         Gas::new(bytes as u64 / self.bytes_per_unit)
+    }
+}
+
+/// Why the host stopped a contract.
+#[derive(Debug)]
+pub(super) enum Exit {
+    /// A trap or a fault.
+    Stop(Stop),
+    /// It asked for what it cannot have; the session knows why.
+    Refused,
+}
+
+impl<T: Into<Stop>> From<T> for Exit {
+    fn from(stop: T) -> Self {
+        Self::Stop(stop.into())
     }
 }
 
@@ -36,15 +61,24 @@ pub(crate) struct Frame<'h> {
     /// The result of the last `get`, `scan` or `call`.
     pub(super) kept: Bytes,
     pub(super) prices: AbiPrices,
+    /// Used by ChainMaker's contracts only.
+    pub(super) session: Session,
     /// The gas that the contract was given when it last left the host.
     given: i64,
     slice: u64,
-    stop: Option<Stop>,
+    exit: Option<Exit>,
 }
 
 impl<'h> Frame<'h> {
     pub(crate) fn new(host: &'h mut dyn Host, call: &'h Call, input: Bytes, prices: AbiPrices, slice: u64) -> Self {
-        Self { host, call, input, output: Bytes::new(), kept: Bytes::new(), prices, given: 0, slice, stop: None }
+        let (output, kept, session) = (Bytes::new(), Bytes::new(), Session::default());
+        Self { host, call, input, output, kept, prices, session, given: 0, slice, exit: None }
+    }
+
+    /// With what the host keeps for a ChainMaker contract.
+    pub(crate) fn with_session(mut self, session: Session) -> Self {
+        self.session = session;
+        self
     }
 
     /// The next slice of gas.
@@ -66,25 +100,36 @@ impl<'h> Frame<'h> {
     pub(super) fn enter(
         &mut self,
         left: i64,
-        operation: impl FnOnce(&mut Self) -> Result<i64, Stop>,
+        operation: impl FnOnce(&mut Self) -> Result<i64, Exit>,
     ) -> Result<(i64, i64), Stopped> {
-        match self.settle(left).and_then(|()| operation(self)) {
+        match self.settle(left).map_err(Exit::from).and_then(|()| operation(self)) {
             Ok(result) => Ok((result, self.give())),
-            Err(stop) => {
-                self.stop = Some(stop);
+            Err(exit) => {
+                self.exit = Some(exit);
                 Err(Stopped)
             }
         }
     }
 
-    /// Why the host stopped the contract.
-    pub(crate) fn into_stop(self) -> Stop {
-        self.stop.unwrap_or_else(|| HostFault::Internal("the engine stopped a contract without a reason".into()).into())
+    /// How the call ends when the host stopped the contract.
+    pub(crate) fn into_stopped(self) -> Result<Return, Stop> {
+        let defect = |why: &str| Err(HostFault::Internal(why.into()).into());
+        match (self.exit, self.session.into_failure()) {
+            (Some(Exit::Stop(stop)), _) => Err(stop),
+            (Some(Exit::Refused), Some(reason)) => Ok(Return::revert(reason)),
+            (Some(Exit::Refused), None) => defect("a contract was refused something without a reason"),
+            (None, _) => defect("the engine stopped a contract without a reason"),
+        }
     }
 
-    /// What the contract gave as its output.
-    pub(crate) fn into_output(self) -> Bytes {
-        self.output
+    /// How the call ends when the contract returned this status.
+    pub(crate) fn into_return(self, status: i32) -> Result<Return, Stop> {
+        match (status, self.session.into_failure()) {
+            (0, Some(reason)) => Ok(Return::revert(reason)),
+            (0, None) => Ok(Return::success(self.output)),
+            (1, _) => Ok(Return::revert(self.output)),
+            _ => Err(Trap::BadReturn.into()),
+        }
     }
 }
 
@@ -93,7 +138,7 @@ impl std::fmt::Debug for Frame<'_> {
         f.debug_struct("Frame")
             .field("call", &self.call)
             .field("given", &self.given)
-            .field("stop", &self.stop)
+            .field("exit", &self.exit)
             .finish_non_exhaustive()
     }
 }

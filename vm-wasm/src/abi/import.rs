@@ -32,10 +32,20 @@ pub(crate) enum Op {
     AddressOf,
     Call,
     Abort,
+    /// ChainMaker: a call of the host, by its name.
+    SysCall,
+    /// ChainMaker: a line for the log.
+    LogMessage,
+    /// ChainMaker: copies the parameters to where the contract allocated memory for them.
+    Parameters,
+    /// Does nothing and answers 0, without the host.
+    Nothing,
+    /// Traps, without the host.
+    Never,
 }
 
 impl Op {
-    const ALL: [Self; 16] = [
+    const ALL: [Self; 21] = [
         Self::Refill,
         Self::Method,
         Self::Input,
@@ -52,6 +62,11 @@ impl Op {
         Self::AddressOf,
         Self::Call,
         Self::Abort,
+        Self::SysCall,
+        Self::LogMessage,
+        Self::Parameters,
+        Self::Nothing,
+        Self::Never,
     ];
 
     /// The operation with a number.
@@ -66,33 +81,35 @@ pub(crate) struct Import {
     pub(crate) name: &'static str,
     pub(crate) op: Op,
     pub(crate) params: &'static [ValType],
-    /// Whether it returns an `i64`; the others return nothing.
-    pub(crate) returns: bool,
+    pub(crate) result: Option<ValType>,
 }
 
 const I: ValType = ValType::I32;
 const L: ValType = ValType::I64;
 
-const fn import(name: &'static str, op: Op, params: &'static [ValType], returns: bool) -> Import {
-    Import { name, op, params, returns }
+/// The result of imports that return a number.
+const SOME: Option<ValType> = Some(L);
+
+const fn import(name: &'static str, op: Op, params: &'static [ValType], result: Option<ValType>) -> Import {
+    Import { name, op, params, result }
 }
 
 const IMPORTS: [Import; 15] = [
-    import("method", Op::Method, &[I], false),
-    import("input", Op::Input, &[I], false),
-    import("output", Op::Output, &[I, I], false),
-    import("get", Op::Get, &[I, I, I, I], true),
-    import("result", Op::Result, &[I], false),
-    import("put", Op::Put, &[I, I, I, I], false),
-    import("delete", Op::Delete, &[I, I], false),
-    import("scan", Op::Scan, &[I, I, I, I, I], true),
-    import("emit", Op::Emit, &[I, I, I, I], false),
-    import("env", Op::Env, &[I], false),
-    import("gas_left", Op::GasLeft, &[], true),
-    import("log", Op::Log, &[I, I, I], false),
-    import("address_of", Op::AddressOf, &[I, I, I], false),
-    import("call", Op::Call, &[I, I, I, I, I, I, I, L, I], true),
-    import("abort", Op::Abort, &[I], false),
+    import("method", Op::Method, &[I], None),
+    import("input", Op::Input, &[I], None),
+    import("output", Op::Output, &[I, I], None),
+    import("get", Op::Get, &[I, I, I, I], SOME),
+    import("result", Op::Result, &[I], None),
+    import("put", Op::Put, &[I, I, I, I], None),
+    import("delete", Op::Delete, &[I, I], None),
+    import("scan", Op::Scan, &[I, I, I, I, I], SOME),
+    import("emit", Op::Emit, &[I, I, I, I], None),
+    import("env", Op::Env, &[I], None),
+    import("gas_left", Op::GasLeft, &[], SOME),
+    import("log", Op::Log, &[I, I, I], None),
+    import("address_of", Op::AddressOf, &[I, I, I], None),
+    import("call", Op::Call, &[I, I, I, I, I, I, I, L, I], SOME),
+    import("abort", Op::Abort, &[I], None),
 ];
 
 impl Import {
@@ -107,8 +124,8 @@ impl Import {
     }
 
     /// The result types.
-    pub(crate) fn results(&self) -> &'static [ValType] {
-        if self.returns { &[L] } else { &[] }
+    pub(crate) fn results(&self) -> &[ValType] {
+        self.result.as_slice()
     }
 }
 
@@ -121,7 +138,7 @@ mod tests {
         for (number, op) in Op::ALL.into_iter().enumerate() {
             assert_eq!(op as usize, number);
         }
-        assert_eq!(Op::from_number(16), None);
+        assert_eq!(Op::from_number(21), None);
         assert_eq!(Op::from_number(-1), None);
     }
 }

@@ -3,7 +3,7 @@
 use bytes::Bytes;
 use vm_core::{Address, Amount, CallRequest, ContractName, Env, Gas, HostFault, LogLevel, Status, Stop, Target, Trap};
 
-use super::frame::{Frame, Stopped};
+use super::frame::{Exit, Frame, Stopped};
 use super::import::Op;
 use super::memory::{read, text, write};
 
@@ -58,10 +58,10 @@ impl Frame<'_> {
 
     /// Calls another contract. Returns length and status of the result, and the next slice of gas.
     pub(crate) fn call_out(&mut self, memory: &[u8], operands: CallOperands, left: i64) -> Result<(i64, i64), Stopped> {
-        self.enter(left, |frame| frame.call_contract(memory, operands))
+        self.enter(left, |frame| Ok(frame.call_contract(memory, operands)?))
     }
 
-    fn perform(&mut self, memory: &mut [u8], op: Op, [a, b, c, d, e]: [u32; 5]) -> Result<i64, Stop> {
+    fn perform(&mut self, memory: &mut [u8], op: Op, [a, b, c, d, e]: [u32; 5]) -> Result<i64, Exit> {
         match op {
             // The slice is given anyway; the instrumented code asks for this also when its stack is used up.
             Op::Refill if a != 0 => return Err(Trap::StackOverflow.into()),
@@ -81,7 +81,7 @@ impl Frame<'_> {
                 let fitting = value.len().min(d as usize);
                 write(memory, c, value.get(..fitting).unwrap_or_default())?;
                 self.kept = value;
-                return self.kept_length();
+                return Ok(self.kept_length()?);
             }
             Op::Result => self.copy_out(memory, a, &self.kept.clone())?,
             Op::Put => self.host.put(read(memory, a, b)?, read(memory, c, d)?)?,
@@ -89,7 +89,7 @@ impl Frame<'_> {
             Op::Scan => {
                 let entries = self.host.scan(read(memory, a, b)?, read(memory, c, d)?, e as usize)?;
                 self.kept = encode_entries(&entries)?;
-                return self.kept_length();
+                return Ok(self.kept_length()?);
             }
             Op::Emit => {
                 if b > TOPIC_BYTES {
@@ -121,13 +121,18 @@ impl Frame<'_> {
                 };
                 return Err(trap.into());
             }
-            Op::Call => return Err(HostFault::Internal("call has a host function of its own".into()).into()),
+            Op::SysCall => return self.sys_call(memory, [a, b, c, d]),
+            Op::LogMessage => self.log_message(memory, a, b)?,
+            Op::Parameters => self.parameters(memory, a)?,
+            Op::Call | Op::Nothing | Op::Never => {
+                return Err(HostFault::Internal(format!("{op:?} is no operation of this host function")).into());
+            }
         }
         Ok(0)
     }
 
     /// Copies to the contract's memory what nothing was charged for yet.
-    fn copy_out(&mut self, memory: &mut [u8], pointer: u32, bytes: &[u8]) -> Result<(), Stop> {
+    pub(super) fn copy_out(&mut self, memory: &mut [u8], pointer: u32, bytes: &[u8]) -> Result<(), Stop> {
         self.host.charge(self.prices.copy(bytes.len()))?;
         Ok(write(memory, pointer, bytes)?)
     }

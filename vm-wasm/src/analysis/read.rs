@@ -9,7 +9,9 @@ use wasmparser::{
 
 use super::feature::{self, Features};
 use super::{Analysis, Extent, Function, Item};
-use crate::abi::import::{ENTRY, INTERFACE_SECTION, MODULE};
+use crate::abi::Abi;
+use crate::abi::chainmaker::is_method;
+use crate::abi::import::{ENTRY, INTERFACE_SECTION};
 use crate::gate::type_list;
 
 /// How many of the longest functions are told.
@@ -59,9 +61,20 @@ impl<'a> Reader<'a, '_> {
             function.name = names.get(&function.index).map(|name| (*name).to_owned());
         }
         analysis.features = features.into_names();
-        let exports_entry = analysis.exports.iter().any(|export| export.name == ENTRY);
-        let imports_only = analysis.imports.iter().all(|import| import.module.as_deref() == Some(MODULE));
-        analysis.abi = (exports_entry && imports_only).then_some(MODULE);
+        let imports =
+            || analysis.imports.iter().map(|import| (import.module.as_deref().unwrap_or_default(), &import.name));
+        let abi = imports().find_map(|(module, name)| Abi::of(module, name)).unwrap_or_default();
+        let imports_only = imports().all(|(module, name)| abi.find(module, name).is_some());
+        let exports = |name| analysis.exports.iter().any(|export| export.name == name);
+        let exports_entry = match abi {
+            Abi::Vm1 => exports(ENTRY),
+            Abi::ChainMaker => exports("runtime_type") && exports("allocate"),
+        };
+        analysis.abi = (exports_entry && imports_only).then_some(abi.as_str());
+        if analysis.abi == Some(Abi::ChainMaker.as_str()) {
+            let method = |export: &&Item| export.ty.as_deref() == Some("() -> ()") && is_method(&export.name);
+            analysis.methods = analysis.exports.iter().filter(method).map(|export| export.name.clone()).collect();
+        }
     }
 
     fn payload(&mut self, payload: Payload<'a>) -> Result<(), wasmparser::Error> {

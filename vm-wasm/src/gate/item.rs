@@ -1,19 +1,11 @@
-//! Types, imports, tables, memories and exports.
+//! Types, imports, tables and memories.
 
-use wasmparser::{ExternalKind, FuncType, MemoryType, RefType, Table, TableInit, TypeRef, ValType};
+use wasmparser::{FuncType, MemoryType, RefType, Table, TableInit, TypeRef, ValType};
 
 use super::operator::{refused_type, type_list};
 use super::shape::Survey;
 use super::{Imported, Rule, Violation};
-use crate::abi::import::{ENTRY, Import, MEMORY, MODULE};
-
-/// The parameters of `vm_call`; its result is one `i32`.
-const ENTRY_PARAMS: [ValType; 3] = [ValType::I32; 3];
-
-/// The type of `vm_call`, for messages.
-pub(super) fn entry_type() -> String {
-    format!("{} -> {}", type_list(&ENTRY_PARAMS), type_list(&[ValType::I32]))
-}
+use crate::abi::Abi;
 
 impl<'a> Survey<'a, '_> {
     /// Reports a value type that contracts may not use.
@@ -40,6 +32,19 @@ impl<'a> Survey<'a, '_> {
         self.types.push(ty);
     }
 
+    /// Tells the ABI by what is imported, before each import is looked at.
+    pub(super) fn abi(&mut self, imports: &[(usize, wasmparser::Import<'a>)]) {
+        let mut told =
+            imports.iter().filter_map(|(offset, import)| Some((Abi::of(import.module, import.name)?, *offset, import)));
+        let Some((abi, _, first)) = told.next().filter(|_| self.config.contract) else { return };
+        self.abi = abi;
+        if let Some((_, offset, other)) = told.find(|(other, ..)| *other != abi) {
+            let [first, other] = [first, other].map(|import| format!("`{}.{}`", import.module, import.name));
+            let why = format!("the module imports both {first} and {other}, which belong to different ABIs");
+            self.found.push(Violation::new(Rule::MixedImports, why).at(offset));
+        }
+    }
+
     pub(super) fn import(&mut self, import: &wasmparser::Import<'a>, offset: usize) {
         let full = format!("{}.{}", import.module, import.name);
         let index = match import.ty {
@@ -60,15 +65,12 @@ impl<'a> Survey<'a, '_> {
         if !self.config.contract {
             return self.imports.push(Imported::Foreign { module: import.module, name: import.name });
         }
-        let known = if import.module == MODULE { Import::find(import.name) } else { None };
-        let Some(known) = known else {
-            let why = if import.module == MODULE {
-                let names: Vec<_> = Import::names().collect();
-                format!("there is no import `{full}`; known are {}", names.join(", "))
-            } else {
-                format!("there is no import `{full}`; all imports come from the module `{MODULE}`")
-            };
-            return self.found.push(Violation::new(Rule::UnknownImport, why).at(offset));
+        let Some(known) = self.abi.find(import.module, import.name) else {
+            if Abi::of(import.module, import.name).is_none_or(|abi| abi == self.abi) {
+                let why = format!("there is no import `{full}`; {}", self.abi.known(import.module));
+                self.found.push(Violation::new(Rule::UnknownImport, why).at(offset));
+            }
+            return;
         };
         match self.types.get(index as usize) {
             Some(ty) if ty.params() == known.params && ty.results() == known.results() => {
@@ -133,35 +135,5 @@ impl<'a> Survey<'a, '_> {
             self.found.push(Violation::new(Rule::MemorySize, why).at(offset));
         }
         self.initial.memory_pages = memory.initial;
-    }
-
-    pub(super) fn export(&mut self, name: &'a str, kind: ExternalKind, index: u32, offset: usize) {
-        if !self.config.contract {
-            return self.exports.push((name, kind, index));
-        }
-        match (name, kind) {
-            (ENTRY, ExternalKind::Func) => {
-                self.entry = Some(index);
-                let ty = self.functions.get(index as usize).and_then(|ty| self.types.get(*ty as usize));
-                let fits = |ty: &&FuncType| ty.params() == ENTRY_PARAMS && ty.results() == [ValType::I32];
-                if ty.filter(fits).is_none() {
-                    let found = ty.map_or_else(String::new, |ty| {
-                        format!(" {} -> {}", type_list(ty.params()), type_list(ty.results()))
-                    });
-                    let why = format!("the export `{ENTRY}` is a function{found}, it must be {}", entry_type());
-                    self.found.push(Violation::new(Rule::ExportSignature, why).at(offset).of_function(index));
-                }
-            }
-            (MEMORY, ExternalKind::Memory) => self.memory_exported = true,
-            (ENTRY | MEMORY, _) => {
-                let expected = if name == ENTRY { "function" } else { "memory" };
-                self.entry = self.entry.or((name == ENTRY).then_some(0));
-                self.memory_exported |= name == MEMORY;
-                self.found.push(
-                    Violation::new(Rule::ExportKind, format!("the export `{name}` is not a {expected}")).at(offset),
-                );
-            }
-            _ => {}
-        }
     }
 }

@@ -4,6 +4,7 @@
 //! reported together; the module is validated only when they found nothing, with exactly the features that contracts may use.
 
 mod body;
+mod export;
 mod item;
 mod limits;
 mod operator;
@@ -25,6 +26,8 @@ pub use self::{
     violation::{Rejection, Violation},
 };
 use crate::WasmConfig;
+use crate::abi::Abi;
+use crate::abi::chainmaker;
 use crate::abi::import::Import;
 
 /// The size of a page of memory.
@@ -43,8 +46,14 @@ pub(crate) struct Checked<'a> {
     pub(crate) globals: u32,
     /// All exports of a module that is no contract; of a contract only the memory and `vm_call` are used.
     pub(crate) exports: Vec<(&'a str, ExternalKind, u32)>,
-    /// The function exported as `vm_call`.
+    pub(crate) abi: Abi,
+    /// The function that is called: the one exported as `vm_call`, or the generated one.
     pub(crate) entry: u32,
+    /// The body of a function behind the module's own, which enters a contract that has no `vm_call`. It is the last of
+    /// `functions`, of the last of `types`.
+    pub(crate) generated: Option<Vec<u8>>,
+    /// What a contract without `vm_call` exports.
+    pub(crate) chainmaker: chainmaker::Exports<'a>,
     pub(crate) start: Option<u32>,
     pub(crate) contract: bool,
     /// The stack units of every defined function.
@@ -99,5 +108,8 @@ impl GateConfig {
 pub(crate) fn check<'a>(bytes: &'a [u8], config: &GateConfig) -> Result<Checked<'a>, Rejection> {
     let mut checked = shape::survey(bytes, config)?;
     checked.units = validity::validate(bytes, &checked, config)?;
+    if checked.generated.is_some() {
+        checked.units.push(chainmaker::units());
+    }
     Ok(checked)
 }

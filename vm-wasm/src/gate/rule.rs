@@ -38,6 +38,8 @@ pub enum Rule {
     Proposal,
     /// An import that the ABI does not have.
     UnknownImport,
+    /// Imports of more than one ABI.
+    MixedImports,
     /// An import of something else than a function.
     ImportKind,
     /// An import whose type differs from the ABI's.
@@ -107,6 +109,7 @@ impl Rule {
             Self::Externref => "externref",
             Self::Proposal => "proposal",
             Self::UnknownImport => "unknown-import",
+            Self::MixedImports => "mixed-imports",
             Self::ImportKind => "import-kind",
             Self::ImportSignature => "import-signature",
             Self::MissingExport => "missing-export",
@@ -157,6 +160,9 @@ impl Rule {
             }
             Self::UnknownImport => {
                 "a contract reaches the host through the module `vm1` only; drop what needs WASI, JavaScript or another host"
+            }
+            Self::MixedImports => {
+                "build with one SDK: vm-sdk, whose imports come from the module `vm1`, or ChainMaker's, with `env.sys_call` and `env.log_message`"
             }
             Self::ImportKind => "link with default settings: the contract defines its memory, table and globals itself",
             Self::ImportSignature => "declare the import with the types that docs/wasm-abi.md gives",

@@ -4,11 +4,12 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use wasmparser::{Encoding, ExternalKind, FuncType, Parser, Payload};
 
-use super::item::entry_type;
+use super::export::entry_type;
 use super::preamble::{preamble, undecodable};
 use super::violation::Findings;
 use super::{Checked, GateConfig, Imported, Initial, Rejection, Rule, Violation, body};
-use crate::abi::import::{ENTRY, INTERFACE_SECTION, MEMORY};
+use crate::abi::import::INTERFACE_SECTION;
+use crate::abi::{Abi, chainmaker};
 
 /// The longest interface text, in bytes.
 const INTERFACE_BYTES: usize = 64 << 10;
@@ -40,7 +41,9 @@ pub(super) struct Survey<'a, 'c> {
     pub(super) tables: usize,
     pub(super) memories: usize,
     pub(super) bodies: u32,
+    pub(super) abi: Abi,
     pub(super) entry: Option<u32>,
+    pub(super) chainmaker: chainmaker::Exports<'a>,
     pub(super) memory_exported: bool,
     pub(super) start: Option<u32>,
     pub(super) initial: Initial,
@@ -63,7 +66,9 @@ impl<'a, 'c> Survey<'a, 'c> {
             tables: 0,
             memories: 0,
             bodies: 0,
+            abi: Abi::default(),
             entry: None,
+            chainmaker: chainmaker::Exports::default(),
             memory_exported: false,
             start: None,
             initial: Initial::default(),
@@ -73,20 +78,17 @@ impl<'a, 'c> Survey<'a, 'c> {
     }
 
     fn finish(mut self) -> Result<Checked<'a>, Rejection> {
-        if self.config.contract && self.entry.is_none() {
-            self.found.push(Violation::new(
-                Rule::MissingExport,
-                format!("the export `{ENTRY}`, a function {}, is missing", entry_type()),
-            ));
-        }
-        if self.config.contract && !self.memory_exported {
-            self.found
-                .push(Violation::new(Rule::MissingExport, format!("the export `{MEMORY}`, a memory, is missing")));
-        }
+        self.missing_exports();
         let names = self.names;
         self.found.into_result(|function| names.get(&function).map(|name| (*name).to_owned()))?;
         let globals = u32::try_from(self.initial.globals).unwrap_or(u32::MAX);
         self.initial.functions = u64::from(self.bodies).saturating_add(self.referenced.len() as u64);
+        let generated = (self.abi == Abi::ChainMaker).then(|| self.chainmaker.entry());
+        if generated.is_some() {
+            self.entry = u32::try_from(self.functions.len()).ok();
+            self.functions.push(u32::try_from(self.types.len()).unwrap_or(u32::MAX));
+            self.types.push(entry_type());
+        }
         Ok(Checked {
             bytes: self.bytes,
             types: self.types,
@@ -95,7 +97,10 @@ impl<'a, 'c> Survey<'a, 'c> {
             referenced: self.referenced,
             globals,
             exports: self.exports,
+            abi: self.abi,
             entry: self.entry.unwrap_or_default(),
+            generated,
+            chainmaker: self.chainmaker,
             start: self.start,
             contract: self.config.contract,
             units: Vec::new(),
@@ -125,9 +130,10 @@ impl<'a, 'c> Survey<'a, 'c> {
             }
             Payload::ImportSection(section) => {
                 self.limit(Rule::ImportCount, "imports", section.count().into(), shape.imports as u64);
-                for import in section.into_imports_with_offsets().take(shape.imports) {
-                    let (offset, import) = import?;
-                    self.import(&import, offset);
+                let imports = section.into_imports_with_offsets().take(shape.imports).collect::<Result<Vec<_>, _>>()?;
+                self.abi(&imports);
+                for (offset, import) in &imports {
+                    self.import(import, *offset);
                 }
             }
             Payload::FunctionSection(section) => {

@@ -197,6 +197,16 @@ impl Writer<'_, '_, '_> {
 
     /// A call of the host: the operands on the stack are filled up, followed by the operation's number and the gas.
     fn host(&mut self, import: &Import) {
+        match import.op {
+            Op::Nothing => {
+                for _ in import.params {
+                    self.emit(&I::Drop);
+                }
+                return self.emit(&I::I32Const(0));
+            }
+            Op::Never => return self.emit(&I::Unreachable),
+            _ => {}
+        }
         let function = if import.op == Op::Call {
             self.module.host_call()
         } else {
@@ -209,8 +219,10 @@ impl Writer<'_, '_, '_> {
         self.get_gas();
         self.emit(&I::Call(function));
         self.set_gas();
-        if !import.returns {
-            self.emit(&I::Drop);
+        match import.result {
+            None => self.emit(&I::Drop),
+            Some(wasmparser::ValType::I32) => self.emit(&I::I32WrapI64),
+            Some(_) => {}
         }
     }
 

@@ -8,10 +8,11 @@ use wasm_encoder::{
     ExportSection, Function, FunctionSection, GlobalSection, GlobalType, ImportSection, Instruction as I,
     MemorySection, Module, StartSection, TableSection, TypeSection, ValType,
 };
-use wasmparser::{Operator, Parser, Payload};
+use wasmparser::{BinaryReader, FunctionBody, Operator, Parser, Payload};
 
 use super::body::{OPERANDS, rewrite, thunk};
 use super::{Bounds, MeterError, Prices};
+use crate::abi::chainmaker;
 use crate::abi::import::{Import, Op};
 use crate::gate::{Checked, Imported};
 
@@ -130,6 +131,9 @@ impl<'a, 'c> Rewriter<'a, 'c> {
 
     /// The import with a function index, if it is one.
     pub(super) fn import(&self, function: u32) -> Option<&'static Import> {
+        if function == chainmaker::PARAMETERS_INDEX {
+            return Some(&chainmaker::PARAMETERS);
+        }
         match self.checked.imports.get(function as usize)? {
             Imported::Host(import) => Some(import),
             Imported::Foreign { .. } => None,
@@ -216,19 +220,18 @@ impl<'a, 'c> Rewriter<'a, 'c> {
                 Payload::DataSection(section) => self.parse_data_section(&mut data, section)?,
                 Payload::DataCountSection { count, .. } => data_count = Some(count),
                 Payload::CodeSectionEntry(body) => {
-                    let missing = || MeterError(format!("body {defined} has no function"));
-                    let ty = self
-                        .checked
-                        .functions
-                        .get(self.checked.imports.len() + defined)
-                        .copied()
-                        .ok_or_else(missing)?;
-                    let units = self.checked.units.get(defined).copied().ok_or_else(missing)?;
-                    code.function(&rewrite(self, &body, ty, units)?);
+                    code.function(&self.body(&body, defined)?);
                     defined += 1;
                 }
                 _ => {}
             }
+        }
+        if let Some(entry) = &self.checked.generated {
+            // The last type and the last function, both behind the module's own.
+            let ty = self.checked.types.last().ok_or_else(|| MeterError("the entry has no type".into()))?.clone();
+            functions.function(types.len());
+            types.ty().func_type(&self.func_type(ty)?);
+            code.function(&self.body(&FunctionBody::new(BinaryReader::new(entry, 0)), defined)?);
         }
         for results in &self.extra_types {
             types.ty().function([], results.iter().copied());
@@ -263,6 +266,14 @@ impl<'a, 'c> Rewriter<'a, 'c> {
         }
         out.section(&code).section(&data);
         Ok(out.finish())
+    }
+
+    /// Rewrites the body of the function with this number among those that are defined.
+    fn body(&mut self, body: &FunctionBody<'_>, number: usize) -> Result<Function, MeterError> {
+        let missing = || MeterError(format!("body {number} has no function"));
+        let ty = self.checked.functions.get(self.checked.imports.len() + number).copied().ok_or_else(missing)?;
+        let units = self.checked.units.get(number).copied().ok_or_else(missing)?;
+        rewrite(self, body, ty, units)
     }
 
     fn imports(&self, types: &mut TypeSection) -> Result<ImportSection, MeterError> {

@@ -84,7 +84,7 @@ fn options_and_a_second_interface_are_refused() {
     let vm = machine();
     let deploy = |code| block_on(vm.deploy(DeployRequest::new("it".parse().unwrap(), "1".parse().unwrap(), code)));
     let error = deploy(code(contract("", "(i32.const 0)")).with_option("speed", "high")).unwrap_err();
-    assert!(error.to_string().contains("WASM contracts have no option 'speed'"), "{error}");
+    assert!(error.to_string().contains("contracts with the ABI vm1 have no option 'speed'"), "{error}");
     let error = deploy(code(contract_with("", INTERFACE, "(i32.const 0)")).with_abi("run()")).unwrap_err();
     assert!(error.to_string().contains("another interface was given"), "{error}");
     let error = deploy(code(contract("", "(i32.const 0)")).with_abi("run(")).unwrap_err();

@@ -22,9 +22,9 @@ macro_rules! topics {
     };
 }
 
-topics!(wasmi: Wasmi, abi, bounds, calls, contracts, gas, lifecycle, traps);
+topics!(wasmi: Wasmi, abi, bounds, calls, chainmaker, contracts, gas, lifecycle, traps);
 #[cfg(feature = "wasmtime")]
-topics!(wasmtime: Wasmtime, abi, bounds, calls, contracts, gas, lifecycle, traps);
+topics!(wasmtime: Wasmtime, abi, bounds, calls, chainmaker, contracts, gas, lifecycle, traps);
 
 mod analysis;
 mod document;
