@@ -29,7 +29,7 @@ use std::sync::Arc;
 use vm_core::{RuntimeProvider, StateBackend};
 
 use crate::HostError;
-use crate::config::{Config, Provider};
+use crate::config::{Config, Provider, WasmEngine};
 
 pub(crate) use evm::{Tracing, analysis as evm_analysis, code as evm_code, tracing};
 pub(crate) use native::{NativeContracts, SAMPLE_NAMES, samples};
@@ -47,6 +47,15 @@ pub(crate) fn has_runtime(provider: &Provider) -> bool {
         Provider::Wasm { .. } => cfg!(feature = "wasm"),
         Provider::Evm { .. } => cfg!(feature = "evm"),
         Provider::Docker { .. } => cfg!(feature = "docker"),
+    }
+}
+
+/// True when the build has this engine, provided that it has the runtime.
+pub(crate) fn has_engine(engine: WasmEngine) -> bool {
+    match engine {
+        WasmEngine::Wasmi => true,
+        WasmEngine::Wasmtime | WasmEngine::Auto => cfg!(feature = "wasmtime"),
+        WasmEngine::Wasmer => cfg!(feature = "wasmer"),
     }
 }
 

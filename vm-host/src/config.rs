@@ -77,13 +77,42 @@ pub enum Provider {
     },
 }
 
-/// The WebAssembly engines that exist in this version.
+/// The WebAssembly engines. Results and gas are the same on all of them.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 #[non_exhaustive]
 pub enum WasmEngine {
     /// An interpreter: starts at once, needs no compilation.
     #[default]
     Wasmi,
+    /// A compiler with a pool of instances: the quickest for contracts that compute. Cargo feature `wasmtime`.
+    Wasmtime,
+    /// Another compiler. Cargo feature `wasmer`.
+    Wasmer,
+    /// wasmi first, and wasmtime in the background for contracts that are worth it. Cargo feature `wasmtime`.
+    Auto,
+}
+
+impl WasmEngine {
+    pub(crate) const ALL: [Self; 4] = [Self::Wasmi, Self::Wasmtime, Self::Wasmer, Self::Auto];
+
+    /// The name used in configurations.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Wasmi => "wasmi",
+            Self::Wasmtime => "wasmtime",
+            Self::Wasmer => "wasmer",
+            Self::Auto => "auto",
+        }
+    }
+
+    /// The cargo feature that brings it.
+    pub(crate) const fn feature(self) -> &'static str {
+        match self {
+            Self::Wasmi => "wasm",
+            Self::Wasmtime | Self::Auto => "wasmtime",
+            Self::Wasmer => "wasmer",
+        }
+    }
 }
 
 /// What a single call may use.

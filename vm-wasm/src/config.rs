@@ -16,6 +16,12 @@ pub enum EngineKind {
     /// The compiler [wasmtime](https://docs.rs/wasmtime): native code, instances from a pool.
     #[cfg(feature = "wasmtime")]
     Wasmtime,
+    /// The compiler [wasmer](https://docs.rs/wasmer), with Cranelift: native code, a costlier fresh instance.
+    #[cfg(feature = "wasmer")]
+    Wasmer,
+    /// wasmi first; a contract moves to wasmtime, compiled in the background, when it has run for as long as that takes.
+    #[cfg(feature = "wasmtime")]
+    Auto,
 }
 
 impl EngineKind {
@@ -24,6 +30,10 @@ impl EngineKind {
         Self::Wasmi,
         #[cfg(feature = "wasmtime")]
         Self::Wasmtime,
+        #[cfg(feature = "wasmer")]
+        Self::Wasmer,
+        #[cfg(feature = "wasmtime")]
+        Self::Auto,
     ];
 
     /// The name used in configurations.
@@ -32,6 +42,10 @@ impl EngineKind {
             Self::Wasmi => "wasmi",
             #[cfg(feature = "wasmtime")]
             Self::Wasmtime => "wasmtime",
+            #[cfg(feature = "wasmer")]
+            Self::Wasmer => "wasmer",
+            #[cfg(feature = "wasmtime")]
+            Self::Auto => "auto",
         }
     }
 }
@@ -48,7 +62,7 @@ pub struct UnknownEngine(String);
 
 impl UnknownEngine {
     /// The engines that a feature of this crate brings, and the feature.
-    const FEATURES: [(&str, &str); 1] = [("wasmtime", "wasmtime")];
+    const FEATURES: [(&str, &str); 3] = [("wasmtime", "wasmtime"), ("wasmer", "wasmer"), ("auto", "wasmtime")];
 }
 
 impl fmt::Display for UnknownEngine {

@@ -154,6 +154,7 @@ impl RuntimeProvider for WasmRuntime {
             ("memory_limit".into(), (self.gate.memory_pages * PAGE).to_string()),
             ("stack_units".into(), self.config.stack_units.to_string()),
         ];
+        status.details.extend(self.engine.details());
         status
     }
 }

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use vm_core::{Code, RuntimeKind, RuntimeProvider};
-use vm_wasm::{EngineKind, WasmConfig, WasmRuntime};
+use vm_wasm::{UnknownEngine, WasmConfig, WasmRuntime};
 
 use crate::HostError;
 use crate::code::Analysis;
@@ -13,12 +13,10 @@ use crate::config::{Config, WasmEngine};
 const ADDRESSABLE: u64 = 1 << 32;
 
 pub(super) fn runtime(config: &Config, engine: WasmEngine) -> Result<Arc<dyn RuntimeProvider>, HostError> {
+    let failed = |source| HostError::Runtime { runtime: RuntimeKind::Wasm, source };
     let mut settings = settings(config);
-    settings.engine = match engine {
-        WasmEngine::Wasmi => EngineKind::Wasmi,
-    };
-    let runtime = WasmRuntime::new(settings)
-        .map_err(|error| HostError::Runtime { runtime: RuntimeKind::Wasm, source: Box::new(error) })?;
+    settings.engine = engine.name().parse().map_err(|error: UnknownEngine| failed(Box::new(error)))?;
+    let runtime = WasmRuntime::new(settings).map_err(|error| failed(Box::new(error)))?;
     Ok(Arc::new(runtime))
 }
 

@@ -96,7 +96,12 @@ fn providers(node: &Node, mistakes: &mut Mistakes) -> Vec<Provider> {
         if backends::has_runtime(&provider) {
             enabled.push(provider);
         } else {
-            mistakes.0.push(absent(type_node, &format!("the runtime \"{}\"", kind.name()), kind.name()));
+            mistakes.0.push(absent(
+                type_node,
+                &format!("the runtime \"{}\"", kind.name()),
+                &backends::built_in(),
+                kind.name(),
+            ));
         }
     }
     if seen.is_empty() && mistakes.0.is_empty() {
@@ -109,25 +114,24 @@ fn providers(node: &Node, mistakes: &mut Mistakes) -> Vec<Provider> {
     enabled
 }
 
-/// Reads the keys of one provider. Engines that this version lacks are a mistake only where they are asked for.
+/// Reads the keys of one provider. Engines that this build lacks are a mistake only where they are asked for.
 fn provider(kind: Kind, section: Section<'_>, on: bool, mistakes: &mut Mistakes) -> Option<Provider> {
     match kind {
         Kind::Native => Some(Provider::Native),
         Kind::Wasm => {
-            const ENGINES: [(&str, Option<WasmEngine>); 3] =
-                [("wasmi", Some(WasmEngine::Wasmi)), ("wasmtime", None), ("wasmer", None)];
             let Some(node) = section.node("runtime") else {
                 return Some(Provider::Wasm { runtime: WasmEngine::default() });
             };
-            match mistakes.note(value::choice(node, "runtime", &ENGINES))? {
-                Some(runtime) => Some(Provider::Wasm { runtime: *runtime }),
-                None if !on => None,
-                None => {
-                    let found = format!("the engine {} is not available in this version", node.describe());
-                    mistakes.0.push(Mistake::at(node.at, found).expected("\"wasmi\""));
-                    None
-                }
+            let engines = WasmEngine::ALL.map(|engine| (engine.name(), engine));
+            let runtime = *mistakes.note(value::choice(node, "runtime", &engines))?;
+            if on && !backends::has_engine(runtime) {
+                let built_in = WasmEngine::ALL.into_iter().filter(|engine| backends::has_engine(*engine));
+                let built_in: Vec<_> = built_in.map(WasmEngine::name).collect();
+                let what = format!("the engine {}", node.describe());
+                mistakes.0.push(absent(node, &what, &built_in, runtime.feature()));
+                return None;
             }
+            Some(Provider::Wasm { runtime })
         }
         Kind::Evm => {
             let version = match section.node("version") {
@@ -195,7 +199,7 @@ fn state(section: Section<'_>, mistakes: &mut Mistakes) -> Option<State> {
     };
     match mistakes.note(value::choice(node, "backend", &BACKENDS))? {
         true if !backends::HAS_FJALL => {
-            mistakes.0.push(absent(node, "the state backend \"fjall\"", "fjall"));
+            mistakes.0.push(absent(node, "the state backend \"fjall\"", &backends::built_in(), "fjall"));
             None
         }
         true => Some(State::Fjall { path: PathBuf::from(path.unwrap_or("vm-data")) }),
@@ -283,9 +287,9 @@ fn namespace<'d>(node: &'d Node, key: &str) -> Result<&'d str, Mistake> {
 }
 
 /// Something that exists, but not in this build.
-fn absent(node: &Node, what: &str, feature: &str) -> Mistake {
+fn absent(node: &Node, what: &str, built_in: &[&str], feature: &str) -> Mistake {
     Mistake::at(node.at, format!("{what} is not part of this build"))
-        .expected(one_of(&backends::built_in(), '"'))
+        .expected(one_of(built_in, '"'))
         .help(format!("build with the cargo feature `{feature}`: cargo build -p vm-host --features {feature}"))
 }
 

@@ -2,10 +2,15 @@
 //! instrumented, the ABI is behind two host functions, and gas never passes through the engine's own means.
 
 #[cfg(feature = "wasmtime")]
+pub(crate) mod auto;
+#[cfg(any(feature = "wasmer", feature = "wasmtime"))]
 #[allow(unsafe_code, reason = "stores whose data must be 'static borrow the frame of a call")]
 mod lent;
-#[cfg(feature = "wasmtime")]
+#[cfg(any(feature = "wasmer", feature = "wasmtime"))]
 mod stack;
+#[cfg(feature = "wasmer")]
+#[allow(unsafe_code, reason = "loads native code, and lends the frame of a call")]
+pub(crate) mod wasmer;
 pub(crate) mod wasmi;
 #[cfg(feature = "wasmtime")]
 #[allow(unsafe_code, reason = "loads native code, and lends the frame of a call")]
@@ -20,12 +25,19 @@ use crate::abi::Frame;
 use crate::meter::{Bounds, Instrumented};
 
 /// The engine of a kind, for modules within these bounds. The text of an error is the engine's own.
-#[cfg_attr(not(feature = "wasmtime"), allow(unused_variables, reason = "wasmi needs no bounds"))]
+#[cfg_attr(
+    not(feature = "wasmtime"),
+    allow(unused_variables, reason = "only wasmtime reserves memory before it compiles")
+)]
 pub(crate) fn start(kind: EngineKind, bounds: Bounds) -> Result<Box<dyn Engine>, String> {
     Ok(match kind {
         EngineKind::Wasmi => Box::new(wasmi::Wasmi),
+        #[cfg(feature = "wasmer")]
+        EngineKind::Wasmer => Box::new(wasmer::Wasmer),
         #[cfg(feature = "wasmtime")]
         EngineKind::Wasmtime => Box::new(wasmtime::Wasmtime::new(bounds)?),
+        #[cfg(feature = "wasmtime")]
+        EngineKind::Auto => Box::new(auto::Auto::new(bounds)?),
     })
 }
 
@@ -48,6 +60,11 @@ pub(crate) trait Engine: Debug + Send + Sync {
     /// The program that [`Program::serialize`] wrote. The bytes hold native code: the caller answers for it that they were
     /// written by this host under the same [`fingerprint`](Self::fingerprint), and that they are whole.
     fn load(&self, bytes: &[u8]) -> Result<Box<dyn Program>, String>;
+
+    /// Facts worth showing in the runtime's status.
+    fn details(&self) -> Vec<(String, String)> {
+        Vec::new()
+    }
 }
 
 /// A compiled module.
@@ -105,8 +122,8 @@ mod tests {
     #[test]
     fn versions_are_exact() {
         let lockfile = include_str!("../../../Cargo.lock");
-        for kind in EngineKind::ALL {
-            let engine = start(*kind, BOUNDS).unwrap();
+        let engines = EngineKind::ALL.iter().map(|kind| start(*kind, BOUNDS).unwrap());
+        for engine in engines.filter(|engine| engine.name() != "auto") {
             let (name, version) = (engine.name(), engine.version());
             assert!(lockfile.contains(&format!("name = \"{name}\"\nversion = \"{version}\"\n")), "{name} {version}");
             assert!(engine.fingerprint().starts_with(&format!("{name} {version}")), "{}", engine.fingerprint());

@@ -57,6 +57,17 @@ pub(crate) fn machine() -> Vm {
 /// On the engine of the module around this one, whatever the settings say.
 pub(crate) fn machine_with(mut config: WasmConfig, limits: Limits) -> Vm {
     config.engine = super::ENGINE;
+    start(config, limits)
+}
+
+/// On the engine of the settings.
+#[cfg(feature = "wasmtime")]
+#[allow(dead_code, reason = "for the tests that are about a certain engine")]
+pub(crate) fn machine_of(config: WasmConfig) -> Vm {
+    start(config, Limits::default())
+}
+
+fn start(config: WasmConfig, limits: Limits) -> Vm {
     let vm = Vm::builder().runtime(WasmRuntime::new(config).unwrap()).limits(limits).workers(1).build().unwrap();
     block_on(vm.start()).unwrap();
     vm

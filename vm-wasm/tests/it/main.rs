@@ -8,26 +8,38 @@
     reason = "tests fail by panicking"
 )]
 
-/// The topics, once for each engine of the build: results must not depend on the choice.
-macro_rules! topics {
-    ($engine:ident: $kind:ident, $($topic:ident),*) => {
+/// The topics that run on an engine, once for each engine of the build: results must not depend on the choice.
+macro_rules! topics_on {
+    ($engine:ident: $kind:ident) => {
         #[path = "."]
         #[allow(clippy::duplicate_mod, reason = "the same tests on another engine")]
         mod $engine {
             pub(crate) mod machine;
-            $(mod $topic;)*
+
+            mod abi;
+            mod bounds;
+            mod calls;
+            mod chainmaker;
+            mod contracts;
+            mod gas;
+            mod lifecycle;
+            mod traps;
 
             const ENGINE: vm_wasm::EngineKind = vm_wasm::EngineKind::$kind;
         }
     };
 }
 
-topics!(wasmi: Wasmi, abi, bounds, calls, chainmaker, contracts, gas, lifecycle, traps);
+topics_on!(wasmi: Wasmi);
 #[cfg(feature = "wasmtime")]
-topics!(wasmtime: Wasmtime, abi, bounds, calls, chainmaker, contracts, gas, lifecycle, traps);
+topics_on!(wasmtime: Wasmtime);
+#[cfg(feature = "wasmer")]
+topics_on!(wasmer: Wasmer);
 
 mod analysis;
 mod document;
 mod gate;
+#[cfg(feature = "wasmtime")]
+mod tiers;
 
 use crate::wasmi::machine;
