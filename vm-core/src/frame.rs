@@ -203,7 +203,7 @@ impl Frame<'_, '_> {
     }
 
     fn do_call(&mut self, request: CallRequest) -> Result<Outcome, Stop> {
-        let size = request.method.len().saturating_add(request.input.len());
+        let size = request.size();
         self.pay(self.prices().call.of(size))?;
         if !request.value.is_zero() {
             self.pay(self.prices().transfer.of(0))?;

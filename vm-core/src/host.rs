@@ -98,6 +98,9 @@ pub struct CallRequest {
     pub method: Arc<str>,
     /// The encoded arguments; see [`Call::input`](crate::Call::input).
     pub input: Bytes,
+    /// Arguments by name in the place of `input`, from a contract whose ABI has names and no types. The callee's interface
+    /// encodes them, and gives the output as text where it describes it. Default: none.
+    pub named: Option<Vec<(String, Bytes)>>,
     /// What is transferred from the caller.
     pub value: Amount,
     /// What the callee may use at most; at most all but one 64th of what is left, which is the default.
@@ -115,7 +118,28 @@ impl CallRequest {
     /// A call without value, with as much gas as the rules allow.
     pub fn new(to: impl Into<Target>, method: impl Into<Arc<str>>, input: impl Into<Bytes>) -> Self {
         let (to, method, input) = (to.into(), method.into(), input.into());
-        Self { to, method, input, value: Amount::ZERO, gas: None, is_static: false, value_moved: false, caller: None }
+        Self {
+            to,
+            method,
+            input,
+            named: None,
+            value: Amount::ZERO,
+            gas: None,
+            is_static: false,
+            value_moved: false,
+            caller: None,
+        }
+    }
+
+    /// A call with arguments by name.
+    pub fn named(to: impl Into<Target>, method: impl Into<Arc<str>>, arguments: Vec<(String, Bytes)>) -> Self {
+        Self { named: Some(arguments), ..Self::new(to, method, Bytes::new()) }
+    }
+
+    /// The bytes of the method and its arguments.
+    pub(crate) fn size(&self) -> usize {
+        let named = self.named.iter().flatten().map(|(name, value)| name.len().saturating_add(value.len()));
+        named.fold(self.method.len().saturating_add(self.input.len()), usize::saturating_add)
     }
 }
 

@@ -65,6 +65,19 @@ pub trait Interface: Send + Sync {
     /// When there is no such method, or the arguments do not fit it: what was found and what was expected.
     fn encode(&self, entry: &Entry, method: &str, arguments: &Arguments) -> Result<Encoded, ArgumentError>;
 
+    /// Encodes a method's call from a contract whose ABI has names and no types. Default: values are arguments as text, or
+    /// hexadecimal where they are not UTF-8.
+    ///
+    /// # Errors
+    /// As [`encode`](Self::encode).
+    fn encode_named(&self, method: &str, values: &[(String, Bytes)]) -> Result<Encoded, ArgumentError> {
+        let argument = |(name, value): &(String, Bytes)| Argument {
+            name: Some(name.clone()),
+            value: std::str::from_utf8(value).map_or_else(|_| format!("0x{}", hex::encode(value)), str::to_owned),
+        };
+        self.encode(&Entry::Invoke, method, &Arguments::Text(values.iter().map(argument).collect()))
+    }
+
     /// A successful result as text, if the interface describes it.
     fn decode_output(&self, method: &str, output: &[u8]) -> Option<String>;
 

@@ -10,8 +10,8 @@ use crate::core::{Core, Unresolved};
 use crate::frame::Frame;
 use crate::gas::Meter;
 use crate::{
-    Access, Action, Address, Block, Call, CallRequest, Changes, Contract, ContractRecord, Entry, Env, Gas, HostFault,
-    Interrupt, Journal, Outcome, Overlay, Refusal, Return, RuntimeKind, Status, Trap,
+    Access, Action, Address, Block, Call, CallRequest, Changes, Contract, ContractRecord, Encoded, Entry, Env, Gas,
+    HostFault, Interrupt, Journal, Outcome, Overlay, Refusal, Return, RuntimeKind, Status, Trap,
 };
 
 /// One transaction while it runs. It stays on its thread.
@@ -195,8 +195,24 @@ impl<'c> Transaction<'c> {
             depth: from.depth.saturating_add(1),
             block: from.block.clone(),
         };
-        let call = Call { entry: Entry::Invoke, method: request.method, input: request.input };
-        self.enter(Entering { runtime, contract, env, call, gas, value_moved: request.value_moved })
+        let value_moved = request.value_moved;
+        let Some(values) = request.named else {
+            let call = Call { entry: Entry::Invoke, method: request.method, input: request.input };
+            return self.enter(Entering { runtime, contract, env, call, gas, value_moved });
+        };
+        let Encoded { method, input } = match contract.interface().encode_named(&request.method, &values) {
+            Ok(encoded) => encoded,
+            Err(error) => return refuse(error.to_string()),
+        };
+        let call = Call { entry: Entry::Invoke, method, input };
+        let entering = Entering { runtime, contract: contract.clone(), env, call, gas, value_moved };
+        let outcome = self.enter(entering)?;
+        let text = match outcome.status {
+            Status::Success => contract.interface().decode_output(&request.method, &outcome.output),
+            Status::Revert => contract.interface().decode_revert(&outcome.output),
+            Status::Trap(_) => None,
+        };
+        Ok(Outcome { output: text.map_or(outcome.output, Bytes::from), ..outcome })
     }
 
     fn unresolved(&mut self, unresolved: Unresolved) -> Result<Outcome, HostFault> {

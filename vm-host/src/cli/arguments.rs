@@ -170,8 +170,8 @@ pub(super) struct CodeArgs {
     /// A folder with imports of a Solidity source.
     #[arg(long = "include-path", value_name = "DIR")]
     pub(super) include_paths: Vec<PathBuf>,
-    /// An option of the runtime, such as migrate=constructor.
-    #[arg(long = "option", value_name = "KEY=VALUE", value_parser = pair)]
+    /// An option of the runtime, such as migrate=constructor (EVM) or params=string (ChainMaker's contracts).
+    #[arg(long = "option", visible_alias = "abi-option", value_name = "KEY=VALUE", value_parser = pair)]
     pub(super) options: Vec<(String, String)>,
 }
 

@@ -34,9 +34,11 @@ impl<'a> Survey<'a, '_> {
         Ok(())
     }
 
-    /// Notes a function that is used as a value: indirect calls may reach it, and an import needs a function of its own.
+    /// Notes a function that is used as a value. An import needs a function of its own then.
     pub(super) fn reference(&mut self, function: u32) {
-        self.referenced.insert(function);
+        if function < self.imported {
+            self.referenced.insert(function);
+        }
     }
 
     pub(super) fn data(&mut self, data: &Data<'a>, offset: usize) {

@@ -38,7 +38,6 @@ topics_on!(wasmer: Wasmer);
 
 mod analysis;
 mod document;
-mod engines;
 mod gate;
 #[cfg(feature = "wasmtime")]
 mod tiers;

@@ -9,7 +9,7 @@ use super::sys_call::{Body, Fail, refused};
 use crate::abi::Frame;
 
 impl Frame<'_> {
-    /// Calls another contract and returns what it returns. A callee that fails ends the caller.
+    /// Calls another contract, of whichever runtime, and returns what it returns. A callee that fails ends the caller.
     pub(super) fn cross_call(&mut self, body: &Body<'_>) -> Result<Bytes, Fail> {
         let name = body.text("contract_name")?;
         let name = ContractName::new(name).or_else(|error| refused(error.to_string()))?;
@@ -18,8 +18,8 @@ impl Frame<'_> {
         if parameters.len() > MOST {
             return refused(format!("there are {} parameters, {MOST} are allowed", parameters.len()));
         }
-        let input = parameters::encode(&parameters);
-        let outcome = self.host.call(CallRequest::new(name.clone(), method, input))?;
+        let values = parameters::by_name(&parameters)?;
+        let outcome = self.host.call(CallRequest::named(name.clone(), method, values))?;
         match outcome.status {
             Status::Success => Ok(outcome.output),
             Status::Revert => {

@@ -43,7 +43,7 @@ impl<'a> Item<'a> {
 /// Data that is no EasyCodec.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 #[error("the data is not EasyCodec: {0}")]
-pub(crate) struct Malformed(&'static str);
+pub(crate) struct Malformed(pub(super) &'static str);
 
 /// Reads a map. Entries stay in their order; bytes behind the last are ignored.
 pub(crate) fn decode(data: &[u8]) -> Result<Vec<Item<'_>>, Malformed> {

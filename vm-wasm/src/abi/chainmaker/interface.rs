@@ -31,6 +31,12 @@ impl Interface for Adapter {
         Ok(Encoded { method: method.into(), input })
     }
 
+    /// From contract to contract, values stay the bytes that they are.
+    fn encode_named(&self, method: &str, values: &[(String, Bytes)]) -> Result<Encoded, ArgumentError> {
+        let items: Vec<_> = values.iter().map(|(name, value)| Item::user(name, Value::Bytes(value))).collect();
+        Ok(Encoded { method: method.into(), input: parameters::encode(&items).into() })
+    }
+
     fn decode_output(&self, _method: &str, output: &[u8]) -> Option<String> {
         readable(output)
     }

@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use std::fmt;
 use std::str::FromStr;
 
+use bytes::Bytes;
 use vm_core::{Call, ContractRecord, Entry, Host, Stop};
 
 use super::easycodec::{self, Item, Malformed, Value};
@@ -86,6 +87,17 @@ fn plain(value: Value<'_>) -> Cow<'_, [u8]> {
 pub(super) fn encode(items: &[Item<'_>]) -> Vec<u8> {
     let map: BTreeMap<&[u8], Cow<'_, [u8]>> = items.iter().map(|item| (item.key, plain(item.value))).collect();
     encode_map(&map, ValueType::Bytes)
+}
+
+/// Parameters of a call of another contract, by name.
+pub(super) fn by_name(items: &[Item<'_>]) -> Result<Vec<(String, Bytes)>, Malformed> {
+    let map: BTreeMap<&[u8], Cow<'_, [u8]>> = items.iter().map(|item| (item.key, plain(item.value))).collect();
+    map.into_iter()
+        .map(|(key, value)| {
+            let key = std::str::from_utf8(key).map_err(|_| Malformed("a key is not UTF-8"))?;
+            Ok((key.to_owned(), value.into_owned().into()))
+        })
+        .collect()
 }
 
 fn encode_map(map: &BTreeMap<&[u8], Cow<'_, [u8]>>, values: ValueType) -> Vec<u8> {

@@ -140,7 +140,10 @@ impl Frame<'_> {
         self.host.charge(price).map_err(|stop| unnamed(stop.into()))?;
         let header = read(memory, header, header_len).map_err(|trap| unnamed(trap.into()))?;
         let body = read(memory, body, body_len).map_err(|trap| unnamed(trap.into()))?;
-        let header = Body(easycodec::decode(header).map_err(|error| unnamed(error.into()))?);
+        let header = easycodec::decode(header).map_err(|error| {
+            unnamed(Fail::Refused(format!("{error}; contracts of SDKs before 1.0 are not supported")))
+        })?;
+        let header = Body(header);
         let method = header.text("method").map_err(unnamed)?;
         let named = |fail| (Some(method.chars().take(64).collect()), fail);
         let result = self.perform_method(method, body).map_err(named)?;

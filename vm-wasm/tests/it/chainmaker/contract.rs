@@ -4,7 +4,7 @@ use futures_executor::block_on;
 use vm_core::{Address, Block, Status, VmProvider};
 
 use super::{CALLER, COUNTER, FACT, RUST, call, contract, deploy, deploy_request, failure, invoke, module, text, upgrade_request};
-use super::super::machine::machine;
+use super::super::machine::{contract_with, machine};
 
 #[test]
 fn a_counter_counts_and_is_upgraded() {
@@ -127,6 +127,27 @@ fn calls_of_other_contracts() {
     }
     let refused = failure(&vm, "caller", "forward", &forward("caller", "forward", ""));
     assert!(refused.contains("does not accept being re-entered"), "{refused}");
+}
+
+/// Parameters reach contracts with another ABI by the names and types of their interface, and results come back as text.
+#[test]
+fn calls_of_contracts_with_our_own_abi() {
+    let vm = machine();
+    deploy(&vm, "caller", contract(CALLER));
+    let echo = "(call $input (i32.const 100)) (call $output (i32.const 100) (local.get $input_len)) (i32.const 0)";
+    let interface = r#"(@custom "vm.interface" "echo(amount: u64) -> u64")"#;
+    super::super::machine::deploy(&vm, "echo", contract_with("", interface, echo));
+    super::super::machine::deploy(&vm, "silent", contract_with("", "", echo));
+    let forward = |contract, name, value| [("contract", contract), ("method", "echo"), ("name", name), ("value", value)];
+    assert_eq!(text(&vm, "caller", "forward", &forward("echo", "amount", "42")), "42");
+    for (contract, name, value, reason) in [
+        ("echo", "amount", "-1", "parameter 'amount' is of type u64"),
+        ("echo", "sum", "1", "argument 'sum' is not one of its parameters"),
+        ("silent", "amount", "1", "the contract does not describe its methods"),
+    ] {
+        let found = failure(&vm, "caller", "forward", &forward(contract, name, value));
+        assert!(found.contains(reason), "{found}");
+    }
 }
 
 /// First call and last, and twice the same calls in another machine: all gas is equal.

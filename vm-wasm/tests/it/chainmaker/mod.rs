@@ -2,6 +2,7 @@
 
 mod contract;
 mod failures;
+mod official;
 mod options;
 mod state;
 
