@@ -71,7 +71,7 @@ impl Vm {
     }
 
     /// As [`invoke`](VmProvider::invoke), on the calling thread, which must not be one of an async runtime. Saves the way to
-    /// a worker and back; the caller's stack must have room for the deepest call (64 MiB are enough).
+    /// a worker and back; the caller's stack must have room for the deepest call (192 MiB are enough).
     ///
     /// # Errors
     /// As [`invoke`](VmProvider::invoke).

@@ -9,8 +9,9 @@ use crossbeam_channel::{Receiver, Sender, TrySendError, bounded};
 use crate::Interrupt;
 use crate::transaction::now;
 
-/// Stack of a worker: room for 64 frames of any runtime. Only what is touched occupies memory.
-const STACK: usize = 64 << 20;
+/// Stack of a worker: room for 64 frames of any runtime, of which compiled WASM takes the most, 2 MiB and 1 MiB for the host
+/// below it. Only what is touched occupies memory.
+const STACK: usize = 64 * (3 << 20);
 
 /// Longer times are cut: what ends in a year is not watched for longer.
 const LONGEST: Duration = Duration::from_secs(365 * 24 * 60 * 60);

@@ -42,6 +42,12 @@ impl WasmRuntime {
         Ok(Self { config, gate, prices, engine })
     }
 
+    /// With an engine that no configuration has.
+    #[cfg(all(test, feature = "wasmtime"))]
+    pub(crate) fn on(engine: Box<dyn Engine>) -> Self {
+        Self { engine, ..Self::default() }
+    }
+
     /// Checks a module and says everything that is wrong with it.
     ///
     /// # Errors

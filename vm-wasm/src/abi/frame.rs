@@ -2,6 +2,7 @@ use bytes::Bytes;
 use vm_core::{Call, Gas, Host, HostFault, Return, Stop, Trap, WasmPrices};
 
 use super::chainmaker::Session;
+use crate::meter::word;
 
 /// What a sys_call costs beside its bytes, in calls of the host: two maps are read by name.
 const SYS_CALL: u64 = 4;
@@ -65,6 +66,8 @@ pub(crate) struct Frame<'h> {
     pub(super) session: Session,
     /// The gas that the contract was given when it last left the host.
     given: i64,
+    /// What the contract counts of its stack, which it gets back as it gave it.
+    stack: i64,
     slice: u64,
     exit: Option<Exit>,
 }
@@ -72,7 +75,7 @@ pub(crate) struct Frame<'h> {
 impl<'h> Frame<'h> {
     pub(crate) fn new(host: &'h mut dyn Host, call: &'h Call, input: Bytes, prices: AbiPrices, slice: u64) -> Self {
         let (output, kept, session) = (Bytes::new(), Bytes::new(), Session::default());
-        Self { host, call, input, output, kept, prices, session, given: 0, slice, exit: None }
+        Self { host, call, input, output, kept, prices, session, given: 0, stack: 0, slice, exit: None }
     }
 
     /// With what the host keeps for a ChainMaker contract.
@@ -81,14 +84,16 @@ impl<'h> Frame<'h> {
         self
     }
 
-    /// The next slice of gas.
+    /// The next slice of gas, in the word that the contract counts with.
     pub(crate) fn give(&mut self) -> i64 {
         self.given = i64::try_from(self.host.gas_left().get().min(self.slice)).unwrap_or(i64::MAX);
-        self.given
+        word::join(self.given, self.stack)
     }
 
-    /// Charges what the contract used; `left` is what it says is left of its slice, negative if it used more.
-    pub(crate) fn settle(&mut self, left: i64) -> Result<(), Stop> {
+    /// Charges what the contract used: its word says what is left of its slice, less than nothing if it used more.
+    pub(crate) fn settle(&mut self, word: i64) -> Result<(), Stop> {
+        let (left, stack) = word::split(word);
+        self.stack = stack;
         let used = self.given.saturating_sub(left);
         self.given = left;
         let used = u64::try_from(used)

@@ -129,4 +129,31 @@ mod tests {
             assert!(engine.fingerprint().starts_with(&format!("{name} {version}")), "{}", engine.fingerprint());
         }
     }
+
+    /// A program that was kept is the program that was compiled.
+    #[test]
+    fn programs_can_be_kept() {
+        use vm_core::GasSchedule;
+
+        let config = crate::WasmConfig::default();
+        let gate = crate::gate::GateConfig::new(&config);
+        let module = include_bytes!("../../../contracts/artifacts/token-v1.wasm");
+        let checked = crate::gate::check(module, &gate).unwrap();
+        let prices = crate::meter::Prices::new(&GasSchedule::v1().wasm);
+        let instrumented = crate::meter::instrument(&checked, &prices, &BOUNDS).unwrap();
+        for kind in EngineKind::ALL {
+            let engine = start(*kind, BOUNDS).unwrap();
+            let program = engine.compile(&instrumented).unwrap();
+            assert!(program.weight() > module.len(), "{kind}");
+            let Some(kept) = program.serialize() else {
+                assert!(engine.load(&[]).is_err());
+                continue;
+            };
+            let loaded = engine.load(&kept).unwrap();
+            assert_eq!((loaded.weight(), loaded.serialize().unwrap() == kept), (program.weight(), true), "{kind}");
+            let other = start(*kind, BOUNDS).unwrap();
+            assert_eq!(other.fingerprint(), engine.fingerprint());
+            other.load(&kept).unwrap();
+        }
+    }
 }

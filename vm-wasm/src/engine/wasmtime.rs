@@ -303,3 +303,49 @@ const fn trap(code: wasmtime::Trap) -> Option<Trap> {
         _ => None,
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use futures_executor::block_on;
+    use vm_core::{Code, ContractName, DeployRequest, InvokeRequest, Receipt, RuntimeKind, Vm, VmProvider};
+
+    use super::*;
+    use crate::WasmRuntime;
+
+    const BOUNDS: Bounds = Bounds { memory_pages: 16, table_entries: 16_384, stack_units: 60_000 };
+
+    /// Six contracts, of which each calls the next.
+    fn chain(runtime: WasmRuntime) -> Receipt {
+        let vm = Vm::builder().runtime(runtime).workers(1).build().unwrap();
+        block_on(vm.start()).unwrap();
+        for link in 0..6 {
+            let wat = format!(
+                r#"(module (import "vm1" "call" (func $call (param i32 i32 i32 i32 i32 i32 i32 i64 i32) (result i64)))
+                    (memory (export "memory") 1) (data (i32.const 0) "c{}")
+                    (func (export "vm_call") (param $entry i32) (param i32 i32) (result i32)
+                        (if (i32.eqz (local.get $entry)) (then (return (i32.const 0))))
+                        (drop (call $call (i32.const 0) (i32.const 2) (i32.const 0) (i32.const 0) (i32.const 0) (i32.const 0)
+                            (i32.const 0) (i64.const 0) (i32.const 0)))
+                        (i32.const 0)))"#,
+                link + 1
+            );
+            let code = Code::new(RuntimeKind::Wasm, wat::parse_str(wat).unwrap());
+            let name = ContractName::new(&format!("c{link}")).unwrap();
+            block_on(vm.deploy(DeployRequest::new(name, "1".parse().unwrap(), code))).unwrap();
+        }
+        vm.invoke_sync(InvokeRequest::new(ContractName::new("c0").unwrap(), "run")).unwrap()
+    }
+
+    #[test]
+    fn calls_go_on_without_a_free_slot() {
+        let engine = |slots| Box::new(Wasmtime::with_slots(BOUNDS, slots).unwrap());
+        let plenty = chain(WasmRuntime::on(engine(100)));
+        assert!(plenty.status.is_success());
+        for slots in [1, 2, 5] {
+            let few = engine(slots);
+            let hosts = few.0.clone();
+            assert_eq!(chain(WasmRuntime::on(few)).digest(), plenty.digest());
+            assert!(hosts.on_demand.get().is_some(), "{slots} slots were not enough");
+        }
+    }
+}

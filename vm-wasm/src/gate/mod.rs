@@ -41,7 +41,7 @@ pub(crate) struct Checked<'a> {
     /// The type of every function, imports first.
     pub(crate) functions: Vec<u32>,
     pub(crate) imports: Vec<Imported<'a>>,
-    /// The imports that are used as values.
+    /// The functions that are used as values.
     pub(crate) referenced: BTreeSet<u32>,
     pub(crate) globals: u32,
     /// All exports of a module that is no contract; of a contract only the memory and `vm_call` are used.

@@ -34,11 +34,9 @@ impl<'a> Survey<'a, '_> {
         Ok(())
     }
 
-    /// Notes a function that is used as a value. An import needs a function of its own then.
+    /// Notes a function that is used as a value: indirect calls may reach it, and an import needs a function of its own.
     pub(super) fn reference(&mut self, function: u32) {
-        if function < self.imported {
-            self.referenced.insert(function);
-        }
+        self.referenced.insert(function);
     }
 
     pub(super) fn data(&mut self, data: &Data<'a>, offset: usize) {

@@ -82,7 +82,8 @@ impl<'a, 'c> Survey<'a, 'c> {
         let names = self.names;
         self.found.into_result(|function| names.get(&function).map(|name| (*name).to_owned()))?;
         let globals = u32::try_from(self.initial.globals).unwrap_or(u32::MAX);
-        self.initial.functions = u64::from(self.bodies).saturating_add(self.referenced.len() as u64);
+        let thunks = self.referenced.iter().take_while(|function| **function < self.imported).count();
+        self.initial.functions = u64::from(self.bodies).saturating_add(thunks as u64);
         let generated = (self.abi == Abi::ChainMaker).then(|| self.chainmaker.entry());
         if generated.is_some() {
             self.entry = u32::try_from(self.functions.len()).ok();
@@ -165,6 +166,11 @@ impl<'a, 'c> Survey<'a, 'c> {
                 for global in section.into_iter_with_offsets().take(shape.globals) {
                     let (offset, global) = global?;
                     self.val_type(global.ty.content_type, "a global", offset);
+                    for op in global.init_expr.get_operators_reader() {
+                        if let wasmparser::Operator::RefFunc { function_index } = op? {
+                            self.reference(function_index);
+                        }
+                    }
                     if global.ty.shared {
                         self.found.push(Violation::new(Rule::Threads, "a global is shared").at(offset));
                     }

@@ -2,17 +2,19 @@
 //!
 //! # What is added
 //!
-//! * Two private globals: the gas left of the present slice, and the stack units left.
+//! * Every function takes the [`word`] of gas and stack as its last parameter, and returns it as its last result. So gas lives in
+//!   a local wherever code runs, and engines keep it in a register; there are no globals, and nothing to save around a call.
 //! * At function entries and loop headers the cost of the region that begins there is subtracted and checked:
-//!   `gas -= C; sp -= F; if (gas | sp) < 0 { refill() }`. Other regions only subtract; see [`region`] for where they begin.
+//!   `word -= C; if word < 0 { word = refill(word) }`. Other regions only subtract; see [`region`] for where they begin.
 //! * Operators whose work depends on a length subtract that length times its price first, and check.
-//! * A function with a loop keeps the gas in a local, which it saves around calls and at its end.
-//! * One wrapper block around the body gives the stack units back on every way out.
+//! * Functions on cycles of the call graph, and large ones, add their stack units to the word that they pass to what they call,
+//!   and subtract them from what comes back; they check at their entry that there are not too many. All others are set
+//!   aside at the start; see [`calls`].
 //!
 //! # What is replaced
 //!
-//! * All imports become one, `host.op`, whose last operands are the operation's number and the gas left, and which returns
-//!   the gas with its result (`call` has too many operands and gets an import of its own). Instantiation costs time for each
+//! * All imports become one, `host.op`, whose last operands are the operation's number and the word, and which returns
+//!   the word with its result (`call` has too many operands and gets an import of its own). Instantiation costs time for each
 //!   import, so this makes a fresh instance cheaper than the module as it was; and an engine needs two host functions only. An import that
 //!   is used as a value, as compilers do with function pointers, gets a function of its own that calls the host.
 //! * All exports become two: the memory, and `call`, which takes the gas, runs the start function, if any, and `vm_call`, and
@@ -23,10 +25,12 @@
 //!
 //! A slice that is used up calls the host, which charges what was used, looks at the deadline and gives the next slice. The
 //! host charges also before every operation and at the end, so a contract never gets further than its gas at any point where
-//! that could be seen, whatever the size of the slices. When the engine itself traps, the gas in a local is lost: a trap
+//! that could be seen, whatever the size of the slices. When the engine itself traps, the gas in its registers is lost: a trap
 //! therefore costs all the gas of the frame, on every engine.
 
+mod added;
 mod body;
+mod calls;
 pub(crate) mod class;
 mod module;
 mod price;
@@ -34,6 +38,7 @@ mod region;
 pub(crate) mod stack;
 #[cfg(test)]
 mod tests;
+pub(crate) mod word;
 
 use crate::gate::GateConfig;
 

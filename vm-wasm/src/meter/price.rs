@@ -4,8 +4,10 @@ use wasmparser::Operator;
 use super::class::{OpClass, class};
 use crate::gate::Initial;
 
-/// Prices above this count as this, so that no product of a price and a 32-bit length overflows.
-const CAP: u64 = 1 << 24;
+/// Prices above this count as this, so that no sum of them overflows.
+const CAP: u64 = 1 << 16;
+/// The same for what a page or an entry costs.
+const LENGTH_CAP: u64 = 1 << 13;
 
 /// Locals that one unit zeroes at a function's entry.
 const LOCALS_PER_UNIT: u32 = 4;
@@ -40,8 +42,8 @@ impl Prices {
             host_call: cap(prices.host_call),
             grow: cap(prices.grow),
             bulk: cap(prices.bulk),
-            page: cap(prices.page).cast_signed(),
-            entry: cap(prices.table_entry).cast_signed(),
+            page: prices.page.min(LENGTH_CAP).cast_signed(),
+            entry: prices.table_entry.min(LENGTH_CAP).cast_signed(),
             bytes: cap(prices.bulk_bytes_per_unit).max(1).cast_signed(),
             instance: cap(prices.instance),
             instance_item: cap(prices.instance_item),

@@ -6,9 +6,6 @@
 
 use wasmparser::Operator;
 
-/// Functions that call nothing and need at most this many units are not counted: every engine has that much slack.
-pub(super) const UNCOUNTED: u64 = 256;
-
 /// What every frame costs.
 const FRAME: u64 = 4;
 

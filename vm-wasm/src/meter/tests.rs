@@ -5,7 +5,7 @@ use vm_core::GasSchedule;
 use wasmi::errors::HostError;
 use wasmi::{Caller, Error, Func, Instance, Module, Store, StoreLimitsBuilder, TrapCode, Val};
 
-use super::{Bounds, CALL, Instrumented, MEMORY, Prices, instrument};
+use super::{Bounds, CALL, Instrumented, MEMORY, Prices, instrument, word};
 use crate::gate::{self, GateConfig, ShapeLimits};
 
 const PLENTY: u64 = 1 << 60;
@@ -68,11 +68,14 @@ fn plain(wasm: &[u8]) -> Seen {
 struct Tank {
     left: u64,
     given: i64,
+    stack: i64,
     slice: u64,
 }
 
 impl Tank {
-    fn settle(&mut self, gas: i64) -> Result<(), Ended> {
+    fn settle(&mut self, word: i64) -> Result<(), Ended> {
+        let (gas, stack) = word::split(word);
+        self.stack = stack;
         let used = u64::try_from(self.given - gas).expect("gas never grows");
         self.given = gas;
         self.left = self.left.checked_sub(used).ok_or(Ended::OutOfGas)?;
@@ -80,15 +83,15 @@ impl Tank {
     }
 
     fn give(&mut self) -> i64 {
-        self.given = self.left.min(self.slice) as i64;
-        self.given
+        self.given = self.left.min(self.slice).min(1 << 40) as i64;
+        word::join(self.given, self.stack)
     }
 }
 
 fn metered(module: &Instrumented, budget: u64, slice: u64) -> (Seen, u64) {
     let engine = engine();
     let compiled = Module::new(&engine, &module.bytes).unwrap();
-    let mut store = Store::new(&engine, Tank { left: budget, given: 0, slice });
+    let mut store = Store::new(&engine, Tank { left: budget, given: 0, stack: 0, slice });
     let op = |mut caller: Caller<'_, Tank>,
               full: i32,
               _: i32,

@@ -128,3 +128,14 @@ fn cut_and_flipped_modules() {
         assert_eq!(analysis.accepted, analysis.violations.is_empty());
     }
 }
+
+/// Every call pays for the pages that a contract starts with.
+#[test]
+fn contracts_of_the_sdk_start_with_three_pages_or_fewer() {
+    for artifact in ["probe", "token-v1", "token-v2"] {
+        let file = format!("{}/../contracts/artifacts/{artifact}.wasm", env!("CARGO_MANIFEST_DIR"));
+        let analysis = analyze(&std::fs::read(file).unwrap(), &WasmConfig::default());
+        let pages = analysis.memory.unwrap().initial;
+        assert!(pages <= 3, "{artifact} starts with {pages} pages");
+    }
+}

@@ -61,10 +61,9 @@ pub(crate) fn machine_with(mut config: WasmConfig, limits: Limits) -> Vm {
 }
 
 /// On the engine of the settings.
-#[cfg(feature = "wasmtime")]
-#[allow(dead_code, reason = "for the tests that are about a certain engine")]
-pub(crate) fn machine_of(config: WasmConfig) -> Vm {
-    start(config, Limits::default())
+#[allow(dead_code, reason = "for the tests that compare engines, which are there once")]
+pub(crate) fn machine_of(config: WasmConfig, limits: Limits) -> Vm {
+    start(config, limits)
 }
 
 fn start(config: WasmConfig, limits: Limits) -> Vm {

@@ -38,6 +38,7 @@ topics_on!(wasmer: Wasmer);
 
 mod analysis;
 mod document;
+mod engines;
 mod gate;
 #[cfg(feature = "wasmtime")]
 mod tiers;

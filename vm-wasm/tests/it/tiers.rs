@@ -1,6 +1,6 @@
 //! `auto`: a contract moves from wasmi to wasmtime, and nothing but the speed tells.
 
-use vm_core::{Receipt, Status, Vm, VmProvider};
+use vm_core::{Limits, Receipt, Status, Vm, VmProvider};
 use vm_wasm::{EngineKind, WasmConfig};
 
 use crate::machine::{deploy, invoke, machine_of, on_invoke};
@@ -11,7 +11,7 @@ const MANY: usize = 100_000;
 fn start() -> Vm {
     let mut config = WasmConfig::default();
     config.engine = EngineKind::Auto;
-    machine_of(config)
+    machine_of(config, Limits::default())
 }
 
 fn tiers(vm: &Vm) -> String {
