@@ -33,6 +33,8 @@ mod body;
 mod calls;
 pub(crate) mod class;
 mod module;
+#[cfg(test)]
+mod pinned;
 mod price;
 mod region;
 pub(crate) mod stack;

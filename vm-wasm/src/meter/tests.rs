@@ -8,18 +8,18 @@ use wasmi::{Caller, Error, Func, Instance, Module, Store, StoreLimitsBuilder, Tr
 use super::{Bounds, CALL, Instrumented, MEMORY, Prices, instrument, word};
 use crate::gate::{self, GateConfig, ShapeLimits};
 
-const PLENTY: u64 = 1 << 60;
+pub(super) const PLENTY: u64 = 1 << 60;
 
 /// What can be seen of a run: the status or trap, and the memory that is left.
 #[derive(Debug, PartialEq)]
-struct Seen {
-    result: Result<i32, Ended>,
+pub(super) struct Seen {
+    pub(super) result: Result<i32, Ended>,
     /// Unknown when the start function trapped, which a plain module runs while it is instantiated.
-    memory: Option<Vec<u8>>,
+    pub(super) memory: Option<Vec<u8>>,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Ended {
+pub(super) enum Ended {
     Trap(TrapCode),
     OutOfGas,
     StackOverflow,
@@ -88,7 +88,7 @@ impl Tank {
     }
 }
 
-fn metered(module: &Instrumented, budget: u64, slice: u64) -> (Seen, u64) {
+pub(super) fn metered(module: &Instrumented, budget: u64, slice: u64) -> (Seen, u64) {
     let engine = engine();
     let compiled = Module::new(&engine, &module.bytes).unwrap();
     let mut store = Store::new(&engine, Tank { left: budget, given: 0, stack: 0, slice });
@@ -128,82 +128,10 @@ fn gate_config() -> GateConfig {
     GateConfig { shape: ShapeLimits::default(), memory_pages: 16, stack_units: 60_000, contract: true }
 }
 
-fn rewrite(wasm: &[u8]) -> Instrumented {
+pub(super) fn rewrite(wasm: &[u8]) -> Instrumented {
     let checked = gate::check(wasm, &gate_config()).unwrap_or_else(|rejection| panic!("{rejection}"));
     let bounds = Bounds { memory_pages: 16, table_entries: 16_384, stack_units: 60_000 };
     instrument(&checked, &Prices::new(&GasSchedule::v1().wasm), &bounds).unwrap()
-}
-
-fn gas_of(body: &str) -> u64 {
-    let wat = format!(
-        r#"(module (memory (export "memory") 1) (table 4 funcref) (elem (i32.const 0) $leaf) (elem declare func $leaf)
-            (global $g (mut i64) (i64.const 0)) (data $d "abc") (elem $e func $leaf) (type $t (func))
-            (func $leaf) (func (export "vm_call") (param i32 i32 i32) (result i32) {body} i32.const 0))"#
-    );
-    let (seen, used) = metered(&rewrite(&wat::parse_str(&wat).unwrap()), PLENTY, 1_000_000);
-    assert_eq!(seen.result, Ok(0), "{body}");
-    used
-}
-
-/// What each class of operators costs. A change here is a change of consensus: it needs a new version of the gas schedule.
-#[test]
-fn prices_are_pinned() {
-    let nothing = gas_of("");
-    assert_eq!(nothing, 2, "the entry and the status");
-    let table: &[(&str, u64)] = &[
-        ("nop", 0),
-        ("(block)", 0),
-        ("(drop (i32.const 1))", 2),
-        ("(drop (local.get 0))", 2),
-        ("(local.set 0 (i32.const 1))", 2),
-        ("(drop (global.get $g))", 2),
-        ("(drop (i32.add (i32.const 1) (i32.const 2)))", 4),
-        ("(drop (i32.mul (i32.const 1) (i32.const 2)))", 4),
-        ("(drop (i32.div_u (i32.const 1) (i32.const 2)))", 4),
-        ("(drop (i64.extend_i32_u (i32.const 1)))", 3),
-        ("(drop (i32.load (i32.const 0)))", 3),
-        ("(i32.store (i32.const 0) (i32.const 0))", 3),
-        ("(drop (select (i32.const 0) (i32.const 0) (i32.const 0)))", 5),
-        ("(if (i32.const 1) (then (drop (i32.const 1))))", 4),
-        ("(if (i32.const 0) (then (drop (i32.const 1))))", 2),
-        ("(block (br 0))", 1),
-        ("(block (br_if 0 (i32.const 1)) (drop (i32.const 1)))", 2),
-        ("(block (br_if 0 (i32.const 0)) (drop (i32.const 1)))", 4),
-        ("(block (br_table 0 (i32.const 0)))", 2),
-        ("(loop)", 1),
-        (
-            "(local.set 0 (i32.const 10)) (loop (br_if 0 (local.tee 0 (i32.sub (local.get 0) (i32.const 1)))))",
-            2 + 10 * 6,
-        ),
-        ("(call $leaf)", 4 + 1),
-        ("(call_indirect (type $t) (i32.const 0))", 8 + 1 + 1),
-        ("(drop (memory.size))", 2),
-        ("(drop (memory.grow (i32.const 2)))", 64 + 2 * 4096 + 2),
-        ("(drop (memory.grow (i32.const 1000)))", 64 + 1000 * 4096 + 2),
-        ("(memory.fill (i32.const 0) (i32.const 0) (i32.const 1600))", 16 + 100 + 3),
-        ("(memory.copy (i32.const 0) (i32.const 9) (i32.const 31))", 16 + 1 + 3),
-        ("(memory.init $d (i32.const 0) (i32.const 0) (i32.const 3))", 16 + 3),
-        ("(data.drop $d)", 16),
-        ("(drop (table.size))", 2),
-        ("(drop (table.grow (ref.null func) (i32.const 3)))", 64 + 3 + 3),
-        ("(table.fill (i32.const 0) (ref.null func) (i32.const 2))", 16 + 2 + 3),
-        ("(table.copy (i32.const 0) (i32.const 1) (i32.const 2))", 16 + 2 + 3),
-        ("(table.init $e (i32.const 0) (i32.const 0) (i32.const 1))", 16 + 1 + 3),
-        ("(elem.drop $e)", 16),
-        ("(drop (table.get (i32.const 0)))", 3),
-        ("(table.set (i32.const 0) (ref.func $leaf))", 3),
-        ("(drop (ref.is_null (ref.null func)))", 3),
-        ("(return (i32.const 0))", 1),
-    ];
-    for (body, gas) in table {
-        assert_eq!(gas_of(body) - nothing, *gas, "{body}");
-    }
-}
-
-#[test]
-fn locals_are_priced() {
-    let locals = "(local i64 i64 i64 i64 i64 i64 i64 i64 i64)";
-    assert_eq!(gas_of(locals) - gas_of(""), 3, "12 locals, parameters included, 4 a unit");
 }
 
 /// A module for each budget from nothing to enough: it ends exactly when its gas does, however the gas is sliced.
