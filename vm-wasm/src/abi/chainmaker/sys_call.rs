@@ -47,6 +47,19 @@ pub(super) enum Fail {
     Refused(String),
 }
 
+impl Fail {
+    /// Says which method was refused.
+    fn of(self, method: &str) -> Self {
+        match self {
+            Self::Refused(why) => {
+                let method: String = method.chars().take(64).collect();
+                Self::Refused(format!("{method}: {why}"))
+            }
+            stop => stop,
+        }
+    }
+}
+
 impl From<Stop> for Fail {
     fn from(stop: Stop) -> Self {
         Self::Stop(stop)
@@ -119,41 +132,23 @@ impl Frame<'_> {
         memory: &mut [u8],
         [header, header_len, body, body_len]: [u32; 4],
     ) -> Result<i64, Exit> {
-        let outcome = self.answer(memory, [header, header_len, body, body_len]);
-        let method = match outcome {
-            Ok(result) => return Ok(result),
-            Err((_, Fail::Stop(stop))) => return Err(stop.into()),
-            Err((method, Fail::Refused(why))) => (method, why),
-        };
-        match method {
-            (Some(method), why) => self.session.fail(&format!("{method}: {why}")),
-            (None, why) => self.session.fail(&format!("sys_call: {why}")),
-        }
-        Err(Exit::Refused)
-    }
-
-    fn answer(&mut self, memory: &mut [u8], operands: [u32; 4]) -> Result<i64, (Option<String>, Fail)> {
-        let [header, header_len, body, body_len] = operands;
-        let unnamed = |fail: Fail| (None, fail);
         let length = (header_len as usize).saturating_add(body_len as usize);
-        let price = self.prices.sys_call.saturating_add(self.prices.copy(length));
-        self.host.charge(price).map_err(|stop| unnamed(stop.into()))?;
-        let header = read(memory, header, header_len).map_err(|trap| unnamed(trap.into()))?;
-        let body = read(memory, body, body_len).map_err(|trap| unnamed(trap.into()))?;
-        let header = easycodec::decode(header).map_err(|error| {
-            unnamed(Fail::Refused(format!("{error}; contracts of SDKs before 1.0 are not supported")))
-        })?;
-        let header = Body(header);
-        let method = header.text("method").map_err(unnamed)?;
-        let named = |fail| (Some(method.chars().take(64).collect()), fail);
-        let result = self.perform_method(method, body).map_err(named)?;
-        let (result, answer) = result;
-        let written = match answer {
-            Answer::Nothing => Ok(()),
-            Answer::Number(pointer, number) => write(memory, pointer, &number.to_le_bytes()).map_err(Stop::from),
-            Answer::Bytes(pointer, bytes) => self.copy_out(memory, pointer, &bytes),
+        self.host.charge(self.prices.sys_call.saturating_add(self.prices.copy(length)))?;
+        let (header, body) = (read(memory, header, header_len)?, read(memory, body, body_len)?);
+        let done = method(header).and_then(|method| self.perform_method(method, body).map_err(|fail| fail.of(method)));
+        let (result, answer) = match done {
+            Ok(done) => done,
+            Err(Fail::Stop(stop)) => return Err(stop.into()),
+            Err(Fail::Refused(why)) => {
+                self.session.fail(&why);
+                return Err(Exit::Refused);
+            }
         };
-        written.map_err(|stop| unnamed(stop.into()))?;
+        match answer {
+            Answer::Nothing => {}
+            Answer::Number(pointer, number) => write(memory, pointer, &number.to_le_bytes())?,
+            Answer::Bytes(pointer, bytes) => self.copy_out(memory, pointer, &bytes)?,
+        }
         Ok(result)
     }
 
@@ -220,6 +215,14 @@ impl Frame<'_> {
     pub(in crate::abi) fn log_message(&mut self, memory: &[u8], pointer: u32, length: u32) -> Result<(), Stop> {
         let text = String::from_utf8_lossy(read(memory, pointer, length)?);
         self.host.log(LogLevel::Debug, &text)
+    }
+}
+
+/// The method that a header names.
+fn method(header: &[u8]) -> Result<&str, Fail> {
+    match easycodec::decode(header) {
+        Ok(items) => Body(items).text("method"),
+        Err(error) => refused(format!("sys_call: {error}; contracts of SDKs before 1.0 are not supported")),
     }
 }
 
