@@ -161,6 +161,77 @@ fn every_budget() {
     }
 }
 
+/// Loops with results and operands, ways out of every kind, recursion with much to do after it, directly and by the table.
+#[test]
+fn every_shape_of_control() {
+    let tail = "(block (br_if 0 (i64.eqz (local.get $sum))) (local.set $sum (i64.add (local.get $sum) (i64.const 1))))"
+        .repeat(150);
+    let wat = format!(
+        r#"(module (memory (export "memory") 1) (table 2 funcref) (elem (i32.const 0) $down $pair) (type $down (func (param i32) (result i64)))
+        (func $down (type $down) (local $sum i64)
+            (if (i32.eqz (local.get 0)) (then (return (i64.const 1))))
+            (local.set $sum (i64.add (call $down (i32.sub (local.get 0) (i32.const 1)))
+                (call_indirect (type $down) (i32.shr_u (local.get 0) (i32.const 1)) (i32.const 0))))
+            {tail} (local.get $sum))
+        (func $pair (param i32) (result i32 i64)
+            (br_if 0 (i32.const 3) (i64.const 4) (local.get 0)) (drop) (drop)
+            (i32.const 5) (i64.const 6) (br_table 0 0 (local.get 0)))
+        (func $loops (param $n i32) (result i32)
+            (loop $l (result i32)
+                (local.set $n (i32.sub (local.get $n) (i32.const 1)))
+                (br_if $l (i32.gt_s (local.get $n) (i32.const 40)))
+                (local.get $n))
+            (loop $l (param i32) (result i32) (i32.const 1) (i32.sub) (br_if $l (i32.gt_s (local.tee $n) (i32.const 30)) (local.get $n)) (drop) (local.get $n))
+            (block $out (param i32) (result i32)
+                (loop $l (param i32) (result i32)
+                    (br_if $out (i32.lt_s (local.tee $n (i32.sub (i32.const 1))) (i32.const 20)) (local.get $n))
+                    (br $l)))
+            (block $a (block $b (loop $l (br_table $l $a $b (i32.and (local.tee $n (i32.sub (local.get $n) (i32.const 1))) (i32.const 3))))))
+            (i32.add (local.get $n)))
+        (func (export "vm_call") (param i32 i32 i32) (result i32)
+            (i64.store (i32.const 0) (call $down (i32.const 9)))
+            (i64.store (i32.const 8) (call $pair (local.get 0))) (i32.store (i32.const 16))
+            (call $pair (i32.const 0)) (i64.store offset=24 (i32.const 0) (i64.const 1)) (drop) (drop)
+            (call $loops (i32.const 90))))"#
+    );
+    let wasm = wat::parse_str(&wat).unwrap();
+    let (module, expected) = (rewrite(&wasm), plain(&wasm));
+    let (seen, enough) = metered(&module, PLENTY, PLENTY);
+    assert_eq!(seen, expected);
+    for budget in (0..enough).step_by(997).chain([enough - 1, enough]) {
+        let expected = if budget < enough { Err(Ended::OutOfGas) } else { seen.result };
+        for slice in [1, 90, 5_000, PLENTY] {
+            let (seen, used) = metered(&module, budget, slice);
+            assert_eq!((seen.result, used), (expected, budget), "budget {budget}, slice {slice}");
+        }
+    }
+}
+
+/// Where the chain of functions that do not count is too long to be set aside, all functions count.
+#[test]
+fn a_long_chain_counts() {
+    let chain: String = (1..60)
+        .map(|index| {
+            format!(
+                "(func $f{index} (param i32) (local i64 i64 i64 i64 i64 i64 i64 i64 i64 i64 i64 i64 i64 i64 i64 i64)
+        (if (i32.ne (local.get 0) (i32.const {index})) (then (call $f{} (local.get 0)))))",
+                index + 1
+            )
+        })
+        .collect();
+    for (depth, expected) in [(20, Ok(0)), (59, Err(Ended::StackOverflow))] {
+        let wat = format!(
+            r#"(module (memory (export "memory") 1) {chain} (func $f60 (param i32))
+            (func (export "vm_call") (param i32 i32 i32) (result i32) (call $f1 (i32.const {depth})) (i32.const 0)))"#
+        );
+        let wasm = wat::parse_str(&wat).unwrap();
+        let gate = GateConfig { stack_units: 1_000, ..gate_config() };
+        let checked = gate::check(&wasm, &gate).unwrap();
+        let module = instrument(&checked, &Prices::new(&GasSchedule::v1().wasm), &Bounds::new(&gate)).unwrap();
+        assert_eq!(metered(&module, PLENTY, PLENTY).0.result, expected, "{depth}");
+    }
+}
+
 #[test]
 fn deep_recursion_ends_by_the_stack() {
     let wat = r#"(module (memory (export "memory") 1)

@@ -23,6 +23,7 @@ macro_rules! topics_on {
             mod contracts;
             mod gas;
             mod lifecycle;
+            mod stack;
             mod traps;
 
             const ENGINE: vm_wasm::EngineKind = vm_wasm::EngineKind::$kind;
