@@ -6,7 +6,8 @@ use revm::context::TxEnv;
 use revm::context::result::{ExecutionResult, Output};
 use revm::database::{CacheDB, EmptyDB};
 use revm::primitives::{Address, Bytes, TxKind, U256};
-use revm::{Context, ExecuteCommitEvm, MainBuilder, MainContext, MainnetEvm};
+use revm::state::EvmState;
+use revm::{Context, ExecuteCommitEvm, ExecuteEvm, MainBuilder, MainContext, MainnetEvm};
 
 type Failure = Box<dyn Error + Send + Sync>;
 type State = CacheDB<EmptyDB>;
@@ -50,22 +51,41 @@ impl BareRevm {
         Ok(self.transact(caller, TxKind::Call(self.contract), call_data)?.into_data().to_vec())
     }
 
+    /// Calls the contract and drops what it changed: the number of accounts that it would have.
+    ///
+    /// # Errors
+    /// When it does not succeed.
+    pub fn try_call(&mut self, caller: [u8; 20], call_data: &[u8]) -> Result<usize, Failure> {
+        let transaction = self.transaction(caller, TxKind::Call(self.contract), call_data)?;
+        let executed = self.evm.transact(transaction)?;
+        succeeded(executed.result)?;
+        let state: EvmState = executed.state;
+        Ok(state.len())
+    }
+
     fn transact(&mut self, caller: [u8; 20], to: TxKind, data: &[u8]) -> Result<Output, Failure> {
-        let nonce = self.nonces.entry(caller).or_default();
+        let transaction = self.transaction(caller, to, data)?;
+        *self.nonces.entry(caller).or_default() += 1;
+        succeeded(self.evm.transact_commit(transaction)?)
+    }
+
+    fn transaction(&self, caller: [u8; 20], to: TxKind, data: &[u8]) -> Result<TxEnv, Failure> {
         let transaction = TxEnv::builder()
             .caller(Address::new(caller))
-            .nonce(*nonce)
+            .nonce(self.nonces.get(&caller).copied().unwrap_or_default())
             .kind(to)
             .data(Bytes::copy_from_slice(data))
             .value(U256::ZERO)
             .gas_limit(16_000_000)
-            .build()
-            .map_err(|error| format!("{error:?}"))?;
-        *nonce += 1;
-        match self.evm.transact_commit(transaction)? {
-            ExecutionResult::Success { output, .. } => Ok(output),
-            failed => Err(format!("{failed:?}").into()),
-        }
+            .build();
+        Ok(transaction.map_err(|error| format!("{error:?}"))?)
+    }
+}
+
+fn succeeded(result: ExecutionResult) -> Result<Output, Failure> {
+    match result {
+        ExecutionResult::Success { output, .. } => Ok(output),
+        failed => Err(format!("{failed:?}").into()),
     }
 }
 

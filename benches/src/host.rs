@@ -1,20 +1,54 @@
 //! The least that a contract can run on: the journal, and the transaction around it, without the dispatcher.
 
 use std::sync::Arc;
-use std::time::Duration;
 
 use bytes::Bytes;
+use revm::primitives::HashMap;
 use vm_core::{
-    Access, Block, Call, CallRequest, Changes, Contract, Denied, Env, Gas, GasSchedule, Host, HostFault, Interrupt,
-    Journal, LogLevel, Outcome, Overlay, Return, StateView, Stop, TransactionHost,
+    Access, Block, Call, CallRequest, Changes, Contract, Denied, Env, Gas, GasSchedule, Height, Host, HostFault,
+    Interrupt, Journal, KeyRange, LogLevel, Outcome, Overlay, Return, Space, StateError, StateKey, StateView, Stop,
+    TransactionHost,
 };
+
+/// A state in a hash map and without locks, which is where bare revm's is.
+#[derive(Clone, Debug)]
+pub struct Table {
+    height: Height,
+    values: HashMap<StateKey, Bytes>,
+}
+
+impl Table {
+    /// All that a view holds.
+    ///
+    /// # Errors
+    /// When the view fails.
+    pub fn of(view: &dyn StateView) -> Result<Self, StateError> {
+        let (first, last) = (KeyRange::space(Space::System), KeyRange::space(Space::Contract));
+        let values = view.scan(&KeyRange { start: first.start, end: last.end }, usize::MAX)?;
+        Ok(Self { height: view.height(), values: values.into_iter().collect() })
+    }
+}
+
+impl StateView for Table {
+    fn height(&self) -> Height {
+        self.height
+    }
+
+    fn get(&self, key: &StateKey) -> Result<Option<Bytes>, StateError> {
+        Ok(self.values.get(key).cloned())
+    }
+
+    fn scan(&self, _: &KeyRange, _: usize) -> Result<Vec<(StateKey, Bytes)>, StateError> {
+        Err(StateError::Storage { action: "scanning", message: "the bench's state has no order".into() })
+    }
+}
 
 /// One transaction of one contract that calls no other runtime.
 pub struct BareHost<'s> {
     env: Env,
     journal: Journal,
     overlay: Option<Box<dyn Overlay>>,
-    interrupt: Interrupt,
+    interrupt: &'s Interrupt,
     schedule: &'s GasSchedule,
     gas: Gas,
 }
@@ -33,11 +67,11 @@ pub fn call(
     contract: &dyn Contract,
     view: Arc<dyn StateView>,
     env: Env,
+    interrupt: &Interrupt,
     schedule: &GasSchedule,
     call: &Call,
 ) -> Result<(Return, Changes), HostFault> {
-    let (journal, interrupt) = (Journal::new(view), Interrupt::after(Duration::from_secs(3600)));
-    let mut host = BareHost { env, journal, overlay: None, interrupt, schedule, gas: Gas::MAX };
+    let mut host = BareHost { env, journal: Journal::new(view), overlay: None, interrupt, schedule, gas: Gas::MAX };
     let output = contract.call(&mut host, call)?;
     if let Some(overlay) = host.overlay.take() {
         overlay.flush(&host.journal)?;
@@ -125,7 +159,7 @@ impl TransactionHost for BareHost<'_> {
     }
 
     fn interrupt(&self) -> &Interrupt {
-        &self.interrupt
+        self.interrupt
     }
 
     fn schedule(&self) -> &GasSchedule {

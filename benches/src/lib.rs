@@ -16,3 +16,4 @@ pub mod bare_revm;
 pub mod bare_wasmi;
 pub mod host;
 pub mod solidity;
+pub mod turns;

@@ -28,7 +28,8 @@ pub fn rays(side: u64) -> Vec<u8> {
     [&[0x1c, 0xb5, 0xd1, 0x83][..], &word(side)].concat()
 }
 
-fn decoded(text: &str) -> Vec<u8> {
+/// The bytes of hex text.
+pub fn decoded(text: &str) -> Vec<u8> {
     let nibbles: Vec<u8> =
         text.trim().bytes().filter_map(|digit| char::from(digit).to_digit(16)).map(|n| n as u8).collect();
     nibbles.chunks(2).map(|pair| pair.iter().fold(0, |byte, nibble| byte << 4 | nibble)).collect()

@@ -22,5 +22,11 @@ fn main() -> Result<ExitCode> {
     eprintln!("{} files", files.len());
     let report = vm_conformance::run(&files)?;
     print!("{report}");
-    Ok(if report.total().failed == 0 { ExitCode::SUCCESS } else { ExitCode::FAILURE })
+    let total = report.total();
+    ensure!(
+        total.passed + total.failed > 0,
+        "nothing was run: no file below {} is a state test",
+        args.folder.display()
+    );
+    Ok(if total.failed == 0 { ExitCode::SUCCESS } else { ExitCode::FAILURE })
 }

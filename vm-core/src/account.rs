@@ -32,14 +32,9 @@ impl Account {
     /// # Errors
     /// When the state fails or the record is damaged.
     pub fn load(journal: &Journal, address: &Address) -> Result<Self, StateError> {
-        let Some(bytes) = journal.get(&StateKey::account(address))? else { return Ok(Self::default()) };
-        let damaged = |message: String| StateError::Damaged { what: format!("account {address}"), message };
-        let stored = Stored::try_from_slice(&bytes).map_err(|e| damaged(e.to_string()))?;
-        if stored.format != FORMAT {
-            return Err(damaged(format!("format {} instead of {FORMAT}", stored.format)));
-        }
-        let Stored { balance, nonce, evm_code, contract, .. } = stored;
-        Ok(Self { balance: Amount::from_be_bytes(balance), nonce, evm_code, contract })
+        journal.read(&StateKey::account(address), |bytes| {
+            bytes.map_or(Ok(Self::default()), |bytes| decode(address, bytes))
+        })?
     }
 
     /// Stores the account; an empty one is removed.
@@ -64,6 +59,16 @@ impl Account {
         journal.put(key, bytes.into());
         Ok(())
     }
+}
+
+fn decode(address: &Address, bytes: &[u8]) -> Result<Account, StateError> {
+    let damaged = |message: String| StateError::Damaged { what: format!("account {address}"), message };
+    let stored = Stored::try_from_slice(bytes).map_err(|e| damaged(e.to_string()))?;
+    if stored.format != FORMAT {
+        return Err(damaged(format!("format {} instead of {FORMAT}", stored.format)));
+    }
+    let Stored { balance, nonce, evm_code, contract, .. } = stored;
+    Ok(Account { balance: Amount::from_be_bytes(balance), nonce, evm_code, contract })
 }
 
 /// Moves value between accounts in the journal; false when the balance does not suffice.

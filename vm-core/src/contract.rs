@@ -93,8 +93,13 @@ macro_rules! name_type {
 
         impl BorshDeserialize for $name {
             fn deserialize_reader<R: borsh::io::Read>(r: &mut R) -> borsh::io::Result<Self> {
-                let text = String::deserialize_reader(r)?;
-                Self::new(&text).map_err(|e| borsh::io::Error::new(borsh::io::ErrorKind::InvalidData, e.to_string()))
+                let invalid = |why: String| borsh::io::Error::new(borsh::io::ErrorKind::InvalidData, why);
+                let length = u32::deserialize_reader(r)?;
+                let mut buffer = [0; $max];
+                let text = usize::try_from(length).ok().and_then(|length| buffer.get_mut(..length));
+                let text = text.ok_or_else(|| invalid(format!("a {} of {length} bytes", $what)))?;
+                r.read_exact(text)?;
+                Self::new(std::str::from_utf8(text).map_err(|e| invalid(e.to_string()))?).map_err(|e| invalid(e.to_string()))
             }
         }
     };

@@ -72,17 +72,27 @@ impl Journal {
     /// # Errors
     /// When the state below fails.
     pub fn get(&self, key: &StateKey) -> Result<Option<Bytes>, StateError> {
+        self.read(key, |value| value.cloned())
+    }
+
+    /// As [`get`](Self::get), but hands out a reference: for those who decode a value and do not keep it.
+    ///
+    /// # Errors
+    /// When the state below fails.
+    ///
+    /// # Panics
+    /// When the look uses the journal.
+    pub fn read<T>(&self, key: &StateKey, look: impl FnOnce(Option<&Bytes>) -> T) -> Result<T, StateError> {
         let mut inner = self.0.borrow_mut();
-        if let Some(value) = inner.writes.get(key) {
-            return Ok(value.clone());
+        let Inner { view, writes, reads, size, .. } = &mut *inner;
+        if let Some(value) = writes.get(key) {
+            return Ok(look(value.as_ref()));
         }
-        if let Some(value) = inner.reads.points.get(key) {
-            return Ok(value.clone());
+        let (value, known) = reads.points.read(key, || view.get(key))?;
+        if !known {
+            *size = size.saturating_add(entry_size(key, value));
         }
-        let value = inner.view.get(key)?;
-        inner.count(key, value.as_ref());
-        inner.reads.points.insert(key.clone(), value.clone());
-        Ok(value)
+        Ok(look(value))
     }
 
     /// As [`get`](Self::get), but not recorded: only for values that cannot change, such as code under its hash.
@@ -214,14 +224,13 @@ impl Journal {
 /// What an entry occupies beside its bytes, roughly.
 const ENTRY: usize = 128;
 
-impl Inner {
-    fn count(&mut self, key: &StateKey, value: Option<&Bytes>) {
-        let bytes = key.as_bytes().len().saturating_add(value.map_or(0, Bytes::len)).saturating_add(ENTRY);
-        self.size = self.size.saturating_add(bytes);
-    }
+fn entry_size(key: &StateKey, value: Option<&Bytes>) -> usize {
+    key.as_bytes().len().saturating_add(value.map_or(0, Bytes::len)).saturating_add(ENTRY)
+}
 
+impl Inner {
     fn write(&mut self, key: StateKey, value: Option<Bytes>) {
-        self.count(&key, value.as_ref());
+        self.size = self.size.saturating_add(entry_size(&key, value.as_ref()));
         let old = self.writes.replace(key.clone(), value);
         self.undo.push((key, old));
     }

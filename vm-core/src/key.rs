@@ -1,6 +1,9 @@
+use std::cmp::Ordering;
 use std::fmt;
+use std::hash::{Hash, Hasher};
+use std::num::NonZeroU8;
 
-use bytes::{BufMut, Bytes, BytesMut};
+use bytes::Bytes;
 
 use crate::{Address, CodeHash, ContractName, Version};
 
@@ -30,20 +33,41 @@ pub enum Space {
 ///
 /// The length makes it injective (no two pairs of id and key share an encoding), and the keys of one id are
 /// contiguous and in the order of the contract's own keys.
-#[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub struct StateKey(Bytes);
+///
+/// Accounts, slots of the EVM, and most others are short: up to 55 bytes lie in the key itself, without an allocation.
+#[derive(Clone)]
+pub struct StateKey(Repr);
+
+#[derive(Clone)]
+enum Repr {
+    /// So many bytes; the others are zero.
+    Short(NonZeroU8, [u8; SHORT]),
+    Long(Bytes),
+}
+
+/// As long as the key of a slot.
+const SHORT: usize = 3 + 20 + 32;
 
 impl StateKey {
     /// The key `key` of `id` in `space`. Ids are at most 65,535 bytes: names, addresses and hashes are far below.
     pub fn new(space: Space, id: &[u8], key: &[u8]) -> Self {
         let length = u16::try_from(id.len()).unwrap_or(u16::MAX);
         let id = id.get(..usize::from(length)).unwrap_or(id);
-        let mut bytes = BytesMut::with_capacity(3 + id.len() + key.len());
-        bytes.put_u8(space as u8);
-        bytes.put_u16(length);
-        bytes.put_slice(id);
-        bytes.put_slice(key);
-        Self(bytes.freeze())
+        let [high, low] = length.to_be_bytes();
+        Self::concat([&[space as u8, high, low], id, key])
+    }
+
+    fn concat<const N: usize>(parts: [&[u8]; N]) -> Self {
+        let mut bytes = [0; SHORT];
+        let (mut free, mut length) = (&mut bytes[..], 0);
+        for part in parts {
+            let Some((to, rest)) = free.split_at_mut_checked(part.len()) else {
+                return Self(Repr::Long(parts.concat().into()));
+            };
+            to.copy_from_slice(part);
+            (free, length) = (rest, length + part.len() as u8);
+        }
+        Self(NonZeroU8::new(length).map_or(Repr::Long(Bytes::new()), |length| Repr::Short(length, bytes)))
     }
 
     /// A contract's own key.
@@ -87,18 +111,25 @@ impl StateKey {
     }
 
     /// A key from its stored bytes, as an iteration of a backend yields them.
-    pub const fn from_bytes(bytes: Bytes) -> Self {
-        Self(bytes)
+    pub fn from_bytes(bytes: Bytes) -> Self {
+        match bytes.len() {
+            0..=SHORT => Self::concat([&bytes]),
+            _ => Self(Repr::Long(bytes)),
+        }
     }
 
     /// The bytes that are stored and compared.
+    #[inline]
     pub fn as_bytes(&self) -> &[u8] {
-        &self.0
+        match &self.0 {
+            Repr::Short(length, bytes) => bytes.get(..usize::from(length.get())).unwrap_or(bytes),
+            Repr::Long(bytes) => bytes,
+        }
     }
 
     /// The contract's own part of the key, if this is well-formed.
     pub fn suffix(&self) -> Option<&[u8]> {
-        let (head, rest) = self.0.split_first_chunk::<3>()?;
+        let (head, rest) = self.as_bytes().split_first_chunk::<3>()?;
         let [_, high, low] = *head;
         rest.get(usize::from(u16::from_be_bytes([high, low]))..)
     }
@@ -106,29 +137,55 @@ impl StateKey {
     /// The key right after this one in the order of keys.
     #[must_use]
     pub fn successor(&self) -> Self {
-        let mut bytes = BytesMut::with_capacity(self.0.len() + 1);
-        bytes.put_slice(&self.0);
-        bytes.put_u8(0);
-        Self(bytes.freeze())
+        Self::concat([self.as_bytes(), &[0]])
     }
 
     /// The first key after all keys that start with this one.
     #[must_use]
     pub fn after_prefix(&self) -> Self {
-        let mut bytes = self.0.to_vec();
+        let mut bytes = self.as_bytes().to_vec();
         while let Some(last) = bytes.pop() {
             if last < u8::MAX {
                 bytes.push(last + 1);
                 break;
             }
         }
-        Self(bytes.into())
+        Self::from_bytes(bytes.into())
+    }
+}
+
+impl PartialEq for StateKey {
+    #[inline]
+    fn eq(&self, other: &Self) -> bool {
+        self.as_bytes() == other.as_bytes()
+    }
+}
+
+impl Eq for StateKey {}
+
+impl PartialOrd for StateKey {
+    #[inline]
+    fn partial_cmp(&self, other: &Self) -> Option<Ordering> {
+        Some(self.cmp(other))
+    }
+}
+
+impl Ord for StateKey {
+    #[inline]
+    fn cmp(&self, other: &Self) -> Ordering {
+        self.as_bytes().cmp(other.as_bytes())
+    }
+}
+
+impl Hash for StateKey {
+    fn hash<H: Hasher>(&self, state: &mut H) {
+        self.as_bytes().hash(state);
     }
 }
 
 impl fmt::Debug for StateKey {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{}", self.0.escape_ascii())
+        write!(f, "{}", self.as_bytes().escape_ascii())
     }
 }
 
@@ -152,7 +209,7 @@ impl KeyRange {
 
     /// Every key of a space.
     pub fn space(space: Space) -> Self {
-        let start = StateKey(Bytes::copy_from_slice(&[space as u8]));
+        let start = StateKey::concat([&[space as u8]]);
         let end = start.after_prefix();
         Self { start, end }
     }
@@ -186,6 +243,21 @@ mod tests {
 
     fn short() -> impl Strategy<Value = Vec<u8>> {
         prop::collection::vec(prop::sample::select(vec![0u8, 1, 2, b'a', 254, 255]), 0..5)
+    }
+
+    #[test]
+    fn short_and_long_keys_are_one_order() {
+        assert_eq!(size_of::<StateKey>(), 1 + SHORT);
+        assert!(StateKey::from_bytes(Bytes::new()).as_bytes().is_empty());
+        let key = |length: usize| StateKey::new(Space::Contract, b"c", &vec![1; length]);
+        let keys: Vec<_> = (0..200).map(key).collect();
+        assert!(keys.is_sorted());
+        for (length, key) in keys.iter().enumerate() {
+            assert_eq!(key.as_bytes().len(), 4 + length);
+            assert_eq!(*key, StateKey::from_bytes(Bytes::copy_from_slice(key.as_bytes())));
+            assert_eq!(key.successor().as_bytes(), [key.as_bytes(), &[0]].concat());
+            assert!(*key < key.successor() && key.successor() < key.after_prefix());
+        }
     }
 
     proptest! {

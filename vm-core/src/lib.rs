@@ -29,6 +29,7 @@ mod call;
 mod commit;
 mod contract;
 mod core;
+mod entries;
 mod error;
 mod frame;
 mod gas;
@@ -78,7 +79,7 @@ pub use overlay::Overlay;
 pub use permission::{Access, Action, Authorizer, Denied, OwnerRules};
 pub use provider::{VmProvider, VmStatus};
 pub use receipt::Receipt;
-pub use record::{ContractRecord, VersionRecord};
+pub use record::{ContractRecord, Standing, VersionRecord};
 pub use request::{ChangeRequest, DeployRequest, InvokeRequest, Sender, UpgradeRequest};
 pub use runtime::{CodeError, Contract, PrepareError, ProviderStatus, RuntimeProvider};
 pub use schedule::{

@@ -1,4 +1,4 @@
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::fmt;
 use std::sync::{Arc, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
 
@@ -16,8 +16,10 @@ pub struct MemoryBackend(Arc<RwLock<Table>>);
 #[derive(Default)]
 struct Table {
     height: Height,
-    /// Ascending by height, never empty.
-    values: BTreeMap<StateKey, Vec<(Height, Option<Bytes>)>>,
+    /// Ascending by height, never empty. By hash, as most reads are of single keys; nothing depends on the order.
+    values: HashMap<StateKey, Vec<(Height, Option<Bytes>)>, foldhash::fast::RandomState>,
+    /// The keys of all values, for scans.
+    keys: BTreeSet<StateKey>,
     /// How many snapshots there are of each height.
     snapshots: BTreeMap<Height, usize>,
 }
@@ -52,6 +54,9 @@ impl StateBackend for MemoryBackend {
         }
         let oldest = table.snapshots.keys().next().copied().unwrap_or(next).min(next);
         for (key, value) in writes.iter() {
+            if !table.values.contains_key(key) {
+                table.keys.insert(key.clone());
+            }
             let values = table.values.entry(key.clone()).or_default();
             // Keep the newest value that the oldest snapshot sees, and all later ones.
             let visible = values.partition_point(|(height, _)| *height <= oldest);
@@ -61,6 +66,7 @@ impl StateBackend for MemoryBackend {
                 values.drain(..values.len() - 1);
                 if value.is_none() {
                     table.values.remove(key);
+                    table.keys.remove(key);
                 }
             }
         }
@@ -99,8 +105,8 @@ impl StateView for MemoryView {
             return Ok(Vec::new());
         }
         let table = self.table.read();
-        let entries = table.values.range(range.start.clone()..range.end.clone());
-        let live = entries.filter_map(|(key, values)| Some((key.clone(), at(values, self.height)?)));
+        let keys = table.keys.range(&range.start..&range.end);
+        let live = keys.filter_map(|key| Some((key.clone(), at(table.values.get(key)?, self.height)?)));
         Ok(live.take(limit).collect())
     }
 }

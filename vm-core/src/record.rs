@@ -26,6 +26,23 @@ pub struct ContractRecord {
     pub deployed_in: u64,
 }
 
+/// The part of a [`ContractRecord`] that decides who may enter or change the contract, for those who look at every call.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, BorshDeserialize)]
+pub struct Standing {
+    #[borsh(deserialize_with = "skip_text")]
+    _name: (),
+    /// Where it is in its life.
+    pub lifecycle: Lifecycle,
+    /// The runtime of the current version.
+    pub runtime: RuntimeKind,
+    #[borsh(deserialize_with = "skip_text")]
+    _version: (),
+    _code: CodeHash,
+    /// Who may upgrade, freeze and revoke it.
+    #[borsh(deserialize_with = "address_in")]
+    pub owner: Address,
+}
+
 /// What is stored of one version of a contract. Never changed, never removed: a version's name cannot come back.
 #[derive(Debug, Clone, PartialEq, Eq, BorshSerialize, BorshDeserialize, serde::Serialize)]
 pub struct VersionRecord {
@@ -52,11 +69,16 @@ fn address_in<R: borsh::io::Read>(r: &mut R) -> borsh::io::Result<Address> {
     <[u8; 20]>::deserialize_reader(r).map(Address::new)
 }
 
+fn skip_text<R: borsh::io::Read>(r: &mut R) -> borsh::io::Result<()> {
+    let length = usize::try_from(u32::deserialize_reader(r)?).unwrap_or(usize::MAX);
+    let mut text = [0; 128];
+    r.read_exact(text.get_mut(..length).ok_or(borsh::io::ErrorKind::InvalidData)?)
+}
+
 /// A record that is stored in borsh under one key.
 trait Stored: BorshSerialize + BorshDeserialize {
     fn load(journal: &Journal, key: &StateKey) -> Result<Option<Self>, StateError> {
-        let Some(bytes) = journal.get(key)? else { return Ok(None) };
-        decode(key, &bytes).map(Some)
+        journal.read(key, |bytes| bytes.map(|bytes| decode(key, bytes)).transpose())?
     }
 
     fn store(&self, journal: &Journal, key: StateKey) -> Result<(), StateError> {
@@ -83,6 +105,16 @@ impl ContractRecord {
     /// When the state fails or the record is damaged.
     pub fn load(journal: &Journal, name: &ContractName) -> Result<Option<Self>, StateError> {
         Stored::load(journal, &StateKey::record(name))
+    }
+
+    /// What a record says of its contract's standing.
+    ///
+    /// # Errors
+    /// When the state fails or the record is damaged.
+    pub fn standing(journal: &Journal, name: &ContractName) -> Result<Option<Standing>, StateError> {
+        let key = StateKey::record(name);
+        let decode = |mut bytes: &[u8]| Standing::deserialize(&mut bytes).map_err(|e| damaged(&key, &e));
+        journal.read(&key, |bytes| bytes.map(|bytes| decode(bytes)).transpose())?
     }
 
     pub(crate) fn store(&self, journal: &Journal) -> Result<(), StateError> {
@@ -120,4 +152,36 @@ pub(crate) fn load_code(journal: &Journal, hash: &CodeHash) -> Result<Option<Cod
     // Whether it is asked for depends on a cache, so the read must not show in the read set.
     let key = StateKey::code(hash);
     journal.get_immutable(&key)?.map(|bytes| decode(&key, &bytes)).transpose()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::{MemoryBackend, StateBackend};
+
+    #[test]
+    fn a_standing_is_part_of_the_record() {
+        let journal = Journal::new(MemoryBackend::new().snapshot().unwrap());
+        let name = ContractName::new("c").unwrap();
+        assert_eq!(ContractRecord::standing(&journal, &name).unwrap(), None);
+        let record = ContractRecord {
+            name: name.clone(),
+            lifecycle: Lifecycle::Frozen,
+            runtime: RuntimeKind::Evm,
+            version: Version::new("1.2").unwrap(),
+            code: Code::new(RuntimeKind::Evm, "00").hash(),
+            owner: Address::from_name("alice"),
+            versions: 1,
+            deployed_in: 0,
+        };
+        record.store(&journal).unwrap();
+        let Standing { lifecycle, runtime, owner, .. } = ContractRecord::standing(&journal, &name).unwrap().unwrap();
+        assert_eq!((lifecycle, runtime, owner), (record.lifecycle, record.runtime, record.owner));
+        for length in [0, 3, 5, 20, 60] {
+            let cut = journal.get(&StateKey::record(&name)).unwrap().unwrap().slice(..length);
+            journal.put(StateKey::record(&name), cut);
+            assert!(ContractRecord::standing(&journal, &name).is_err(), "{length} bytes");
+            record.store(&journal).unwrap();
+        }
+    }
 }

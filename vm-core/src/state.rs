@@ -1,12 +1,12 @@
 //! The seam to storage: ordered reads at a height, and an atomic commit that is fenced by the height.
 
-use std::collections::BTreeMap;
 use std::fmt;
 use std::sync::Arc;
 
 use borsh::{BorshDeserialize, BorshSerialize};
 use bytes::Bytes;
 
+use crate::entries::Entries;
 use crate::{KeyRange, StateKey};
 
 /// The number of commits that a state has seen.
@@ -130,7 +130,7 @@ pub trait StateBackend: Send + Sync {
 
 /// New values by key, in the order of keys; `None` deletes.
 #[derive(Clone, Default, PartialEq, Eq)]
-pub struct WriteSet(BTreeMap<StateKey, Option<Bytes>>);
+pub struct WriteSet(Entries);
 
 impl WriteSet {
     /// Sets or (with `None`) deletes a key.
@@ -150,17 +150,14 @@ impl WriteSet {
 
     /// The writes inside a range.
     pub fn range(&self, range: &KeyRange) -> impl Iterator<Item = (&StateKey, &Option<Bytes>)> {
-        let bounds = if range.is_empty() {
-            range.start.clone()..range.start.clone()
-        } else {
-            range.start.clone()..range.end.clone()
-        };
-        self.0.range(bounds)
+        self.0.range(range)
     }
 
     /// Adds all writes of `later`, which win.
     pub fn extend(&mut self, later: &Self) {
-        self.0.extend(later.0.iter().map(|(key, value)| (key.clone(), value.clone())));
+        for (key, value) in later.iter() {
+            self.insert(key.clone(), value.clone());
+        }
     }
 
     /// The number of keys.
@@ -170,15 +167,15 @@ impl WriteSet {
 
     /// True when nothing is written.
     pub fn is_empty(&self) -> bool {
-        self.0.is_empty()
+        self.0.len() == 0
     }
 
     /// Puts back what [`insert`](Self::insert) replaced.
     pub(crate) fn restore(&mut self, key: StateKey, old: Option<Option<Bytes>>) {
         match old {
-            Some(value) => self.0.insert(key, value),
+            Some(value) => self.insert(key, value),
             None => self.0.remove(&key),
-        };
+        }
     }
 
     pub(crate) fn replace(&mut self, key: StateKey, value: Option<Bytes>) -> Option<Option<Bytes>> {
@@ -189,7 +186,7 @@ impl WriteSet {
 /// What a transaction looked at in the state below it, whether or not the reading frame was reverted.
 #[derive(Clone, Default, PartialEq, Eq)]
 pub struct ReadSet {
-    pub(crate) points: BTreeMap<StateKey, Option<Bytes>>,
+    pub(crate) points: Entries,
     pub(crate) ranges: Vec<KeyRange>,
 }
 

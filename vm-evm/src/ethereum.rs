@@ -80,7 +80,7 @@ impl EvmRuntime {
     ) -> Result<EthereumReceipt, TransactError> {
         let journal = Journal::new(view);
         let envelope = envelope::of(transaction)?;
-        let mut session = session::start(journal.clone(), interrupt, block, self.config(), self.cache());
+        let mut session = session::start(journal.clone(), interrupt.clone(), block, self.config(), self.cache());
         session.trace_to(self.trace.as_ref());
         let Transacted { result, created, gas } = session.transact(envelope, &journal)?;
         if let Some(trace) = &self.trace {

@@ -15,7 +15,7 @@ mod transact;
 
 use revm::{
     bytecode::Bytecode,
-    context::{FrameStack, JournalTr, TxEnv},
+    context::{FrameStack, JournalTr},
     context_interface::journaled_state::JournalCheckpoint,
     handler::EthFrame,
     interpreter::{
@@ -56,7 +56,6 @@ pub(crate) struct Session {
     depth: usize,
     /// Spare frame stacks.
     stacks: Vec<FrameStack<EthFrame>>,
-    interrupt: Option<Interrupt>,
     /// Where every instruction is told; with it, frames run in another loop.
     trace: Option<Trace>,
 }
@@ -87,17 +86,15 @@ impl Session {
             memories: Vec::new(),
             depth: 0,
             stacks: Vec::new(),
-            interrupt: None,
             trace: None,
         }
     }
 
     /// Makes the session part of a transaction.
-    fn bind(&mut self, journal: Journal, interrupt: &Interrupt, block: &Block, cache: std::sync::Arc<CodeCache>) {
+    fn bind(&mut self, journal: Journal, interrupt: Interrupt, block: &Block, cache: &std::sync::Arc<CodeCache>) {
         let ctx = &mut self.revm.ctx;
-        ctx.chain = Deadline(interrupt.flag());
-        self.interrupt = Some(interrupt.clone());
-        ctx.journaled_state.database.bind(journal, block.hashes.clone(), cache);
+        ctx.chain = Deadline(Some(interrupt));
+        ctx.journaled_state.database.bind(journal, &block.hashes, cache);
         ctx.cfg.chain_id = block.chain_id;
         block::fill(&mut ctx.block, block, &ctx.cfg);
     }
@@ -105,7 +102,7 @@ impl Session {
     /// Prepares for calls of the dispatcher, which pay no fee; what Ethereum has warm from the start is warm.
     fn prepare_calls(&mut self, env: &Env) {
         let ctx = &mut self.revm.ctx;
-        ctx.tx = TxEnv { caller: evm_address(&env.origin), gas_price: 0, ..TxEnv::default() };
+        ctx.tx.caller = evm_address(&env.origin);
         let journal = &mut ctx.journaled_state;
         if self.config.fork() >= crate::Fork::Shanghai {
             journal.warm_coinbase_account(evm_address(&env.block.coinbase));
@@ -117,15 +114,12 @@ impl Session {
     /// Takes everything of the transaction out, for the next one.
     fn release(&mut self) {
         let ctx = &mut self.revm.ctx;
-        ctx.journaled_state.finalize();
         ctx.journaled_state.database.release();
         ctx.error = Ok(());
-        ctx.chain = Deadline::default();
         self.marks.clear();
         self.checkpoints.clear();
         self.memories.clear();
         self.depth = 0;
-        self.interrupt = None;
         self.trace = None;
     }
 
@@ -192,8 +186,8 @@ impl Session {
             let (topics, data) = log.data.split();
             journal.emit(Event {
                 address: vm_address(&log.address),
-                contract: database.named(&log.address).map(|named| named.name.clone()),
-                topics: topics.iter().map(|t| bytes::Bytes::copy_from_slice(t.as_slice())).collect(),
+                contract: database.read(&log.address).and_then(|read| read.account.contract.clone()),
+                topics: topics.iter().map(|topic| bytes::Bytes::copy_from_slice(topic.as_slice())).collect(),
                 data: data.0,
             });
         }

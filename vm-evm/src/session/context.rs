@@ -1,10 +1,7 @@
 //! The types that revm is put together from: one context for outer and nested execution, so that the interpreter is
 //! instantiated once.
 
-use std::sync::{
-    Arc,
-    atomic::{AtomicBool, Ordering},
-};
+use std::sync::Arc;
 
 use revm::{
     bytecode::opcode,
@@ -12,11 +9,12 @@ use revm::{
     handler::{EthFrame, EthPrecompiles, PrecompileProvider, instructions::EthInstructions},
     interpreter::{
         CallInputs, Instruction, InstructionContext, InstructionExecResult, InstructionResult, InterpreterResult,
-        instructions::{control, gas_table_spec},
-        interpreter::EthInterpreter,
+        instructions::gas_table_spec, interpreter::EthInterpreter,
     },
     primitives::{AddressSet, hardfork::SpecId},
 };
+
+use vm_core::{HostFault, Interrupt};
 
 use super::{cache::CodeCache, database::JournalDb};
 use crate::{EvmConfig, Fork};
@@ -24,14 +22,18 @@ use crate::{EvmConfig, Fork};
 pub(super) type Ctx = Context<BlockEnv, TxEnv, CfgEnv, JournalDb, Journal<JournalDb>, Deadline>;
 pub(super) type Revm = Evm<Ctx, (), EthInstructions<EthInterpreter, Ctx>, Precompiles, EthFrame<EthInterpreter>>;
 
-/// The transaction's flag, where instructions find it.
+/// The transaction's deadline, where instructions find it.
 #[derive(Clone, Debug, Default)]
-pub(super) struct Deadline(pub(super) Arc<AtomicBool>);
+pub(super) struct Deadline(pub(super) Option<Interrupt>);
 
 impl Deadline {
     #[inline]
-    pub(super) fn is_over(&self) -> bool {
-        self.0.load(Ordering::Relaxed)
+    fn is_over(&self) -> bool {
+        self.0.as_ref().is_some_and(Interrupt::is_raised)
+    }
+
+    pub(super) fn check(&self) -> Result<(), HostFault> {
+        self.0.as_ref().map_or(Ok(()), Interrupt::check)
     }
 }
 
@@ -70,11 +72,8 @@ pub(super) fn new(config: &EvmConfig, cache: Arc<CodeCache>) -> Revm {
     let precompiles = EthPrecompiles::new(spec);
     ctx.journaled_state.warm_precompiles(precompiles.warm_addresses());
     let mut instruction = EthInstructions::new_mainnet_with_spec(spec);
-    let gas = gas_table_spec(spec);
-    for (opcode, watched) in [(opcode::JUMP, Instruction::new(jump)), (opcode::JUMPI, Instruction::new(jumpi))] {
-        let price = gas.get(usize::from(opcode)).copied().unwrap_or_default();
-        instruction.insert_instruction(opcode, watched, price);
-    }
+    let price = gas_table_spec(spec).get(usize::from(opcode::JUMPDEST)).copied().unwrap_or_default();
+    instruction.insert_instruction(opcode::JUMPDEST, Instruction::new(jumpdest), price);
     for opcode in config.refused_opcodes().iter() {
         instruction.insert_instruction(opcode, Instruction::new(refused), 0);
     }
@@ -88,29 +87,17 @@ pub(super) fn new(config: &EvmConfig, cache: Arc<CodeCache>) -> Revm {
     }
 }
 
-type JumpContext<'a> = InstructionContext<'a, Ctx, EthInterpreter>;
+type InstructionOf<'a> = InstructionContext<'a, Ctx, EthInterpreter>;
 
-/// JUMP, unless the transaction's time is over. Every loop jumps, so this is where an endless one is noticed.
-fn jump(context: JumpContext<'_>) -> InstructionExecResult {
-    in_time(&context)?;
-    control::jump(context)
-}
-
-/// JUMPI, unless the transaction's time is over.
-fn jumpi(context: JumpContext<'_>) -> InstructionExecResult {
-    in_time(&context)?;
-    control::jumpi(context)
-}
-
-/// In place of an opcode that the configuration refuses.
-fn refused(_: JumpContext<'_>) -> InstructionExecResult {
-    Err(InstructionResult::InvalidFEOpcode)
-}
-
-#[inline]
-fn in_time(context: &JumpContext<'_>) -> InstructionExecResult {
+/// JUMPDEST, unless the transaction's time is over. Every loop comes by one, so this is where an endless one is noticed.
+fn jumpdest(context: InstructionOf<'_>) -> InstructionExecResult {
     match context.host.chain.is_over() {
         true => Err(InstructionResult::FatalExternalError),
         false => Ok(()),
     }
+}
+
+/// In place of an opcode that the configuration refuses.
+fn refused(_: InstructionOf<'_>) -> InstructionExecResult {
+    Err(InstructionResult::InvalidFEOpcode)
 }

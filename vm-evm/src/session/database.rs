@@ -1,18 +1,15 @@
 //! What revm reads: accounts, slots and code out of the transaction's journal, which records it.
 
-use std::{
-    collections::{BTreeMap, BTreeSet},
-    sync::Arc,
-};
+use std::{collections::BTreeMap, sync::Arc};
 
 use revm::{
     Database,
     bytecode::Bytecode,
     context_interface::DBErrorMarker,
-    primitives::{Address, B256, Bytes, KECCAK_EMPTY, U256},
+    primitives::{Address, AddressMap, B256, Bytes, KECCAK_EMPTY, U256},
     state::AccountInfo,
 };
-use vm_core::{Account, ContractName, ContractRecord, HostFault, Journal, RuntimeKind, StateError, StateKey};
+use vm_core::{Account, ContractRecord, HostFault, Journal, RuntimeKind, StateError, StateKey};
 
 use super::cache::CodeCache;
 
@@ -47,35 +44,44 @@ pub(super) struct JournalDb {
     cache: Arc<CodeCache>,
     marker: Bytecode,
     marker_hash: B256,
-    foreign: BTreeSet<Address>,
-    names: BTreeMap<Address, Named>,
+    read: AddressMap<Read>,
 }
 
-/// A named contract that was read.
-pub(super) struct Named {
-    pub(super) name: ContractName,
+/// An account as it was read, which is as the journal has it: nothing else writes accounts while there is a session.
+#[derive(Default)]
+pub(super) struct Read {
+    pub(super) account: Account,
+    /// Who may upgrade the named contract that lives here.
     pub(super) owner: Option<vm_core::Address>,
+    /// True when the dispatcher must enter the contract that lives here.
+    foreign: bool,
 }
+
+/// Accounts for which room is kept from one transaction to the next.
+pub(super) const KEPT: usize = 256;
 
 impl JournalDb {
     pub(super) fn new(cache: Arc<CodeCache>) -> Self {
         let marker = Bytecode::new_legacy(Bytes::from_static(&MARKER));
         let marker_hash = marker.hash_slow();
-        let (hashes, foreign, names) = Default::default();
-        Self { journal: None, hashes, cache, marker, marker_hash, foreign, names }
+        Self { journal: None, hashes: Arc::default(), cache, marker, marker_hash, read: AddressMap::default() }
     }
 
-    pub(super) fn bind(&mut self, journal: Journal, hashes: Arc<BTreeMap<u64, [u8; 32]>>, cache: Arc<CodeCache>) {
+    pub(super) fn bind(&mut self, journal: Journal, hashes: &Arc<BTreeMap<u64, [u8; 32]>>, cache: &Arc<CodeCache>) {
         self.journal = Some(journal);
-        self.hashes = hashes;
-        self.cache = cache;
+        // Mostly those of the last transaction.
+        if !Arc::ptr_eq(&self.hashes, hashes) {
+            self.hashes = hashes.clone();
+        }
+        if !Arc::ptr_eq(&self.cache, cache) {
+            self.cache = cache.clone();
+        }
     }
 
     pub(super) fn release(&mut self) {
         self.journal = None;
-        self.hashes = Arc::default();
-        self.foreign.clear();
-        self.names.clear();
+        self.read.clear();
+        self.read.shrink_to(KEPT);
     }
 
     pub(super) fn journal(&self) -> Result<&Journal, DbFault> {
@@ -87,27 +93,32 @@ impl JournalDb {
     /// not active, which it refuses with the reason.
     #[inline]
     pub(super) fn is_foreign(&self, address: &Address, code_hash: &B256) -> bool {
-        *code_hash == self.marker_hash && self.foreign.contains(address)
+        *code_hash == self.marker_hash && self.read.get(address).is_some_and(|read| read.foreign)
     }
 
-    /// The contract, for addresses that were read and have a named one.
-    pub(super) fn named(&self, address: &Address) -> Option<&Named> {
-        self.names.get(address)
+    /// What was read at an address; nothing where nothing is.
+    pub(super) fn read(&self, address: &Address) -> Option<&Read> {
+        self.read.get(address)
     }
 
     /// From now on the account is revm's own: its code is about to be made.
     pub(super) fn adopt(&mut self, address: &Address) {
-        self.foreign.remove(address);
+        if let Some(read) = self.read.get_mut(address) {
+            read.foreign = false;
+        }
     }
 
-    fn is_own(&mut self, address: Address, name: ContractName, account: &Account) -> Result<bool, DbFault> {
-        let record = ContractRecord::load(self.journal()?, &name)?;
-        let owner = record.as_ref().map(|record| record.owner);
-        self.names.insert(address, Named { name, owner });
+    fn look(&self, account: Account) -> Result<Read, DbFault> {
+        let standing = match &account.contract {
+            Some(name) => ContractRecord::standing(self.journal()?, name)?,
+            None => return Ok(Read { account, ..Read::default() }),
+        };
+        let owner = standing.map(|standing| standing.owner);
         // A record that is missing, foreign or inactive is the dispatcher's business.
-        Ok(record.is_some_and(|record| {
-            record.lifecycle.is_callable() && (account.evm_code.is_some() || record.runtime == RuntimeKind::Evm)
-        }))
+        let foreign = !standing.is_some_and(|standing| {
+            standing.lifecycle.is_callable() && (account.evm_code.is_some() || standing.runtime == RuntimeKind::Evm)
+        });
+        Ok(Read { account, owner, foreign })
     }
 }
 
@@ -119,22 +130,17 @@ impl Database for JournalDb {
         if account == Account::default() {
             return Ok(None);
         }
-        let own = match account.contract.clone() {
-            Some(name) => self.is_own(address, name, &account)?,
-            None => true,
-        };
-        let (code_hash, code) = if !own {
-            self.foreign.insert(address);
-            (self.marker_hash, Some(self.marker.clone()))
-        } else {
+        let read = self.look(account)?;
+        let Account { balance, nonce, evm_code, .. } = read.account;
+        let (code_hash, code) = match (read.foreign, evm_code) {
+            (true, _) => (self.marker_hash, Some(self.marker.clone())),
             // Code is loaded when it is needed: most looks at an account are for its balance.
-            match account.evm_code {
-                Some(hash) => (B256::new(hash), None),
-                None => (KECCAK_EMPTY, Some(Bytecode::default())),
-            }
+            (false, Some(hash)) => (B256::new(hash), None),
+            (false, None) => (KECCAK_EMPTY, Some(Bytecode::default())),
         };
-        let balance = U256::from_be_bytes(account.balance.to_be_bytes());
-        Ok(Some(AccountInfo { balance, nonce: account.nonce, code_hash, account_id: None, code }))
+        self.read.insert(address, read);
+        let balance = U256::from_be_bytes(balance.to_be_bytes());
+        Ok(Some(AccountInfo { balance, nonce, code_hash, account_id: None, code }))
     }
 
     fn code_by_hash(&mut self, hash: B256) -> Result<Bytecode, DbFault> {
@@ -158,13 +164,12 @@ impl Database for JournalDb {
 
     fn storage(&mut self, address: Address, slot: U256) -> Result<U256, DbFault> {
         let key = storage_key(&address, &slot);
-        match self.journal()?.get(&key)? {
-            None => Ok(U256::ZERO),
-            Some(bytes) => U256::try_from_be_slice(&bytes).ok_or_else(|| {
-                let message = format!("{} bytes instead of at most 32", bytes.len());
-                StateError::Damaged { what: format!("slot {slot:#x} of {address}"), message }.into()
-            }),
-        }
+        let damaged = |length: usize| {
+            let message = format!("{length} bytes instead of at most 32");
+            StateError::Damaged { what: format!("slot {slot:#x} of {address}"), message }
+        };
+        let decode = |bytes: &bytes::Bytes| U256::try_from_be_slice(bytes).ok_or_else(|| damaged(bytes.len()));
+        Ok(self.journal()?.read(&key, |bytes| bytes.map_or(Ok(U256::ZERO), decode))??)
     }
 
     /// Of what the host knows; zero otherwise, as for blocks older than 256.

@@ -9,7 +9,7 @@ use vm_core::{Account, Amount, HostFault, Journal, KeyRange, Space, StateKey};
 
 use super::{
     Session,
-    database::{storage_key, vm_address},
+    database::{KEPT, storage_key, vm_address},
 };
 
 impl Session {
@@ -17,37 +17,39 @@ impl Session {
     /// account is touched.
     pub(super) fn write(&mut self, journal: &Journal) -> Result<(), HostFault> {
         self.drain_logs()?;
-        let mut accounts: Vec<_> = self.revm.ctx.journaled_state.finalize().into_iter().collect();
-        accounts.sort_unstable_by_key(|(address, _)| *address);
-        for (address, account) in accounts {
-            if account.is_touched() {
-                self.write_account(journal, &address, &account)?;
-            }
+        let mut state = self.revm.ctx.journaled_state.finalize();
+        #[allow(clippy::disallowed_methods, reason = "sorted right below")]
+        let mut touched: Vec<_> = state.iter().filter(|(_, account)| account.is_touched()).collect();
+        touched.sort_unstable_by_key(|(address, _)| **address);
+        for (address, account) in touched {
+            self.write_account(journal, address, account)?;
         }
+        state.clear();
+        state.shrink_to(KEPT);
+        self.revm.ctx.journaled_state.inner.state = state;
         Ok(())
     }
 
     fn write_account(&self, journal: &Journal, address: &Address, account: &EvmAccount) -> Result<(), HostFault> {
-        let before = Account::load(journal, &vm_address(address))?;
-        let mut after = before.clone();
+        let database = &self.revm.ctx.journaled_state.database;
+        let (absent, at, info) = (Account::default(), vm_address(address), &account.info);
+        let before = database.read(address).map_or(&absent, |read| &read.account);
+        let (mut balance, mut nonce, mut evm_code) = (Amount::ZERO, 0, None);
         if account.is_selfdestructed() {
-            (after.balance, after.nonce, after.evm_code) = (Amount::ZERO, 0, None);
             self.clear_storage(journal, address)?;
-        } else if account.is_empty() && before == Account::default() {
+        } else if account.is_empty() && *before == absent {
             // EIP-161. Only a state that came from elsewhere can have anything under an empty account.
             self.clear_storage(journal, address)?;
-            if journal.get(&StateKey::account(&vm_address(address)))?.is_some() {
-                journal.delete(StateKey::account(&vm_address(address)));
+            if journal.get(&StateKey::account(&at))?.is_some() {
+                journal.delete(StateKey::account(&at));
             }
         } else {
-            let info = &account.info;
-            after.balance = Amount::from_be_bytes(info.balance.to_be_bytes());
-            after.nonce = info.nonce;
-            let foreign = self.revm.ctx.journaled_state.database.is_foreign(address, &info.code_hash);
-            // The marker that revm was shown is not the account's code.
-            if !foreign {
-                after.evm_code = (info.code_hash != KECCAK_EMPTY).then_some(info.code_hash.0);
-            }
+            (balance, nonce) = (Amount::from_be_bytes(info.balance.to_be_bytes()), info.nonce);
+            evm_code = match database.is_foreign(address, &info.code_hash) {
+                // The marker that revm was shown is not the account's code.
+                true => before.evm_code,
+                false => (info.code_hash != KECCAK_EMPTY).then_some(info.code_hash.0),
+            };
             for (slot, value) in slots(account) {
                 match value.is_zero() {
                     true => journal.delete(storage_key(address, &slot)),
@@ -55,13 +57,13 @@ impl Session {
                 }
             }
         }
-        if after.evm_code != before.evm_code
-            && let (Some(hash), Some(code)) = (after.evm_code, &account.info.code)
+        if evm_code != before.evm_code
+            && let (Some(hash), Some(code)) = (evm_code, &info.code)
         {
             journal.put(StateKey::evm_code(&hash), code.original_bytes().0);
         }
-        if after != before {
-            after.store(journal, &vm_address(address))?;
+        if (balance, nonce, evm_code) != (before.balance, before.nonce, before.evm_code) {
+            Account { balance, nonce, evm_code, contract: before.contract.clone() }.store(journal, &at)?;
         }
         Ok(())
     }

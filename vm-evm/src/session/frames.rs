@@ -10,7 +10,7 @@ use vm_core::{Access, Action, Gas, Host, HostFault, KeyRange, Space};
 
 use super::{
     Session,
-    database::{DbFault, Named, vm_address},
+    database::{DbFault, Read, vm_address},
     foreign,
 };
 
@@ -168,7 +168,8 @@ impl Session {
     /// The refusal of a call of another named EVM contract, which the dispatcher does not see, if the authorizer refuses it.
     fn denied(&self, host: &mut dyn Host, init: &FrameInit) -> Option<FrameResult> {
         let FrameInput::Call(call) = &init.frame_input else { return None };
-        let Named { name, owner } = self.revm.ctx.journaled_state.database.named(&call.target_address)?;
+        let Read { account, owner, .. } = self.revm.ctx.journaled_state.database.read(&call.target_address)?;
+        let name = account.contract.as_ref()?;
         if !matches!(call.scheme, CallScheme::Call | CallScheme::StaticCall) {
             return None;
         }
@@ -180,7 +181,7 @@ impl Session {
     }
 
     fn check_deadline(&self) -> Result<(), HostFault> {
-        self.interrupt.as_ref().map_or(Ok(()), vm_core::Interrupt::check)
+        self.revm.ctx.chain.check()
     }
 }
 

@@ -24,17 +24,18 @@ pub(crate) fn open(host: &mut dyn Host, config: &EvmConfig, cache: &Arc<CodeCach
         let other = |_| HostFault::Internal("the transaction's overlay is not the evm's".into());
         return overlay.into_any().downcast::<Session>().map_err(other);
     }
-    let env = host.env().clone();
     let transaction = host.transaction();
-    let mut session = start(transaction.journal(), transaction.interrupt(), &env.block, config, cache);
-    session.prepare_calls(&env);
+    let (journal, interrupt) = (transaction.journal(), transaction.interrupt().clone());
+    let env = host.env();
+    let mut session = start(journal, interrupt, &env.block, config, cache);
+    session.prepare_calls(env);
     Ok(session)
 }
 
 /// A session over a journal, for a transaction of its own.
 pub(crate) fn start(
     journal: Journal,
-    interrupt: &Interrupt,
+    interrupt: Interrupt,
     block: &Block,
     config: &EvmConfig,
     cache: &Arc<CodeCache>,
@@ -44,7 +45,7 @@ pub(crate) fn start(
         fitting.map(|index| pool.swap_remove(index))
     });
     let mut session = spare.unwrap_or_else(|| Box::new(Session::new(*config, cache.clone())));
-    session.bind(journal, interrupt, block, cache.clone());
+    session.bind(journal, interrupt, block, cache);
     session
 }
 

@@ -82,6 +82,7 @@ impl Session {
             FrameResult::Call(_) => None,
         };
         session.write(journal)?;
+        session.revm.ctx.tx = TxEnv::default();
         pool::give_back(session);
         Ok(Transacted { result: result.into_interpreter_result(), created, gas })
     }
