@@ -35,6 +35,21 @@ fn only_what_is_enabled_takes_part() {
 }
 
 #[test]
+fn the_engine_is_the_configured_one() {
+    let engines = [
+        ("wasmi", true),
+        ("wasmtime", cfg!(feature = "wasmtime")),
+        ("wasmer", cfg!(feature = "wasmer")),
+        ("auto", cfg!(feature = "wasmtime")),
+    ];
+    for (engine, _) in engines.into_iter().filter(|(_, present)| *present) {
+        let config = config(&format!("[[vm.providers]]\ntype = \"wasm\"\nruntime = \"{engine}\"\n"));
+        let status = vm_host::builder(&config).build().unwrap().status();
+        assert_eq!(status.runtimes[0].1.engine, engine);
+    }
+}
+
+#[test]
 fn the_limits_reach_the_runtimes() {
     let config = config("[vm.limits]\nmemory = \"1MiB\"\nexecution_timeout = \"7s\"\ngas = 12345\n");
     let status = vm_host::builder(&config).build().unwrap().status();

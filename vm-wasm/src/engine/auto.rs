@@ -24,6 +24,9 @@ const COMPILE_PER_BYTE: u64 = 500;
 /// What wasmtime makes of a byte of an instrumented module, in bytes, at most on average.
 const CODE_PER_BYTE: usize = 6;
 
+/// Stack of the thread that compiles: as much as any thread has on which wasmtime compiles otherwise, and more.
+const STACK: usize = 16 << 20;
+
 #[derive(Debug)]
 pub(crate) struct Auto {
     shared: Arc<Shared>,
@@ -54,7 +57,8 @@ impl Auto {
     pub(crate) fn new(bounds: Bounds) -> Result<Self, String> {
         let (shared, compiler) = (Arc::<Shared>::default(), Arc::new(Wasmtime::new(bounds)?));
         let (queue, engine) = (shared.clone(), compiler.clone());
-        let thread = thread::Builder::new().name("vm-wasm-compiler".into()).spawn(move || queue.work(&engine));
+        let thread =
+            thread::Builder::new().name("vm-wasm-compiler".into()).stack_size(STACK).spawn(move || queue.work(&engine));
         Ok(Self { shared, compiler, thread: Some(thread.map_err(|error| error.to_string())?) })
     }
 }
