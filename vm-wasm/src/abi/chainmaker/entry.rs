@@ -34,10 +34,16 @@ pub(crate) struct Exports<'a> {
     pub(crate) methods: BTreeMap<&'a str, u32>,
 }
 
+/// The longest name of a method, in bytes.
+const NAME_BYTES: usize = 128;
+
 /// Whether an exported function of the type `() -> ()` with this name is a method.
 pub(crate) fn is_method(name: &str) -> bool {
     let plain = |byte: u8| byte.is_ascii_alphanumeric() || byte == b'_';
-    name.bytes().all(plain) && !name.starts_with('_') && !name.is_empty() && !INTERNAL.contains(&name)
+    (1..=NAME_BYTES).contains(&name.len())
+        && name.bytes().all(plain)
+        && !name.starts_with('_')
+        && !INTERNAL.contains(&name)
 }
 
 /// The stack units of the entry: three parameters, a local, three operands and what calls return.

@@ -70,7 +70,7 @@ impl Frame<'_> {
         Ok(Answer::Number(pointer, has_next))
     }
 
-    /// The entry that the iterator is at.
+    /// The entry that the iterator is at. Encoding it costs what copying it costs.
     pub(super) fn row(&mut self, body: &Body<'_>) -> Result<Bytes, Fail> {
         let cursor = self.session.iterators.get(&index(body)?).map_or_else(closed, Ok)?;
         let Some((key, value)) = &cursor.current else {
@@ -83,7 +83,9 @@ impl Frame<'_> {
             Item::user("field", Value::Text(field)),
             Item::user("value", Value::Bytes(value)),
         ];
-        Ok(easycodec::encode(&items).into())
+        let row = easycodec::encode(&items);
+        self.host.charge(self.prices.copy(row.len()))?;
+        Ok(row.into())
     }
 
     pub(super) fn close_iterator(&mut self, body: &Body<'_>) -> Result<Answer, Fail> {
