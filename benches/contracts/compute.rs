@@ -1,8 +1,7 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
-//! Work without state, as rustc compiles it: what metering costs there. Built into `compute.wasm` by
-//! `rustc --edition 2024 --crate-type cdylib --target wasm32-unknown-unknown -O -Cpanic=abort -Cstrip=symbols
-//! -Clink-arg=-zstack-size=32768 compute.rs`. Every export takes a number of rounds and returns
-//! a checksum.
+//! Work without state, as rustc compiles contracts: what metering costs there. Built into `compute.wasm` by
+//! `rustc --edition 2024 --crate-type cdylib --target wasm32-unknown-unknown -Copt-level=s -Coverflow-checks=on -Cpanic=abort
+//! -Cstrip=symbols -Clink-arg=-zstack-size=32768 compute.rs`. Every export takes a number of rounds and returns a checksum.
 
 #![no_std]
 

@@ -1,5 +1,7 @@
 //! Where gas is charged: a body is split into regions whose operators run equally often, each charged once at its start.
 
+use std::collections::BTreeSet;
+
 use wasmparser::Operator;
 
 /// A charge, made before the operator at `at`.
@@ -34,11 +36,13 @@ struct Frame {
     escapes: bool,
     /// Whether a reachable branch targets the frame's end.
     targeted: bool,
+    /// Whether a branch to the frame's end is a trap sooner or later.
+    doomed: bool,
 }
 
 impl Frame {
-    fn new(kind: Kind, outer: usize, entered: bool) -> Self {
-        Self { kind, outer, entered, then_falls: false, escapes: false, targeted: false }
+    fn new(kind: Kind, outer: usize, entered: bool, doomed: bool) -> Self {
+        Self { kind, outer, entered, then_falls: false, escapes: false, targeted: false, doomed }
     }
 }
 
@@ -51,8 +55,12 @@ pub(super) struct Unbalanced;
 /// A region begins at the function entry, at a loop header, in both arms of an `if`, after a `br_if`, and after an `end`
 /// that some path from inside its frame by-passes. After any other `end` the region from before the frame goes on, because
 /// that code runs if and only if the frame was entered. Unreachable code is free. The entry and each loop header cost 1 more, so that nothing is free for ever.
+///
+/// A branch to where nothing but a trap can follow, as compilers check bounds, ends no region: what is charged then for code
+/// that does not run makes no difference, since a trap takes all the gas.
 pub(super) fn regions(ops: &[Operator<'_>], price: impl Fn(&Operator<'_>) -> u64) -> Result<Vec<Region>, Unbalanced> {
-    let mut walk = Walk { out: Vec::new(), current: 0, live: true, frames: vec![Frame::new(Kind::Function, 0, true)] };
+    let function = Frame::new(Kind::Function, 0, true, false);
+    let mut walk = Walk { out: Vec::new(), current: 0, live: true, frames: vec![function], doomed: doomed(ops) };
     walk.open(0, true, 1);
     for (at, op) in ops.iter().enumerate() {
         if walk.live {
@@ -74,6 +82,8 @@ struct Walk {
     current: usize,
     live: bool,
     frames: Vec<Frame>,
+    /// The operators that open a block behind which there is a trap.
+    doomed: BTreeSet<usize>,
 }
 
 impl Walk {
@@ -82,20 +92,26 @@ impl Walk {
         self.current = self.out.len() - 1;
     }
 
-    fn branch(&mut self, depth: u32) -> Result<(), Unbalanced> {
+    /// Notes a branch. Returns whether a region ends at it, if it is conditional.
+    fn branch(&mut self, depth: u32) -> Result<bool, Unbalanced> {
         if !self.live {
-            return Ok(());
+            return Ok(false);
         }
         let target = self.frames.len().checked_sub(1 + depth as usize).ok_or(Unbalanced)?;
+        let frame = self.frames.get_mut(target).ok_or(Unbalanced)?;
+        frame.targeted = true;
+        if frame.doomed {
+            return Ok(false);
+        }
         for frame in self.frames.iter_mut().skip(target + 1) {
             frame.escapes = true;
         }
-        self.frames.get_mut(target).ok_or(Unbalanced)?.targeted = true;
-        Ok(())
+        Ok(true)
     }
 
     fn enter(&mut self, kind: Kind, next: usize) {
-        self.frames.push(Frame::new(kind, self.current, self.live));
+        let doomed = self.doomed.contains(&(next - 1));
+        self.frames.push(Frame::new(kind, self.current, self.live, doomed));
         match kind {
             Kind::Loop if self.live => self.open(next, true, 1),
             Kind::If if self.live => self.open(next, false, 0),
@@ -139,12 +155,7 @@ impl Walk {
                 self.branch(*relative_depth)?;
                 self.live = false;
             }
-            Operator::BrIf { relative_depth } => {
-                self.branch(*relative_depth)?;
-                if self.live {
-                    self.open(next, false, 0);
-                }
-            }
+            Operator::BrIf { relative_depth } if self.branch(*relative_depth)? => self.open(next, false, 0),
             Operator::BrTable { targets } => {
                 for target in targets.targets() {
                     self.branch(target.map_err(|_| Unbalanced)?)?;
@@ -161,5 +172,79 @@ impl Walk {
             _ => {}
         }
         Ok(())
+    }
+}
+
+/// The operators that open a block behind whose end there is nothing but straight code, and at its end `unreachable`: as a
+/// compiler calls a function that does not return.
+fn doomed(ops: &[Operator<'_>]) -> BTreeSet<usize> {
+    let (mut open, mut found) = (Vec::new(), BTreeSet::new());
+    for (at, op) in ops.iter().enumerate() {
+        match op {
+            Operator::Block { .. } => open.push(Some(at)),
+            Operator::Loop { .. } | Operator::If { .. } => open.push(None),
+            Operator::End => {
+                let block = open.pop().flatten();
+                found.extend(block.filter(|_| ends_in_a_trap(ops.get(at + 1..).unwrap_or_default())));
+            }
+            _ => {}
+        }
+    }
+    found
+}
+
+/// Whether straight code leads to `unreachable`.
+fn ends_in_a_trap(ops: &[Operator<'_>]) -> bool {
+    use Operator as O;
+    let turn = ops.iter().find(|op| {
+        matches!(
+            op,
+            O::Block { .. }
+                | O::Loop { .. }
+                | O::If { .. }
+                | O::Else
+                | O::End
+                | O::Br { .. }
+                | O::BrIf { .. }
+                | O::BrTable { .. }
+                | O::Return
+                | O::Unreachable
+        )
+    });
+    matches!(turn, Some(O::Unreachable))
+}
+
+#[cfg(test)]
+mod tests {
+    use wasmparser::{Parser, Payload};
+
+    use super::*;
+
+    /// Where the regions of a body begin, and what they cost at one unit an operator.
+    fn found(body: &str) -> Vec<(usize, u64)> {
+        let wasm = wat::parse_str(format!("(module (func $f (param i32) {body}))")).unwrap();
+        let mut payloads = Parser::new(0).parse_all(&wasm);
+        let body = payloads.find_map(|payload| match payload.unwrap() {
+            Payload::CodeSectionEntry(body) => Some(body),
+            _ => None,
+        });
+        let ops: Vec<_> = body.unwrap().get_operators_reader().unwrap().into_iter().map(Result::unwrap).collect();
+        let price = |op: &Operator<'_>| u64::from(!matches!(op, Operator::Block { .. } | Operator::End));
+        regions(&ops, price).unwrap().into_iter().map(|region| (region.at, region.cost)).collect()
+    }
+
+    #[test]
+    fn a_conditional_branch_ends_a_region() {
+        let body = "(block (br_if 0 (local.get 0)) (drop (i32.const 1))) (drop (i32.const 2))";
+        assert_eq!(found(body), [(0, 1 + 2 + 2), (3, 2)]);
+    }
+
+    #[test]
+    fn a_check_that_ends_in_a_trap_does_not() {
+        let body =
+            "(block (br_if 0 (local.get 0)) (drop (i32.const 1)) (return)) (call $f (i32.const 2)) (unreachable)";
+        assert_eq!(found(body), [(0, 1 + 2 + 3), (7, 3)]);
+        let nested = "(block (block (br_if 1 (local.get 0)) (br_if 0 (local.get 0)) (drop (i32.const 1)) (return)) (nop)) (unreachable)";
+        assert_eq!(found(nested), [(0, 1 + 2 + 2), (6, 3), (10, 1), (12, 1)]);
     }
 }

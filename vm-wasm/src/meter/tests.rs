@@ -207,6 +207,30 @@ fn every_shape_of_control() {
     }
 }
 
+/// A check whose failure is a trap costs what it does where it does not fail, though no region ends at it.
+#[test]
+fn checks_that_trap() {
+    let wat = |value: u32| {
+        format!(
+            r#"(module (memory (export "memory") 1) (func $panic unreachable) (func (export "vm_call") (param i32 i32 i32) (result i32)
+                (block $failed
+                    (br_if $failed (i32.gt_u (i32.const {value}) (i32.const 1)))
+                    (br_if $failed (i32.gt_u (i32.const {value}) (i32.const 0)))
+                    (return (i32.const 6)))
+                (call $panic) unreachable))"#
+        )
+    };
+    for (value, expected, gas) in
+        [(0, Ok(6), 1 + 4 + 4 + 2), (1, Err(Ended::Trap(TrapCode::UnreachableCodeReached)), PLENTY)]
+    {
+        let wasm = wat::parse_str(wat(value)).unwrap();
+        let module = rewrite(&wasm);
+        let (seen, used) = metered(&module, PLENTY, 100);
+        assert_eq!((seen.result, used), (expected, gas), "{value}");
+        assert_eq!(plain(&wasm).result, expected, "{value}");
+    }
+}
+
 /// Where the chain of functions that do not count is too long to be set aside, all functions count.
 #[test]
 fn a_long_chain_counts() {
