@@ -160,6 +160,8 @@ pub enum State {
 pub struct Cache {
     /// Memory for prepared contracts, in bytes; those that were used least recently go first. Default: 256 MiB.
     pub memory: u64,
+    /// Whether compiled code is kept in the data directory, for engines that compile. Default: true.
+    pub disk: bool,
     /// Contracts that stay prepared once they were called, beside those that `memory` has room for. Default: none.
     pub pinned: Vec<ContractName>,
 }
@@ -239,7 +241,7 @@ impl Default for Security {
 
 impl Default for Cache {
     fn default() -> Self {
-        Self { memory: 256 << 20, pinned: Vec::new() }
+        Self { memory: 256 << 20, disk: true, pinned: Vec::new() }
     }
 }
 

@@ -100,16 +100,17 @@ impl HostBuilder<'_> {
         builder = builder.pinned(config.cache.pinned.iter().cloned());
         warn_of_idle(config);
         let mut runtimes = Vec::new();
-        for provider in &config.providers {
-            let runtime = backends::runtime(config, provider, &mut self.native, &self.tracing)?;
-            builder = builder.shared_runtime(runtime.clone());
-            runtimes.push(runtime);
-        }
+        // The state first: nothing else is made in a directory that it refuses.
         let backend = match (self.backend, &config.state) {
             (Some(backend), _) => backend,
             (None, State::Memory) => Arc::new(MemoryBackend::new()),
             (None, State::Fjall { path }) => backends::open_fjall(path)?,
         };
+        for provider in &config.providers {
+            let runtime = backends::runtime(config, provider, &mut self.native, &self.tracing)?;
+            builder = builder.shared_runtime(runtime.clone());
+            runtimes.push(runtime);
+        }
         let state = |error: StateError| VmError { phase: Phase::Admit, kind: error.into() };
         let number = backend.snapshot().map_err(state)?.height().next().get();
         let builder = builder.backend(backend).block(Block { number, ..Block::default() });

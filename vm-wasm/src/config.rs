@@ -1,4 +1,5 @@
 use std::fmt;
+use std::path::PathBuf;
 use std::str::FromStr;
 use std::sync::Arc;
 
@@ -91,7 +92,7 @@ impl FromStr for EngineKind {
 
 /// The settings of a [`WasmRuntime`](crate::WasmRuntime).
 ///
-/// All but `engine` and `gas_slice` decide results, so all nodes of a chain use the same.
+/// All but `engine`, `gas_slice` and the cache decide results, so all nodes of a chain use the same.
 ///
 /// ```
 /// let mut config = vm_wasm::WasmConfig::default();
@@ -111,6 +112,12 @@ pub struct WasmConfig {
     pub stack_units: u64,
     /// The gas between two looks at the deadline. Default: 1,000,000, about a millisecond.
     pub gas_slice: u64,
+    /// A directory for compiled code, of this user alone, so that it is compiled once for a machine and not once for a
+    /// process. Several processes may use it at once; it may be removed at any time. An engine that does not compile, such
+    /// as wasmi, has no use for it. Default: none.
+    pub cache_dir: Option<PathBuf>,
+    /// What the files in it may have, all together, in bytes; those that were used least recently are removed. Default: 1 GiB.
+    pub cache_bytes: u64,
     /// The shapes of modules that are accepted.
     pub shape: ShapeLimits,
     /// The prices. Default: version 1. It must be the Vm's.
@@ -124,6 +131,8 @@ impl Default for WasmConfig {
             memory_limit: 16 << 20,
             stack_units: 60_000,
             gas_slice: 1_000_000,
+            cache_dir: None,
+            cache_bytes: 1 << 30,
             shape: ShapeLimits::default(),
             schedule: GasSchedule::v1(),
         }

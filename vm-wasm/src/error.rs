@@ -1,3 +1,5 @@
+use std::path::PathBuf;
+
 use vm_core::{CodeError, HostFault, InvalidSignature, PrepareError};
 
 use crate::meter::MeterError;
@@ -25,6 +27,14 @@ pub enum WasmError {
         /// What it says.
         message: String,
     },
+    /// The directory for compiled code cannot be used.
+    #[error("compiled code cannot be kept in {}: {why}", path.display())]
+    Cache {
+        /// The directory.
+        path: PathBuf,
+        /// The reason.
+        why: String,
+    },
     /// The gate refuses the module.
     #[error(transparent)]
     Rejected(#[from] Rejection),
@@ -46,7 +56,7 @@ impl WasmError {
             Self::Rejected(rejection) => rejection.first().rule.id(),
             Self::Interface(_) => "interface",
             Self::Unsupported(_) => "unsupported",
-            Self::Config { .. } | Self::Engine { .. } | Self::Internal(_) => {
+            Self::Config { .. } | Self::Engine { .. } | Self::Cache { .. } | Self::Internal(_) => {
                 return HostFault::Internal(self.to_string()).into();
             }
         };

@@ -69,6 +69,11 @@
 
 mod abi;
 pub mod analysis;
+#[cfg_attr(
+    not(any(test, feature = "wasmtime", feature = "wasmer")),
+    allow(dead_code, reason = "wasmi compiles nothing")
+)]
+mod cache;
 mod config;
 #[cfg(feature = "conformance")]
 #[doc(hidden)]

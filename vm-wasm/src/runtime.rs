@@ -7,11 +7,12 @@ use vm_core::{
 };
 
 use crate::abi::{Abi, AbiPrices, chainmaker};
+use crate::cache::CodeCache;
 use crate::contract::{Settings, WasmContract};
 use crate::engine::{self, Engine, wasmi::Wasmi};
 use crate::gate::{self, Checked, GateConfig, PAGE};
 use crate::meter::{self, Bounds, Prices};
-use crate::{WasmConfig, WasmError};
+use crate::{EngineKind, WasmConfig, WasmError};
 
 /// The WebAssembly runtime.
 #[derive(Debug)]
@@ -37,7 +38,13 @@ impl WasmRuntime {
         check("gas_slice", config.gas_slice, (1_000..=1 << 40).contains(&config.gas_slice), "1,000 to 2^40")?;
         let gate = GateConfig::new(&config);
         let prices = Prices::new(&config.schedule.wasm);
-        let engine = engine::start(config.engine, Bounds::new(&gate))
+        let cache = match &config.cache_dir {
+            Some(directory) if config.engine != EngineKind::Wasmi => {
+                Some(Arc::new(CodeCache::open(directory, config.cache_bytes)?))
+            }
+            _ => None,
+        };
+        let engine = engine::start(config.engine, Bounds::new(&gate), cache.as_ref())
             .map_err(|message| WasmError::Engine { engine: config.engine, message })?;
         Ok(Self { config, gate, prices, engine })
     }

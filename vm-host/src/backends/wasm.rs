@@ -7,7 +7,7 @@ use vm_wasm::{UnknownEngine, WasmConfig, WasmRuntime};
 
 use crate::HostError;
 use crate::code::Analysis;
-use crate::config::{Config, WasmEngine};
+use crate::config::{Config, State, WasmEngine};
 
 /// What 32-bit WebAssembly can address.
 const ADDRESSABLE: u64 = 1 << 32;
@@ -16,6 +16,9 @@ pub(super) fn runtime(config: &Config, engine: WasmEngine) -> Result<Arc<dyn Run
     let failed = |source| HostError::Runtime { runtime: RuntimeKind::Wasm, source };
     let mut settings = settings(config);
     settings.engine = engine.name().parse().map_err(|error: UnknownEngine| failed(Box::new(error)))?;
+    if let (true, State::Fjall { path }) = (config.cache.disk, &config.state) {
+        settings.cache_dir = Some(path.join("code"));
+    }
     let runtime = WasmRuntime::new(settings).map_err(|error| failed(Box::new(error)))?;
     Ok(Arc::new(runtime))
 }

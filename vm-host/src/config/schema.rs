@@ -216,9 +216,12 @@ fn state(section: Section<'_>, mistakes: &mut Mistakes) -> Option<State> {
 }
 
 fn cache(section: Section<'_>, cache: &mut Cache, mistakes: &mut Mistakes) {
-    section.expect_keys(&["memory", "pinned"], mistakes, |_| None);
+    section.expect_keys(&["memory", "disk", "pinned"], mistakes, |_| None);
     if let Some(memory) = section.get("memory", mistakes, |node, key| value::bytes(node, key, 0)) {
         cache.memory = memory;
+    }
+    if let Some(disk) = section.get("disk", mistakes, value::switch) {
+        cache.disk = disk;
     }
     if let Some(pinned) = section.get("pinned", mistakes, contracts) {
         cache.pinned = pinned;

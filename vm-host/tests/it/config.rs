@@ -337,8 +337,9 @@ fn files_that_cannot_be_read_are_told() {
 
 #[test]
 fn the_cache_has_a_size_and_pinned_contracts() {
-    let cache = toml("[vm.cache]\nmemory = \"1MiB\"\npinned = [\"token\", \"registry\"]\n").unwrap().cache;
-    assert_eq!(cache.memory, 1 << 20);
+    let cache =
+        toml("[vm.cache]\nmemory = \"1MiB\"\ndisk = false\npinned = [\"token\", \"registry\"]\n").unwrap().cache;
+    assert_eq!((cache.memory, cache.disk), (1 << 20, false));
     assert_eq!(cache.pinned.iter().map(ToString::to_string).collect::<Vec<_>>(), ["token", "registry"]);
     for (line, expected) in [
         ("pinned = \"token\"", "expected a list of contracts such as"),

@@ -12,10 +12,9 @@ use std::time::Instant;
 use metrics::{counter, gauge};
 
 use super::wasmi::Wasmi;
-use super::wasmtime::Wasmtime;
 use super::{Completion, Engine, Halt, Invocation, Program};
 use crate::abi::Frame;
-use crate::meter::{Bounds, Instrumented};
+use crate::meter::Instrumented;
 
 /// The estimate of what compiling takes, in nanoseconds: for any module, and for each byte of it. Measured with wasmtime 48.
 const COMPILE: u64 = 1_000_000;
@@ -30,7 +29,7 @@ const STACK: usize = 16 << 20;
 #[derive(Debug)]
 pub(crate) struct Auto {
     shared: Arc<Shared>,
-    compiler: Arc<Wasmtime>,
+    compiler: Arc<dyn Engine>,
     thread: Option<JoinHandle<()>>,
 }
 
@@ -53,12 +52,14 @@ struct Queue {
 }
 
 impl Auto {
-    /// Both engines, for modules within these bounds. The text of an error is the engine's or the system's own.
-    pub(crate) fn new(bounds: Bounds) -> Result<Self, String> {
-        let (shared, compiler) = (Arc::<Shared>::default(), Arc::new(Wasmtime::new(bounds)?));
+    /// Before this compiler, wasmi. The text of an error is the system's own.
+    pub(crate) fn new(compiler: Box<dyn Engine>) -> Result<Self, String> {
+        let (shared, compiler) = (Arc::<Shared>::default(), Arc::<dyn Engine>::from(compiler));
         let (queue, engine) = (shared.clone(), compiler.clone());
-        let thread =
-            thread::Builder::new().name("vm-wasm-compiler".into()).stack_size(STACK).spawn(move || queue.work(&engine));
+        let thread = thread::Builder::new()
+            .name("vm-wasm-compiler".into())
+            .stack_size(STACK)
+            .spawn(move || queue.work(&*engine));
         Ok(Self { shared, compiler, thread: Some(thread.map_err(|error| error.to_string())?) })
     }
 }
@@ -109,7 +110,9 @@ impl Engine for Auto {
         let count = |count: &AtomicUsize| count.load(Ordering::Relaxed);
         let Shared { interpreted, compiled, failed, .. } = &*self.shared;
         let tiers = format!("{} on wasmi, {} on wasmtime", count(interpreted), count(compiled));
-        vec![("tiers".into(), tiers), ("failed_compilations".into(), count(failed).to_string())]
+        let mut details = vec![("tiers".into(), tiers), ("failed_compilations".into(), count(failed).to_string())];
+        details.extend(self.compiler.details());
+        details
     }
 }
 
@@ -119,7 +122,7 @@ impl Shared {
     }
 
     /// Compiles what is worth it, one after the other, until the engine is dropped.
-    fn work(&self, compiler: &Wasmtime) {
+    fn work(&self, compiler: &dyn Engine) {
         loop {
             let mut queue = self.lock();
             let next = loop {
@@ -167,7 +170,7 @@ impl Tiers {
         (self.module.bytes.len() as u64).saturating_mul(COMPILE_PER_BYTE).saturating_add(COMPILE)
     }
 
-    fn compile(&self, compiler: &Wasmtime) {
+    fn compile(&self, compiler: &dyn Engine) {
         let outcome = match compiler.compile(&self.module) {
             Ok(program) => {
                 // Only this thread sets it, once for each contract.

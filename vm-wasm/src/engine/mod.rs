@@ -17,32 +17,40 @@ pub(crate) mod wasmi;
 pub(crate) mod wasmtime;
 
 use std::fmt::Debug;
+use std::sync::Arc;
 
 use vm_core::Trap;
 
 use crate::EngineKind;
 use crate::abi::Frame;
+#[cfg(any(feature = "wasmer", feature = "wasmtime"))]
+use crate::cache::Cached;
+use crate::cache::CodeCache;
 use crate::meter::{Bounds, Instrumented};
 
-/// The engine of a kind, for modules within these bounds. The text of an error is the engine's own.
+/// The engine of a kind, for modules within these bounds, which keeps what it compiles in `cache`. The text of an error is the
+/// engine's own.
 #[cfg_attr(
     not(feature = "wasmtime"),
-    allow(unused_variables, reason = "only wasmtime reserves memory before it compiles")
+    allow(unused_variables, reason = "only wasmtime reserves memory before it compiles, and wasmi compiles nothing")
 )]
-pub(crate) fn start(kind: EngineKind, bounds: Bounds) -> Result<Box<dyn Engine>, String> {
+pub(crate) fn start(
+    kind: EngineKind,
+    bounds: Bounds,
+    cache: Option<&Arc<CodeCache>>,
+) -> Result<Box<dyn Engine>, String> {
     Ok(match kind {
         EngineKind::Wasmi => Box::new(wasmi::Wasmi),
         #[cfg(feature = "wasmer")]
-        EngineKind::Wasmer => Box::new(wasmer::Wasmer),
+        EngineKind::Wasmer => Cached::engine(wasmer::Wasmer, cache),
         #[cfg(feature = "wasmtime")]
-        EngineKind::Wasmtime => Box::new(wasmtime::Wasmtime::new(bounds)?),
+        EngineKind::Wasmtime => Cached::engine(wasmtime::Wasmtime::new(bounds)?, cache),
         #[cfg(feature = "wasmtime")]
-        EngineKind::Auto => Box::new(auto::Auto::new(bounds)?),
+        EngineKind::Auto => Box::new(auto::Auto::new(Cached::engine(wasmtime::Wasmtime::new(bounds)?, cache))?),
     })
 }
 
 /// Compiles instrumented modules.
-#[allow(dead_code, reason = "`fingerprint`, `load` and `serialize` are what a cache on disk builds on")]
 pub(crate) trait Engine: Debug + Send + Sync {
     /// The engine's name, as in configurations.
     fn name(&self) -> &'static str;
@@ -68,7 +76,6 @@ pub(crate) trait Engine: Debug + Send + Sync {
 }
 
 /// A compiled module.
-#[allow(dead_code, reason = "as above")]
 pub(crate) trait Program: Debug + Send + Sync {
     /// Runs `call` of the instrumented module in a fresh store and instance.
     ///
@@ -122,7 +129,7 @@ mod tests {
     #[test]
     fn versions_are_exact() {
         let lockfile = include_str!("../../../Cargo.lock");
-        let engines = EngineKind::ALL.iter().map(|kind| start(*kind, BOUNDS).unwrap());
+        let engines = EngineKind::ALL.iter().map(|kind| start(*kind, BOUNDS, None).unwrap());
         for engine in engines.filter(|engine| engine.name() != "auto") {
             let (name, version) = (engine.name(), engine.version());
             assert!(lockfile.contains(&format!("name = \"{name}\"\nversion = \"{version}\"\n")), "{name} {version}");
@@ -142,7 +149,7 @@ mod tests {
         let prices = crate::meter::Prices::new(&GasSchedule::v1().wasm);
         let instrumented = crate::meter::instrument(&checked, &prices, &BOUNDS).unwrap();
         for kind in EngineKind::ALL {
-            let engine = start(*kind, BOUNDS).unwrap();
+            let engine = start(*kind, BOUNDS, None).unwrap();
             let program = engine.compile(&instrumented).unwrap();
             assert!(program.weight() > module.len(), "{kind}");
             let Some(kept) = program.serialize() else {
@@ -151,7 +158,7 @@ mod tests {
             };
             let loaded = engine.load(&kept).unwrap();
             assert_eq!((loaded.weight(), loaded.serialize().unwrap() == kept), (program.weight(), true), "{kind}");
-            let other = start(*kind, BOUNDS).unwrap();
+            let other = start(*kind, BOUNDS, None).unwrap();
             assert_eq!(other.fingerprint(), engine.fingerprint());
             other.load(&kept).unwrap();
         }

@@ -38,6 +38,7 @@ topics_on!(wasmtime: Wasmtime);
 topics_on!(wasmer: Wasmer);
 
 mod analysis;
+mod cache;
 mod document;
 mod engines;
 mod gate;

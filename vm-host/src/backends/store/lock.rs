@@ -60,7 +60,7 @@ impl DirectoryLock {
 
 /// A file in a directory without a state that no state leaves there while it is made: the directory is for something else.
 fn foreign(directory: &Path) -> std::io::Result<Option<String>> {
-    const OWN: [&str; 5] = [LOCK, "store.unfinished", "metrics.json", "metrics.unfinished", "lost+found"];
+    const OWN: [&str; 6] = [LOCK, "code", "store.unfinished", "metrics.json", "metrics.unfinished", "lost+found"];
     if directory.join("store").exists() {
         return Ok(None);
     }

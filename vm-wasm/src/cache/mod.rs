@@ -1,0 +1,179 @@
+//! Compiled code on disk, so that it is compiled once for a machine and not once for a process.
+//!
+//! A module goes through the gate and the instrumenter every time; only what the engine makes of the result is kept. So an
+//! entry's key is the hash of the instrumented module and of everything that its compiled form depends on: nothing that the
+//! gate, the instrumenter, their settings or the gas schedule decide can be stale, and no verdict is ever taken from disk.
+//!
+//! Compiled code is executed as it is, so entries are as sensitive as the program itself: the directory belongs to
+//! this user and nobody else can write to it, and each entry is checked for its key and its checksum before it is loaded. What
+//! fails that is compiled again and replaced.
+
+mod directory;
+mod entry;
+#[cfg(unix)]
+mod permission;
+#[cfg(not(unix))]
+#[path = "permission_absent.rs"]
+mod permission;
+#[cfg(test)]
+mod tests;
+
+use std::path::Path;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+
+use metrics::{Counter, counter};
+use sha2::{Digest, Sha256};
+
+use self::directory::Directory;
+use self::entry::Unusable;
+use crate::WasmError;
+use crate::engine::{Engine, Program};
+use crate::meter::Instrumented;
+
+/// What identifies compiled code.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+struct Key([u8; 32]);
+
+impl Key {
+    /// The key of a module for the engine with this fingerprint.
+    fn new(module: &Instrumented, fingerprint: &str) -> Self {
+        let mut hasher = Sha256::new();
+        for part in [b"vm.wasm.code.v1", fingerprint.as_bytes(), &module.bytes] {
+            hasher.update((part.len() as u64).to_be_bytes());
+            hasher.update(part);
+        }
+        Self(hasher.finalize().into())
+    }
+}
+
+/// An engine whose compiled code is kept in a directory. Engines that have no form to keep compile as before.
+#[derive(Debug)]
+pub(crate) struct Cached {
+    engine: Box<dyn Engine>,
+    cache: Arc<CodeCache>,
+}
+
+impl Cached {
+    /// The engine, with the cache around it if there is one.
+    pub(crate) fn engine(engine: impl Engine + 'static, cache: Option<&Arc<CodeCache>>) -> Box<dyn Engine> {
+        let engine: Box<dyn Engine> = Box::new(engine);
+        match cache {
+            Some(cache) => Box::new(Self { engine, cache: cache.clone() }),
+            None => engine,
+        }
+    }
+}
+
+impl Engine for Cached {
+    fn name(&self) -> &'static str {
+        self.engine.name()
+    }
+
+    fn version(&self) -> &'static str {
+        self.engine.version()
+    }
+
+    fn fingerprint(&self) -> String {
+        self.engine.fingerprint()
+    }
+
+    fn compile(&self, module: &Instrumented) -> Result<Box<dyn Program>, String> {
+        self.cache.program(&*self.engine, module)
+    }
+
+    fn load(&self, bytes: &[u8]) -> Result<Box<dyn Program>, String> {
+        self.engine.load(bytes)
+    }
+
+    fn details(&self) -> Vec<(String, String)> {
+        let mut details = self.engine.details();
+        details.push(("code_cache".into(), self.cache.status()));
+        details
+    }
+}
+
+/// Compiled code in a directory, and what was done with it since it was opened.
+#[derive(Debug)]
+pub(crate) struct CodeCache {
+    directory: Directory,
+    loaded: Count,
+    compiled: Count,
+    replaced: Count,
+    not_kept: Count,
+}
+
+impl CodeCache {
+    /// The cache in this directory, which is made if need be. Entries that were used least recently are removed when all
+    /// together are longer than `limit` bytes.
+    pub(crate) fn open(path: &Path, limit: u64) -> Result<Self, WasmError> {
+        let directory = Directory::open(path, limit)
+            .map_err(|why| WasmError::Cache { path: path.to_owned(), why: why.to_string() })?;
+        Ok(Self {
+            directory,
+            loaded: Count::new("loaded"),
+            compiled: Count::new("compiled"),
+            replaced: Count::new("replaced"),
+            not_kept: Count::new("not_kept"),
+        })
+    }
+
+    /// What it has done.
+    pub(crate) fn status(&self) -> String {
+        let Self { loaded, compiled, replaced, not_kept, .. } = self;
+        let [loaded, compiled, replaced, not_kept] = [loaded, compiled, replaced, not_kept].map(Count::get);
+        format!("{loaded} loaded, {compiled} compiled, {replaced} replaced, {not_kept} not kept")
+    }
+
+    /// The compiled form of a module: from disk, or from the engine, and kept then.
+    fn program(&self, engine: &dyn Engine, module: &Instrumented) -> Result<Box<dyn Program>, String> {
+        let key = Key::new(module, &engine.fingerprint());
+        let found = self.directory.read(&key);
+        match found.and_then(|code| engine.load(&code).map_err(Unusable::Engine)) {
+            Ok(program) => {
+                self.loaded.add();
+                return Ok(program);
+            }
+            Err(Unusable::Absent) => {}
+            Err(unusable) => {
+                self.replaced.add();
+                let entry = self.directory.path(&key);
+                tracing::warn!(target: "vm", entry = %entry.display(), why = %unusable, "compiled code is not used, it is compiled again");
+            }
+        }
+        let program = engine.compile(module)?;
+        self.compiled.add();
+        if let Some(Err(error)) = program.serialize().map(|code| self.directory.write(&key, &code)) {
+            self.not_kept.add();
+            tracing::warn!(target: "vm", directory = %self.directory.root().display(), %error, "compiled code cannot be kept");
+        }
+        Ok(program)
+    }
+}
+
+/// A number that only grows, for `status` and for the metrics.
+struct Count {
+    number: AtomicU64,
+    metric: Counter,
+}
+
+impl std::fmt::Debug for Count {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        self.get().fmt(f)
+    }
+}
+
+impl Count {
+    fn new(outcome: &'static str) -> Self {
+        Self { number: AtomicU64::new(0), metric: counter!("vm_wasm_disk_cache_total", "outcome" => outcome) }
+    }
+
+    fn add(&self) {
+        self.number.fetch_add(1, Ordering::Relaxed);
+        self.metric.increment(1);
+    }
+
+    fn get(&self) -> u64 {
+        self.number.load(Ordering::Relaxed)
+    }
+}
