@@ -1,7 +1,6 @@
-//! Folders of test files, on all cores.
+//! Folders of test files, and work on all cores.
 
 use std::{
-    collections::BTreeMap,
     fs,
     io::{self, Error},
     num::NonZero,
@@ -10,19 +9,11 @@ use std::{
     thread,
 };
 
-use vm_evm::{EvmConfig, EvmRuntime, Fork};
+/// The stack of a worker: engines run what they test on it.
+const STACK: usize = 16 << 20;
 
-use crate::{
-    case,
-    format::{File, Test},
-    report::{Failure, Report},
-};
-
-/// All `.json` files below a folder whose path contains `filter`, sorted.
-///
-/// # Errors
-/// When a folder cannot be read.
-pub fn files(folder: &Path, filter: &str) -> io::Result<Vec<PathBuf>> {
+/// All files below a folder with this extension whose path contains `filter`, sorted.
+pub(crate) fn files(folder: &Path, extension: &str, filter: &str) -> io::Result<Vec<PathBuf>> {
     let mut found = Vec::new();
     let mut folders = vec![folder.to_owned()];
     while let Some(folder) = folders.pop() {
@@ -31,7 +22,7 @@ pub fn files(folder: &Path, filter: &str) -> io::Result<Vec<PathBuf>> {
             let path = entry?.path();
             if path.is_dir() {
                 folders.push(path);
-            } else if path.extension().is_some_and(|extension| extension == "json")
+            } else if path.extension().is_some_and(|found| found == extension)
                 && path.to_string_lossy().contains(filter)
             {
                 found.push(path);
@@ -42,78 +33,14 @@ pub fn files(folder: &Path, filter: &str) -> io::Result<Vec<PathBuf>> {
     Ok(found)
 }
 
-/// Runs all cases of the files.
-///
-/// # Errors
-/// When a thread cannot be started or dies.
-pub fn run(files: &[PathBuf]) -> io::Result<Report> {
+/// Runs a worker on each core and returns what each returned. A worker gets numbers from 0 that no other gets.
+pub(crate) fn spread<R: Send>(worker: impl Fn(&mut dyn FnMut() -> usize) -> R + Sync) -> io::Result<Vec<R>> {
     let next = AtomicUsize::new(0);
-    let worker = || {
-        let (mut report, mut runtimes) = (Report::default(), BTreeMap::new());
-        while let Some(file) = files.get(next.fetch_add(1, Ordering::Relaxed)) {
-            run_file(file, &mut runtimes, &mut report);
-        }
-        report
-    };
+    let work = || worker(&mut || next.fetch_add(1, Ordering::Relaxed));
     let cores = thread::available_parallelism().map_or(1, NonZero::get);
-    let mut sum = Report::default();
     thread::scope(|scope| {
-        let workers: Vec<_> = (0..cores).map(|_| scope.spawn(worker)).collect();
-        for worker in workers {
-            sum.add(worker.join().map_err(|_| Error::other("a worker panicked"))?);
-        }
-        Ok::<_, Error>(())
-    })?;
-    sum.failures.sort();
-    Ok(sum)
-}
-
-fn run_file(path: &Path, runtimes: &mut BTreeMap<Fork, EvmRuntime>, report: &mut Report) {
-    let file = match fs::read(path)
-        .map_err(|error| error.to_string())
-        .and_then(|text| serde_json::from_slice::<File>(&text).map_err(|error| error.to_string()))
-    {
-        Ok(file) => file,
-        Err(error) => return report.skipped(None, 1, format!("{} is no state test: {error}", path.display())),
-    };
-    for (name, test) in &file {
-        for fork in test.post.keys() {
-            run_fork(path, name, test, fork, runtimes, report);
-        }
-    }
-}
-
-fn run_fork(
-    path: &Path,
-    name: &str,
-    test: &Test,
-    fork_name: &str,
-    runtimes: &mut BTreeMap<Fork, EvmRuntime>,
-    report: &mut Report,
-) {
-    let Some(cases) = test.post.get(fork_name) else { return };
-    let evm = case::fork(fork_name).and_then(|fork| match runtimes.entry(fork) {
-        std::collections::btree_map::Entry::Occupied(entry) => Ok(entry.into_mut()),
-        std::collections::btree_map::Entry::Vacant(entry) => {
-            // Memory is bounded by gas alone, as it is on Ethereum.
-            let config = EvmConfig::new(fork).memory_limit(u64::from(u32::MAX));
-            Ok(entry.insert(EvmRuntime::new(config).map_err(|error| error.to_string())?))
-        }
-    });
-    let evm = match evm {
-        Ok(evm) => evm,
-        Err(reason) => return report.skipped(Some(fork_name), cases.len(), reason),
-    };
-    for (index, post) in cases.iter().enumerate() {
-        match case::run(evm, test, post) {
-            Ok(()) => report.passed(fork_name),
-            Err(difference) => report.failed(Failure {
-                file: path.display().to_string(),
-                test: name.to_owned(),
-                fork: fork_name.to_owned(),
-                index,
-                difference,
-            }),
-        }
-    }
+        let start = |_| thread::Builder::new().stack_size(STACK).spawn_scoped(scope, work);
+        let workers = (0..cores).map(start).collect::<io::Result<Vec<_>>>()?;
+        workers.into_iter().map(|worker| worker.join().map_err(|_| Error::other("a worker panicked"))).collect()
+    })
 }

@@ -1,7 +1,12 @@
-//! Ethereum's general state tests, in their filled format, through [`vm_evm::EvmRuntime::transact`] and the state keys of
-//! vm-core: a transaction on a small state, and what the state's root and the hash of the logs have to be, for each hard fork.
+//! Test suites that others wrote, and tests that nobody wrote: [`evm`] runs Ethereum's general state tests, [`wasm`]
+//! WebAssembly's official suite, [`fuzz`] random modules on all engines.
 //!
-//! `cargo xtask conformance evm DIR` is how to run them.
+//! # Features
+//!
+//! | feature | |
+//! |---|---|
+//! | `wasmtime` | [`wasm`] and [`fuzz`] also on wasmtime |
+//! | `wasmer` | [`wasm`] and [`fuzz`] also on wasmer |
 
 #![cfg_attr(
     test,
@@ -14,12 +19,8 @@
     )
 )]
 
-mod case;
+pub mod evm;
 mod folder;
-mod format;
-mod hex;
-mod report;
-mod state;
-
-pub use folder::{files, run};
-pub use report::{Failure, Report, Tally};
+pub mod fuzz;
+mod text;
+pub mod wasm;

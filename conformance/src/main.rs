@@ -1,32 +1,97 @@
-//! `cargo xtask conformance evm DIR` runs this.
+//! `cargo xtask conformance` runs this.
 
-use std::{path::PathBuf, process::ExitCode};
+use std::{
+    fmt::Display,
+    hash::{BuildHasher, Hasher},
+    path::PathBuf,
+    process::ExitCode,
+    time::Duration,
+};
 
 use anyhow::{Context, Result, ensure};
 use clap::Parser;
+use vm_conformance::{evm, fuzz, wasm};
 
-/// Runs Ethereum's general state tests through vm-evm
+/// Runs test suites that others wrote
 #[derive(Debug, Parser)]
-struct Args {
-    /// The folder with the test files (.json, filled format)
-    folder: PathBuf,
-    /// Only files whose path contains this
-    #[arg(long, default_value = "")]
-    filter: String,
+enum Suite {
+    /// Ethereum's general state tests, through vm-evm
+    Evm {
+        /// The folder with the test files (.json, filled format)
+        folder: PathBuf,
+        /// Only files whose path contains this
+        #[arg(long, default_value = "")]
+        filter: String,
+    },
+    /// WebAssembly's official test suite, through vm-wasm's gate and engines
+    Wasm {
+        /// A folder with scripts (.wast) instead of the suite that comes with this program
+        folder: Option<PathBuf>,
+        /// Only scripts whose path contains this
+        #[arg(long, default_value = "")]
+        filter: String,
+    },
+    /// Random modules, through vm-wasm on all engines
+    Fuzz {
+        /// How long
+        #[arg(long, default_value_t = 60)]
+        seconds: u64,
+        /// The seed of the first case; with `--seconds 0` it is the only one
+        #[arg(long)]
+        seed: Option<u64>,
+        /// The folder for modules that engines do not agree on
+        #[arg(long, default_value = ".")]
+        out: PathBuf,
+    },
 }
 
 fn main() -> Result<ExitCode> {
-    let args = Args::parse();
-    let files = vm_conformance::files(&args.folder, &args.filter).context("cannot list the test files")?;
-    ensure!(!files.is_empty(), "there is no .json file below {} that fits the filter", args.folder.display());
-    eprintln!("{} files", files.len());
-    let report = vm_conformance::run(&files)?;
+    match Suite::parse() {
+        Suite::Evm { folder, filter } => {
+            let files = evm::files(&folder, &filter).context("cannot list the test files")?;
+            ensure!(!files.is_empty(), "there is no .json file below {} that fits the filter", folder.display());
+            eprintln!("{} files", files.len());
+            let report = evm::run(&files)?;
+            let total = report.total();
+            ensure!(
+                total.passed + total.failed > 0,
+                "nothing was run: no file below {} is a state test",
+                folder.display()
+            );
+            Ok(finish(&report, total.failed))
+        }
+        Suite::Wasm { folder, filter } => {
+            let scripts = match &folder {
+                Some(folder) => wasm::files(folder, &filter).context("cannot read the scripts")?,
+                None => wasm::standard(&filter),
+            };
+            ensure!(!scripts.is_empty(), "there is no script (.wast) that fits the filter");
+            eprintln!("{} scripts", scripts.len());
+            let report = wasm::run(&scripts)?;
+            let total = report.total();
+            ensure!(total.passed + total.failed > 0, "nothing was run: there is no script with anything to run");
+            Ok(finish(&report, total.failed))
+        }
+        Suite::Fuzz { seconds, seed, out } => {
+            let seed = seed.unwrap_or_else(any_seed);
+            eprintln!("seed {seed}");
+            let progress = |cases| eprintln!("{cases} cases");
+            let report = fuzz::run(seed, 1, Duration::from_secs(seconds), &progress)?;
+            for difference in &report.differences {
+                let file = out.join(format!("fuzz-{}.wasm", difference.seed));
+                std::fs::write(&file, &difference.code).with_context(|| format!("cannot write {}", file.display()))?;
+            }
+            Ok(finish(&report, report.differences.len()))
+        }
+    }
+}
+
+#[allow(clippy::disallowed_types, reason = "a seed that differs in every process is what is wanted; it is printed")]
+fn any_seed() -> u64 {
+    std::hash::RandomState::new().build_hasher().finish()
+}
+
+fn finish(report: &impl Display, failed: usize) -> ExitCode {
     print!("{report}");
-    let total = report.total();
-    ensure!(
-        total.passed + total.failed > 0,
-        "nothing was run: no file below {} is a state test",
-        args.folder.display()
-    );
-    Ok(if total.failed == 0 { ExitCode::SUCCESS } else { ExitCode::FAILURE })
+    if failed == 0 { ExitCode::SUCCESS } else { ExitCode::FAILURE }
 }

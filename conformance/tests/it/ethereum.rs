@@ -3,7 +3,7 @@
 
 use std::path::Path;
 
-use vm_conformance::{files, run};
+use vm_conformance::evm::{files, run};
 
 /// Of so many files one is run.
 const SAMPLE: usize = 40;

@@ -1,6 +1,8 @@
-//! The runner, on states of our own making and, where they are, on Ethereum's.
+//! The runners, on tests of our own making and on those that others wrote.
 
 #![allow(clippy::unwrap_used, clippy::panic, clippy::indexing_slicing, reason = "tests fail by panicking")]
 
 mod ethereum;
+mod fuzz;
 mod own;
+mod wasm;

@@ -3,7 +3,7 @@
 
 use std::path::Path;
 
-use vm_conformance::{Report, files, run};
+use vm_conformance::evm::{Report, files, run};
 
 fn report(filter: &str) -> Report {
     let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/states");

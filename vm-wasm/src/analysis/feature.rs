@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 use wasmparser::{BlockType, FuncType, Operator, RefType, ValType};
 
 use crate::gate::proposal;
-use crate::meter::class::class;
+use crate::meter::float::float;
 
 pub(super) const BULK_MEMORY: &str = "bulk-memory";
 pub(super) const MULTI_VALUE: &str = "multivalue";
@@ -65,7 +65,7 @@ impl Features {
                 self.add(REFERENCE_TYPES);
             }
             op => match proposal(op) {
-                "mvp" if class(op).is_none() => self.add(FLOATS),
+                "mvp" if float(op).is_some() => self.add(FLOATS),
                 "mvp" => {}
                 "sign_extension" => self.add("sign-ext"),
                 "saturating_float_to_int" => self.add("nontrapping-fptoint"),

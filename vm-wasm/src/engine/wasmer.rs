@@ -33,7 +33,7 @@ const TABLES: usize = 32 << 10;
 pub(crate) struct Wasmer;
 
 /// An engine of its own for every program: wasmer frees code only with the engine.
-fn engine() -> wasmer::Engine {
+pub(crate) fn engine() -> wasmer::Engine {
     let mut features = Features::none();
     features.reference_types(true).bulk_memory(true).multi_value(true);
     let mut compiler = Cranelift::new();
@@ -302,7 +302,7 @@ fn halt(error: RuntimeError) -> Halt {
 }
 
 /// The trap that every engine has for this, if there is one.
-const fn trap(code: TrapCode) -> Option<Trap> {
+pub(crate) const fn trap(code: TrapCode) -> Option<Trap> {
     use TrapCode as T;
     match code {
         T::UnreachableCodeReached => Some(Trap::Unreachable),

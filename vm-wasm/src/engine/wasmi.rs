@@ -49,20 +49,7 @@ impl Engine for Wasmi {
     /// Every program has an engine of its own: wasmi frees code only with the engine, and threads that run different
     /// contracts do not meet at its locks.
     fn compile(&self, module: &Instrumented) -> Result<Box<dyn Program>, String> {
-        let mut config = Config::default();
-        config
-            .compilation_mode(CompilationMode::Eager)
-            .set_max_recursion_depth(MAX_RECURSION)
-            .set_max_stack_height(MAX_STACK_BYTES)
-            .set_max_cached_stacks(CACHED_STACKS)
-            .consume_fuel(false)
-            .floats(false)
-            .wasm_multi_memory(false)
-            .wasm_tail_call(false)
-            .wasm_extended_const(false)
-            .wasm_saturating_float_to_int(false)
-            .ignore_custom_sections(true);
-        let engine = wasmi::Engine::new(&config);
+        let engine = wasmi::Engine::new(&config());
         let compiled = Module::new(&engine, &module.bytes).map_err(|error| error.to_string())?;
         let weight = module.bytes.len().saturating_mul(CODE_PER_BYTE).saturating_add(LEAST_WEIGHT);
         Ok(Box::new(Compiled { engine, module: compiled, calls: module.calls, weight }))
@@ -71,6 +58,22 @@ impl Engine for Wasmi {
     fn load(&self, _: &[u8]) -> Result<Box<dyn Program>, String> {
         Err("wasmi has no serialised form".into())
     }
+}
+
+/// The settings of every engine.
+pub(crate) fn config() -> Config {
+    let mut config = Config::default();
+    config
+        .compilation_mode(CompilationMode::Eager)
+        .set_max_recursion_depth(MAX_RECURSION)
+        .set_max_stack_height(MAX_STACK_BYTES)
+        .set_max_cached_stacks(CACHED_STACKS)
+        .consume_fuel(false)
+        .wasm_multi_memory(false)
+        .wasm_tail_call(false)
+        .wasm_extended_const(false)
+        .ignore_custom_sections(true);
+    config
 }
 
 #[derive(Debug)]
@@ -224,7 +227,7 @@ fn halt(error: &Error) -> Halt {
 }
 
 /// The trap that every engine has for this, if there is one.
-const fn trap(code: TrapCode) -> Option<Trap> {
+pub(crate) const fn trap(code: TrapCode) -> Option<Trap> {
     match code {
         TrapCode::UnreachableCodeReached => Some(Trap::Unreachable),
         TrapCode::MemoryOutOfBounds | TrapCode::TableOutOfBounds => Some(Trap::OutOfBounds),

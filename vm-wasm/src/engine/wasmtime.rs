@@ -108,20 +108,7 @@ impl std::fmt::Debug for Host {
 
 impl Host {
     fn new(allocation: InstanceAllocationStrategy) -> Result<Self, Error> {
-        let mut config = Config::new();
-        config
-            .allocation_strategy(allocation)
-            .max_wasm_stack(stack::CONTRACT)
-            .wasm_backtrace_max_frames(None)
-            .native_unwind_info(false)
-            .generate_address_map(false)
-            .wasm_simd(false)
-            .wasm_relaxed_simd(false)
-            .wasm_tail_call(false)
-            .wasm_multi_memory(false)
-            .wasm_memory64(false)
-            .wasm_extended_const(false);
-        let engine = wasmtime::Engine::new(&config)?;
+        let engine = wasmtime::Engine::new(config().allocation_strategy(allocation))?;
         let mut linker = Linker::new(&engine);
         linker.func_wrap(HOST, OP, operate)?.func_wrap(HOST, CALL, call)?;
         Ok(Self { engine, linker })
@@ -135,6 +122,23 @@ impl Host {
         // SAFETY: the bytes are what `Module::serialize` of an engine with the same fingerprint gave: see `Engine::load`.
         unsafe { Module::deserialize(&self.engine, bytes) }
     }
+}
+
+/// The settings of every engine, but for where its instances come from.
+pub(crate) fn config() -> Config {
+    let mut config = Config::new();
+    config
+        .max_wasm_stack(stack::CONTRACT)
+        .wasm_backtrace_max_frames(None)
+        .native_unwind_info(false)
+        .generate_address_map(false)
+        .wasm_simd(false)
+        .wasm_relaxed_simd(false)
+        .wasm_tail_call(false)
+        .wasm_multi_memory(false)
+        .wasm_memory64(false)
+        .wasm_extended_const(false);
+    config
 }
 
 struct Compiled {
@@ -291,7 +295,7 @@ fn halt(error: &Error) -> Halt {
 }
 
 /// The trap that every engine has for this, if there is one.
-const fn trap(code: wasmtime::Trap) -> Option<Trap> {
+pub(crate) const fn trap(code: wasmtime::Trap) -> Option<Trap> {
     use wasmtime::Trap as T;
     match code {
         T::UnreachableCodeReached => Some(Trap::Unreachable),

@@ -6,6 +6,7 @@ use super::operator::{refusal, refused_heap_type, refused_type};
 use super::shape::Survey;
 use super::{Rule, Violation};
 use crate::meter::class::class;
+use crate::meter::float::float;
 
 /// Reports what contracts may not do, each rule once for a function.
 pub(super) fn survey(
@@ -13,7 +14,7 @@ pub(super) fn survey(
     body: &FunctionBody<'_>,
     function: u32,
 ) -> Result<(), wasmparser::Error> {
-    let shape = &survey.config.shape;
+    let (shape, floats) = (&survey.config.shape, survey.config.floats);
     let mut report = Report { survey, function, seen: Vec::new() };
     let range = body.range();
     if range.len() > shape.body_bytes {
@@ -25,7 +26,7 @@ pub(super) fn survey(
     for local in body.get_locals_reader()? {
         let (count, ty) = local?;
         locals = locals.saturating_add(count.into());
-        if let Some((rule, name)) = refused_type(ty) {
+        if let Some((rule, name)) = refused_type(ty, floats) {
             report.push(Violation::new(rule, format!("a local has type {name}")).at(range.start));
         }
     }
@@ -37,7 +38,7 @@ pub(super) fn survey(
     let mut ops = body.get_operators_reader()?;
     while !ops.eof() {
         let (op, offset) = ops.read_with_offset()?;
-        if class(&op).is_none() {
+        if class(&op).is_none() || !floats && float(&op).is_some() {
             let (rule, why, name) = refusal(&op);
             report.push(Violation::new(rule, why).at(offset).of_operator(name));
         }
@@ -49,7 +50,7 @@ pub(super) fn survey(
                     report.push(Violation::new(Rule::Nesting, why).at(offset));
                 }
                 if let BlockType::Type(ty) = blockty {
-                    report.ty(refused_type(*ty), "a block", offset);
+                    report.ty(refused_type(*ty, floats), "a block", offset);
                 }
             }
             Operator::End => depth = depth.saturating_sub(1),
@@ -59,7 +60,7 @@ pub(super) fn survey(
             }
             Operator::RefFunc { function_index } => report.survey.reference(*function_index),
             Operator::RefNull { hty } => report.ty(refused_heap_type(*hty), "a null", offset),
-            Operator::TypedSelect { ty } => report.ty(refused_type(*ty), "a selection", offset),
+            Operator::TypedSelect { ty } => report.ty(refused_type(*ty, floats), "a selection", offset),
             _ => {}
         }
     }

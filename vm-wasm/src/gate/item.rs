@@ -10,7 +10,7 @@ use crate::abi::Abi;
 impl<'a> Survey<'a, '_> {
     /// Reports a value type that contracts may not use.
     pub(super) fn val_type(&mut self, ty: ValType, holder: &str, offset: usize) {
-        if let Some((rule, name)) = refused_type(ty) {
+        if let Some((rule, name)) = refused_type(ty, self.config.floats) {
             self.found.push(Violation::new(rule, format!("{holder} has type {name}")).at(offset));
         }
     }
@@ -26,7 +26,9 @@ impl<'a> Survey<'a, '_> {
             let why = format!("type {index} has {} results, {} are allowed", ty.results().len(), shape.results);
             self.found.push(Violation::new(Rule::ResultCount, why).at(offset));
         }
-        if let Some((rule, name)) = ty.params().iter().chain(ty.results()).find_map(|ty| refused_type(*ty)) {
+        if let Some((rule, name)) =
+            ty.params().iter().chain(ty.results()).find_map(|ty| refused_type(*ty, self.config.floats))
+        {
             self.found.push(Violation::new(rule, format!("function type {index} has a {name}")).at(offset));
         }
         self.types.push(ty);
@@ -49,6 +51,9 @@ impl<'a> Survey<'a, '_> {
         let full = format!("{}.{}", import.module, import.name);
         let index = match import.ty {
             TypeRef::Func(index) => index,
+            other @ (TypeRef::Global(_) | TypeRef::Table(_) | TypeRef::Memory(_)) if !self.config.contract => {
+                return self.foreign(import, other, offset);
+            }
             other => {
                 let what = match other {
                     TypeRef::Memory(_) => "memory",
@@ -86,6 +91,20 @@ impl<'a> Survey<'a, '_> {
                 self.found.push(Violation::new(Rule::ImportSignature, why).at(offset));
             }
         }
+    }
+
+    /// What modules that are no contracts may import beside functions.
+    fn foreign(&mut self, import: &wasmparser::Import<'a>, ty: TypeRef, offset: usize) {
+        match ty {
+            TypeRef::Global(ty) => {
+                self.val_type(ty.content_type, "an imported global", offset);
+                self.imported_globals = self.imported_globals.saturating_add(1);
+            }
+            TypeRef::Table(ty) => self.table(&Table { ty, init: TableInit::RefNull }, offset),
+            TypeRef::Memory(ty) => self.memory(&ty, offset),
+            _ => {}
+        }
+        self.others.push(*import);
     }
 
     pub(super) fn table(&mut self, table: &Table<'a>, offset: usize) {

@@ -43,6 +43,9 @@ pub(crate) struct Checked<'a> {
     pub(crate) imports: Vec<Imported<'a>>,
     /// The functions that are used as values.
     pub(crate) referenced: BTreeSet<u32>,
+    /// Imports that are no functions, of a module that is no contract.
+    pub(crate) others: Vec<wasmparser::Import<'a>>,
+    /// Imported ones included.
     pub(crate) globals: u32,
     /// All exports of a module that is no contract; of a contract only the memory and `vm_call` are used.
     pub(crate) exports: Vec<(&'a str, ExternalKind, u32)>,
@@ -88,6 +91,8 @@ pub(crate) struct GateConfig {
     pub(crate) shape: ShapeLimits,
     pub(crate) memory_pages: u64,
     pub(crate) stack_units: u64,
+    /// Whether it may use floats.
+    pub(crate) floats: bool,
     /// Whether the module must be a contract: import nothing but the ABI, and export what it asks for.
     pub(crate) contract: bool,
 }
@@ -99,6 +104,7 @@ impl GateConfig {
             shape: config.shape.clone(),
             memory_pages: config.memory_limit / PAGE,
             stack_units: config.stack_units,
+            floats: config.floats,
             contract: true,
         }
     }

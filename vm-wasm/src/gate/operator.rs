@@ -55,8 +55,9 @@ fn spelled(visit: &str) -> String {
 }
 
 /// The rule against a value type, and its name, if contracts may not use it.
-pub(super) fn refused_type(ty: ValType) -> Option<(Rule, String)> {
+pub(super) fn refused_type(ty: ValType, floats: bool) -> Option<(Rule, String)> {
     let rule = match ty {
+        ValType::F32 | ValType::F64 if floats => return None,
         ValType::I32 | ValType::I64 => return None,
         ValType::F32 | ValType::F64 => Rule::Float,
         ValType::V128 => Rule::Simd,

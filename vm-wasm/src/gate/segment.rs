@@ -55,6 +55,8 @@ impl<'a> Survey<'a, '_> {
 
     fn bounds(&mut self, what: &str, start: Option<u32>, length: u64, size: u64, offset: usize) {
         let why = match start {
+            // Of other modules the suite shows that engines trap.
+            _ if !self.config.contract => return,
             Some(start) if u64::from(start).saturating_add(length) <= size => return,
             Some(start) => {
                 format!("a segment of {what} of length {length} at {start} lies outside the initial size {size}")

@@ -38,6 +38,9 @@ pub(super) struct Survey<'a, 'c> {
     pub(super) imports: Vec<Imported<'a>>,
     pub(super) exports: Vec<(&'a str, ExternalKind, u32)>,
     pub(super) referenced: BTreeSet<u32>,
+    /// Imports that are no functions, of modules that are no contracts.
+    pub(super) others: Vec<wasmparser::Import<'a>>,
+    pub(super) imported_globals: u32,
     pub(super) tables: usize,
     pub(super) memories: usize,
     pub(super) bodies: u32,
@@ -63,6 +66,8 @@ impl<'a, 'c> Survey<'a, 'c> {
             imports: Vec::new(),
             exports: Vec::new(),
             referenced: BTreeSet::new(),
+            others: Vec::new(),
+            imported_globals: 0,
             tables: 0,
             memories: 0,
             bodies: 0,
@@ -81,7 +86,7 @@ impl<'a, 'c> Survey<'a, 'c> {
         self.missing_exports();
         let names = self.names;
         self.found.into_result(|function| names.get(&function).map(|name| (*name).to_owned()))?;
-        let globals = u32::try_from(self.initial.globals).unwrap_or(u32::MAX);
+        let globals = u32::try_from(self.initial.globals).unwrap_or(u32::MAX).saturating_add(self.imported_globals);
         let thunks = self.referenced.iter().take_while(|function| **function < self.imported).count();
         self.initial.functions = u64::from(self.bodies).saturating_add(thunks as u64);
         let generated = (self.abi == Abi::ChainMaker).then(|| self.chainmaker.entry());
@@ -97,6 +102,7 @@ impl<'a, 'c> Survey<'a, 'c> {
             imports: self.imports,
             referenced: self.referenced,
             globals,
+            others: self.others,
             exports: self.exports,
             abi: self.abi,
             entry: self.entry.unwrap_or_default(),

@@ -6,9 +6,13 @@ use super::preamble::undecodable;
 use super::{Checked, GateConfig, Rejection, Rule, Violation};
 use crate::meter::stack;
 
-/// The features beyond WebAssembly 1.0 that contracts may use: those that compilers enable by default, without floats.
-fn features() -> WasmFeatures {
-    WasmFeatures::MUTABLE_GLOBAL
+/// The features beyond WebAssembly 1.0 that contracts may use: those that compilers enable by default, without floats unless
+/// the configuration admits them.
+fn features(floats: bool) -> WasmFeatures {
+    let numbers =
+        if floats { WasmFeatures::FLOATS | WasmFeatures::SATURATING_FLOAT_TO_INT } else { WasmFeatures::empty() };
+    numbers
+        | WasmFeatures::MUTABLE_GLOBAL
         | WasmFeatures::SIGN_EXTENSION
         | WasmFeatures::MULTI_VALUE
         | WasmFeatures::BULK_MEMORY
@@ -17,11 +21,14 @@ fn features() -> WasmFeatures {
 
 /// Validates a surveyed module and returns the stack units of its defined functions.
 pub(super) fn validate(bytes: &[u8], checked: &Checked<'_>, config: &GateConfig) -> Result<Vec<u64>, Rejection> {
-    let mut validator = Validator::new_with_features(features());
+    let mut validator = Validator::new_with_features(features(config.floats));
     let mut allocations = FuncValidatorAllocations::default();
     let mut units = Vec::new();
     let invalid = |error: wasmparser::Error| Rejection::from(violation(bytes, &error));
-    for payload in Parser::new(0).parse_all(bytes) {
+    // What later proposals encode differently counts as they do not: overlong sizes of memories, bytes that must be zero.
+    let mut parser = Parser::new(0);
+    parser.set_features(features(config.floats));
+    for payload in parser.parse_all(bytes) {
         let payload = payload.map_err(invalid)?;
         let ValidPayload::Func(function, body) = validator.payload(&payload).map_err(invalid)? else { continue };
         let mut function = function.into_validator(allocations);

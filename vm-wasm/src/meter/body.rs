@@ -5,9 +5,10 @@ use wasm_encoder::{BlockType, Function, Instruction as I, ValType};
 use wasmparser::{FunctionBody, Operator};
 
 use super::class::{Length, length};
+use super::float::{Float, float};
 use super::module::{OPERANDS, Rewriter};
 use super::region::{Region, regions};
-use super::{MeterError, Prices, word};
+use super::{MeterError, Prices, select, word};
 use crate::abi::import::{Import, Op};
 use crate::gate::Imported;
 
@@ -37,7 +38,11 @@ pub(super) fn rewrite(
         entry.cost = entry.cost.saturating_add(Prices::locals(locals.count.saturating_sub(1)));
     }
     let spare = ops.iter().any(|op| length(op).is_some() || matches!(op, Operator::CallIndirect { .. }));
-    let spare = spare.then(|| locals.add(1, ValType::I32));
+    let spare = (spare || select::any(&ops)).then(|| locals.add(1, ValType::I32));
+    let floats = [Float::Number32, Float::Number64].map(|kind| {
+        let ty = kind.local().filter(|_| ops.iter().any(|op| float(op) == Some(kind)));
+        ty.map(|ty| (kind, locals.add(1, ty)))
+    });
 
     let calls = ops.iter().filter(|op| module.is_inner_call(op)).count() as u64;
     let cost = regions.iter().fold(0u64, |sum, region| sum.saturating_add(region.cost));
@@ -54,6 +59,7 @@ pub(super) fn rewrite(
         code: Function::new(locals.declared),
         gas: params,
         spare,
+        floats,
         entry,
         units: if node.counts { module.units(function).cast_signed() } else { 0 },
         recheck: node.recursive && tail > TAIL,
@@ -78,6 +84,7 @@ pub(super) fn thunk(module: &mut Rewriter<'_, '_>, import: u32, params: u32) -> 
         module,
         gas: params,
         spare: None,
+        floats: [None; 2],
         entry: Check::None,
         units: 0,
         recheck: false,
@@ -158,6 +165,8 @@ struct Writer<'m, 'a, 'c> {
     gas: u32,
     /// A local for the topmost operand, while something is done below it.
     spare: Option<u32>,
+    /// Locals for results that are made canonical.
+    floats: [Option<(Float, u32)>; 2],
     entry: Check,
     /// The stack units to add around calls.
     units: i64,
@@ -178,6 +187,7 @@ impl Writer<'_, '_, '_> {
     fn ops(&mut self, ops: Vec<Operator<'_>>, regions: &[Region]) -> Result<(), MeterError> {
         let mut regions = regions.iter().peekable();
         let last = ops.len().saturating_sub(1);
+        let mut compared = false;
         for (at, op) in ops.into_iter().enumerate() {
             while let Some(region) = regions.next_if(|region| region.at == at) {
                 let cost = word::of_gas(region.cost);
@@ -200,6 +210,10 @@ impl Writer<'_, '_, '_> {
                 break; // the function's own end is written by `close`
             }
             let checked = regions.peek().is_some_and(|region| region.at == at + 1 && region.checked);
+            if let Some(local) = self.spare.filter(|_| compared && select::is_select(&op)) {
+                self.emit(&I::LocalTee(local));
+            }
+            compared = select::may_end_in_comparison(&op);
             self.op(op, checked)?;
         }
         self.close();
@@ -235,6 +249,11 @@ impl Writer<'_, '_, '_> {
                 self.emit(&I::BrTable(labels.into(), default));
             }
             Operator::Loop { blockty } if checked && self.module.has_no_params(blockty)? => self.open_loop(blockty)?,
+            Operator::RefFunc { function_index } => {
+                let function = self.module.reencode(op)?;
+                self.emit(&function);
+                self.module.declared.insert(function_index);
+            }
             Operator::End => self.end(),
             Operator::Call { .. } | Operator::CallIndirect { .. } => self.call(op)?,
             op => {
@@ -242,8 +261,14 @@ impl Writer<'_, '_, '_> {
                     self.labels.push(Label { place: self.open, header: None });
                     self.open += 1;
                 }
+                let kind = float(&op);
                 let instruction = self.module.reencode(op)?;
                 self.emit(&instruction);
+                if let Some((kind, local)) = self.floats.into_iter().flatten().find(|(of, _)| kind == Some(*of)) {
+                    for instruction in kind.canonical(local) {
+                        self.emit(&instruction);
+                    }
+                }
             }
         }
         Ok(())

@@ -2,6 +2,8 @@
 
 use wasmparser::Operator;
 
+use super::float::float;
+
 /// What an operator is priced as. The prices are in the gas schedule, section `[wasm]`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub(crate) enum OpClass {
@@ -153,6 +155,7 @@ pub(crate) fn class(op: &Operator<'_>) -> Option<OpClass> {
         | O::I64Extend8S
         | O::I64Extend16S
         | O::I64Extend32S => OpClass::Operator,
+        op if float(op).is_some() => OpClass::Operator,
         _ => return None,
     })
 }

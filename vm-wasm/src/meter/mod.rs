@@ -32,11 +32,13 @@ mod added;
 mod body;
 mod calls;
 pub(crate) mod class;
+pub(crate) mod float;
 mod module;
 #[cfg(test)]
 mod pinned;
 mod price;
 mod region;
+mod select;
 pub(crate) mod stack;
 #[cfg(test)]
 mod tests;

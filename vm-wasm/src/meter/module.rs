@@ -1,11 +1,12 @@
 //! Rewrites the module around its bodies.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use wasm_encoder::reencode::{Error as ReError, Reencode, utils};
 use wasm_encoder::{
-    BlockType, ConstExpr, DataCountSection, DataSection, ElementSection, EntityType, GlobalSection, GlobalType,
-    ImportSection, Instruction as I, MemorySection, Module, StartSection, TableSection, TypeSection, ValType,
+    BlockType, ConstExpr, DataCountSection, DataSection, ElementSection, Elements, EntityType, GlobalSection,
+    GlobalType, ImportSection, Instruction as I, MemorySection, Module, StartSection, TableSection, TypeSection,
+    ValType,
 };
 use wasmparser::{BinaryReader, FunctionBody, Operator, Parser, Payload};
 
@@ -60,6 +61,8 @@ pub(super) struct Rewriter<'a, 'c> {
     /// The block types `[] -> results` of functions with parameters and more than one result, by the function's type.
     result_types: BTreeMap<u32, u32>,
     extra_types: Vec<Vec<ValType>>,
+    /// The functions that `ref.func` names. Exports, which declare some of them, are not kept.
+    pub(super) declared: BTreeSet<u32>,
 }
 
 type Reencoded<T> = Result<T, ReError<MeterError>>;
@@ -113,8 +116,17 @@ impl<'a, 'c> Rewriter<'a, 'c> {
         let calls_others = checked.imports.iter().any(is_call);
         let foreign = checked.imports.iter().filter(|import| matches!(import, Imported::Foreign { .. })).count();
         let (result_types, extra_types) = (BTreeMap::new(), Vec::new());
-        let mut rewriter =
-            Self { prices, checked, calls, bounds, calls_others, foreign: count(foreign), result_types, extra_types };
+        let mut rewriter = Self {
+            prices,
+            checked,
+            calls,
+            bounds,
+            calls_others,
+            foreign: count(foreign),
+            result_types,
+            extra_types,
+            declared: BTreeSet::new(),
+        };
         for (index, ty) in (0u32..).zip(&checked.types) {
             if !ty.params().is_empty() && ty.results().len() > 1 {
                 let results = rewriter.values(ty.results())?;
@@ -289,8 +301,13 @@ impl<'a, 'c> Rewriter<'a, 'c> {
         if let Some(entry) = &self.checked.generated {
             sections.code.function(&rewrite(self, &FunctionBody::new(BinaryReader::new(entry, 0)), function)?);
         }
+        if !self.declared.is_empty() {
+            let functions =
+                std::mem::take(&mut self.declared).into_iter().map(|function| self.function_index(function));
+            elements.declared(Elements::Functions(functions.collect::<Result<Vec<_>, _>>()?.into()));
+        }
         sections.types = self.types()?;
-        let imports = self.imports(&mut sections.types);
+        let imports = self.imports(&mut sections.types)?;
         for ty in self.checked.functions.iter().skip(self.checked.imports.len()) {
             sections.functions.function(self.metered(*ty));
         }
@@ -330,7 +347,7 @@ impl<'a, 'c> Rewriter<'a, 'c> {
         Ok(types)
     }
 
-    fn imports(&self, types: &mut TypeSection) -> ImportSection {
+    fn imports(&mut self, types: &mut TypeSection) -> Result<ImportSection, MeterError> {
         let mut imports = ImportSection::new();
         let mut import = |name, params: Vec<ValType>| {
             imports.import(HOST, name, EntityType::Function(types.len()));
@@ -346,6 +363,15 @@ impl<'a, 'c> Rewriter<'a, 'c> {
                 imports.import(module, name, EntityType::Function(*ty));
             }
         }
-        imports
+        let checked = self.checked;
+        for import in &checked.others {
+            let ty = match import.ty {
+                wasmparser::TypeRef::Memory(ty) => utils::memory_type(self, ty).into(),
+                wasmparser::TypeRef::Table(ty) => utils::table_type(self, ty)?.into(),
+                other => self.entity_type(other)?,
+            };
+            imports.import(import.module, import.name, ty);
+        }
+        Ok(imports)
     }
 }

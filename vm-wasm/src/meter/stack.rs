@@ -45,5 +45,7 @@ pub(crate) fn may_be_kept(op: &Operator<'_>) -> bool {
             | O::I64Store8 { .. }
             | O::I64Store16 { .. }
             | O::I64Store32 { .. }
+            | O::F32Store { .. }
+            | O::F64Store { .. }
     )
 }

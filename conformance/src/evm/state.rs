@@ -13,7 +13,7 @@ use vm_core::{
 
 use vm_evm::Fork;
 
-use crate::{format, hex};
+use super::{format, hex};
 
 /// Of vm-core's records of accounts. An empty one continues with zeros: 32 bytes of balance, 8 of nonce, no code, no name.
 const FORMAT: u8 = 1;

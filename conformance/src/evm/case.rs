@@ -9,7 +9,7 @@ use vm_evm::{
     TransactError,
 };
 
-use crate::{
+use super::{
     format::{Access, Env, Post, Test, Transaction},
     hex, state,
 };

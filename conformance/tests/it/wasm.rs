@@ -1,0 +1,41 @@
+//! WebAssembly's official suite on the engines of this build. `cargo xtask conformance wasm` runs all of it on all engines.
+
+use vm_conformance::wasm::{Source, run, standard};
+
+fn script(text: &str) -> [Source; 1] {
+    [Source { name: "test.wast".into(), text: text.into() }]
+}
+
+#[test]
+fn the_suite_of_version_2_passes() {
+    let scripts = standard("wasm-v2/");
+    assert_eq!(scripts.len(), 90);
+    let report = run(&scripts).unwrap();
+    assert_eq!(report.failures, []);
+    assert!(report.tallies["wasmi, metered"].passed > 20_000, "{report}");
+}
+
+#[test]
+fn what_does_not_come_out_as_expected_is_a_failure_that_says_so() {
+    let report = run(&script(
+        r#"(module (func (export "f") (param i32) (result i32) (i32.div_u (i32.const 7) (local.get 0))))
+        (assert_return (invoke "f" (i32.const 2)) (i32.const 3))
+        (assert_return (invoke "f" (i32.const 2)) (i32.const 4))
+        (assert_trap (invoke "f" (i32.const 0)) "integer divide by zero")
+        (assert_trap (invoke "f" (i32.const 0)) "unreachable")
+        (assert_invalid (module (func (result i32))) "type mismatch")
+        (assert_invalid (module) "nothing")
+        (module (func (export "v") (param v128)))
+        (invoke "v" (v128.const i64x2 0 0))"#,
+    ))
+    .unwrap();
+    let of = |by: &str| {
+        let tally = report.tallies[by];
+        (tally.passed, tally.failed, tally.skipped)
+    };
+    assert_eq!((of("gate"), of("wasmi"), of("wasmi, metered")), ((1, 1, 0), (3, 2, 2), (3, 2, 2)), "{report}");
+    let text = report.to_string();
+    assert!(text.contains("failed: test.wast:3 on wasmi: (i32 3), expected (i32 4)"), "{text}");
+    assert!(text.contains("expected the trap 'unreachable'"), "{text}");
+    assert_eq!(report.skipped[&("wasmi".into(), "simd".into())], 2, "{text}");
+}
