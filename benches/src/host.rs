@@ -1,9 +1,9 @@
 //! The least that a contract can run on: the journal, and the transaction around it, without the dispatcher.
 
+use std::collections::HashMap;
 use std::sync::Arc;
 
 use bytes::Bytes;
-use revm::primitives::HashMap;
 use vm_core::{
     Access, Block, Call, CallRequest, Changes, Contract, Denied, Env, Gas, GasSchedule, Height, Host, HostFault,
     Interrupt, Journal, KeyRange, LogLevel, Outcome, Overlay, Return, Space, StateError, StateKey, StateView, Stop,
@@ -14,7 +14,7 @@ use vm_core::{
 #[derive(Clone, Debug)]
 pub struct Table {
     height: Height,
-    values: HashMap<StateKey, Bytes>,
+    values: HashMap<StateKey, Bytes, foldhash::fast::RandomState>,
 }
 
 impl Table {

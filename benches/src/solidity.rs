@@ -53,3 +53,16 @@ pub fn word(number: u64) -> Vec<u8> {
 fn address(account: [u8; 20]) -> Vec<u8> {
     [&[0; 12][..], &account].concat()
 }
+
+#[cfg(test)]
+mod tests {
+    use sha2::{Digest, Sha256};
+
+    #[test]
+    fn the_computing_contract_is_that_of_its_source() {
+        let source = include_str!("../contracts/Compute.sol");
+        let noted = format!("{}  Compute.sol\n", hex::encode(Sha256::digest(source)));
+        let remedy = "Compute.sol has changed: run vm-evm/tests/contracts/compile.mjs on its folder";
+        assert_eq!(include_str!("../contracts/sources.sha256"), noted, "{remedy}");
+    }
+}

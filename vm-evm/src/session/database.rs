@@ -45,6 +45,8 @@ pub(super) struct JournalDb {
     marker: Bytecode,
     marker_hash: B256,
     read: AddressMap<Read>,
+    /// The codes that were run last, for which nobody need ask the cache, which all threads share.
+    recent: Vec<(B256, Bytecode)>,
 }
 
 /// An account as it was read, which is as the journal has it: nothing else writes accounts while there is a session.
@@ -57,6 +59,9 @@ pub(super) struct Read {
     foreign: bool,
 }
 
+/// How many codes a session keeps at hand: a proxy and what it calls.
+const RECENT: usize = 4;
+
 /// Accounts for which room is kept from one transaction to the next.
 pub(super) const KEPT: usize = 256;
 
@@ -64,7 +69,8 @@ impl JournalDb {
     pub(super) fn new(cache: Arc<CodeCache>) -> Self {
         let marker = Bytecode::new_legacy(Bytes::from_static(&MARKER));
         let marker_hash = marker.hash_slow();
-        Self { journal: None, hashes: Arc::default(), cache, marker, marker_hash, read: AddressMap::default() }
+        let (hashes, read, recent) = Default::default();
+        Self { journal: None, hashes, cache, marker, marker_hash, read, recent }
     }
 
     pub(super) fn bind(&mut self, journal: Journal, hashes: &Arc<BTreeMap<u64, [u8; 32]>>, cache: &Arc<CodeCache>) {
@@ -108,6 +114,19 @@ impl JournalDb {
         }
     }
 
+    fn load_code(&self, hash: B256) -> Result<Bytecode, DbFault> {
+        // Past the journal: what a hash stands for cannot change, so it is no part of the read set; if it were, a warm
+        // cache would change the read set.
+        let key = StateKey::evm_code(&hash.0);
+        let bytes = self.journal()?.view().get(&key)?.ok_or_else(|| StateError::Damaged {
+            what: format!("evm code {hash}"),
+            message: "an account refers to it, but it is not stored".into(),
+        })?;
+        let code = Bytecode::new_legacy(Bytes(bytes));
+        self.cache.insert(hash, code.clone());
+        Ok(code)
+    }
+
     fn look(&self, account: Account) -> Result<Read, DbFault> {
         let standing = match &account.contract {
             Some(name) => ContractRecord::standing(self.journal()?, name)?,
@@ -147,18 +166,17 @@ impl Database for JournalDb {
         if hash == KECCAK_EMPTY {
             return Ok(Bytecode::default());
         }
-        if let Some(code) = self.cache.get(&hash) {
-            return Ok(code);
+        if let Some((_, code)) = self.recent.iter().find(|(recent, _)| *recent == hash) {
+            return Ok(code.clone());
         }
-        // Past the journal: what a hash stands for cannot change, so it is no part of the read set; if it were, a warm
-        // cache would change the read set.
-        let key = StateKey::evm_code(&hash.0);
-        let bytes = self.journal()?.view().get(&key)?.ok_or_else(|| StateError::Damaged {
-            what: format!("evm code {hash}"),
-            message: "an account refers to it, but it is not stored".into(),
-        })?;
-        let code = Bytecode::new_legacy(Bytes(bytes));
-        self.cache.insert(hash, code.clone());
+        let code = match self.cache.get(&hash) {
+            Some(code) => code,
+            None => self.load_code(hash)?,
+        };
+        if self.recent.len() == RECENT {
+            self.recent.remove(0);
+        }
+        self.recent.push((hash, code.clone()));
         Ok(code)
     }
 

@@ -1,11 +1,12 @@
-// Compiles the contracts beside it, and notes what they were compiled from: in any folder,
-// `npm install solc@0.8.37 && node <path>/compile.mjs`.
+// Compiles the contracts beside it, or those in the folder that is named, and notes what they were compiled from: in any
+// folder, `npm install solc@0.8.37 && node <path>/compile.mjs [FOLDER]`. The benches' contracts are compiled with it too.
 import { createHash } from "node:crypto";
 import { readFileSync, readdirSync, writeFileSync } from "node:fs";
 import { createRequire } from "node:module";
+import { resolve } from "node:path";
 
 const solc = createRequire(`${process.cwd()}/`)("solc");
-const here = new URL(".", import.meta.url).pathname;
+const here = process.argv[2] ? `${resolve(process.argv[2])}/` : new URL(".", import.meta.url).pathname;
 const names = readdirSync(here).filter((name) => name.endsWith(".sol"));
 const sources = Object.fromEntries(names.map((name) => [name, { content: readFileSync(here + name, "utf8") }]));
 const settings = {
