@@ -87,7 +87,7 @@ pub(crate) fn runtime(
         #[cfg(feature = "native")]
         Provider::Native => Ok(native::runtime(native)),
         #[cfg(feature = "wasm")]
-        Provider::Wasm { runtime } => wasm::runtime(config, *runtime),
+        Provider::Wasm { runtime, .. } => wasm::runtime(config, *runtime),
         #[cfg(feature = "evm")]
         Provider::Evm { version, refuse_opcodes } => evm::runtime(config, version.as_deref(), refuse_opcodes, tracing),
         #[cfg(feature = "docker")]

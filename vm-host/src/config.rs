@@ -60,6 +60,8 @@ pub enum Provider {
     Wasm {
         /// The engine. All engines give the same results and the same gas.
         runtime: WasmEngine,
+        /// Whether contracts may use floating point. Default: false.
+        floats: bool,
     },
     /// Ethereum bytecode.
     Evm {
@@ -215,7 +217,7 @@ impl Default for Config {
     /// Every runtime of this build but containers, which need a containerd; persistent state where this build has it.
     fn default() -> Self {
         let evm = Provider::Evm { version: None, refuse_opcodes: Vec::new() };
-        let all = [Provider::Native, Provider::Wasm { runtime: WasmEngine::Wasmi }, evm];
+        let all = [Provider::Native, Provider::Wasm { runtime: WasmEngine::Wasmi, floats: false }, evm];
         Self {
             providers: all.into_iter().filter(backends::has_runtime).collect(),
             limits: Limits::default(),

@@ -7,7 +7,7 @@ use vm_wasm::{UnknownEngine, WasmConfig, WasmRuntime};
 
 use crate::HostError;
 use crate::code::Analysis;
-use crate::config::{Config, State, WasmEngine};
+use crate::config::{Config, Provider, State, WasmEngine};
 
 /// What 32-bit WebAssembly can address.
 const ADDRESSABLE: u64 = 1 << 32;
@@ -27,6 +27,7 @@ pub(super) fn runtime(config: &Config, engine: WasmEngine) -> Result<Arc<dyn Run
 fn settings(config: &Config) -> WasmConfig {
     let mut settings = WasmConfig::default();
     settings.memory_limit = config.limits.memory.min(ADDRESSABLE);
+    settings.floats = config.providers.iter().any(|provider| matches!(provider, Provider::Wasm { floats: true, .. }));
     settings
 }
 

@@ -119,8 +119,9 @@ fn provider(kind: Kind, section: Section<'_>, on: bool, mistakes: &mut Mistakes)
     match kind {
         Kind::Native => Some(Provider::Native),
         Kind::Wasm => {
+            let floats = section.get("floats", mistakes, value::switch).unwrap_or(false);
             let Some(node) = section.node("runtime") else {
-                return Some(Provider::Wasm { runtime: WasmEngine::default() });
+                return Some(Provider::Wasm { runtime: WasmEngine::default(), floats });
             };
             let engines = WasmEngine::ALL.map(|engine| (engine.name(), engine));
             let runtime = *mistakes.note(value::choice(node, "runtime", &engines))?;
@@ -131,7 +132,7 @@ fn provider(kind: Kind, section: Section<'_>, on: bool, mistakes: &mut Mistakes)
                 mistakes.0.push(absent(node, &what, &built_in, runtime.feature()));
                 return None;
             }
-            Some(Provider::Wasm { runtime })
+            Some(Provider::Wasm { runtime, floats })
         }
         Kind::Evm => {
             let version = match section.node("version") {
@@ -325,7 +326,7 @@ impl Kind {
     fn keys(self) -> &'static [&'static str] {
         match self {
             Self::Native => &["type", "enabled"],
-            Self::Wasm => &["type", "enabled", "runtime"],
+            Self::Wasm => &["type", "enabled", "runtime", "floats"],
             Self::Evm => &["type", "enabled", "version", "refuse_opcodes"],
             Self::Docker => &["type", "enabled", "address", "namespace"],
         }

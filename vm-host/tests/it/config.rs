@@ -63,7 +63,7 @@ fn told(result: Result<Config, ConfigError>) -> String {
 fn the_promised_configuration_loads_as_it_stands() {
     let config = toml(PROMISED).unwrap();
     let evm = Provider::Evm { version: Some("1.9.24".to_owned()), refuse_opcodes: Vec::new() };
-    assert_eq!(config.providers, [Provider::Wasm { runtime: WasmEngine::Wasmi }, evm]);
+    assert_eq!(config.providers, [Provider::Wasm { runtime: WasmEngine::Wasmi, floats: false }, evm]);
     assert_eq!(config.limits.memory, 1_000_000_000);
     assert_eq!(config.limits.cpu_millis, 2_000);
     assert_eq!(config.limits.execution_timeout, Duration::from_secs(30));
@@ -266,7 +266,7 @@ fn an_engine_that_the_build_lacks_is_told_with_its_feature() {
         let text = format!("[[vm.providers]]\ntype = \"wasm\"\nruntime = \"{engine}\"\n");
         if present {
             let config = toml(&text).unwrap();
-            assert!(matches!(&config.providers[..], [Provider::Wasm { runtime }] if runtime.name() == engine));
+            assert!(matches!(&config.providers[..], [Provider::Wasm { runtime, .. }] if runtime.name() == engine));
             continue;
         }
         let message = told(toml(&text));

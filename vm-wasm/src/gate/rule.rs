@@ -145,7 +145,7 @@ impl Rule {
                 "build the module again with an unmodified toolchain, and check it with `wasm-tools validate`"
             }
             Self::Component => "build a core module: target wasm32-unknown-unknown instead of wasm32-wasip2",
-            Self::Float => "use integers or fixed-point numbers; floats differ between machines in the bits of NaN",
+            Self::Float => "use integers or fixed-point numbers, or ask the operator to admit floats (`floats = true`)",
             Self::Simd => "build without -C target-feature=+simd128 (clang: without -msimd128)",
             Self::Threads => "build without -C target-feature=+atomics (clang: without -pthread and --shared-memory)",
             Self::Memory64 => "build for wasm32 instead of wasm64",

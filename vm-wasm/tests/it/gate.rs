@@ -147,7 +147,7 @@ fn a_refused_operator_is_found() {
     assert_eq!(
         text,
         format!(
-            "floating-point operator: f64.const in function 1 (scale) at byte {offset:#x}; use integers or fixed-point numbers; floats differ between machines in the bits of NaN"
+            "floating-point operator: f64.const in function 1 (scale) at byte {offset:#x}; use integers or fixed-point numbers, or ask the operator to admit floats (`floats = true`)"
         )
     );
 }
