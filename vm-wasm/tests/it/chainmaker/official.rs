@@ -5,9 +5,9 @@
 use std::path::PathBuf;
 
 use futures_executor::block_on;
-use vm_core::{Address, Status, VmProvider};
+use vm_core::{Address, Limits, Status, Vm, VmProvider};
 
-use super::super::machine::machine;
+use super::super::machine::{machine, machine_with};
 use super::{call, deploy, deploy_request, invoke, text, try_deploy, upgrade_request};
 
 /// A published module, or nothing, with a note why.
@@ -108,9 +108,58 @@ fn asset() {
     assert_eq!(call(owner, "issued_amount", &[]), ok("100"));
 }
 
+/// What TinyGo compiles carries floating-point code, which the operator has to admit.
+fn machine_with_floats() -> Vm {
+    let mut config = vm_wasm::WasmConfig::default();
+    config.floats = true;
+    machine_with(config, Limits::default())
+}
+
 #[test]
-fn sql_is_refused_by_name() {
-    let Some(module) = published("test/wasm/rust-sql-2.0.0.wasm") else { return };
-    let error = try_deploy(&machine(), "sql", module, &[]).unwrap_err().to_string();
-    assert!(error.contains("ExecuteDDL: SQL is not supported by this host"), "{error}");
+fn functions_in_tinygo() {
+    let Some(module) = published("test/wasm/go-func-verify-2.0.0.wasm") else { return };
+    let error = try_deploy(&machine(), "verify", module.clone(), &[]).unwrap_err().to_string();
+    assert!(error.contains("ask the operator to admit floats"), "{error}");
+    let vm = machine_with_floats();
+    deploy(&vm, "verify", module.clone());
+    deploy(&vm, "fact", module);
+    for (method, result) in [
+        ("increase", "1"),
+        ("increase", "2"),
+        ("query", "2"),
+        ("test_put_state", "ok"),
+        ("test_put_pre_state", ""),
+        ("test_iter_pre_field", "14"),
+        ("test_iter_pre_key", "14"),
+        ("test_kv_iterator", "15"),
+    ] {
+        assert_eq!(text(&vm, "verify", method, &[("count", "15")]), result, "{method}");
+    }
+    assert_eq!(text(&vm, "verify", "sum", &[("arg1", "1"), ("arg2", "2")]), "3");
+    let fact = [("file_hash", "ab12"), ("file_name", "name"), ("time", "1600000000")];
+    assert_eq!(text(&vm, "fact", "save", &fact), "ok");
+    let found = r#"{"file_hash":"ab12","file_name":"name","time":"1600000000"}"#;
+    assert_eq!(text(&vm, "fact", "find_by_file_hash", &fact), found);
+    let called = [&[("contract_name", "fact"), ("method", "save")][..], &fact].concat();
+    assert_eq!(text(&vm, "verify", "functional_verify", &called), "ok");
+}
+
+/// The SQL and privacy functions that other contracts need are refused by their names.
+#[test]
+fn what_is_not_supported() {
+    for (file, method, reason) in [
+        ("test/wasm/rust-sql-2.0.0.wasm", None, "ExecuteDDL: SQL is not supported by this host"),
+        ("test/wasm/go-sql-2.0.0.wasm", None, "ExecuteDDL: SQL is not supported by this host"),
+        ("test/wasm/evidence.wasm", Some("get_user"), "contracts of SDKs before 1.0 are not supported"),
+    ] {
+        let Some(module) = published(file) else { return };
+        let vm = machine_with_floats();
+        let deployed = try_deploy(&vm, "it", module, &[]);
+        let told = match (deployed, method) {
+            (Err(error), None) => error.to_string(),
+            (Ok(_), Some(method)) => invoke(&vm, "it", method, &[]).text.unwrap(),
+            (deployed, _) => panic!("{file}: {deployed:?}"),
+        };
+        assert!(told.contains(reason), "{file}: {told}");
+    }
 }
