@@ -1,7 +1,8 @@
 //! WebAssembly smart contracts: [`WasmRuntime`] is a backend for [`vm_core::Vm`].
 //!
 //! A contract is a core module that imports nothing but the module `vm1` and exports `memory` and `vm_call`: version 1 of the
-//! ABI, documented with an example in `docs/wasm-abi.md`. `vm-sdk` builds such modules from Rust.
+//! ABI, documented with an example in `docs/wasm-abi.md`. `vm-sdk` builds such modules from Rust. Published contracts of
+//! ChainMaker, which import `env.sys_call`, run as they are.
 //!
 //! ```
 //! use vm_core::{Code, ContractName, DeployRequest, InvokeRequest, RuntimeKind, Vm, VmProvider};
