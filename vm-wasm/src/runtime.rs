@@ -36,6 +36,9 @@ impl WasmRuntime {
         check("memory_limit", memory, (PAGE..=1 << 32).contains(&memory), "64 KiB to 4 GiB")?;
         check("stack_units", config.stack_units, (1_000..=60_000).contains(&config.stack_units), "1,000 to 60,000")?;
         check("gas_slice", config.gas_slice, (1_000..=1 << 40).contains(&config.gas_slice), "1,000 to 2^40")?;
+        if let Some((setting, found, expected)) = Prices::too_high(&config.schedule.wasm) {
+            return Err(WasmError::Config { setting, found, expected });
+        }
         let gate = GateConfig::new(&config);
         let prices = Prices::new(&config.schedule.wasm);
         let cache = match &config.cache_dir {

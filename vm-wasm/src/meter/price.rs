@@ -4,9 +4,9 @@ use wasmparser::Operator;
 use super::class::{OpClass, class};
 use crate::gate::Initial;
 
-/// Prices above this count as this, so that no sum of them overflows.
+/// The most that an operator may cost, so that no sum of prices overflows the word.
 const CAP: u64 = 1 << 16;
-/// The same for what a page or an entry costs.
+/// The same for a page or an entry.
 const LENGTH_CAP: u64 = 1 << 13;
 
 /// Locals that one unit zeroes at a function's entry.
@@ -45,9 +45,33 @@ impl Prices {
             page: prices.page.min(LENGTH_CAP).cast_signed(),
             entry: prices.table_entry.min(LENGTH_CAP).cast_signed(),
             bytes: cap(prices.bulk_bytes_per_unit).max(1).cast_signed(),
-            instance: cap(prices.instance),
-            instance_item: cap(prices.instance_item),
+            instance: prices.instance,
+            instance_item: prices.instance_item,
         }
+    }
+
+    /// The first price that is higher than code can be metered with: its name, itself, and what it may be.
+    pub(crate) fn too_high(prices: &WasmPrices) -> Option<(&'static str, u64, &'static str)> {
+        let operators = [
+            ("schedule, wasm.operator", prices.operator),
+            ("schedule, wasm.call", prices.call),
+            ("schedule, wasm.call_indirect", prices.call_indirect),
+            ("schedule, wasm.host_call", prices.host_call),
+            ("schedule, wasm.grow", prices.grow),
+            ("schedule, wasm.bulk", prices.bulk),
+            ("schedule, wasm.bulk_bytes_per_unit", prices.bulk_bytes_per_unit),
+        ];
+        let lengths = [("schedule, wasm.page", prices.page), ("schedule, wasm.table_entry", prices.table_entry)];
+        let over = |(_, price): &(&str, u64), cap| *price > cap;
+        let operator =
+            operators.into_iter().find(|price| over(price, CAP)).map(|(name, price)| (name, price, "at most 65,536"));
+        let length = || {
+            lengths
+                .into_iter()
+                .find(|price| over(price, LENGTH_CAP))
+                .map(|(name, price)| (name, price, "at most 8,192"))
+        };
+        operator.or_else(length)
     }
 
     /// The price of an operator, without what depends on a length. Operators that contracts may not use are free.

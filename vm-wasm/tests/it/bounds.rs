@@ -144,4 +144,10 @@ fn settings_that_cannot_work_are_refused() {
     let mut config = WasmConfig::default();
     config.stack_units = 1_000_000;
     assert!(matches!(WasmRuntime::new(config), Err(WasmError::Config { setting: "stack_units", .. })));
+    let mut config = WasmConfig::default();
+    let mut schedule = (*config.schedule).clone();
+    schedule.wasm.page = 8_193;
+    config.schedule = schedule.into();
+    let error = WasmRuntime::new(config).unwrap_err();
+    assert_eq!(error.to_string(), "wasm: schedule, wasm.page is 8193, expected at most 8,192");
 }
