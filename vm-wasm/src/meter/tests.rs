@@ -125,7 +125,7 @@ pub(super) fn metered(module: &Instrumented, budget: u64, slice: u64) -> (Seen, 
 }
 
 fn gate_config() -> GateConfig {
-    GateConfig { shape: ShapeLimits::default(), memory_pages: 16, stack_units: 60_000, floats: false, contract: true }
+    GateConfig { shape: ShapeLimits::default(), memory_pages: 16, stack_units: 60_000, floats: true, contract: true }
 }
 
 pub(super) fn rewrite(wasm: &[u8]) -> Instrumented {
