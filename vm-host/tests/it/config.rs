@@ -165,8 +165,8 @@ fn a_key_of_another_provider_is_told_apart() {
     let text = "[[vm.providers]]\ntype = \"wasm\"\nversion = \"london\"\n";
     assert_eq!(
         told(toml(text)),
-        "vm.toml:3:1: unknown key `version`\n 3 | version = \"london\"\n   | ^^^^^^^ expected `type`, `enabled` or \
-         `runtime`\n   = help: only a provider of type \"evm\" has it"
+        "vm.toml:3:1: unknown key `version`\n 3 | version = \"london\"\n   | ^^^^^^^ expected `type`, `enabled`, \
+         `runtime` or `floats`\n   = help: only a provider of type \"evm\" has it"
     );
 }
 
