@@ -11,6 +11,9 @@ use crate::transfer::{Transfer, contract, module, through};
 const CALLS: u32 = 2_000;
 const ROUNDS: usize = 60;
 
+/// As workers have: on a smaller one, every call of a compiled contract would have a stack added.
+const STACK: usize = 64 << 20;
+
 /// Prints a table.
 pub(crate) fn run() {
     println!("{:<48}{:>12}{:>12}{:>10}", "calls a second", "1 thread", "2 threads", "ratio");
@@ -56,7 +59,9 @@ fn time(transfers: &mut [&mut Transfer]) -> Duration {
         started.elapsed()
     };
     std::thread::scope(|scope| {
-        let threads: Vec<_> = transfers.iter_mut().map(|transfer| scope.spawn(|| ran(transfer))).collect();
+        let worker = || std::thread::Builder::new().stack_size(STACK);
+        let threads = transfers.iter_mut().map(|transfer| worker().spawn_scoped(scope, || ran(transfer)).unwrap());
+        let threads: Vec<_> = threads.collect();
         threads.into_iter().map(|thread| thread.join().unwrap()).max().unwrap_or_default()
     })
 }

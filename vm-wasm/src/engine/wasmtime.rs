@@ -129,6 +129,8 @@ pub(crate) fn config() -> Config {
     let mut config = Config::new();
     config
         .max_wasm_stack(stack::CONTRACT)
+        // Copying a contract's data is cheaper than mapping it, the more so on several threads.
+        .memory_init_cow(false)
         .wasm_backtrace_max_frames(None)
         .native_unwind_info(false)
         .generate_address_map(false)
