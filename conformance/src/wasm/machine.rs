@@ -45,6 +45,7 @@ pub(super) enum Failure {
     /// The engine does not compile the module.
     Uncompilable(String),
     /// A bound that the engine has, and that contracts cannot reach.
+    #[cfg_attr(not(feature = "wasmer"), expect(dead_code, reason = "only wasmer has limits that the suite exceeds"))]
     Limit(String),
     /// Anything else.
     Other(String),
