@@ -32,7 +32,11 @@ impl BareRevm {
     /// When the constructor fails.
     pub fn new(caller: [u8; 20], creation_code: &[u8]) -> Result<Self, Failure> {
         let mut this = Self {
-            evm: Context::mainnet().with_db(State::default()).build_mainnet(),
+            // The default cap of a transaction is too little for programs that only compute.
+            evm: Context::mainnet()
+                .with_db(State::default())
+                .modify_cfg_chained(|cfg| cfg.tx_gas_limit_cap = Some(u64::MAX))
+                .build_mainnet(),
             contract: Address::ZERO,
             nonces: std::collections::BTreeMap::new(),
         };
@@ -76,7 +80,7 @@ impl BareRevm {
             .kind(to)
             .data(Bytes::copy_from_slice(data))
             .value(U256::ZERO)
-            .gas_limit(16_000_000)
+            .gas_limit(1_000_000_000)
             .build();
         Ok(transaction.map_err(|error| format!("{error:?}"))?)
     }
