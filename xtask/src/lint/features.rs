@@ -12,6 +12,13 @@ use crate::{process, workspace};
 /// Crates whose features are combined in pairs too, because they select among the others.
 const PAIRED: [&str; 1] = ["vm-host"];
 
+/// Crates for development, whose features only pass on those of others: they are checked without any and with all.
+const PASSING_ON: [&str; 2] = ["vm-benches", "vm-conformance"];
+
+/// Features that are left out of pairs: they choose among engines inside one runtime, and each pair would check the compilers'
+/// crates anew.
+const UNPAIRED: [&str; 2] = ["wasmer", "wasmtime"];
+
 /// A selection of features of one crate, as arguments for cargo.
 type Selection = Vec<String>;
 
@@ -24,7 +31,11 @@ pub(super) fn run() -> Result<()> {
         let folder = member.as_str().context("a member of the workspace is no string")?;
         let manifest = read_manifest(&format!("{folder}/Cargo.toml"))?;
         let (name, features) = describe(&manifest).with_context(|| format!("{folder} has no name"))?;
-        for selection in selections(&features, PAIRED.contains(&name.as_str())) {
+        let selections = match PASSING_ON.contains(&name.as_str()) {
+            true => vec![Vec::new(), vec!["--all-features".to_owned()]],
+            false => selections(&features, PAIRED.contains(&name.as_str())),
+        };
+        for selection in selections {
             let title = format!("{name} {}", selection.join(" "));
             eprintln!("    {title}");
             let mut clippy = cargo("clippy")?;
@@ -60,8 +71,9 @@ fn selections(features: &BTreeSet<String>, pairs: bool) -> Vec<Selection> {
     let mut selections = vec![Vec::new(), vec!["--no-default-features".to_owned()]];
     selections.extend(named.iter().map(|feature| only(feature)));
     if pairs {
-        for (index, first) in named.iter().enumerate() {
-            let others = named.iter().skip(index + 1);
+        let paired: Vec<&String> = named.iter().copied().filter(|name| !UNPAIRED.contains(&name.as_str())).collect();
+        for (index, first) in paired.iter().enumerate() {
+            let others = paired.iter().skip(index + 1);
             selections.extend(others.map(|second| only(&format!("{first},{second}"))));
         }
     }
@@ -102,6 +114,8 @@ mod tests {
         let pairs = rendered(&["a", "b", "c"], true);
         assert_eq!(pairs.iter().filter(|selection| selection.contains(',')).count(), 3);
         assert_eq!(pairs.last().unwrap(), "--all-features");
+        let engines = rendered(&["a", "wasmer", "wasmtime"], true);
+        assert!(!engines.iter().any(|selection| selection.contains(',')), "{engines:?}");
     }
 
     #[test]
