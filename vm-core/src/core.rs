@@ -7,7 +7,7 @@ use crate::prepared::PreparedCache;
 use crate::record::load_code;
 use crate::refused::RefusedCode;
 use crate::{
-    Account, Authorizer, Code, CodeHash, Contract, ContractRecord, GasSchedule, HostFault, Journal, Limits,
+    Account, Authorizer, Code, CodeHash, Contract, ContractRecord, GasSchedule, HostFault, Journal, Limits, Observer,
     PrepareError, Refusal, RuntimeKind, RuntimeProvider, StateError, Target,
 };
 
@@ -21,6 +21,7 @@ pub(crate) struct Core {
     pub(crate) schedule: Arc<GasSchedule>,
     pub(crate) limits: Limits,
     pub(crate) authorizer: Arc<dyn Authorizer>,
+    pub(crate) observer: Option<Arc<dyn Observer>>,
     pub(crate) metrics: Metrics,
 }
 

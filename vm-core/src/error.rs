@@ -28,13 +28,13 @@ pub enum Phase {
     Validate,
     /// Invoke: the contract itself.
     Execute,
-    /// Upgrade: keeping what was.
+    /// Upgrade, rollback: what is kept, and what may take its place.
     Keep,
-    /// Upgrade: the new code takes its place.
+    /// Upgrade, rollback: the other code takes its place.
     Replace,
-    /// Upgrade: the contract's migration.
+    /// Upgrade, rollback: the contract's migration.
     Migrate,
-    /// Deploy, upgrade: the new record and version.
+    /// Deploy, upgrade, rollback, change: the new record, version and history.
     Store,
     /// The commit of what changed.
     Update,
@@ -104,6 +104,15 @@ pub enum ErrorKind {
     Fault(#[from] HostFault),
 }
 
+fn change_of(from: RuntimeKind, to: RuntimeKind) -> &'static str {
+    match (from, to) {
+        (RuntimeKind::Evm, _) | (_, RuntimeKind::Evm) => {
+            "the state of evm contracts has a form of its own, so it cannot change"
+        }
+        _ => "ask for the change of runtime if the code understands the contract's state",
+    }
+}
+
 fn reason(receipt: &Receipt) -> String {
     match &receipt.text {
         Some(text) if !text.is_empty() => format!(": {text}"),
@@ -132,6 +141,32 @@ pub enum Refusal {
         name: ContractName,
         /// The version.
         version: Version,
+    },
+    /// The contract never had this version.
+    #[error("contract '{name}' never had a version '{version}'; its versions are {kept}")]
+    UnknownVersion {
+        /// The contract.
+        name: ContractName,
+        /// The version.
+        version: Version,
+        /// The versions that it had.
+        kept: String,
+    },
+    /// A rollback to the current version.
+    #[error("contract '{name}' is at version '{version}' already")]
+    CurrentVersion {
+        /// The contract.
+        name: ContractName,
+        /// The version.
+        version: Version,
+    },
+    /// A migration was asked for that does not exist, or arguments were given that nobody takes.
+    #[error("contract '{name}': {why}")]
+    Migration {
+        /// The contract.
+        name: ContractName,
+        /// What does not fit, and what to do.
+        why: &'static str,
     },
     /// The contract cannot be called now.
     #[error("contract '{name}' is {lifecycle} and cannot be called")]
@@ -162,7 +197,7 @@ pub enum Refusal {
     #[error("this vm has no {0} runtime; add it to the configuration, and to the features of the build")]
     NoRuntime(RuntimeKind),
     /// An upgrade to another runtime.
-    #[error("contract '{name}' runs on {from} and cannot be upgraded to {to}")]
+    #[error("contract '{name}' runs on {from}, and the code is for {to}; {}", change_of(*.from, *.to))]
     RuntimeChange {
         /// The contract.
         name: ContractName,

@@ -27,6 +27,8 @@ pub enum Space {
     EvmCode = 6,
     /// State of native, WASM and container contracts, by contract name and the contract's own key.
     Contract = 7,
+    /// What was done with contracts, by contract name and number of the entry.
+    History = 8,
 }
 
 /// A key of the state: `[space u8][length of id u16 BE][id][key]`, compared as bytes.
@@ -85,6 +87,11 @@ impl StateKey {
         Self::new(Space::Version, name.as_str().as_bytes(), version.as_str().as_bytes())
     }
 
+    /// An entry of a contract's history.
+    pub fn history(name: &ContractName, number: u64) -> Self {
+        Self::new(Space::History, name.as_str().as_bytes(), &number.to_be_bytes())
+    }
+
     /// Deployed code.
     pub fn code(hash: &CodeHash) -> Self {
         Self::new(Space::Code, hash.as_bytes(), &[])
@@ -127,11 +134,20 @@ impl StateKey {
         }
     }
 
+    /// Whose key it is, if this is well-formed.
+    pub fn id(&self) -> Option<&[u8]> {
+        Some(self.parts()?.0)
+    }
+
     /// The contract's own part of the key, if this is well-formed.
     pub fn suffix(&self) -> Option<&[u8]> {
+        Some(self.parts()?.1)
+    }
+
+    fn parts(&self) -> Option<(&[u8], &[u8])> {
         let (head, rest) = self.as_bytes().split_first_chunk::<3>()?;
         let [_, high, low] = *head;
-        rest.get(usize::from(u16::from_be_bytes([high, low]))..)
+        rest.split_at_checked(usize::from(u16::from_be_bytes([high, low])))
     }
 
     /// The key right after this one in the order of keys.
@@ -282,7 +298,7 @@ mod tests {
         #[test]
         fn suffix_is_the_contracts_key(space in spaces(), id in short(), key in short()) {
             let encoded = StateKey::new(space, &id, &key);
-            prop_assert_eq!(encoded.suffix(), Some(&key[..]));
+            prop_assert_eq!((encoded.id(), encoded.suffix()), (Some(&id[..]), Some(&key[..])));
             prop_assert!(encoded < encoded.successor());
         }
     }

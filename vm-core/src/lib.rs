@@ -7,6 +7,7 @@
 //! | write a runtime | [`RuntimeProvider`], [`Contract`], [`Host`] |
 //! | bring a store | [`StateBackend`], [`StateView`] |
 //! | decide who may do what | [`Authorizer`] |
+//! | know who did what | [`Vm::history`], [`Observer`] |
 //!
 //! A call goes through the dispatcher for every contract it enters: depth, re-entrancy, read-only flag, permission, value,
 //! checkpoint, gas, then the runtime, then keep or undo. One [`Journal`] holds what the whole transaction did.
@@ -25,6 +26,7 @@
 mod account;
 mod address;
 mod amount;
+mod audit;
 mod call;
 mod commit;
 mod contract;
@@ -33,6 +35,7 @@ mod entries;
 mod error;
 mod frame;
 mod gas;
+mod history;
 mod host;
 mod interface;
 mod journal;
@@ -60,10 +63,12 @@ mod worker;
 pub use account::Account;
 pub use address::{Address, InvalidAddress};
 pub use amount::{Amount, InvalidAmount};
+pub use audit::{AuditEvent, AuditResult, Observer};
 pub use call::{Block, Call, Entry, Env, Event, Outcome, Return, Status, Target, Trap};
 pub use contract::{Code, CodeHash, ContractName, InvalidName, RuntimeKind, UnknownRuntime, Version};
 pub use error::{ErrorKind, Phase, Refusal, VmError};
 pub use gas::Gas;
+pub use history::{HistoryEntry, Migration, Operation, Situation};
 pub use host::{CallRequest, Host, HostFault, Interrupt, LogLevel, Stop, TransactionHost};
 pub use interface::{
     Argument, ArgumentError, Arguments, Encoded, Interface, InvalidSignature, Opaque, Parameter, Signature,
@@ -80,7 +85,7 @@ pub use permission::{Access, Action, Authorizer, Denied, OwnerRules};
 pub use provider::{VmProvider, VmStatus};
 pub use receipt::Receipt;
 pub use record::{ContractRecord, Standing, VersionRecord};
-pub use request::{ChangeRequest, DeployRequest, InvokeRequest, Sender, UpgradeRequest};
+pub use request::{ChangeRequest, DeployRequest, InvokeRequest, RollbackRequest, Sender, UpgradeRequest};
 pub use runtime::{CodeError, Contract, PrepareError, ProviderStatus, RuntimeProvider};
 pub use schedule::{
     DockerPrices, EvmPrices, GasSchedule, HostPrices, InvalidSchedule, PreparePrices, Price, TransactionPrices,

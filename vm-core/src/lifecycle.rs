@@ -2,19 +2,21 @@ use std::fmt;
 
 use borsh::{BorshDeserialize, BorshSerialize};
 
+use crate::Operation;
+
 /// Where a contract is in its life.
 ///
 /// ```text
 ///              activate               freeze
 /// (deploying) ----------> (active) <-----------> (frozen)
-///                          |    ^    unfreeze       |
-///            begin_upgrade |    | activate          |
-///                          v    |                   |
-///                        (upgrading)                |
+///                          |    ^    unfreeze     |    ^
+///            begin_upgrade |    | activate        |    | freeze
+///                          v    |                 v    |
+///                        (upgrading)            (upgrading)
 ///             revoke: from active or frozen, for good
 /// ```
-/// `deploying` and `upgrading` exist only inside the transaction that deploys or upgrades: a failure leaves the state
-/// before it, and no other transaction ever sees them.
+/// `deploying` and `upgrading` exist only inside the transaction that deploys, upgrades or rolls back: a failure leaves the
+/// state before it, and no other transaction ever sees them. A frozen contract that gets other code stays frozen.
 #[derive(
     Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, BorshSerialize, BorshDeserialize, serde::Serialize,
 )]
@@ -38,11 +40,11 @@ pub enum Lifecycle {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, serde::Serialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Transition {
-    /// The end of a deployment or upgrade.
+    /// The end of a deployment, or of an upgrade or rollback of an active contract.
     Activate,
-    /// The beginning of an upgrade.
+    /// The beginning of an upgrade or rollback.
     BeginUpgrade,
-    /// No calls for now.
+    /// No calls for now; also the end of an upgrade or rollback of a frozen contract.
     Freeze,
     /// Calls again.
     Unfreeze,
@@ -74,6 +76,16 @@ impl Change {
 }
 
 impl From<Change> for Transition {
+    fn from(change: Change) -> Self {
+        match change {
+            Change::Freeze => Self::Freeze,
+            Change::Unfreeze => Self::Unfreeze,
+            Change::Revoke => Self::Revoke,
+        }
+    }
+}
+
+impl From<Change> for Operation {
     fn from(change: Change) -> Self {
         match change {
             Change::Freeze => Self::Freeze,
@@ -122,7 +134,8 @@ impl Lifecycle {
         match (self, transition) {
             (Self::Deploying | Self::Upgrading, Activate)
             | (Self::Active, BeginUpgrade | Freeze | Revoke)
-            | (Self::Frozen, Unfreeze | Revoke) => Ok(to),
+            | (Self::Frozen, BeginUpgrade | Unfreeze | Revoke)
+            | (Self::Upgrading, Freeze) => Ok(to),
             _ => Err(IllegalTransition { from: self, to }),
         }
     }
@@ -170,9 +183,11 @@ mod tests {
                 "active BeginUpgrade",
                 "active Freeze",
                 "active Revoke",
+                "frozen BeginUpgrade",
                 "frozen Unfreeze",
                 "frozen Revoke",
-                "upgrading Activate"
+                "upgrading Activate",
+                "upgrading Freeze"
             ]
         );
     }

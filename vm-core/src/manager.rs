@@ -1,10 +1,13 @@
-//! The contract manager: deploy, invoke, query, upgrade and change, each as one transaction in named phases.
+//! The contract manager: deploy, invoke, query, upgrade, roll back and change, each as one transaction in named phases.
 //!
 //! Nothing here commits. A phase that fails drops the transaction with all that it did.
 
 mod change;
 mod deploy;
 mod invoke;
+mod operation;
+mod replace;
+mod rollback;
 mod upgrade;
 
 use std::sync::Arc;
@@ -13,15 +16,18 @@ use std::time::Duration;
 pub(crate) use change::change;
 pub(crate) use deploy::deploy;
 pub(crate) use invoke::invoke;
+pub(crate) use rollback::rollback;
 pub(crate) use upgrade::upgrade;
+
+use operation::Actor;
 
 use crate::core::Core;
 use crate::error::InPhase;
 use crate::transaction::{Entering, Transaction};
 use crate::{
-    Action, Address, Arguments, Block, Call, Changes, Code, CodeHash, Contract, ContractRecord, Encoded, Entry,
-    ErrorKind, Gas, Height, Interrupt, Journal, Outcome, Phase, Price, ReadSet, Receipt, Refusal, RuntimeKind, Sender,
-    StateError, StateView, Status, Target, VersionRecord, VmError, WriteSet,
+    Action, Address, Arguments, Block, Call, Changes, Code, CodeHash, Contract, ContractName, ContractRecord, Encoded,
+    Entry, Env, ErrorKind, Gas, Height, Interrupt, Journal, Outcome, Phase, Price, ReadSet, Receipt, Refusal,
+    RuntimeKind, Sender, StateView, Status, Target, VmError, WriteSet,
 };
 
 /// What a transaction builds on.
@@ -82,6 +88,14 @@ impl Core {
         Ok(self.authorizer.authorize(&access)?)
     }
 
+    /// The record of a contract that is to be changed.
+    fn load(journal: &Journal, name: &ContractName) -> Result<ContractRecord, ErrorKind> {
+        match ContractRecord::load(journal, name)? {
+            Some(record) => Ok(record),
+            None => Err(Refusal::UnknownContract(name.clone().into()).into()),
+        }
+    }
+
     fn gas_limit(&self, sender: &Sender) -> Gas {
         sender.gas.map_or(self.limits.gas, |gas| gas.min(self.limits.gas))
     }
@@ -97,6 +111,12 @@ impl Core {
         too_large("the code", size, self.limits.code_size, "vm.limits.code_size")?;
         let preparing = self.schedule.prepare.of(code.runtime).of(size);
         Self::admit_gas(limit, storing.of(size).saturating_add(preparing))
+    }
+
+    /// What is left for the contract when code that is stored already is prepared.
+    fn admit_kept(&self, code: &Code, limit: Gas) -> Result<Gas, Refusal> {
+        let preparing = self.schedule.prepare.of(code.runtime).of(code.bytes.len());
+        Self::admit_gas(limit, self.schedule.transaction.upgrade.of(0).saturating_add(preparing))
     }
 
     fn verify(&self, code: &Code, hash: &CodeHash) -> Result<(), Refusal> {
@@ -193,20 +213,6 @@ impl About {
     }
 }
 
-/// Stores a contract's record and adds its current version to those that are kept.
-fn store_version(transaction: &Transaction<'_>, record: &ContractRecord, author: Address) -> Result<(), StateError> {
-    let history = VersionRecord {
-        version: record.version.clone(),
-        ordinal: record.versions,
-        runtime: record.runtime,
-        code: record.code,
-        author,
-        block: transaction.block_number(),
-    };
-    history.store(&transaction.journal, &record.name)?;
-    record.store(&transaction.journal)
-}
-
 /// Enters a contract at the top of a transaction.
 struct Top<'r> {
     runtime: RuntimeKind,
@@ -215,14 +221,16 @@ struct Top<'r> {
     this: Address,
     entry: Entry,
     encoded: Encoded,
-    sender: &'r Sender,
+    actor: &'r Actor,
     gas: Gas,
     is_static: bool,
 }
 
 fn enter(transaction: &mut Transaction<'_>, top: Top<'_>) -> Result<Outcome, crate::HostFault> {
     let name = top.record.map(|record| record.name.clone());
-    let env = transaction.env(top.this, name, top.sender.value, top.is_static);
+    let Actor { caller, value, depth } = *top.actor;
+    let (this, is_static) = (top.this, top.is_static);
+    let env = Env { this, name, caller, value, is_static, depth, ..transaction.env() };
     let call = Call { entry: top.entry, method: top.encoded.method, input: top.encoded.input };
     transaction.enter(Entering {
         runtime: top.runtime,

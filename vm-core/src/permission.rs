@@ -1,3 +1,5 @@
+use std::fmt;
+
 use crate::{Address, Change, ContractName};
 
 /// What somebody wants to do.
@@ -13,8 +15,25 @@ pub enum Action<'a> {
     },
     /// Replace the code.
     Upgrade,
+    /// Leave out the migration that the new code has; asked beside [`Upgrade`](Self::Upgrade).
+    SkipMigration,
+    /// Return to the code of an earlier version.
+    Rollback,
     /// Freeze, unfreeze or revoke.
     Change(Change),
+}
+
+impl fmt::Display for Action<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Deploy => f.write_str("deploy contract"),
+            Self::Call { method } => write!(f, "call '{method}' of contract"),
+            Self::Upgrade => f.write_str("upgrade contract"),
+            Self::SkipMigration => f.write_str("skip the migration of contract"),
+            Self::Rollback => f.write_str("roll back contract"),
+            Self::Change(change) => write!(f, "{} contract", change.as_str()),
+        }
+    }
 }
 
 /// A question to the authorizer.
@@ -32,7 +51,7 @@ pub struct Access<'a> {
 
 /// A refusal by the authorizer.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[error("{actor} may not {action} contract '{contract}': {rule}")]
+#[error("{actor} may not {action} '{contract}': {rule}")]
 pub struct Denied {
     /// Who was refused.
     pub actor: Address,
@@ -47,12 +66,7 @@ pub struct Denied {
 impl Access<'_> {
     /// A refusal of this, by a rule.
     pub fn denied(&self, rule: impl Into<String>) -> Denied {
-        let action = match self.action {
-            Action::Deploy => "deploy".into(),
-            Action::Call { method } => format!("call '{method}' of"),
-            Action::Upgrade => "upgrade".into(),
-            Action::Change(change) => change.as_str().into(),
-        };
+        let action = self.action.to_string();
         Denied { actor: self.actor, action, contract: self.contract.clone(), rule: rule.into() }
     }
 }

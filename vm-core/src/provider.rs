@@ -2,7 +2,7 @@ use async_trait::async_trait;
 
 use crate::{
     ChangeRequest, ContractRecord, DeployRequest, Height, InvokeRequest, Lifecycle, Limits, MetricsSnapshot,
-    ProviderStatus, Receipt, RuntimeKind, UpgradeRequest, VmError,
+    ProviderStatus, Receipt, RollbackRequest, RuntimeKind, UpgradeRequest, VmError,
 };
 
 /// The facade of a virtual machine: one lifecycle over all its runtimes. [`Vm`](crate::Vm) implements it.
@@ -54,6 +54,12 @@ pub trait VmProvider: Send + Sync {
     /// # Errors
     /// With the phase; the contract is as before then. A migration that fails is an error with its receipt.
     async fn upgrade(&self, request: UpgradeRequest) -> Result<Receipt, VmError>;
+
+    /// Gives a contract the code of an earlier version back: load, permission, keep, verify, compile, migrate, replace, store.
+    ///
+    /// # Errors
+    /// With the phase; the contract is as before then. A migration that fails is an error with its receipt.
+    async fn rollback(&self, request: RollbackRequest) -> Result<Receipt, VmError>;
 
     /// Freezes, unfreezes or revokes a contract.
     ///

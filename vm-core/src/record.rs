@@ -2,7 +2,10 @@
 
 use borsh::{BorshDeserialize, BorshSerialize};
 
-use crate::{Address, Code, CodeHash, ContractName, Journal, Lifecycle, RuntimeKind, StateError, StateKey, Version};
+use crate::{
+    Address, Code, CodeHash, ContractName, Journal, KeyRange, Lifecycle, RuntimeKind, Space, StateError, StateKey,
+    StateView, Version,
+};
 
 /// What is stored of a contract under its name.
 #[derive(Debug, Clone, PartialEq, Eq, BorshSerialize, BorshDeserialize, serde::Serialize)]
@@ -24,6 +27,8 @@ pub struct ContractRecord {
     pub versions: u32,
     /// The number of the block that it was deployed in.
     pub deployed_in: u64,
+    /// How many entries its history has.
+    pub entries: u64,
 }
 
 /// The part of a [`ContractRecord`] that decides who may enter or change the contract, for those who look at every call.
@@ -57,15 +62,20 @@ pub struct VersionRecord {
     /// Who deployed or upgraded.
     #[borsh(serialize_with = "address_out", deserialize_with = "address_in")]
     pub author: Address,
+    /// Why, in the author's words.
+    pub reason: String,
     /// The number of the block that it came in.
     pub block: u64,
+    /// The keccak256 of the code that its account runs, if it is an EVM contract: what a rollback restores.
+    #[serde(skip)]
+    pub evm_code: Option<[u8; 32]>,
 }
 
-fn address_out<W: borsh::io::Write>(address: &Address, w: &mut W) -> borsh::io::Result<()> {
+pub(crate) fn address_out<W: borsh::io::Write>(address: &Address, w: &mut W) -> borsh::io::Result<()> {
     w.write_all(address.as_bytes())
 }
 
-fn address_in<R: borsh::io::Read>(r: &mut R) -> borsh::io::Result<Address> {
+pub(crate) fn address_in<R: borsh::io::Read>(r: &mut R) -> borsh::io::Result<Address> {
     <[u8; 20]>::deserialize_reader(r).map(Address::new)
 }
 
@@ -76,7 +86,7 @@ fn skip_text<R: borsh::io::Read>(r: &mut R) -> borsh::io::Result<()> {
 }
 
 /// A record that is stored in borsh under one key.
-trait Stored: BorshSerialize + BorshDeserialize {
+pub(crate) trait Stored: BorshSerialize + BorshDeserialize {
     fn load(journal: &Journal, key: &StateKey) -> Result<Option<Self>, StateError> {
         journal.read(key, |bytes| bytes.map(|bytes| decode(key, bytes)).transpose())?
     }
@@ -94,7 +104,7 @@ fn damaged(key: &StateKey, error: &dyn std::fmt::Display) -> StateError {
     StateError::Damaged { what: format!("record {key:?}"), message: error.to_string() }
 }
 
-fn decode<T: BorshDeserialize>(key: &StateKey, bytes: &[u8]) -> Result<T, StateError> {
+pub(crate) fn decode<T: BorshDeserialize>(key: &StateKey, bytes: &[u8]) -> Result<T, StateError> {
     T::try_from_slice(bytes).map_err(|e| damaged(key, &e))
 }
 
@@ -135,8 +145,13 @@ impl VersionRecord {
         Stored::store(self, journal, StateKey::version(name, &self.version))
     }
 
-    pub(crate) fn from_entry(key: &StateKey, bytes: &[u8]) -> Result<Self, StateError> {
-        decode(key, bytes)
+    /// All versions of a contract, oldest first.
+    pub(crate) fn all(view: &dyn StateView, name: &ContractName) -> Result<Vec<Self>, StateError> {
+        let entries = view.scan(&KeyRange::of(Space::Version, name.as_str().as_bytes()), usize::MAX)?;
+        let versions = entries.iter().map(|(key, value)| decode(key, value));
+        let mut versions = versions.collect::<Result<Vec<Self>, _>>()?;
+        versions.sort_by_key(|version| version.ordinal);
+        Ok(versions)
     }
 }
 
@@ -173,6 +188,7 @@ mod tests {
             owner: Address::from_name("alice"),
             versions: 1,
             deployed_in: 0,
+            entries: 1,
         };
         record.store(&journal).unwrap();
         let Standing { lifecycle, runtime, owner, .. } = ContractRecord::standing(&journal, &name).unwrap().unwrap();

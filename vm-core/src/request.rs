@@ -55,7 +55,13 @@ macro_rules! sender_setters {
                 self.sender.block = Some(block);
                 self
             }
+        }
+    };
+}
 
+macro_rules! argument_setters {
+    ($type:ident) => {
+        impl $type {
             /// Adds positional arguments as text.
             #[must_use]
             pub fn args<T: Into<String>>(mut self, values: impl IntoIterator<Item = T>) -> Self {
@@ -96,6 +102,19 @@ macro_rules! sender_setters {
     };
 }
 
+macro_rules! reason_setter {
+    ($type:ident) => {
+        impl $type {
+            /// Says why, for the history.
+            #[must_use]
+            pub fn because(mut self, reason: impl Into<String>) -> Self {
+                self.reason = reason.into();
+                self
+            }
+        }
+    };
+}
+
 /// A new contract.
 #[derive(Debug, Clone)]
 pub struct DeployRequest {
@@ -107,6 +126,8 @@ pub struct DeployRequest {
     pub code: Code,
     /// The arguments of its constructor.
     pub arguments: Arguments,
+    /// Why, for the history; at most 1,024 bytes.
+    pub reason: String,
     /// Who sends it.
     pub sender: Sender,
 }
@@ -114,11 +135,13 @@ pub struct DeployRequest {
 impl DeployRequest {
     /// A deployment without arguments.
     pub fn new(name: ContractName, version: Version, code: Code) -> Self {
-        Self { name, version, code, arguments: Arguments::NONE, sender: Sender::default() }
+        Self { name, version, code, arguments: Arguments::NONE, reason: String::new(), sender: Sender::default() }
     }
 }
 
 sender_setters!(DeployRequest);
+argument_setters!(DeployRequest);
+reason_setter!(DeployRequest);
 
 /// A call of a method.
 #[derive(Debug, Clone)]
@@ -141,6 +164,7 @@ impl InvokeRequest {
 }
 
 sender_setters!(InvokeRequest);
+argument_setters!(InvokeRequest);
 
 /// New code for a contract.
 #[derive(Debug, Clone)]
@@ -151,8 +175,16 @@ pub struct UpgradeRequest {
     pub version: Version,
     /// The new code.
     pub code: Code,
-    /// The arguments of its migration hook.
+    /// The arguments of its migration.
     pub arguments: Arguments,
+    /// True to leave out the migration that the new code has. Needs permission of its own. Default: false.
+    pub skip_migration: bool,
+    /// True when the code may be for another runtime than the contract's. Native, WASM and container contracts keep their
+    /// state in one form; whether the new code understands it is its author's business. EVM contracts keep theirs in
+    /// another, and cannot change. Default: false.
+    pub change_runtime: bool,
+    /// Why, for the history; at most 1,024 bytes.
+    pub reason: String,
     /// Who sends it.
     pub sender: Sender,
 }
@@ -160,19 +192,91 @@ pub struct UpgradeRequest {
 impl UpgradeRequest {
     /// An upgrade without arguments.
     pub fn new(name: ContractName, version: Version, code: Code) -> Self {
-        Self { name, version, code, arguments: Arguments::NONE, sender: Sender::default() }
+        let (arguments, reason, sender) = (Arguments::NONE, String::new(), Sender::default());
+        Self { name, version, code, arguments, skip_migration: false, change_runtime: false, reason, sender }
+    }
+
+    /// Leaves out the migration that the new code has.
+    #[must_use]
+    pub const fn skip_migration(mut self) -> Self {
+        self.skip_migration = true;
+        self
+    }
+
+    /// Lets the runtime change.
+    #[must_use]
+    pub const fn change_runtime(mut self) -> Self {
+        self.change_runtime = true;
+        self
     }
 }
 
 sender_setters!(UpgradeRequest);
+argument_setters!(UpgradeRequest);
+reason_setter!(UpgradeRequest);
 
-/// A step in a contract's life other than deployment and upgrade.
+/// A return to the code of an earlier version.
+#[derive(Debug, Clone)]
+pub struct RollbackRequest {
+    /// The contract.
+    pub name: ContractName,
+    /// A version that it had.
+    pub version: Version,
+    /// The arguments of the migration down, if there is to be one. The code that is left performs it: its migration is
+    /// entered with its own version as `from` and the one to return to as `to`. Default: none, the state stays as it is.
+    pub migration: Option<Arguments>,
+    /// True when the version may be one for another runtime. Default: false.
+    pub change_runtime: bool,
+    /// Why, for the history; at most 1,024 bytes.
+    pub reason: String,
+    /// Who sends it.
+    pub sender: Sender,
+}
+
+impl RollbackRequest {
+    /// A rollback without migration.
+    pub fn new(name: ContractName, version: Version) -> Self {
+        let (reason, sender) = (String::new(), Sender::default());
+        Self { name, version, migration: None, change_runtime: false, reason, sender }
+    }
+
+    /// Lets the code that is left migrate the state down, with these arguments.
+    #[must_use]
+    pub fn migrate(mut self, arguments: Arguments) -> Self {
+        self.migration = Some(arguments);
+        self
+    }
+
+    /// Lets the runtime change.
+    #[must_use]
+    pub const fn change_runtime(mut self) -> Self {
+        self.change_runtime = true;
+        self
+    }
+}
+
+sender_setters!(RollbackRequest);
+reason_setter!(RollbackRequest);
+
+/// A step in a contract's life other than deployment, upgrade and rollback. Costs no gas and moves no value.
 #[derive(Debug, Clone)]
 pub struct ChangeRequest {
     /// The contract.
     pub name: ContractName,
     /// The step.
     pub change: Change,
-    /// Who asks for it.
-    pub caller: Address,
+    /// Why, for the history; at most 1,024 bytes.
+    pub reason: String,
+    /// Who sends it.
+    pub sender: Sender,
 }
+
+impl ChangeRequest {
+    /// A step without reason.
+    pub fn new(name: ContractName, change: Change) -> Self {
+        Self { name, change, reason: String::new(), sender: Sender::default() }
+    }
+}
+
+sender_setters!(ChangeRequest);
+reason_setter!(ChangeRequest);

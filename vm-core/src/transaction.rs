@@ -10,8 +10,8 @@ use crate::core::{Core, Unresolved};
 use crate::frame::Frame;
 use crate::gas::Meter;
 use crate::{
-    Access, Action, Address, Block, Call, CallRequest, Changes, Contract, ContractRecord, Encoded, Entry, Env, Gas,
-    HostFault, Interrupt, Journal, Outcome, Overlay, Refusal, Return, RuntimeKind, Status, Trap,
+    Access, Action, Address, Amount, Block, Call, CallRequest, Changes, Contract, ContractRecord, Encoded, Entry, Env,
+    Gas, HostFault, Interrupt, Journal, Outcome, Overlay, Refusal, Return, RuntimeKind, Status, Trap,
 };
 
 /// One transaction while it runs. It stays on its thread.
@@ -68,21 +68,15 @@ impl<'c> Transaction<'c> {
         self.block.number
     }
 
-    /// The environment of the transaction's own call.
-    pub(crate) fn env(
-        &self,
-        this: Address,
-        name: Option<crate::ContractName>,
-        value: crate::Amount,
-        is_static: bool,
-    ) -> Env {
+    /// The environment of a call by the sender, of nobody yet.
+    pub(crate) fn env(&self) -> Env {
         Env {
-            this,
-            name,
+            this: Address::ZERO,
+            name: None,
             caller: self.origin,
             origin: self.origin,
-            value,
-            is_static,
+            value: Amount::ZERO,
+            is_static: false,
             depth: 0,
             block: self.block.clone(),
         }
@@ -246,11 +240,14 @@ impl<'c> Transaction<'c> {
         self.overlay = Some(overlay);
     }
 
+    /// Writes what an engine keeps of its own into the journal, once its calls are over.
+    pub(crate) fn flush(&mut self) -> Result<(), HostFault> {
+        self.overlay.take().map_or(Ok(()), |overlay| overlay.flush(&self.journal))
+    }
+
     /// Everything that the transaction did, once its calls are over.
     pub(crate) fn finish(mut self) -> Result<Changes, HostFault> {
-        if let Some(overlay) = self.overlay.take() {
-            overlay.flush(&self.journal)?;
-        }
+        self.flush()?;
         Ok(self.journal.finish())
     }
 }

@@ -1,3 +1,4 @@
+mod audit;
 mod builder;
 mod task;
 
@@ -14,11 +15,13 @@ use task::{Answer, Request, Task};
 use crate::commit::Committer;
 use crate::core::Core;
 use crate::error::InPhase;
+use crate::record::load_code;
 use crate::worker::Workers;
 use crate::{
-    Account, Address, Amount, Block, ChangeRequest, Contract, ContractName, ContractRecord, DeployRequest, ErrorKind,
-    HostFault, InvokeRequest, Journal, KeyRange, Lifecycle, MetricsSnapshot, Phase, Receipt, Refusal, Space,
-    StateBackend, StateError, StateKey, StateView, UpgradeRequest, VersionRecord, VmError, VmProvider, VmStatus,
+    Account, Address, Amount, Block, ChangeRequest, Code, CodeHash, Contract, ContractName, ContractRecord,
+    DeployRequest, ErrorKind, HistoryEntry, HostFault, InvokeRequest, Journal, KeyRange, Lifecycle, MetricsSnapshot,
+    Phase, Receipt, Refusal, RollbackRequest, Space, StateBackend, StateError, StateKey, StateView, UpgradeRequest,
+    VersionRecord, VmError, VmProvider, VmStatus,
 };
 
 /// A virtual machine: runtimes, a state, and the workers that execute requests. Clones are handles to the same one.
@@ -110,11 +113,26 @@ impl Vm {
     /// # Errors
     /// When the state fails or a record is damaged.
     pub fn versions(&self, name: &ContractName) -> Result<Vec<VersionRecord>, StateError> {
-        let entries = self.view()?.scan(&KeyRange::of(Space::Version, name.as_str().as_bytes()), usize::MAX)?;
-        let mut versions: Vec<VersionRecord> =
-            entries.iter().map(|(key, value)| VersionRecord::from_entry(key, value)).collect::<Result<_, _>>()?;
-        versions.sort_by_key(|version| version.ordinal);
-        Ok(versions)
+        VersionRecord::all(&*self.view()?, name)
+    }
+
+    /// What was done with a contract, oldest first; at most `limit` entries from number `first` on, which counts from 1.
+    ///
+    /// # Errors
+    /// When the state fails or an entry is damaged.
+    pub fn history(&self, name: &ContractName, first: u64, limit: usize) -> Result<Vec<HistoryEntry>, StateError> {
+        let all = KeyRange::of(Space::History, name.as_str().as_bytes());
+        let range = KeyRange { start: StateKey::history(name, first), end: all.end };
+        let entries = self.view()?.scan(&range, limit)?;
+        entries.iter().map(|(key, value)| HistoryEntry::from_entry(key, value)).collect()
+    }
+
+    /// The code of a version, with its interface and options.
+    ///
+    /// # Errors
+    /// When the state fails or the code is damaged.
+    pub fn code(&self, hash: &CodeHash) -> Result<Option<Code>, StateError> {
+        load_code(&Journal::new(self.view()?), hash)
     }
 
     /// A contract in its callable form, for its [`Interface`](crate::Interface): to show its methods or decode its events.
@@ -301,6 +319,10 @@ impl VmProvider for Vm {
 
     async fn upgrade(&self, request: UpgradeRequest) -> Result<Receipt, VmError> {
         self.execute(Request::Upgrade(request)).await.map(Answer::receipt)
+    }
+
+    async fn rollback(&self, request: RollbackRequest) -> Result<Receipt, VmError> {
+        self.execute(Request::Rollback(request)).await.map(Answer::receipt)
     }
 
     async fn change(&self, request: ChangeRequest) -> Result<ContractRecord, VmError> {

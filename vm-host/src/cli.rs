@@ -10,6 +10,7 @@ mod inspect;
 mod interrupt;
 mod output;
 mod progress;
+mod records;
 mod trace;
 
 use std::process::ExitCode;

@@ -1,22 +1,24 @@
+use super::operation::{Note, check_reason, step, write_down};
 use super::{Base, phase};
-use crate::{Action, ChangeRequest, Changes, ContractRecord, ErrorKind, Journal, Phase, Refusal, VmError};
+use crate::core::Core;
+use crate::{
+    Action, ChangeRequest, Changes, ContractRecord, ErrorKind, HostFault, Migration, Phase, Situation, VmError,
+};
 
 /// load → permission → the step → store.
 pub(crate) fn change(base: &Base<'_>, request: &ChangeRequest) -> Result<(ContractRecord, Changes), VmError> {
-    let ChangeRequest { name, change, caller } = request;
-    let journal = Journal::new(base.view.clone());
-    let mut record = phase(Phase::Load, || match ContractRecord::load(&journal, name).map_err(ErrorKind::from)? {
-        Some(record) => Ok(record),
-        None => Err(ErrorKind::from(Refusal::UnknownContract(name.clone().into()))),
-    })?;
-    phase(Phase::Permission, || base.core.authorize(*caller, Action::Change(*change), &record))?;
+    let ChangeRequest { name, change, reason, sender } = request;
+    let transaction = base.begin(sender);
+    let mut record = phase(Phase::Load, || Core::load(&transaction.journal, name))?;
+    phase(Phase::Permission, || base.core.authorize(sender.caller, Action::Change(*change), &record))?;
     phase(Phase::Store, || {
-        let next = record
-            .lifecycle
-            .apply((*change).into())
-            .map_err(|error| Refusal::Transition { name: name.clone(), error })?;
-        record.lifecycle = next;
-        record.store(&journal).map_err(ErrorKind::from)
+        check_reason(reason)?;
+        let before = Situation::from(&record);
+        step(&mut record, (*change).into())?;
+        let (operation, migration, before) = ((*change).into(), Migration::None, Some(before));
+        let note = Note { operation, migration, actor: sender.caller, reason, before };
+        Ok::<_, ErrorKind>(write_down(&transaction, &mut record, note).map_err(HostFault::from)?)
     })?;
-    Ok((record, journal.finish()))
+    let changes = phase(Phase::Store, || transaction.finish())?;
+    Ok((record, changes))
 }

@@ -1,26 +1,40 @@
-use super::{About, Base, Executed, Provisional, Top, enter, phase, store_version};
+use super::operation::{
+    Actor, Done, Note, Terms, check_reason, conclude, keep_version, nothing_to_do, step, write_down,
+};
+use super::{Base, Executed, Provisional, Top, enter, phase};
 use crate::record::store_code;
+use crate::transaction::Transaction;
 use crate::{
-    Access, Account, Action, ContractRecord, DeployRequest, Entry, ErrorKind, Gas, Lifecycle, Outcome, Phase, Refusal,
-    Status, Transition, VmError,
+    Access, Account, Action, ContractRecord, DeployRequest, Entry, ErrorKind, Gas, HostFault, Lifecycle, Migration,
+    Operation, Phase, Refusal, Transition, VmError,
 };
 
-/// verify → compile → environment → initialise → store.
+/// A deployment as a transaction of its own.
 pub(crate) fn deploy(base: &Base<'_>, request: &DeployRequest) -> Result<Executed, VmError> {
-    let DeployRequest { name, version, code, arguments, sender } = request;
-    let core = base.core;
-    let mut transaction = base.begin(sender);
-    let gas_limit = core.gas_limit(sender);
-    let (address, height) = (name.address(), base.view.height());
+    let gas_limit = base.core.gas_limit(&request.sender);
+    let price = base.core.schedule.transaction.deploy;
+    let gas = phase(Phase::Admit, || base.core.admit_code(&request.code, gas_limit, price))?;
+    let mut transaction = base.begin(&request.sender);
+    let done = create(&mut transaction, &Actor::sending(&request.sender), request, gas)?;
+    conclude(base, transaction, done, &Terms { gas_limit, gas, method: "init", phase: Phase::Initialise })
+}
 
-    let gas = phase(Phase::Admit, || core.admit_code(code, gas_limit, core.schedule.transaction.deploy))?;
+/// permission → verify → compile → environment → initialise → store.
+fn create<'c>(
+    transaction: &mut Transaction<'c>,
+    actor: &Actor,
+    request: &DeployRequest,
+    gas: Gas,
+) -> Result<Done<'c>, VmError> {
+    let DeployRequest { name, version, code, arguments, reason, .. } = request;
+    let (core, address) = (transaction.core, name.address());
     phase(Phase::Permission, || {
-        let access = Access { actor: sender.caller, action: Action::Deploy, contract: name, owner: None };
+        let access = Access { actor: actor.caller, action: Action::Deploy, contract: name, owner: None };
         core.authorizer.authorize(&access)
     })?;
     phase(Phase::Admit, || match ContractRecord::load(&transaction.journal, name).map_err(ErrorKind::from)? {
         Some(_) => Err(Refusal::NameTaken(name.clone()).into()),
-        None => Ok::<_, ErrorKind>(()),
+        None => check_reason(reason).map_err(ErrorKind::from),
     })?;
     let hash = code.hash();
     phase(Phase::Verify, || core.verify(code, &hash))?;
@@ -34,9 +48,10 @@ pub(crate) fn deploy(base: &Base<'_>, request: &DeployRequest) -> Result<Execute
         runtime: code.runtime,
         version: version.clone(),
         code: hash,
-        owner: sender.caller,
+        owner: actor.caller,
         versions: 1,
         deployed_in: transaction.block_number(),
+        entries: 0,
     };
     phase(Phase::Environment, || {
         let mut account = Account::load(&transaction.journal, &address)?;
@@ -45,47 +60,22 @@ pub(crate) fn deploy(base: &Base<'_>, request: &DeployRequest) -> Result<Execute
         record.store(&transaction.journal)
     })?;
 
-    let mut outcome = Outcome { status: Status::Success, output: Default::default(), gas_used: Gas::ZERO };
-    if contract.interface().has_entry(&Entry::Deploy) || !sender.value.is_zero() {
-        let (runtime, entry, is_static) = (code.runtime, Entry::Deploy, false);
-        let top = Top {
-            runtime,
-            contract: &contract,
-            record: Some(&record),
-            this: address,
-            entry,
-            encoded,
-            sender,
-            gas,
-            is_static,
-        };
-        outcome = phase(Phase::Initialise, || enter(&mut transaction, top))?;
+    let mut outcome = nothing_to_do();
+    if contract.interface().has_entry(&Entry::Deploy) || !actor.value.is_zero() {
+        let (runtime, this, entry, is_static) = (code.runtime, address, Entry::Deploy, false);
+        let (contract, record) = (&contract, Some(&record));
+        let top = Top { runtime, contract, record, this, entry, encoded, actor, gas, is_static };
+        outcome = phase(Phase::Initialise, || enter(transaction, top))?;
     }
-    outcome.gas_used = outcome.gas_used.saturating_add(gas_limit.saturating_sub(gas));
-
-    let failed = !outcome.status.is_success();
-    if !failed {
+    if outcome.status.is_success() {
         phase(Phase::Store, || {
-            let activated = record.lifecycle.apply(Transition::Activate);
-            record.lifecycle = activated.map_err(|error| Refusal::Transition { name: name.clone(), error })?;
-            store_code(&transaction.journal, code).map_err(ErrorKind::from)?;
-            store_version(&transaction, &record, sender.caller).map_err(ErrorKind::from)
+            step(&mut record, Transition::Activate)?;
+            store_code(&transaction.journal, code)?;
+            keep_version(transaction, &record, actor.caller, reason)?;
+            let (operation, migration) = (Operation::Deploy, Migration::None);
+            let note = Note { operation, migration, actor: actor.caller, reason, before: None };
+            Ok::<_, ErrorKind>(write_down(transaction, &mut record, note).map_err(HostFault::from)?)
         })?;
     }
-    let changes = phase(Phase::Store, || transaction.finish())?;
-    let about = About {
-        target: name.clone().into(),
-        record: Some(record),
-        runtime: code.runtime,
-        method: "init".into(),
-        gas_limit,
-        height,
-    };
-    let executed = Executed::new(about.receipt(&*contract, outcome), changes);
-    if failed {
-        let (receipt, changes) = executed.into_parts();
-        return Err(VmError::new(Phase::Initialise, ErrorKind::Failed(Box::new(receipt.with(changes)))));
-    }
-    provisional.keep();
-    Ok(executed)
+    Ok(Done { record, contract, outcome, provisional })
 }

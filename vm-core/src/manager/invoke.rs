@@ -1,3 +1,4 @@
+use super::operation::Actor;
 use super::{About, Base, Executed, Top, enter, phase};
 use crate::core::{Core, Unresolved};
 use crate::{Action, ContractRecord, Entry, ErrorKind, InvokeRequest, Phase, Refusal, VmError};
@@ -49,7 +50,7 @@ pub(crate) fn invoke(base: &Base<'_>, request: &InvokeRequest, is_static: bool) 
         this,
         entry,
         encoded,
-        sender: &request.sender,
+        actor: &Actor::sending(&request.sender),
         gas,
         is_static,
     };

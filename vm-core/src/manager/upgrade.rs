@@ -1,86 +1,102 @@
-use super::{About, Base, Executed, Provisional, Top, enter, phase, store_version};
+use super::operation::{Actor, Done, Note, Terms, check_reason, conclude, keep_version, nothing_to_do, write_down};
+use super::replace::{Replacing, check_runtime, unfit};
+use super::{Base, Executed, Provisional, phase};
+use crate::core::Core;
 use crate::record::store_code;
+use crate::transaction::Transaction;
 use crate::{
-    Action, ContractRecord, Entry, ErrorKind, Gas, Outcome, Phase, Refusal, Status, Transition, UpgradeRequest,
+    Action, Entry, ErrorKind, Gas, HostFault, Migration, Operation, Phase, Refusal, RuntimeKind, UpgradeRequest,
     VersionRecord, VmError,
 };
 
-/// permission → keep → verify → compile → replace → migrate → store.
+/// An upgrade as a transaction of its own.
 pub(crate) fn upgrade(base: &Base<'_>, request: &UpgradeRequest) -> Result<Executed, VmError> {
-    let UpgradeRequest { name, version, code, arguments, sender } = request;
-    let core = base.core;
-    let mut transaction = base.begin(sender);
-    let gas_limit = core.gas_limit(sender);
-    let height = base.view.height();
-    let step = |record: &mut ContractRecord, transition: Transition| {
-        record.lifecycle =
-            record.lifecycle.apply(transition).map_err(|error| Refusal::Transition { name: name.clone(), error })?;
-        Ok::<_, ErrorKind>(())
-    };
+    let gas_limit = base.core.gas_limit(&request.sender);
+    let price = base.core.schedule.transaction.upgrade;
+    let gas = phase(Phase::Admit, || base.core.admit_code(&request.code, gas_limit, price))?;
+    let mut transaction = base.begin(&request.sender);
+    let done = renew(&mut transaction, &Actor::sending(&request.sender), request, gas)?;
+    conclude(base, transaction, done, &Terms { gas_limit, gas, method: "upgrade", phase: Phase::Migrate })
+}
 
-    let gas = phase(Phase::Admit, || core.admit_code(code, gas_limit, core.schedule.transaction.upgrade))?;
-    let mut record =
-        phase(Phase::Load, || match ContractRecord::load(&transaction.journal, name).map_err(ErrorKind::from)? {
-            Some(record) => Ok(record),
-            None => Err(ErrorKind::from(Refusal::UnknownContract(name.clone().into()))),
-        })?;
-    phase(Phase::Permission, || core.authorize(sender.caller, Action::Upgrade, &record))?;
+/// load → permission → keep → verify → compile → replace → migrate → store.
+fn renew<'c>(
+    transaction: &mut Transaction<'c>,
+    actor: &Actor,
+    request: &UpgradeRequest,
+    gas: Gas,
+) -> Result<Done<'c>, VmError> {
+    let UpgradeRequest { name, version, code, arguments, reason, .. } = request;
+    let core = transaction.core;
+    let record = phase(Phase::Load, || Core::load(&transaction.journal, name))?;
+    phase(Phase::Permission, || {
+        core.authorize(actor.caller, Action::Upgrade, &record)?;
+        match request.skip_migration {
+            true => core.authorize(actor.caller, Action::SkipMigration, &record),
+            false => Ok(()),
+        }
+    })?;
     // The old version's record and code stay where they are; the new one must not take their place.
-    let from = phase(Phase::Keep, || {
-        if VersionRecord::load(&transaction.journal, name, version).map_err(ErrorKind::from)?.is_some() {
-            return Err(ErrorKind::from(Refusal::VersionTaken { name: name.clone(), version: version.clone() }));
+    let mut replacing = phase(Phase::Keep, || {
+        check_reason(reason)?;
+        if VersionRecord::load(&transaction.journal, name, version)?.is_some() {
+            return Err(Refusal::VersionTaken { name: name.clone(), version: version.clone() }.into());
         }
-        if record.runtime != code.runtime {
-            return Err(Refusal::RuntimeChange { name: name.clone(), from: record.runtime, to: code.runtime }.into());
-        }
-        step(&mut record, Transition::BeginUpgrade)?;
-        Ok(record.version.clone())
+        check_runtime(name, record.runtime, code.runtime, request.change_runtime)?;
+        check_skipping(request, actor)?;
+        Ok::<_, ErrorKind>(Replacing::begin(record)?)
     })?;
     let hash = code.hash();
     phase(Phase::Verify, || core.verify(code, &hash))?;
     let provisional = Provisional::new(core, hash);
     let contract = phase(Phase::Compile, || core.prepare(code, hash))?;
-    let entry = Entry::Upgrade { from, to: version.clone() };
-    let encoded = phase(Phase::Validate, || core.encode(&*contract, &entry, "upgrade", arguments))?;
+    let entry = Entry::Upgrade { from: replacing.record.version.clone(), to: version.clone() };
+    let encoded = match request.skip_migration {
+        true => None,
+        false => Some(phase(Phase::Validate, || core.encode(&*contract, &entry, "upgrade", arguments))?),
+    };
 
     phase(Phase::Replace, || {
         store_code(&transaction.journal, code)?;
-        record.code = hash;
-        record.store(&transaction.journal)
+        (replacing.record.code, replacing.record.runtime) = (hash, code.runtime);
+        replacing.record.store(&transaction.journal)
     })?;
 
-    let mut outcome = Outcome { status: Status::Success, output: Default::default(), gas_used: Gas::ZERO };
-    if contract.interface().has_entry(&entry) || !sender.value.is_zero() {
-        let (runtime, this, is_static) = (code.runtime, name.address(), false);
-        let top =
-            Top { runtime, contract: &contract, record: Some(&record), this, entry, encoded, sender, gas, is_static };
-        outcome = phase(Phase::Migrate, || enter(&mut transaction, top))?;
+    let has_migration = contract.interface().has_entry(&entry);
+    let mut outcome = nothing_to_do();
+    let mut migration = if has_migration { Migration::Skipped } else { Migration::None };
+    if let Some(encoded) = encoded
+        && (has_migration || !actor.value.is_zero())
+    {
+        outcome = replacing.migrate(transaction, actor, (code.runtime, &contract), (entry, encoded), gas)?;
+        migration = Migration::Ran;
     }
-    outcome.gas_used = outcome.gas_used.saturating_add(gas_limit.saturating_sub(gas));
-
-    let failed = !outcome.status.is_success();
-    if !failed {
+    if outcome.status.is_success() {
         phase(Phase::Store, || {
-            step(&mut record, Transition::Activate)?;
+            replacing.end()?;
+            let Replacing { record, before } = &mut replacing;
             record.version = version.clone();
             record.versions = record.versions.saturating_add(1);
-            store_version(&transaction, &record, sender.caller).map_err(ErrorKind::from)
+            keep_version(transaction, record, actor.caller, reason)?;
+            let (operation, before) = (Operation::Upgrade, Some(before.clone()));
+            let note = Note { operation, migration, actor: actor.caller, reason, before };
+            Ok::<_, ErrorKind>(write_down(transaction, record, note).map_err(HostFault::from)?)
         })?;
     }
-    let changes = phase(Phase::Store, || transaction.finish())?;
-    let about = About {
-        target: name.clone().into(),
-        record: Some(record),
-        runtime: code.runtime,
-        method: "upgrade".into(),
-        gas_limit,
-        height,
-    };
-    let executed = Executed::new(about.receipt(&*contract, outcome), changes);
-    if failed {
-        let (receipt, changes) = executed.into_parts();
-        return Err(VmError::new(Phase::Migrate, ErrorKind::Failed(Box::new(receipt.with(changes)))));
+    Ok(Done { record: replacing.record, contract, outcome, provisional })
+}
+
+/// Refuses what nobody would take when the migration is skipped.
+fn check_skipping(request: &UpgradeRequest, actor: &Actor) -> Result<(), ErrorKind> {
+    let UpgradeRequest { name, code, arguments, skip_migration, .. } = request;
+    match skip_migration {
+        true if code.runtime == RuntimeKind::Evm => Err(unfit(
+            name,
+            "evm code is made by its constructor, which cannot be skipped; leave out migrate=constructor",
+        )),
+        true if !arguments.is_empty() || !actor.value.is_zero() => {
+            Err(unfit(name, "a migration that is skipped takes neither arguments nor a value; leave them out"))
+        }
+        _ => Ok(()),
     }
-    provisional.keep();
-    Ok(executed)
 }

@@ -12,8 +12,8 @@ use crate::metrics::Metrics;
 use crate::prepared::PreparedCache;
 use crate::refused::RefusedCode;
 use crate::{
-    Address, Amount, Authorizer, Block, ContractName, GasSchedule, HostFault, Limits, MemoryBackend, OwnerRules, Phase,
-    RuntimeProvider, StateBackend, VmError,
+    Address, Amount, Authorizer, Block, ContractName, GasSchedule, HostFault, Limits, MemoryBackend, Observer,
+    OwnerRules, Phase, RuntimeProvider, StateBackend, VmError,
 };
 
 /// Puts a [`Vm`] together. Everything has a default but the runtimes.
@@ -23,6 +23,7 @@ pub struct VmBuilder {
     limits: Limits,
     schedule: Arc<GasSchedule>,
     authorizer: Arc<dyn Authorizer>,
+    observer: Option<Arc<dyn Observer>>,
     block: Block,
     workers: usize,
     genesis: BTreeMap<Address, Amount>,
@@ -37,6 +38,7 @@ impl Default for VmBuilder {
             limits: Limits::default(),
             schedule: GasSchedule::v1(),
             authorizer: Arc::new(OwnerRules),
+            observer: None,
             block: Block::default(),
             workers: thread::available_parallelism().map_or(1, usize::from),
             genesis: BTreeMap::new(),
@@ -84,6 +86,13 @@ impl VmBuilder {
     #[must_use]
     pub fn authorizer(mut self, authorizer: impl Authorizer + 'static) -> Self {
         self.authorizer = Arc::new(authorizer);
+        self
+    }
+
+    /// Sets who is told what was done and what was refused. Default: the log only.
+    #[must_use]
+    pub fn observer(mut self, observer: impl Observer + 'static) -> Self {
+        self.observer = Some(Arc::new(observer));
         self
     }
 
@@ -144,6 +153,7 @@ impl VmBuilder {
             schedule: self.schedule,
             limits: self.limits,
             authorizer: self.authorizer,
+            observer: self.observer,
             metrics: Metrics::new(),
         });
         let committer = Committer::new(self.backend.clone(), core.clone()).phase(Phase::Admit)?;

@@ -7,7 +7,7 @@ use std::time::Instant;
 
 use futures_channel::oneshot;
 
-use super::{Inner, Vm};
+use super::{Inner, Vm, audit};
 use crate::commit::{Committed, Pending};
 use crate::error::InPhase;
 use crate::manager::{self, Base, Executed};
@@ -16,7 +16,7 @@ use crate::transaction::now;
 use crate::worker::retire;
 use crate::{
     ChangeRequest, Changes, ContractRecord, DeployRequest, ErrorKind, Height, HostFault, Interrupt, InvokeRequest,
-    Phase, Receipt, UpgradeRequest, VmError,
+    Phase, Receipt, RollbackRequest, UpgradeRequest, VmError,
 };
 
 pub(super) enum Request {
@@ -24,12 +24,13 @@ pub(super) enum Request {
     Invoke(InvokeRequest),
     Query(InvokeRequest),
     Upgrade(UpgradeRequest),
+    Rollback(RollbackRequest),
     Change(ChangeRequest),
 }
 
 pub(super) enum Answer {
     Receipt(Box<Receipt>),
-    Record(Box<ContractRecord>),
+    Record(Box<(ContractRecord, Changes)>),
 }
 
 impl Answer {
@@ -42,7 +43,7 @@ impl Answer {
 
     pub(super) fn record(self) -> ContractRecord {
         match self {
-            Self::Record(record) => *record,
+            Self::Record(record) => record.0,
             Self::Receipt(_) => unreachable!("a change is answered with a record"),
         }
     }
@@ -56,12 +57,12 @@ impl Answer {
                 receipt.duration = started.elapsed();
                 Self::Receipt(Box::new(receipt))
             }
-            record @ Self::Record(_) => record,
+            Self::Record(record) => Self::Record(Box::new((record.0, changes))),
         }
     }
 }
 
-type Reply = Result<Answer, VmError>;
+pub(super) type Reply = Result<Answer, VmError>;
 
 /// A request until it is answered. It may be executed several times, but only one execution is committed.
 pub(super) struct Task {
@@ -149,9 +150,10 @@ impl Task {
                 Ok((answer, changes, height))
             }
             Request::Upgrade(request) => manager::upgrade(&base, request).map(receipt),
+            Request::Rollback(request) => manager::rollback(&base, request).map(receipt),
             Request::Change(request) => {
                 let (record, changes) = manager::change(&base, request)?;
-                Ok((Answer::Record(Box::new(record)), changes, height))
+                Ok((Answer::Record(Box::new((record, Changes::default()))), changes, height))
             }
         }
     }
@@ -178,6 +180,7 @@ impl Task {
         if let Err(VmError { kind: ErrorKind::Failed(receipt), .. }) = &mut reply {
             receipt.duration = self.started.elapsed();
         }
+        audit::tell(&self.vm.0.core, &self.request, &reply);
         let metrics = &self.vm.0.core.metrics;
         match reply.as_ref().map_err(|error| &error.kind) {
             Err(ErrorKind::Refused(_)) => add(&metrics.refused, 1),

@@ -12,6 +12,7 @@ mod cache;
 mod commit;
 mod deadline;
 mod dispatch;
+mod history;
 mod journal;
 mod lifecycle;
 mod memory;

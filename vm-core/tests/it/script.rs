@@ -28,8 +28,14 @@ impl From<Stop> for Failure {
 
 pub(crate) const REVERT: Failure = Failure::Revert("no");
 
-#[derive(Clone, Default)]
-pub(crate) struct Scripts(BTreeMap<&'static str, Arc<Script>>);
+#[derive(Clone)]
+pub(crate) struct Scripts(BTreeMap<&'static str, Arc<Script>>, RuntimeKind);
+
+impl Default for Scripts {
+    fn default() -> Self {
+        Self(BTreeMap::new(), RuntimeKind::Native)
+    }
+}
 
 pub(crate) struct Script {
     body: Box<Body>,
@@ -55,6 +61,11 @@ impl Scripts {
         self
     }
 
+    /// The same scripts as a runtime of another kind.
+    pub(crate) fn of_kind(self, kind: RuntimeKind) -> Self {
+        Self(self.0, kind)
+    }
+
     /// A running machine in which each script is deployed under its own name.
     pub(crate) fn start(self) -> Vm {
         self.start_with(Vm::builder())
@@ -74,7 +85,7 @@ impl Scripts {
 #[async_trait::async_trait]
 impl RuntimeProvider for Scripts {
     fn kind(&self) -> RuntimeKind {
-        RuntimeKind::Native
+        self.1
     }
 
     fn verify(&self, code: &Code) -> Result<(), CodeError> {

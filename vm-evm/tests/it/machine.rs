@@ -98,7 +98,7 @@ impl Machine {
     }
 
     pub fn change(&self, of: &str, change: Change) {
-        block_on(self.vm.change(ChangeRequest { name: name(of), change, caller: alice() })).unwrap();
+        block_on(self.vm.change(ChangeRequest::new(name(of), change).from(alice()))).unwrap();
     }
 
     pub fn send(&self, request: InvokeRequest) -> Result<Receipt, VmError> {

@@ -1,8 +1,9 @@
 //! Upgrades: code replaced, storage kept, with and without the constructor's effects.
 
-use vm_core::{Amount, InvokeRequest, Phase, Status};
+use futures_executor::block_on;
+use vm_core::{Amount, Arguments, InvokeRequest, Phase, RollbackRequest, Status, VmProvider};
 
-use crate::machine::{Machine, compiled, failed, name};
+use crate::machine::{Machine, alice, compiled, failed, name};
 
 #[test]
 fn without_migration_only_the_code_changes() {
@@ -56,4 +57,23 @@ fn other_contracts_see_the_new_code() {
     let after = machine.raw(name("script").address(), call().into());
     let (ok, data) = crate::script::Output(&after.output).call();
     assert!(ok && data.last() == Some(&3));
+}
+
+#[test]
+fn a_rollback_runs_the_very_code_from_before() {
+    let machine = Machine::holding(&[("Ledger", "ledger")]);
+    let code = |machine: &Machine| machine.account(name("ledger").address()).evm_code;
+    let first = code(&machine);
+    machine.upgrade("ledger", "2", compiled("LedgerV2"), &["3"]).unwrap();
+    let second = code(&machine);
+    machine.text("ledger", "move", &["bob", "400"]);
+    let back = |version: &str| RollbackRequest::new(name("ledger"), version.parse().unwrap()).from(alice());
+    let error = block_on(machine.vm.rollback(back("1").migrate(Arguments::NONE))).unwrap_err();
+    assert!(error.to_string().contains("evm contracts migrate in a constructor"), "{error}");
+    block_on(machine.vm.rollback(back("1"))).unwrap();
+    assert_eq!(code(&machine), first);
+    assert_eq!(machine.text("ledger", "increment", &["1"]), "2");
+    assert_eq!(machine.text("ledger", "balanceOf", &["bob"]), "400", "the state stays");
+    block_on(machine.vm.rollback(back("2"))).unwrap();
+    assert_eq!((code(&machine), machine.text("ledger", "step", &[])), (second, "3".to_owned()));
 }

@@ -78,6 +78,8 @@ pub(super) enum Command {
         version: Version,
         #[command(flatten)]
         call: CallArgs,
+        #[command(flatten)]
+        reason: Reason,
     },
     /// Call a method, and keep what it changes if it succeeds.
     Invoke {
@@ -121,6 +123,31 @@ pub(super) enum Command {
         version: Version,
         #[command(flatten)]
         call: CallArgs,
+        /// Leave out the migration that the new code has; needs permission of its own.
+        #[arg(long)]
+        skip_migration: bool,
+        /// Accept code for another runtime, which has to understand the contract's state; not to or from EVM.
+        #[arg(long)]
+        change_runtime: bool,
+        #[command(flatten)]
+        reason: Reason,
+    },
+    /// Give a contract the code of an earlier version back. Its state stays as it is, unless --migrate is given.
+    Rollback {
+        /// The contract's name.
+        name: ContractName,
+        /// A version that it had; `history` shows them.
+        version: Version,
+        /// Let the current code migrate the state down: its migration is entered with the version to return to.
+        #[arg(long)]
+        migrate: bool,
+        #[command(flatten)]
+        call: CallArgs,
+        /// Accept a version that was for another runtime.
+        #[arg(long)]
+        change_runtime: bool,
+        #[command(flatten)]
+        reason: Reason,
     },
     /// Refuse calls of a contract until it is unfrozen.
     Freeze(ChangeArgs),
@@ -134,6 +161,14 @@ pub(super) enum Command {
     Show {
         /// The contract's name.
         name: ContractName,
+    },
+    /// Show what was done with a contract, by whom and why, and what was refused.
+    History {
+        /// The contract's name.
+        name: ContractName,
+        /// Only the newest entries, so many.
+        #[arg(long, value_name = "NUMBER")]
+        last: Option<u64>,
     },
     /// Show the state of the host and its runtimes.
     Status,
@@ -206,6 +241,15 @@ pub(super) struct ChangeArgs {
     pub(super) name: ContractName,
     #[command(flatten)]
     pub(super) from: From,
+    #[command(flatten)]
+    pub(super) reason: Reason,
+}
+
+#[derive(Debug, Args)]
+pub(super) struct Reason {
+    /// Why, for the contract's history: at most 1024 bytes.
+    #[arg(long = "reason", value_name = "TEXT", default_value = "", hide_default_value = true)]
+    pub(super) text: String,
 }
 
 #[derive(Debug, Args)]

@@ -7,8 +7,8 @@ use std::process::ExitCode;
 use clap::CommandFactory;
 use serde_json::json;
 use vm_core::{
-    Change, ChangeRequest, DeployRequest, HostFault, InvokeRequest, Phase, Receipt, RuntimeKind, Target,
-    UpgradeRequest, Vm, VmError, VmProvider,
+    Change, ChangeRequest, DeployRequest, HostFault, InvokeRequest, Phase, Receipt, RollbackRequest, RuntimeKind,
+    Target, UpgradeRequest, Vm, VmError, VmProvider,
 };
 use vm_host::config::{Config, Format, State};
 
@@ -17,6 +17,7 @@ use super::counters::Counters;
 use super::failure::{Class, Usage, unusable};
 use super::interrupt::{self, Interrupted};
 use super::output::{Output, Told};
+use super::records::Records;
 use super::{analyze, artifact, inspect, progress, trace};
 
 /// Does what the command line asks for.
@@ -47,20 +48,35 @@ pub(super) fn run(cli: Cli, output: Output) -> anyhow::Result<ExitCode> {
 
 fn on_vm(command: Command, config: &Config, vm: &Vm, output: Output) -> anyhow::Result<ExitCode> {
     match command {
-        Command::Deploy { name, code, version, call } => {
+        Command::Deploy { name, code, version, call, reason } => {
             let title = format!("deployed {name} {version}");
             let code = artifact::load(config, &code, None)?;
-            let request = DeployRequest::new(name, version, code).arguments(call.arguments());
+            let request = DeployRequest::new(name, version, code).arguments(call.arguments()).because(reason.text);
             let request = DeployRequest { sender: call.sender(config)?, ..request };
             let receipt = progress::wait(&title, vm.deploy(request))??;
             finish(vm, output, &receipt, &title, Kind::Creation)
         }
-        Command::Upgrade { name, code, version, call } => {
+        Command::Upgrade { name, code, version, call, skip_migration, change_runtime, reason } => {
             let code = artifact::load(config, &code, vm.record(&name)?.map(|record| record.runtime))?;
             let title = format!("upgraded {name} to {version}");
-            let request = UpgradeRequest::new(name, version, code).arguments(call.arguments());
-            let request = UpgradeRequest { sender: call.sender(config)?, ..request };
+            let request = UpgradeRequest::new(name, version, code).arguments(call.arguments()).because(reason.text);
+            let sender = call.sender(config)?;
+            let request = UpgradeRequest { sender, skip_migration, change_runtime, ..request };
             let receipt = progress::wait(&title, vm.upgrade(request))??;
+            finish(vm, output, &receipt, &title, Kind::Creation)
+        }
+        Command::Rollback { name, version, migrate, call, change_runtime, reason } => {
+            let title = format!("rolled {name} back to {version}");
+            let arguments = call.arguments();
+            if !migrate && !arguments.is_empty() {
+                return Err(
+                    Usage("arguments are for the migration; add --migrate, or leave them out".to_owned()).into()
+                );
+            }
+            let migration = migrate.then_some(arguments);
+            let request = RollbackRequest::new(name, version).because(reason.text);
+            let request = RollbackRequest { migration, change_runtime, sender: call.sender(config)?, ..request };
+            let receipt = progress::wait(&title, vm.rollback(request))??;
             finish(vm, output, &receipt, &title, Kind::Creation)
         }
         Command::Invoke { name, method, call, .. } => {
@@ -78,6 +94,7 @@ fn on_vm(command: Command, config: &Config, vm: &Vm, output: Output) -> anyhow::
         Command::Revoke(args) => change(vm, output, args, Change::Revoke),
         Command::List => inspect::list(vm, output),
         Command::Show { name } => inspect::show(vm, output, &name),
+        Command::History { name, last } => inspect::history(vm, &Records::of(config), output, &name, last),
         Command::Status => inspect::status(vm, output),
         Command::Metrics { reset } => metrics(vm, config, output, reset),
         Command::Init { .. } | Command::Completions { .. } | Command::Analyze { .. } => Ok(ExitCode::SUCCESS),
@@ -85,8 +102,9 @@ fn on_vm(command: Command, config: &Config, vm: &Vm, output: Output) -> anyhow::
 }
 
 fn change(vm: &Vm, output: Output, args: ChangeArgs, change: Change) -> anyhow::Result<ExitCode> {
-    let ChangeArgs { name, from } = args;
-    let record = progress::wait("storing", vm.change(ChangeRequest { name, change, caller: from.caller }))??;
+    let ChangeArgs { name, from, reason } = args;
+    let request = ChangeRequest::new(name, change).from(from.caller).because(reason.text);
+    let record = progress::wait("storing", vm.change(request))??;
     let line = format!("{} is {}", record.name, record.lifecycle);
     output.done(|| json!({ "ok": true, "contract": record }), &line)?;
     Ok(ExitCode::SUCCESS)
@@ -208,7 +226,7 @@ fn with_vm(
     let builder = vm_host::builder(config).sample_contracts()?;
     let (builder, trace) = trace::begin(builder, trace)?;
     let (builder, runtimes) = builder.into_parts()?;
-    let vm = builder.build()?;
+    let vm = builder.observer(Records::of(config)).build()?;
     interrupt::guard();
     let done = match progress::wait("starting the runtimes", vm.start()) {
         Ok(started) => started.map_err(anyhow::Error::from).and_then(|()| work(&vm)),

@@ -7,10 +7,11 @@ use std::process::ExitCode;
 use anstyle::Style;
 use comfy_table::{CellAlignment, Table, presets};
 use serde_json::{Value, json};
-use vm_core::{ContractName, Phase, Refusal, Vm, VmError, VmProvider, VmStatus};
+use vm_core::{ContractName, Migration, Phase, Refusal, Vm, VmError, VmProvider, VmStatus};
 
 use super::counters::Counters;
 use super::output::{Output, milliseconds, thousands};
+use super::records::{Records, Refused};
 
 const STRONG: Style = Style::new().bold();
 const FAINT: Style = Style::new().dimmed();
@@ -68,7 +69,8 @@ pub(super) fn show(vm: &Vm, output: Output, name: &ContractName) -> anyhow::Resu
             field(out, "code", &record.code.to_string())?;
             for (index, version) in versions.iter().enumerate() {
                 let text = format!("{}  by {} in block {}", version.version, version.author, version.block);
-                field(out, if index == 0 { "history" } else { "" }, &text)?;
+                let text = if version.reason.is_empty() { text } else { format!("{text}: {}", version.reason) };
+                field(out, if index == 0 { "versions" } else { "" }, &text)?;
             }
             match &methods {
                 Ok(methods) => {
@@ -82,6 +84,64 @@ pub(super) fn show(vm: &Vm, output: Output, name: &ContractName) -> anyhow::Resu
         },
     )?;
     Ok(ExitCode::SUCCESS)
+}
+
+/// Shows what was done with a contract, and what was refused.
+pub(super) fn history(
+    vm: &Vm,
+    records: &Records,
+    output: Output,
+    name: &ContractName,
+    last: Option<u64>,
+) -> anyhow::Result<ExitCode> {
+    let record = vm.record(name)?;
+    let refused = records.refused(name);
+    if record.is_none() && refused.is_empty() {
+        return Err(unknown(name).into());
+    }
+    let entries = record.map_or(0, |record| record.entries);
+    let first = last.map_or(1, |last| entries.saturating_sub(last).saturating_add(1));
+    let entries = vm.history(name, first, usize::MAX)?;
+    output.print(
+        || json!({ "ok": true, "history": entries, "refused": refused }),
+        |out| {
+            let mut table = columns(&["", "BLOCK", "DONE", "BY", "VERSION", "STATE", "REASON"]);
+            for entry in &entries {
+                table.add_row([
+                    entry.number.to_string(),
+                    entry.block.to_string(),
+                    match entry.migration {
+                        Migration::Skipped => format!("{} without its migration", entry.operation),
+                        Migration::Ran => format!("{} with migration", entry.operation),
+                        Migration::None => entry.operation.to_string(),
+                    },
+                    entry.actor.to_string(),
+                    changed(entry.before.as_ref().map(|before| &before.version), &entry.after.version),
+                    changed(entry.before.as_ref().map(|before| &before.lifecycle), &entry.after.lifecycle),
+                    entry.reason.clone(),
+                ]);
+            }
+            writeln!(out, "{}", trimmed(&table))?;
+            if refused.is_empty() {
+                return Ok(());
+            }
+            writeln!(out, "\n{STRONG}refused{STRONG:#}")?;
+            for Refused { time, actor, action, why, reason, .. } in &refused {
+                let reason = if reason.is_empty() { String::new() } else { format!("  ({reason})") };
+                writeln!(out, "  {FAINT}{time}{FAINT:#}  {actor}  {action}: {why}{reason}")?;
+            }
+            Ok(())
+        },
+    )?;
+    Ok(ExitCode::SUCCESS)
+}
+
+/// `1 → 2`, or only `2` when it was that before.
+fn changed<T: PartialEq + std::fmt::Display>(before: Option<&T>, after: &T) -> String {
+    match before {
+        Some(before) if before != after => format!("{before} → {after}"),
+        _ => after.to_string(),
+    }
 }
 
 /// The refusal that every other command on a contract gives as well.

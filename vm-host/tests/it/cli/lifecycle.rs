@@ -64,6 +64,25 @@ fn live(token: &Token) {
         assert!(shown.contains(part), "{runtime}: no {part:?} in\n{shown}");
     }
 
+    // Back to what was there before, and forward again.
+    let unknown = desk.fails(4, "rollback token 3.0.0 --from alice");
+    assert!(unknown.contains("never had a version '3.0.0'; its versions are 1.0.0, 2.0.0"), "{runtime}: {unknown}");
+    desk.ok("rollback token 1.0.0 --from alice --reason regret");
+    desk.fails(4, "invoke token burn --from bob 1");
+    assert_eq!(balance("bob"), "250\n", "{runtime}");
+    desk.fails(4, &format!("upgrade token {} --version 2.0.0 --from alice", token.v2));
+    desk.ok("rollback token 2.0.0 --from alice");
+    desk.ok("invoke token burn --from bob 1");
+
+    // What was done with it, and what was refused.
+    let history = desk.ok("history token");
+    for part in ["1.0.0 → 2.0.0", "burning", "2.0.0 → 1.0.0", "regret", "active → frozen", "only its owner may"] {
+        assert!(history.contains(part), "{runtime}: no {part:?} in\n{history}");
+    }
+    let (_, history) = desk.json("history token --last 2");
+    let done: Vec<_> = history["history"].as_array().unwrap().iter().map(|entry| &entry["operation"]).collect();
+    assert_eq!(done, ["rollback", "rollback"], "{runtime}: {history}");
+
     // Revoked, for good.
     desk.ok("revoke token --from alice");
     desk.fails(4, &format!("query token {} alice", token.balance_of));

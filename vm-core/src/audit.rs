@@ -1,0 +1,65 @@
+//! Who is told what was done, and what was refused.
+
+use crate::{Action, Address, ContractName, HistoryEntry, InvokeRequest, Receipt};
+
+/// Told of every lifecycle operation and every refusal of one, of every denied call, and of every call that was carried
+/// out, each once: after the commit, or when the answer is known. Decides nothing.
+///
+/// It is called on the threads that execute requests, so it must be quick. Everything that it is told of operations and
+/// denials goes to the log, too, under the target `vm::audit`.
+///
+/// ```
+/// use std::sync::Mutex;
+/// use vm_core::{AuditEvent, Observer};
+///
+/// #[derive(Default)]
+/// struct Lines(Mutex<Vec<String>>);
+///
+/// impl Observer for Lines {
+///     fn audit(&self, event: &AuditEvent<'_>) {
+///         self.0.lock().unwrap().push(event.to_string());
+///     }
+/// }
+/// ```
+pub trait Observer: Send + Sync {
+    /// An operation that was carried out, or something that was refused.
+    fn audit(&self, event: &AuditEvent<'_>);
+
+    /// A call from outside that has a receipt, successful or not; no queries.
+    fn called(&self, _request: &InvokeRequest, _receipt: &Receipt) {}
+}
+
+/// An operation that was carried out, or something that was refused.
+#[derive(Debug, Clone, Copy)]
+pub struct AuditEvent<'a> {
+    /// On which contract.
+    pub contract: &'a ContractName,
+    /// What.
+    pub action: Action<'a>,
+    /// Who.
+    pub actor: Address,
+    /// Why, in the actor's words.
+    pub reason: &'a str,
+    /// What became of it.
+    pub result: AuditResult<'a>,
+}
+
+/// What became of what somebody wanted to do.
+#[derive(Debug, Clone, Copy)]
+#[non_exhaustive]
+pub enum AuditResult<'a> {
+    /// It was done; the entry has the contract before and after.
+    Done(&'a HistoryEntry),
+    /// It was refused, or failed, and nothing was changed: the error's text.
+    Refused(&'a str),
+}
+
+impl std::fmt::Display for AuditEvent<'_> {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        let Self { contract, action, actor, result, .. } = self;
+        match result {
+            AuditResult::Done(_) => write!(f, "{actor} did {action} '{contract}'"),
+            AuditResult::Refused(why) => write!(f, "{actor} could not {action} '{contract}': {why}"),
+        }
+    }
+}

@@ -1,0 +1,134 @@
+//! What all operations on contracts have in common: who acts, what is written of it, how it ends.
+
+use super::{About, Base, Executed, Provisional, phase, too_large};
+use crate::history::REASON;
+use crate::transaction::Transaction;
+use crate::{
+    Account, Address, Amount, Contract, ContractRecord, ErrorKind, Gas, HistoryEntry, HostFault, Migration, Operation,
+    Outcome, Phase, Refusal, RuntimeKind, Sender, Situation, StateError, Status, Transition, VersionRecord, VmError,
+};
+use std::sync::Arc;
+
+/// Who acts.
+pub(crate) struct Actor {
+    pub(crate) caller: Address,
+    /// What goes to the contract that is entered.
+    pub(crate) value: Amount,
+    /// The frames above the one that is entered.
+    pub(crate) depth: u16,
+}
+
+impl Actor {
+    /// The sender of a transaction.
+    pub(crate) const fn sending(sender: &Sender) -> Self {
+        Self { caller: sender.caller, value: sender.value, depth: 0 }
+    }
+}
+
+/// An operation that went through its phases. It counts if its outcome is a success.
+pub(crate) struct Done<'c> {
+    pub(crate) record: ContractRecord,
+    pub(crate) contract: Arc<dyn Contract>,
+    /// What the contract did, or that there was nothing to do.
+    pub(crate) outcome: Outcome,
+    pub(crate) provisional: Provisional<'c>,
+}
+
+/// What a transaction that is an operation pays, and how it is called.
+pub(crate) struct Terms {
+    pub(crate) gas_limit: Gas,
+    /// What was left for the contract.
+    pub(crate) gas: Gas,
+    pub(crate) method: &'static str,
+    /// In which phase the contract runs.
+    pub(crate) phase: Phase,
+}
+
+/// The outcome of an operation that does not enter the contract.
+pub(crate) const fn nothing_to_do() -> Outcome {
+    Outcome { status: Status::Success, output: bytes::Bytes::new(), gas_used: Gas::ZERO }
+}
+
+/// Ends a transaction that is an operation: a contract that failed is an error.
+pub(crate) fn conclude(
+    base: &Base<'_>,
+    transaction: Transaction<'_>,
+    done: Done<'_>,
+    terms: &Terms,
+) -> Result<Executed, VmError> {
+    let Done { record, contract, mut outcome, provisional } = done;
+    let (gas_limit, height) = (terms.gas_limit, base.view.height());
+    outcome.gas_used = outcome.gas_used.saturating_add(gas_limit.saturating_sub(terms.gas));
+    let failed = !outcome.status.is_success();
+    let changes = phase(Phase::Store, || transaction.finish())?;
+    let (target, runtime, method) = (record.name.clone().into(), record.runtime, terms.method.into());
+    let about = About { target, record: Some(record), runtime, method, gas_limit, height };
+    let executed = Executed::new(about.receipt(&*contract, outcome), changes);
+    if failed {
+        let (receipt, changes) = executed.into_parts();
+        return Err(VmError::new(terms.phase, ErrorKind::Failed(Box::new(receipt.with(changes)))));
+    }
+    provisional.keep();
+    Ok(executed)
+}
+
+/// Refuses reasons that are longer than a history takes.
+pub(crate) fn check_reason(reason: &str) -> Result<(), Refusal> {
+    too_large("the reason", reason.len(), REASON, "a fixed limit")
+}
+
+/// Takes a step of the state machine.
+pub(crate) fn step(record: &mut ContractRecord, transition: Transition) -> Result<(), Refusal> {
+    let next = record.lifecycle.apply(transition);
+    record.lifecycle = next.map_err(|error| Refusal::Transition { name: record.name.clone(), error })?;
+    Ok(())
+}
+
+/// Adds the contract's current version to those that are kept.
+pub(crate) fn keep_version(
+    transaction: &mut Transaction<'_>,
+    record: &ContractRecord,
+    author: Address,
+    reason: &str,
+) -> Result<(), HostFault> {
+    let mut evm_code = None;
+    if record.runtime == RuntimeKind::Evm {
+        transaction.flush()?;
+        evm_code = Account::load(&transaction.journal, &record.name.address())?.evm_code;
+    }
+    let version = VersionRecord {
+        version: record.version.clone(),
+        ordinal: record.versions,
+        runtime: record.runtime,
+        code: record.code,
+        author,
+        reason: reason.to_owned(),
+        block: transaction.block_number(),
+        evm_code,
+    };
+    Ok(version.store(&transaction.journal, &record.name)?)
+}
+
+/// An operation that is about to be written down.
+pub(crate) struct Note<'r> {
+    pub(crate) operation: Operation,
+    pub(crate) migration: Migration,
+    pub(crate) actor: Address,
+    pub(crate) reason: &'r str,
+    pub(crate) before: Option<Situation>,
+}
+
+/// Stores the record as it is after an operation, and the operation as the newest entry of its history.
+pub(crate) fn write_down(
+    transaction: &Transaction<'_>,
+    record: &mut ContractRecord,
+    note: Note<'_>,
+) -> Result<(), StateError> {
+    let Note { operation, migration, actor, reason, before } = note;
+    record.entries = record.entries.saturating_add(1);
+    let (number, after, block) = (record.entries, Situation::from(&*record), transaction.block_number());
+    let reason = reason.to_owned();
+    let entry = HistoryEntry { number, operation, migration, actor, reason, before, after, block };
+    entry.store(&transaction.journal, &record.name)?;
+    record.store(&transaction.journal)
+}

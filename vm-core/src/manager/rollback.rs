@@ -1,0 +1,146 @@
+use std::sync::Arc;
+
+use super::operation::{Actor, Done, Note, Terms, check_reason, conclude, nothing_to_do, write_down};
+use super::replace::{Replacing, check_runtime, unfit};
+use super::{Base, Executed, Provisional, phase};
+use crate::core::Core;
+use crate::record::load_code;
+use crate::transaction::Transaction;
+use crate::{
+    Account, Action, Arguments, Code, Contract, ContractName, ContractRecord, Entry, ErrorKind, Gas, HostFault,
+    Migration, Operation, Outcome, Phase, Refusal, RollbackRequest, RuntimeKind, StateError, VersionRecord, VmError,
+};
+
+/// A rollback as a transaction of its own.
+pub(crate) fn rollback(base: &Base<'_>, request: &RollbackRequest) -> Result<Executed, VmError> {
+    let gas_limit = base.core.gas_limit(&request.sender);
+    let mut transaction = base.begin(&request.sender);
+    let kept = Kept::find(&transaction, request)?;
+    let gas = phase(Phase::Admit, || base.core.admit_kept(&kept.code, gas_limit))?;
+    let done = restore(&mut transaction, &Actor::sending(&request.sender), request, kept, gas)?;
+    conclude(base, transaction, done, &Terms { gas_limit, gas, method: "rollback", phase: Phase::Migrate })
+}
+
+/// A contract, and the version that it is to return to.
+struct Kept {
+    record: ContractRecord,
+    version: VersionRecord,
+    code: Code,
+}
+
+impl Kept {
+    fn find(transaction: &Transaction<'_>, request: &RollbackRequest) -> Result<Self, VmError> {
+        let RollbackRequest { name, version, .. } = request;
+        let journal = &transaction.journal;
+        phase(Phase::Load, || {
+            let record = Core::load(journal, name)?;
+            let Some(version) = VersionRecord::load(journal, name, version)? else {
+                return Err(unknown_version(transaction, request)?);
+            };
+            let missing = || HostFault::Load { contract: name.to_string(), message: "its code is missing".into() };
+            let code = load_code(journal, &version.code)?.ok_or_else(missing)?;
+            Ok::<_, ErrorKind>(Self { record, version, code })
+        })
+    }
+}
+
+/// load → permission → keep → verify → compile → migrate (by the code that is left) → replace → store.
+fn restore<'c>(
+    transaction: &mut Transaction<'c>,
+    actor: &Actor,
+    request: &RollbackRequest,
+    kept: Kept,
+    gas: Gas,
+) -> Result<Done<'c>, VmError> {
+    let RollbackRequest { name, migration, reason, .. } = request;
+    let Kept { record, version, code } = kept;
+    let core = transaction.core;
+    phase(Phase::Permission, || core.authorize(actor.caller, Action::Rollback, &record))?;
+    let mut replacing = phase(Phase::Keep, || {
+        check_reason(reason)?;
+        if record.version == version.version {
+            return Err(Refusal::CurrentVersion { name: name.clone(), version: version.version.clone() }.into());
+        }
+        check_runtime(name, record.runtime, version.runtime, request.change_runtime)?;
+        if migration.is_none() && !actor.value.is_zero() {
+            return Err(unfit(name, "a rollback without migration takes no value; leave it out"));
+        }
+        Ok::<_, ErrorKind>(Replacing::begin(record)?)
+    })?;
+    phase(Phase::Verify, || core.verify(&code, &version.code))?;
+    let provisional = Provisional::new(core, version.code);
+    let contract = phase(Phase::Compile, || core.prepare(&code, version.code))?;
+
+    let mut outcome = nothing_to_do();
+    if let Some(arguments) = migration {
+        outcome = migrate_down(transaction, actor, &replacing, (&version, arguments), gas)?;
+    }
+    if outcome.status.is_success() {
+        phase(Phase::Replace, || {
+            let Replacing { record, .. } = &mut replacing;
+            (record.code, record.runtime, record.version) = (version.code, version.runtime, version.version.clone());
+            restore_account(transaction, name, &version)
+        })?;
+        phase(Phase::Store, || {
+            replacing.end()?;
+            let Replacing { record, before } = &mut replacing;
+            let migration = if migration.is_some() { Migration::Ran } else { Migration::None };
+            let (operation, before) = (Operation::Rollback, Some(before.clone()));
+            let note = Note { operation, migration, actor: actor.caller, reason, before };
+            Ok::<_, ErrorKind>(write_down(transaction, record, note).map_err(HostFault::from)?)
+        })?;
+    }
+    Ok(Done { record: replacing.record, contract, outcome, provisional })
+}
+
+/// The code that is left knows its own form of the state, so it is the one that brings it into the older form.
+fn migrate_down(
+    transaction: &mut Transaction<'_>,
+    actor: &Actor,
+    replacing: &Replacing,
+    (version, arguments): (&VersionRecord, &Arguments),
+    gas: Gas,
+) -> Result<Outcome, VmError> {
+    let Replacing { record, .. } = replacing;
+    let core = transaction.core;
+    let entry = Entry::Upgrade { from: record.version.clone(), to: version.version.clone() };
+    let (by, encoded): ((RuntimeKind, Arc<dyn Contract>), _) = phase(Phase::Validate, || {
+        if record.runtime == RuntimeKind::Evm {
+            return Err(unfit(
+                &record.name,
+                "evm contracts migrate in a constructor; upgrade to code whose constructor does",
+            ));
+        }
+        let by = core.ready(&transaction.journal, Some(record))?;
+        if !by.1.interface().has_entry(&entry) {
+            return Err(unfit(&record.name, "the current version has no migration; roll back without"));
+        }
+        let encoded = core.encode(&*by.1, &entry, "upgrade", arguments)?;
+        Ok::<_, ErrorKind>((by, encoded))
+    })?;
+    phase(Phase::Replace, || record.store(&transaction.journal))?;
+    replacing.migrate(transaction, actor, (by.0, &by.1), (entry, encoded), gas)
+}
+
+/// What an EVM contract runs lies under its account.
+fn restore_account(
+    transaction: &mut Transaction<'_>,
+    name: &ContractName,
+    version: &VersionRecord,
+) -> Result<(), HostFault> {
+    if version.runtime != RuntimeKind::Evm {
+        return Ok(());
+    }
+    transaction.flush()?;
+    let address = name.address();
+    let account = Account { evm_code: version.evm_code, ..Account::load(&transaction.journal, &address)? };
+    Ok(account.store(&transaction.journal, &address)?)
+}
+
+/// The refusal that names the versions that there are.
+fn unknown_version(transaction: &Transaction<'_>, request: &RollbackRequest) -> Result<ErrorKind, StateError> {
+    let RollbackRequest { name, version, .. } = request;
+    let versions = VersionRecord::all(&*transaction.journal.view(), name)?;
+    let kept: Vec<_> = versions.iter().map(|version| version.version.as_str()).collect();
+    Ok(Refusal::UnknownVersion { name: name.clone(), version: version.clone(), kept: kept.join(", ") }.into())
+}

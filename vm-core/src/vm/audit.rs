@@ -1,0 +1,88 @@
+//! Tells the log and the observer what became of a request.
+
+use tracing::Level;
+
+use super::task::{Answer, Reply, Request};
+use crate::core::Core;
+use crate::{
+    Action, Address, AuditEvent, AuditResult, Change, ContractName, HistoryEntry, KeyRange, Operation, Refusal, Space,
+    Target, VmError, WriteSet,
+};
+
+/// The log's target.
+const TARGET: &str = "vm::audit";
+
+/// Tells what the reply to a request says.
+pub(super) fn tell(core: &Core, request: &Request, reply: &Reply) {
+    let logged = tracing::enabled!(target: TARGET, Level::INFO);
+    if core.observer.is_none() && !logged {
+        return;
+    }
+    let tell = |event: &AuditEvent<'_>| {
+        match event.result {
+            AuditResult::Done(_) => tracing::info!(target: TARGET, reason = event.reason, "{event}"),
+            AuditResult::Refused(_) => tracing::warn!(target: TARGET, reason = event.reason, "{event}"),
+        }
+        if let Some(observer) = &core.observer {
+            observer.audit(event);
+        }
+    };
+    match reply {
+        Ok(Answer::Receipt(receipt)) => {
+            done(&receipt.writes, &tell);
+            if let (Some(observer), Request::Invoke(request)) = (&core.observer, request) {
+                observer.called(request, receipt);
+            }
+        }
+        Ok(Answer::Record(record)) => done(&record.1.writes, &tell),
+        Err(error) => refused(request, error, &tell),
+    }
+}
+
+/// What was written into histories is what was done, whoever did it in however many calls.
+fn done(writes: &WriteSet, tell: &dyn Fn(&AuditEvent<'_>)) {
+    for (key, value) in writes.range(&KeyRange::space(Space::History)) {
+        let Some(entry) = value.as_ref().and_then(|value| HistoryEntry::from_entry(key, value).ok()) else { continue };
+        let Some(contract) = key.id().and_then(|id| ContractName::new(std::str::from_utf8(id).ok()?).ok()) else {
+            continue;
+        };
+        let (action, actor, reason) = (action(entry.operation), entry.actor, &*entry.reason);
+        tell(&AuditEvent { contract: &contract, action, actor, reason, result: AuditResult::Done(&entry) });
+    }
+}
+
+/// Operations that were refused for whatever reason, and calls that were denied.
+fn refused(request: &Request, error: &VmError, tell: &dyn Fn(&AuditEvent<'_>)) {
+    let Some((contract, action, actor, reason)) = asked(request) else { return };
+    let denied = matches!(error.refusal(), Some(Refusal::Denied(_)));
+    if denied || !matches!(action, Action::Call { .. }) {
+        let why = error.to_string();
+        tell(&AuditEvent { contract, action, actor, reason, result: AuditResult::Refused(&why) });
+    }
+}
+
+fn asked(request: &Request) -> Option<(&ContractName, Action<'_>, Address, &str)> {
+    Some(match request {
+        Request::Deploy(request) => (&request.name, Action::Deploy, request.sender.caller, &request.reason),
+        Request::Upgrade(request) => (&request.name, Action::Upgrade, request.sender.caller, &request.reason),
+        Request::Rollback(request) => (&request.name, Action::Rollback, request.sender.caller, &request.reason),
+        Request::Change(request) => {
+            (&request.name, Action::Change(request.change), request.sender.caller, &request.reason)
+        }
+        Request::Invoke(request) | Request::Query(request) => match &request.target {
+            Target::Name(name) => (name, Action::Call { method: &request.method }, request.sender.caller, ""),
+            Target::Address(_) => return None,
+        },
+    })
+}
+
+const fn action(operation: Operation) -> Action<'static> {
+    match operation {
+        Operation::Deploy => Action::Deploy,
+        Operation::Upgrade => Action::Upgrade,
+        Operation::Rollback => Action::Rollback,
+        Operation::Freeze => Action::Change(Change::Freeze),
+        Operation::Unfreeze => Action::Change(Change::Unfreeze),
+        Operation::Revoke => Action::Change(Change::Revoke),
+    }
+}

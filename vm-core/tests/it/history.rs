@@ -1,0 +1,254 @@
+//! What was done with a contract is kept, can be told, and can be taken back.
+
+use std::sync::{Arc, Mutex};
+
+use futures_executor::block_on;
+use vm_core::{
+    Arguments, AuditEvent, AuditResult, Change, ChangeRequest, DeployRequest, Entry, HistoryEntry, InvokeRequest,
+    Lifecycle, Migration, Observer, Phase, Receipt, Refusal, RollbackRequest, RuntimeKind, UpgradeRequest, Vm, VmError,
+    VmProvider,
+};
+
+use crate::script::{Scripts, invoke, name, ok, owner, refusal, request, script};
+
+/// `c` counts in one form, `c-v2` in another, and knows the way up and down.
+fn scripts() -> Scripts {
+    Scripts::default()
+        .with("c", |host, call| match &call.entry {
+            Entry::Deploy => host.put(b"form", b"one").map_err(Into::into).and_then(|()| ok()),
+            Entry::Upgrade { .. } => Err(crate::script::Failure::Revert("c migrates nothing")),
+            Entry::Invoke => Ok(host.get(b"form")?.unwrap_or_default()),
+        })
+        .with("c-v2", |host, call| match &call.entry {
+            Entry::Upgrade { from, to } => {
+                host.put(b"form", if from.as_str() < to.as_str() { b"two" } else { b"one" })?;
+                ok()
+            }
+            _ => Ok(host.get(b"form")?.unwrap_or_default()),
+        })
+}
+
+fn upgrade(vm: &Vm, version: &str, code: &str) -> Result<Receipt, VmError> {
+    let request = UpgradeRequest::new(name("c"), version.parse().unwrap(), script(code));
+    block_on(vm.upgrade(request.from(owner()).because("a better form")))
+}
+
+fn rollback(vm: &Vm, version: &str) -> Result<Receipt, VmError> {
+    block_on(vm.rollback(back_to(version)))
+}
+
+fn back_to(version: &str) -> RollbackRequest {
+    RollbackRequest::new(name("c"), version.parse().unwrap()).from(owner())
+}
+
+fn form(vm: &Vm) -> String {
+    String::from_utf8(invoke(vm, "c", "read").output.to_vec()).unwrap()
+}
+
+/// Number, operation, migration, and the versions before and after.
+fn told(entry: &HistoryEntry) -> String {
+    let HistoryEntry { number, operation, migration, before, after, .. } = entry;
+    let before = before.as_ref().map_or("-", |before| before.version.as_str());
+    format!("{number} {operation} {migration:?} {before}->{} {}", after.version, after.lifecycle)
+}
+
+#[test]
+fn every_operation_is_an_entry() {
+    let vm = scripts().start();
+    upgrade(&vm, "2", "c-v2").unwrap();
+    rollback(&vm, "1").unwrap();
+    for change in [Change::Freeze, Change::Unfreeze, Change::Revoke] {
+        block_on(vm.change(ChangeRequest::new(name("c"), change).from(owner()).because("as planned"))).unwrap();
+    }
+    let history = vm.history(&name("c"), 1, usize::MAX).unwrap();
+    assert_eq!(
+        history.iter().map(told).collect::<Vec<_>>(),
+        [
+            "1 deploy None -->1 active",
+            "2 upgrade Ran 1->2 active",
+            "3 rollback None 2->1 active",
+            "4 freeze None 1->1 frozen",
+            "5 unfreeze None 1->1 active",
+            "6 revoke None 1->1 revoked",
+        ]
+    );
+    assert!(history.iter().all(|entry| entry.actor == owner()));
+    assert_eq!((&*history[1].reason, &*history[5].reason), ("a better form", "as planned"));
+    assert_eq!(history[1].after.code, script("c-v2").hash());
+    // In pages, from a number on.
+    assert_eq!(vm.history(&name("c"), 2, 2).unwrap(), &history[1..3]);
+    assert_eq!(vm.record(&name("c")).unwrap().unwrap().entries, 6);
+}
+
+#[test]
+fn every_version_is_kept_with_its_code() {
+    let vm = scripts().start();
+    let code = script("c-v2");
+    upgrade(&vm, "2", "c-v2").unwrap();
+    rollback(&vm, "1").unwrap();
+    let versions = vm.versions(&name("c")).unwrap();
+    assert_eq!(
+        versions.iter().map(|v| (v.version.as_str(), &*v.reason)).collect::<Vec<_>>(),
+        [("1", ""), ("2", "a better form")]
+    );
+    assert_eq!(vm.code(&versions[1].code).unwrap(), Some(code.clone()));
+    assert_eq!(vm.code(&script("other").hash()).unwrap(), None);
+}
+
+#[test]
+fn a_rollback_returns_to_any_version_and_its_names_stay_taken() {
+    let vm = scripts().start();
+    upgrade(&vm, "2", "c-v2").unwrap();
+    assert_eq!(form(&vm), "two");
+    // Without migration the state stays as it is.
+    rollback(&vm, "1").unwrap();
+    assert_eq!(form(&vm), "two");
+    let record = vm.record(&name("c")).unwrap().unwrap();
+    assert_eq!((record.version.as_str(), record.versions, record.code), ("1", 2, script("c").hash()));
+    assert!(matches!(refusal(&upgrade(&vm, "2", "c-v2").unwrap_err()), Refusal::VersionTaken { .. }));
+    assert!(matches!(refusal(&upgrade(&vm, "1", "c-v2").unwrap_err()), Refusal::VersionTaken { .. }));
+    // Forward again, and down by the code that knows the way.
+    rollback(&vm, "2").unwrap();
+    block_on(vm.rollback(back_to("1").migrate(Arguments::NONE))).unwrap();
+    assert_eq!(form(&vm), "one");
+}
+
+#[test]
+fn a_migration_down_that_fails_leaves_everything() {
+    let vm = scripts().start();
+    upgrade(&vm, "2", "c-v2").unwrap();
+    rollback(&vm, "1").unwrap();
+    let before = (vm.view().unwrap().height(), vm.record(&name("c")).unwrap());
+    let error = block_on(vm.rollback(back_to("2").migrate(Arguments::NONE))).unwrap_err();
+    assert_eq!(error.to_string(), "migrate: the contract failed with revert: c migrates nothing");
+    assert_eq!((vm.view().unwrap().height(), vm.record(&name("c")).unwrap()), before);
+    rollback(&vm, "2").unwrap();
+}
+
+#[test]
+fn rollbacks_that_make_no_sense_are_refused() {
+    let vm = scripts().start();
+    upgrade(&vm, "2", "c-v2").unwrap();
+    let by_stranger = back_to("1").from(vm_core::Address::from_name("stranger"));
+    let with_value = back_to("1").value(vm_core::Amount::from(1));
+    for (error, phase, text) in [
+        (rollback(&vm, "2").unwrap_err(), Phase::Keep, "contract 'c' is at version '2' already"),
+        (rollback(&vm, "3").unwrap_err(), Phase::Load, "never had a version '3'; its versions are 1, 2"),
+        (block_on(vm.rollback(by_stranger)).unwrap_err(), Phase::Permission, "may not roll back contract 'c'"),
+        (block_on(vm.rollback(with_value)).unwrap_err(), Phase::Keep, "without migration takes no value"),
+        (rollback_of(&vm, "nobody").unwrap_err(), Phase::Load, "there is no contract 'nobody'"),
+    ] {
+        assert_eq!(error.phase, phase, "{error}");
+        assert!(error.to_string().contains(text), "{error}");
+    }
+}
+
+fn rollback_of(vm: &Vm, contract: &str) -> Result<Receipt, VmError> {
+    block_on(vm.rollback(RollbackRequest::new(name(contract), "1".parse().unwrap())))
+}
+
+#[test]
+fn a_frozen_contract_gets_other_code_and_stays_frozen() {
+    let vm = scripts().start();
+    let change = |change| block_on(vm.change(ChangeRequest::new(name("c"), change).from(owner()))).unwrap().lifecycle;
+    change(Change::Freeze);
+    upgrade(&vm, "2", "c-v2").unwrap();
+    assert_eq!(vm.record(&name("c")).unwrap().unwrap().lifecycle, Lifecycle::Frozen);
+    rollback(&vm, "1").unwrap();
+    assert_eq!(vm.record(&name("c")).unwrap().unwrap().lifecycle, Lifecycle::Frozen);
+    assert_eq!(change(Change::Unfreeze), Lifecycle::Active);
+    assert_eq!(form(&vm), "two");
+    change(Change::Revoke);
+    assert!(matches!(refusal(&rollback(&vm, "2").unwrap_err()), Refusal::Transition { .. }));
+}
+
+#[test]
+fn a_migration_can_be_skipped() {
+    let vm = scripts().start();
+    let request = UpgradeRequest::new(name("c"), "2".parse().unwrap(), script("c-v2")).from(owner()).skip_migration();
+    let with_arguments = request.clone().args(["1"]);
+    let error = block_on(vm.upgrade(with_arguments)).unwrap_err();
+    assert!(error.to_string().contains("takes neither arguments nor a value"), "{error}");
+    block_on(vm.upgrade(request)).unwrap();
+    assert_eq!(form(&vm), "one");
+    assert_eq!(vm.history(&name("c"), 2, 1).unwrap()[0].migration, Migration::Skipped);
+}
+
+#[test]
+fn the_runtime_changes_only_when_that_is_asked_for_and_never_to_or_from_evm() {
+    let vm = scripts().start_with(Vm::builder().shared_runtime(Arc::new(scripts().of_kind(RuntimeKind::Wasm))));
+    let code = |kind| vm_core::Code::new(kind, "c-v2");
+    let to = |kind| UpgradeRequest::new(name("c"), "2".parse().unwrap(), code(kind)).from(owner());
+    let refused = |request| refusal(&block_on(vm.upgrade(request)).unwrap_err()).to_string();
+    assert!(refused(to(RuntimeKind::Wasm)).contains("ask for the change of runtime"));
+    assert!(refused(to(RuntimeKind::Evm).change_runtime()).contains("so it cannot change"));
+    block_on(vm.upgrade(to(RuntimeKind::Wasm).change_runtime())).unwrap();
+    assert_eq!((form(&vm), vm.record(&name("c")).unwrap().unwrap().runtime), ("two".into(), RuntimeKind::Wasm));
+    assert!(matches!(refusal(&rollback(&vm, "1").unwrap_err()), Refusal::RuntimeChange { .. }));
+    block_on(vm.rollback(back_to("1").change_runtime().migrate(Arguments::NONE))).unwrap();
+    assert_eq!((form(&vm), vm.record(&name("c")).unwrap().unwrap().runtime), ("one".into(), RuntimeKind::Native));
+}
+
+#[test]
+fn reasons_are_bounded() {
+    let vm = scripts().start();
+    let long = "x".repeat(1_025);
+    let change = ChangeRequest::new(name("c"), Change::Freeze).from(owner()).because(long.clone());
+    let deploy = DeployRequest::new(name("d"), "1".parse().unwrap(), script("c")).because(long.clone());
+    let upgrade =
+        UpgradeRequest::new(name("c"), "2".parse().unwrap(), script("c-v2")).from(owner()).because(long.clone());
+    for error in [
+        block_on(vm.change(change)).unwrap_err(),
+        block_on(vm.deploy(deploy)).unwrap_err(),
+        block_on(vm.upgrade(upgrade)).unwrap_err(),
+        block_on(vm.rollback(back_to("1").because(long))).unwrap_err(),
+    ] {
+        assert!(error.to_string().contains("the reason is 1025, above the limit of 1024"), "{error}");
+    }
+}
+
+#[derive(Clone, Default)]
+struct Lines(Arc<Mutex<Vec<String>>>);
+
+impl Observer for Lines {
+    fn audit(&self, event: &AuditEvent<'_>) {
+        let AuditEvent { action, contract, reason, result, .. } = event;
+        let line = match result {
+            AuditResult::Done(entry) => format!("done: {action} '{contract}' ({})", told(entry)),
+            AuditResult::Refused(why) => format!("refused: {action} '{contract}': {why}"),
+            _ => String::new(),
+        };
+        self.0.lock().unwrap().push(format!("{line} {reason}").trim_end().to_owned());
+    }
+
+    fn called(&self, request: &InvokeRequest, receipt: &Receipt) {
+        self.0.lock().unwrap().push(format!("called: {} {}", request.method, receipt.status));
+    }
+}
+
+#[test]
+fn observers_are_told_everything_once() {
+    let lines = Lines::default();
+    let vm = scripts().start_with(Vm::builder().observer(lines.clone()));
+    upgrade(&vm, "1", "c-v2").unwrap_err();
+    let stranger = vm_core::Address::from_name("stranger");
+    let freeze = ChangeRequest::new(name("c"), Change::Freeze);
+    block_on(vm.change(freeze.clone().from(stranger).because("no idea"))).unwrap_err();
+    block_on(vm.change(freeze.from(owner()))).unwrap();
+    block_on(vm.invoke(request("c", "read"))).unwrap_err();
+    block_on(vm.change(ChangeRequest::new(name("c"), Change::Unfreeze).from(owner()))).unwrap();
+    invoke(&vm, "c", "read");
+    block_on(vm.query(request("c", "read"))).unwrap();
+    assert_eq!(*lines.0.lock().unwrap(), [
+        "done: deploy contract 'c' (1 deploy None -->1 active)".to_owned(),
+        "refused: upgrade contract 'c': keep: contract 'c' had a version '1' before; a version's name is never used twice \
+         a better form"
+            .to_owned(),
+        format!(
+            "refused: freeze contract 'c': permission: {stranger} may not freeze contract 'c': only its owner may no idea"
+        ),
+        "done: freeze contract 'c' (2 freeze None 1->1 frozen)".to_owned(),
+        "done: unfreeze contract 'c' (3 unfreeze None 1->1 active)".to_owned(),
+        "called: read success".to_owned(),
+    ]);
+}
