@@ -19,10 +19,7 @@ pub(super) fn tell(core: &Core, request: &Request, reply: &Reply) {
         return;
     }
     let tell = |event: &AuditEvent<'_>| {
-        match event.result {
-            AuditResult::Done(_) => tracing::info!(target: TARGET, reason = event.reason, "{event}"),
-            AuditResult::Refused(_) => tracing::warn!(target: TARGET, reason = event.reason, "{event}"),
-        }
+        tracing::info!(target: TARGET, reason = event.reason, "{event}");
         if let Some(observer) = &core.observer {
             observer.audit(event);
         }

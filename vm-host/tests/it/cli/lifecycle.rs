@@ -49,7 +49,7 @@ fn live(token: &Token) {
     desk.ok("unfreeze token --from alice");
 
     // Upgraded: the state is kept and migrated, and there is a new method.
-    let upgraded = desk.ok(&format!("upgrade token {} --version 2.0.0 --from alice", token.v2));
+    let upgraded = desk.ok(&format!("upgrade token {} --version 2.0.0 --from alice --reason burning", token.v2));
     assert!(upgraded.starts_with("✓ upgraded token to 2.0.0\n"), "{runtime}: {upgraded}");
     assert_eq!(desk.ok(&format!("query token {}", token.schema_version)), "2\n", "{runtime}");
     desk.ok("invoke token burn --from bob 150");
