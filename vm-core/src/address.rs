@@ -1,6 +1,7 @@
 use std::fmt;
 use std::str::FromStr;
 
+use borsh::{BorshDeserialize, BorshSerialize};
 use sha3::{Digest, Keccak256};
 
 /// Prefixes of the preimages of derived addresses. Accounts and contracts have their own, so that nobody can deploy a
@@ -94,6 +95,18 @@ impl fmt::Display for Address {
 impl fmt::Debug for Address {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         fmt::Display::fmt(self, f)
+    }
+}
+
+impl BorshSerialize for Address {
+    fn serialize<W: borsh::io::Write>(&self, w: &mut W) -> borsh::io::Result<()> {
+        w.write_all(&self.0)
+    }
+}
+
+impl BorshDeserialize for Address {
+    fn deserialize_reader<R: borsh::io::Read>(r: &mut R) -> borsh::io::Result<Self> {
+        <[u8; 20]>::deserialize_reader(r).map(Self)
     }
 }
 

@@ -222,6 +222,9 @@ pub enum Trap {
     /// The contract answered against the rules of its ABI.
     #[error("the contract broke its ABI")]
     BadReturn,
+    /// A host function was used that the contract was deployed without.
+    #[error("the contract was deployed without this capability")]
+    NoCapability,
 }
 
 /// What a contract itself returns.

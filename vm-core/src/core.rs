@@ -20,7 +20,7 @@ pub(crate) struct Core {
     pub(crate) refused: RefusedCode,
     pub(crate) schedule: Arc<GasSchedule>,
     pub(crate) limits: Limits,
-    pub(crate) authorizer: Arc<dyn Authorizer>,
+    pub(crate) authorizer: Option<Arc<dyn Authorizer>>,
     pub(crate) observer: Option<Arc<dyn Observer>>,
     pub(crate) metrics: Metrics,
 }

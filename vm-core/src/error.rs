@@ -2,8 +2,8 @@ use std::error::Error;
 use std::fmt;
 
 use crate::{
-    ArgumentError, CodeError, ContractName, Denied, HostFault, IllegalTransition, Lifecycle, PrepareError, Receipt,
-    RuntimeKind, StateError, Target, Version,
+    ArgumentError, CodeError, ContractName, Denied, HostFault, IllegalTransition, InvalidGroup, Lifecycle,
+    PrepareError, Receipt, RuntimeKind, StateError, Target, Version,
 };
 
 /// The named steps of deploy, invoke and upgrade.
@@ -187,6 +187,23 @@ pub enum Refusal {
     /// Not permitted.
     #[error(transparent)]
     Denied(#[from] Denied),
+    /// Not permitted to change the host's policy.
+    #[error("{actor} may not change the host's policy: {rule}")]
+    Ungoverned {
+        /// Who asked.
+        actor: crate::Address,
+        /// Which rule refused it.
+        rule: String,
+    },
+    /// A policy that makes no sense.
+    #[error("{0}")]
+    Policy(&'static str),
+    /// The name of an organisation or role is invalid.
+    #[error(transparent)]
+    Group(#[from] InvalidGroup),
+    /// Capabilities that the runtime cannot withhold.
+    #[error("{0} contracts have all capabilities; deploy it without naming some")]
+    Capabilities(RuntimeKind),
     /// The arguments do not fit.
     #[error(transparent)]
     Arguments(#[from] ArgumentError),
@@ -282,7 +299,7 @@ impl From<Refusal> for ErrorKind {
     }
 }
 
-refusals!(Denied, ArgumentError, CodeError);
+refusals!(Denied, ArgumentError, CodeError, InvalidGroup);
 
 impl From<StateError> for ErrorKind {
     fn from(error: StateError) -> Self {

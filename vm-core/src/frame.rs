@@ -1,10 +1,12 @@
 use bytes::Bytes;
 
+use crate::core::Unresolved;
 use crate::gas::Meter;
 use crate::transaction::Transaction;
 use crate::{
-    Access, CallRequest, ContractName, Denied, Env, Event, Gas, GasSchedule, Host, HostFault, Interrupt, Journal,
-    KeyRange, LogLevel, Outcome, Overlay, StateError, StateKey, Status, Stop, TransactionHost, Trap,
+    Access, Action, CallRequest, Capabilities, ContractName, ContractRecord, Denied, Env, Event, Gas, GasSchedule,
+    Host, HostFault, Interrupt, Journal, KeyRange, LogLevel, Outcome, Overlay, Refusal, StateError, StateKey, Status,
+    Stop, TransactionHost, Trap,
 };
 
 /// How many entries a scan reads before it is paid for them.
@@ -15,6 +17,7 @@ pub(crate) struct Frame<'t, 'c> {
     transaction: &'t mut Transaction<'c>,
     env: Env,
     meter: Meter,
+    capabilities: Capabilities,
     /// The contract's first trap. It decides the call, whatever the contract makes of it.
     trap: Option<Trap>,
     /// True while the overlay is out that was in the transaction before.
@@ -22,8 +25,13 @@ pub(crate) struct Frame<'t, 'c> {
 }
 
 impl<'t, 'c> Frame<'t, 'c> {
-    pub(crate) fn new(transaction: &'t mut Transaction<'c>, env: Env, meter: Meter) -> Self {
-        Self { transaction, env, meter, trap: None, overlay_out: false }
+    pub(crate) fn new(
+        transaction: &'t mut Transaction<'c>,
+        env: Env,
+        meter: Meter,
+        capabilities: Capabilities,
+    ) -> Self {
+        Self { transaction, env, meter, capabilities, trap: None, overlay_out: false }
     }
 
     /// What was spent, and the trap that the contract ran into, if it did.
@@ -66,6 +74,11 @@ impl<'t, 'c> Frame<'t, 'c> {
 
     fn changing(&self) -> Result<(), Stop> {
         if self.env.is_static { Err(Trap::StaticViolation.into()) } else { Ok(()) }
+    }
+
+    /// Refuses for now; the fault decides the transaction.
+    fn unanswered(&mut self, access: &Access<'_>, fault: HostFault) -> Denied {
+        access.denied(self.transaction.fail(fault).to_string())
     }
 
     fn state<T>(&mut self, result: Result<T, StateError>) -> Result<T, Stop> {
@@ -194,6 +207,9 @@ impl Frame<'_, '_> {
         let size = topics.iter().map(Bytes::len).fold(data.len(), usize::saturating_add);
         self.pay(self.prices().emit.of(size))?;
         self.changing()?;
+        if !self.capabilities.contains(Capabilities::EVENTS) {
+            return Err(Trap::NoCapability.into());
+        }
         if size > self.transaction.core.limits.event_size {
             return Err(Trap::BadHostCall.into());
         }
@@ -205,6 +221,9 @@ impl Frame<'_, '_> {
     fn do_call(&mut self, request: CallRequest) -> Result<Outcome, Stop> {
         let size = request.size();
         self.pay(self.prices().call.of(size))?;
+        if let Some(reason) = self.lacks_for(&request) {
+            return Ok(Outcome { status: Status::Revert, output: reason.into(), gas_used: Gas::ZERO });
+        }
         if !request.value.is_zero() {
             self.pay(self.prices().transfer.of(0))?;
             if self.env.is_static || request.is_static {
@@ -223,6 +242,17 @@ impl Frame<'_, '_> {
         let outcome = self.transaction.call(&self.env, request, gas)?;
         self.meter.give_back(gas.saturating_sub(outcome.gas_used));
         Ok(outcome)
+    }
+
+    /// Why the contract may not call others, if it may not.
+    fn lacks_for(&self, request: &CallRequest) -> Option<String> {
+        let reads = self.env.is_static || request.is_static;
+        let needed = if reads { Capabilities::STATE } else { Capabilities::CALLS };
+        if self.capabilities.contains(needed) || self.capabilities.contains(Capabilities::CALLS) {
+            return None;
+        }
+        let name = self.env.name.as_ref().map_or("", ContractName::as_str);
+        Some(format!("contract '{name}' was deployed without the capability '{needed}'"))
     }
 
     fn do_log(&mut self, level: LogLevel, message: &str) -> Result<(), Stop> {
@@ -265,8 +295,21 @@ impl TransactionHost for Frame<'_, '_> {
         &self.transaction.core.schedule
     }
 
-    fn authorize(&self, access: &Access<'_>) -> Result<(), Denied> {
-        self.transaction.core.authorizer.authorize(access)
+    fn authorize(&mut self, access: &Access<'_>) -> Result<(), Denied> {
+        if !access.guarded && self.transaction.core.authorizer.is_none() {
+            return Ok(());
+        }
+        let Action::Call { method } = access.action else { return Err(access.denied("only calls are asked for here")) };
+        let policy = match ContractRecord::load(&self.transaction.journal, access.contract) {
+            Ok(record) => record.map_or(0, |record| record.policy),
+            Err(error) => return Err(self.unanswered(access, error.into())),
+        };
+        match self.transaction.permit_call(access, method, policy) {
+            Ok(()) => Ok(()),
+            Err(Unresolved::Refused(Refusal::Denied(denied))) => Err(denied),
+            Err(Unresolved::Refused(refusal)) => Err(access.denied(refusal.to_string())),
+            Err(Unresolved::Fault(fault)) => Err(self.unanswered(access, fault)),
+        }
     }
 
     fn id(&self) -> u64 {

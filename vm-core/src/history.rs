@@ -4,7 +4,7 @@ use std::fmt;
 
 use borsh::{BorshDeserialize, BorshSerialize};
 
-use crate::record::{Stored, address_in, address_out, decode};
+use crate::record::{Stored, decode};
 use crate::{
     Address, CodeHash, ContractName, ContractRecord, Journal, Lifecycle, RuntimeKind, StateError, StateKey, Version,
 };
@@ -30,6 +30,8 @@ pub enum Operation {
     Unfreeze = 4,
     /// Calls are refused for good.
     Revoke = 5,
+    /// It got another policy.
+    Grant = 6,
 }
 
 impl Operation {
@@ -42,6 +44,7 @@ impl Operation {
             Self::Freeze => "freeze",
             Self::Unfreeze => "unfreeze",
             Self::Revoke => "revoke",
+            Self::Grant => "grant",
         }
     }
 }
@@ -77,12 +80,14 @@ pub struct Situation {
     pub version: Version,
     /// The version's code.
     pub code: CodeHash,
+    /// The version of its policy; every version is kept.
+    pub policy: u32,
 }
 
 impl From<&ContractRecord> for Situation {
     fn from(record: &ContractRecord) -> Self {
-        let ContractRecord { lifecycle, runtime, version, code, .. } = record;
-        Self { lifecycle: *lifecycle, runtime: *runtime, version: version.clone(), code: *code }
+        let ContractRecord { lifecycle, runtime, version, code, policy, .. } = record;
+        Self { lifecycle: *lifecycle, runtime: *runtime, version: version.clone(), code: *code, policy: *policy }
     }
 }
 
@@ -96,7 +101,6 @@ pub struct HistoryEntry {
     /// What became of the migration.
     pub migration: Migration,
     /// Who did it.
-    #[borsh(serialize_with = "address_out", deserialize_with = "address_in")]
     pub actor: Address,
     /// Why, in the actor's words.
     pub reason: String,

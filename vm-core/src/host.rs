@@ -72,12 +72,12 @@ pub trait TransactionHost {
     /// The prices in force.
     fn schedule(&self) -> &GasSchedule;
 
-    /// Asks the Vm's authorizer. The dispatcher does so for every call that it dispatches; an engine that enters named
-    /// contracts by itself (the EVM) must, too.
+    /// Asks the contract's policy and the Vm's authorizer whether a call is permitted. The dispatcher does so for every call
+    /// that it dispatches; an engine that enters named contracts by itself (the EVM) must, too.
     ///
     /// # Errors
     /// When the call is refused.
-    fn authorize(&self, access: &Access<'_>) -> Result<(), Denied>;
+    fn authorize(&mut self, access: &Access<'_>) -> Result<(), Denied>;
 
     /// A number that tells transactions of this process apart, for logs only.
     fn id(&self) -> u64;

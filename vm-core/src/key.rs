@@ -29,6 +29,8 @@ pub enum Space {
     Contract = 7,
     /// What was done with contracts, by contract name and number of the entry.
     History = 8,
+    /// Policies, by contract name and version; those of the host under the empty name.
+    Policy = 9,
 }
 
 /// A key of the state: `[space u8][length of id u16 BE][id][key]`, compared as bytes.
@@ -90,6 +92,11 @@ impl StateKey {
     /// An entry of a contract's history.
     pub fn history(name: &ContractName, number: u64) -> Self {
         Self::new(Space::History, name.as_str().as_bytes(), &number.to_be_bytes())
+    }
+
+    /// A version of a contract's policy, or of the host's.
+    pub fn policy(name: Option<&ContractName>, version: u32) -> Self {
+        Self::new(Space::Policy, name.map_or(&[], |name| name.as_str().as_bytes()), &version.to_be_bytes())
     }
 
     /// Deployed code.

@@ -6,7 +6,7 @@
 //! | run contracts | [`Vm`], [`VmProvider`] |
 //! | write a runtime | [`RuntimeProvider`], [`Contract`], [`Host`] |
 //! | bring a store | [`StateBackend`], [`StateView`] |
-//! | decide who may do what | [`Authorizer`] |
+//! | decide who may do what | [`Policy`], [`HostPolicy`], [`Authorizer`] |
 //! | know who did what | [`Vm::history`], [`Observer`] |
 //!
 //! A call goes through the dispatcher for every contract it enters: depth, re-entrancy, read-only flag, permission, value,
@@ -23,6 +23,7 @@
     )
 )]
 
+mod access;
 mod account;
 mod address;
 mod amount;
@@ -46,7 +47,6 @@ mod manager;
 mod memory;
 mod metrics;
 mod overlay;
-mod permission;
 mod prepared;
 mod provider;
 mod receipt;
@@ -60,6 +60,10 @@ mod transaction;
 mod vm;
 mod worker;
 
+pub use access::{
+    Access, Action, Authorizer, Capabilities, Denied, HostPolicy, InvalidCapabilities, InvalidGroup, InvalidRight,
+    InvalidRule, Organisations, Policy, Right, Rule,
+};
 pub use account::Account;
 pub use address::{Address, InvalidAddress};
 pub use amount::{Amount, InvalidAmount};
@@ -81,11 +85,13 @@ pub use limits::Limits;
 pub use memory::MemoryBackend;
 pub use metrics::{MetricsSnapshot, RuntimeMetrics};
 pub use overlay::Overlay;
-pub use permission::{Access, Action, Authorizer, Denied, OwnerRules};
 pub use provider::{VmProvider, VmStatus};
 pub use receipt::Receipt;
 pub use record::{ContractRecord, Standing, VersionRecord};
-pub use request::{ChangeRequest, DeployRequest, InvokeRequest, RollbackRequest, Sender, UpgradeRequest};
+pub use request::{
+    ChangeRequest, DeployRequest, GovernRequest, Governance, GrantRequest, InvokeRequest, RollbackRequest, Sender,
+    UpgradeRequest,
+};
 pub use runtime::{CodeError, Contract, PrepareError, ProviderStatus, RuntimeProvider};
 pub use schedule::{
     DockerPrices, EvmPrices, GasSchedule, HostPrices, InvalidSchedule, PreparePrices, Price, TransactionPrices,

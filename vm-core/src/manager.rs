@@ -4,6 +4,8 @@
 
 mod change;
 mod deploy;
+mod govern;
+mod grant;
 mod invoke;
 mod operation;
 mod replace;
@@ -15,6 +17,8 @@ use std::time::Duration;
 
 pub(crate) use change::change;
 pub(crate) use deploy::deploy;
+pub(crate) use govern::govern;
+pub(crate) use grant::grant;
 pub(crate) use invoke::invoke;
 pub(crate) use rollback::rollback;
 pub(crate) use upgrade::upgrade;
@@ -23,10 +27,10 @@ use operation::Actor;
 
 use crate::core::Core;
 use crate::error::InPhase;
-use crate::transaction::{Entering, Transaction};
+use crate::transaction::{DeniedCall, Entering, Transaction};
 use crate::{
-    Action, Address, Arguments, Block, Call, Changes, Code, CodeHash, Contract, ContractName, ContractRecord, Encoded,
-    Entry, Env, ErrorKind, Gas, Height, Interrupt, Journal, Outcome, Phase, Price, ReadSet, Receipt, Refusal,
+    Address, Arguments, Block, Call, Capabilities, Changes, Code, CodeHash, Contract, ContractName, ContractRecord,
+    Encoded, Entry, Env, ErrorKind, Gas, Height, Interrupt, Journal, Outcome, Phase, Price, ReadSet, Receipt, Refusal,
     RuntimeKind, Sender, StateView, Status, Target, VmError, WriteSet,
 };
 
@@ -43,16 +47,18 @@ pub(crate) struct Base<'c> {
 pub(crate) struct Executed {
     receipt: Receipt,
     changes: Changes,
+    /// Calls between contracts that a rule refused.
+    pub(crate) denials: Vec<DeniedCall>,
 }
 
 impl Executed {
     /// What a failed transaction wrote and emitted is gone; what it read decided its result.
-    fn new(receipt: Receipt, mut changes: Changes) -> Self {
+    fn new(receipt: Receipt, mut changes: Changes, denials: Vec<DeniedCall>) -> Self {
         if !receipt.status.is_success() {
             changes.writes = WriteSet::default();
             changes.events = Vec::new();
         }
-        Self { receipt, changes }
+        Self { receipt, changes, denials }
     }
 
     pub(crate) fn into_parts(self) -> (Receipt, Changes) {
@@ -72,7 +78,7 @@ impl<'c> Base<'c> {
     fn begin(&self, sender: &Sender) -> Transaction<'c> {
         let block = sender.block.clone().unwrap_or_else(|| self.block.clone());
         let journal = Journal::new(self.view.clone());
-        Transaction::new(self.core, journal, self.interrupt.clone(), self.id, sender.caller, block)
+        Transaction::new(self.core, journal, self.interrupt.clone(), self.id, sender, block)
     }
 }
 
@@ -83,11 +89,6 @@ fn phase<T, E: Into<ErrorKind>>(phase: Phase, run: impl FnOnce() -> Result<T, E>
 }
 
 impl Core {
-    fn authorize(&self, actor: Address, action: Action<'_>, record: &ContractRecord) -> Result<(), Refusal> {
-        let access = crate::Access { actor, action, contract: &record.name, owner: Some(record.owner) };
-        Ok(self.authorizer.authorize(&access)?)
-    }
-
     /// The record of a contract that is to be changed.
     fn load(journal: &Journal, name: &ContractName) -> Result<ContractRecord, ErrorKind> {
         match ContractRecord::load(journal, name)? {
@@ -239,5 +240,6 @@ fn enter(transaction: &mut Transaction<'_>, top: Top<'_>) -> Result<Outcome, cra
         call,
         gas: top.gas,
         value_moved: false,
+        capabilities: top.record.map_or(Capabilities::ALL, |record| record.capabilities),
     })
 }

@@ -1,8 +1,8 @@
 use async_trait::async_trait;
 
 use crate::{
-    ChangeRequest, ContractRecord, DeployRequest, Height, InvokeRequest, Lifecycle, Limits, MetricsSnapshot,
-    ProviderStatus, Receipt, RollbackRequest, RuntimeKind, UpgradeRequest, VmError,
+    ChangeRequest, ContractRecord, DeployRequest, GovernRequest, GrantRequest, Height, HostPolicy, InvokeRequest,
+    Lifecycle, Limits, MetricsSnapshot, ProviderStatus, Receipt, RollbackRequest, RuntimeKind, UpgradeRequest, VmError,
 };
 
 /// The facade of a virtual machine: one lifecycle over all its runtimes. [`Vm`](crate::Vm) implements it.
@@ -66,6 +66,18 @@ pub trait VmProvider: Send + Sync {
     /// # Errors
     /// When it is not permitted, or the state machine has no such step.
     async fn change(&self, request: ChangeRequest) -> Result<ContractRecord, VmError>;
+
+    /// Changes a contract's policy.
+    ///
+    /// # Errors
+    /// When it is not permitted, or a rule does not fit.
+    async fn grant(&self, request: GrantRequest) -> Result<ContractRecord, VmError>;
+
+    /// Changes the host's policy.
+    ///
+    /// # Errors
+    /// When it is not permitted, or a rule does not fit.
+    async fn govern(&self, request: GovernRequest) -> Result<HostPolicy, VmError>;
 
     /// How the machine is.
     fn status(&self) -> VmStatus;

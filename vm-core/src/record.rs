@@ -3,8 +3,8 @@
 use borsh::{BorshDeserialize, BorshSerialize};
 
 use crate::{
-    Address, Code, CodeHash, ContractName, Journal, KeyRange, Lifecycle, RuntimeKind, Space, StateError, StateKey,
-    StateView, Version,
+    Address, Capabilities, Code, CodeHash, ContractName, Journal, KeyRange, Lifecycle, RuntimeKind, Space, StateError,
+    StateKey, StateView, Version,
 };
 
 /// What is stored of a contract under its name.
@@ -21,8 +21,13 @@ pub struct ContractRecord {
     /// The current version's code.
     pub code: CodeHash,
     /// Who deployed it; by default the one who may upgrade, freeze and revoke it.
-    #[borsh(serialize_with = "address_out", deserialize_with = "address_in")]
     pub owner: Address,
+    /// True when its policy does not let everybody call every method.
+    pub guarded: bool,
+    /// The version of its policy; 0 is [`Policy::default`](crate::Policy).
+    pub policy: u32,
+    /// What it may use of its host.
+    pub capabilities: Capabilities,
     /// How many versions it has had, the current one included.
     pub versions: u32,
     /// The number of the block that it was deployed in.
@@ -43,9 +48,10 @@ pub struct Standing {
     #[borsh(deserialize_with = "skip_text")]
     _version: (),
     _code: CodeHash,
-    /// Who may upgrade, freeze and revoke it.
-    #[borsh(deserialize_with = "address_in")]
+    /// Who deployed it.
     pub owner: Address,
+    /// True when its policy does not let everybody call every method.
+    pub guarded: bool,
 }
 
 /// What is stored of one version of a contract. Never changed, never removed: a version's name cannot come back.
@@ -60,7 +66,6 @@ pub struct VersionRecord {
     /// The code; kept as long as the contract.
     pub code: CodeHash,
     /// Who deployed or upgraded.
-    #[borsh(serialize_with = "address_out", deserialize_with = "address_in")]
     pub author: Address,
     /// Why, in the author's words.
     pub reason: String,
@@ -69,14 +74,6 @@ pub struct VersionRecord {
     /// The keccak256 of the code that its account runs, if it is an EVM contract: what a rollback restores.
     #[serde(skip)]
     pub evm_code: Option<[u8; 32]>,
-}
-
-pub(crate) fn address_out<W: borsh::io::Write>(address: &Address, w: &mut W) -> borsh::io::Result<()> {
-    w.write_all(address.as_bytes())
-}
-
-pub(crate) fn address_in<R: borsh::io::Read>(r: &mut R) -> borsh::io::Result<Address> {
-    <[u8; 20]>::deserialize_reader(r).map(Address::new)
 }
 
 fn skip_text<R: borsh::io::Read>(r: &mut R) -> borsh::io::Result<()> {
@@ -186,13 +183,18 @@ mod tests {
             version: Version::new("1.2").unwrap(),
             code: Code::new(RuntimeKind::Evm, "00").hash(),
             owner: Address::from_name("alice"),
+            guarded: true,
+            policy: 3,
+            capabilities: Capabilities::ALL,
             versions: 1,
             deployed_in: 0,
             entries: 1,
         };
         record.store(&journal).unwrap();
-        let Standing { lifecycle, runtime, owner, .. } = ContractRecord::standing(&journal, &name).unwrap().unwrap();
+        let Standing { lifecycle, runtime, owner, guarded, .. } =
+            ContractRecord::standing(&journal, &name).unwrap().unwrap();
         assert_eq!((lifecycle, runtime, owner), (record.lifecycle, record.runtime, record.owner));
+        assert!(guarded);
         for length in [0, 3, 5, 20, 60] {
             let cut = journal.get(&StateKey::record(&name)).unwrap().unwrap().slice(..length);
             journal.put(StateKey::record(&name), cut);

@@ -4,7 +4,10 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 
-use crate::{Address, Amount, Argument, Arguments, Block, Change, Code, ContractName, Gas, Target, Version};
+use crate::{
+    Address, Amount, Argument, Arguments, Block, Capabilities, Change, Code, ContractName, Gas, Right, Rule, Target,
+    Version,
+};
 
 /// Who pays for what: the parts that all requests share.
 #[derive(Debug, Clone)]
@@ -17,11 +20,13 @@ pub struct Sender {
     pub gas: Option<Gas>,
     /// The block that it belongs to. Default: the Vm's block.
     pub block: Option<Arc<Block>>,
+    /// Who endorses it beside the caller. The embedder has authenticated them, as it has the caller. Default: nobody.
+    pub endorsers: Vec<Address>,
 }
 
 impl Default for Sender {
     fn default() -> Self {
-        Self { caller: Address::ZERO, value: Amount::ZERO, gas: None, block: None }
+        Self { caller: Address::ZERO, value: Amount::ZERO, gas: None, block: None, endorsers: Vec::new() }
     }
 }
 
@@ -46,6 +51,13 @@ macro_rules! sender_setters {
             #[must_use]
             pub const fn gas(mut self, gas: Gas) -> Self {
                 self.sender.gas = Some(gas);
+                self
+            }
+
+            /// Sets who endorses it.
+            #[must_use]
+            pub fn endorsed_by(mut self, endorsers: impl IntoIterator<Item = Address>) -> Self {
+                self.sender.endorsers = endorsers.into_iter().collect();
                 self
             }
 
@@ -126,6 +138,8 @@ pub struct DeployRequest {
     pub code: Code,
     /// The arguments of its constructor.
     pub arguments: Arguments,
+    /// What it may use of its host. Default: everything.
+    pub capabilities: Capabilities,
     /// Why, for the history; at most 1,024 bytes.
     pub reason: String,
     /// Who sends it.
@@ -135,7 +149,15 @@ pub struct DeployRequest {
 impl DeployRequest {
     /// A deployment without arguments.
     pub fn new(name: ContractName, version: Version, code: Code) -> Self {
-        Self { name, version, code, arguments: Arguments::NONE, reason: String::new(), sender: Sender::default() }
+        let (arguments, reason, sender) = (Arguments::NONE, String::new(), Sender::default());
+        Self { name, version, code, arguments, capabilities: Capabilities::ALL, reason, sender }
+    }
+
+    /// Sets what it may use of its host.
+    #[must_use]
+    pub const fn capabilities(mut self, capabilities: Capabilities) -> Self {
+        self.capabilities = capabilities;
+        self
     }
 }
 
@@ -280,3 +302,99 @@ impl ChangeRequest {
 
 sender_setters!(ChangeRequest);
 reason_setter!(ChangeRequest);
+
+/// Another policy for a contract.
+#[derive(Debug, Clone)]
+pub struct GrantRequest {
+    /// The contract.
+    pub name: ContractName,
+    /// The rules that change; no rule takes back that of a method. An EVM contract's methods are given by selector, such as
+    /// `0xa9059cbb`, or by signature, such as `transfer(address,uint256)`.
+    pub rules: Vec<(Right, Option<Rule>)>,
+    /// Why, for the history; at most 1,024 bytes.
+    pub reason: String,
+    /// Who sends it.
+    pub sender: Sender,
+}
+
+impl GrantRequest {
+    /// A request that changes nothing yet.
+    pub fn new(name: ContractName) -> Self {
+        Self { name, rules: Vec::new(), reason: String::new(), sender: Sender::default() }
+    }
+
+    /// Changes a rule.
+    #[must_use]
+    pub fn set(mut self, right: Right, rule: Rule) -> Self {
+        self.rules.push((right, Some(rule)));
+        self
+    }
+
+    /// Takes back the rule of a method.
+    #[must_use]
+    pub fn clear(mut self, method: impl Into<String>) -> Self {
+        self.rules.push((Right::Method(method.into()), None));
+        self
+    }
+}
+
+sender_setters!(GrantRequest);
+reason_setter!(GrantRequest);
+
+/// A change of the host's policy.
+#[derive(Debug, Clone, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum Governance {
+    /// Who deploys.
+    Deploy(Rule),
+    /// Who governs.
+    Administrators(Rule),
+    /// What new contracts begin with.
+    Contracts(Right, Rule),
+    /// Gives a role in an organisation to somebody.
+    Enrol {
+        /// The organisation.
+        organisation: String,
+        /// The role.
+        role: String,
+        /// Who gets it.
+        member: Address,
+    },
+    /// Takes it away.
+    Dismiss {
+        /// The organisation.
+        organisation: String,
+        /// The role.
+        role: String,
+        /// Who loses it.
+        member: Address,
+    },
+}
+
+/// Another policy for the host.
+#[derive(Debug, Clone, Default)]
+pub struct GovernRequest {
+    /// What changes, in this order.
+    pub changes: Vec<Governance>,
+    /// Why, kept with the policy; at most 1,024 bytes.
+    pub reason: String,
+    /// Who sends it.
+    pub sender: Sender,
+}
+
+impl GovernRequest {
+    /// A request for one change.
+    pub fn new(change: Governance) -> Self {
+        Self { changes: vec![change], ..Self::default() }
+    }
+
+    /// With one more change.
+    #[must_use]
+    pub fn and(mut self, change: Governance) -> Self {
+        self.changes.push(change);
+        self
+    }
+}
+
+sender_setters!(GovernRequest);
+reason_setter!(GovernRequest);

@@ -5,13 +5,15 @@ use std::time::Instant;
 
 use bytes::Bytes;
 
+use crate::access::{decide, method_of};
 use crate::account;
 use crate::core::{Core, Unresolved};
 use crate::frame::Frame;
 use crate::gas::Meter;
 use crate::{
-    Access, Action, Address, Amount, Block, Call, CallRequest, Changes, Contract, ContractRecord, Encoded, Entry, Env,
-    Gas, HostFault, Interrupt, Journal, Outcome, Overlay, Refusal, Return, RuntimeKind, Status, Trap,
+    Access, Action, Address, Amount, Block, Call, CallRequest, Capabilities, Changes, Contract, ContractRecord, Denied,
+    Encoded, Entry, Env, Gas, HostFault, Interrupt, Journal, Outcome, Overlay, Refusal, Return, RuntimeKind, Sender,
+    Status, Trap,
 };
 
 /// One transaction while it runs. It stays on its thread.
@@ -21,6 +23,8 @@ pub(crate) struct Transaction<'c> {
     pub(crate) interrupt: Interrupt,
     pub(crate) id: u64,
     origin: Address,
+    /// Who endorses what the sender does.
+    endorsers: Vec<Address>,
     block: Arc<Block>,
     overlay: Option<Box<dyn Overlay>>,
     /// The depth of the frame that put the overlay in.
@@ -29,6 +33,14 @@ pub(crate) struct Transaction<'c> {
     stack: Vec<Address>,
     /// The first host fault. It decides the transaction, whatever contracts make of it.
     fault: Option<HostFault>,
+    /// Calls between contracts that a rule refused, whatever became of them.
+    pub(crate) denials: Vec<DeniedCall>,
+}
+
+/// A call between contracts that a rule refused.
+pub(crate) struct DeniedCall {
+    pub(crate) method: String,
+    pub(crate) denied: Denied,
 }
 
 /// A call that passed all rules.
@@ -39,6 +51,7 @@ pub(crate) struct Entering {
     pub(crate) call: Call,
     pub(crate) gas: Gas,
     pub(crate) value_moved: bool,
+    pub(crate) capabilities: Capabilities,
 }
 
 impl<'c> Transaction<'c> {
@@ -47,7 +60,7 @@ impl<'c> Transaction<'c> {
         journal: Journal,
         interrupt: Interrupt,
         id: u64,
-        origin: Address,
+        sender: &Sender,
         block: Arc<Block>,
     ) -> Self {
         Self {
@@ -55,12 +68,14 @@ impl<'c> Transaction<'c> {
             journal,
             interrupt,
             id,
-            origin,
+            origin: sender.caller,
+            endorsers: sender.endorsers.clone(),
             block,
             overlay: None,
             overlay_depth: 0,
             stack: Vec::new(),
             fault: None,
+            denials: Vec::new(),
         }
     }
 
@@ -84,7 +99,10 @@ impl<'c> Transaction<'c> {
 
     /// Runs one call: checkpoint, value, contract, then keep or undo.
     pub(crate) fn enter(&mut self, entering: Entering) -> Result<Outcome, HostFault> {
-        let Entering { runtime, contract, env, call, gas, value_moved } = entering;
+        let Entering { runtime, contract, mut env, call, gas, value_moved, capabilities } = entering;
+        if !capabilities.contains(Capabilities::TIME) {
+            env.block = Arc::new(Block { timestamp: 0, ..(*env.block).clone() });
+        }
         let started = now();
         let mark = self.journal.mark();
         let checkpointed = self.overlay.as_mut().map(|overlay| overlay.checkpoint()).is_some();
@@ -93,7 +111,7 @@ impl<'c> Transaction<'c> {
         let paid = value_moved || env.value.is_zero() || self.transfer(&env).map_err(|fault| self.fail(fault))?;
         let result = if paid {
             self.stack.push(env.this);
-            let mut frame = Frame::new(self, env, meter);
+            let mut frame = Frame::new(self, env, meter, capabilities);
             let result = contract.call(&mut frame, &call);
             let trap;
             (meter, trap) = frame.into_parts();
@@ -165,16 +183,19 @@ impl<'c> Transaction<'c> {
             if !record.lifecycle.is_callable() {
                 return refuse(not_callable(record));
             }
-            let action = Action::Call { method: &request.method };
-            let access = Access { actor: caller, action, contract: &record.name, owner: Some(record.owner) };
-            if let Err(denied) = self.core.authorizer.authorize(&access) {
-                return refuse(denied.to_string());
+            if record.guarded || self.core.authorizer.is_some() {
+                let method = method_of(record.runtime, &request.method, &request.input);
+                let access = Access::of(caller, Action::Call { method: &method }, record);
+                if let Err(unresolved) = self.permit_call(&access, &method, record.policy) {
+                    return self.unresolved(unresolved);
+                }
             }
         }
         let (runtime, contract) = match self.core.ready(&self.journal, record.as_ref()) {
             Ok(ready) => ready,
             Err(unresolved) => return self.unresolved(unresolved),
         };
+        let capabilities = record.as_ref().map_or(Capabilities::ALL, |record| record.capabilities);
         let name = record.map(|record| record.name);
         if let Some(name) = name.as_ref().filter(|_| self.stack.contains(&this) && !contract.reentrant()) {
             return refuse(format!("contract '{name}' does not accept being re-entered"));
@@ -187,19 +208,19 @@ impl<'c> Transaction<'c> {
             value: request.value,
             is_static: from.is_static || request.is_static,
             depth: from.depth.saturating_add(1),
-            block: from.block.clone(),
+            block: self.block.clone(),
         };
         let value_moved = request.value_moved;
         let Some(values) = request.named else {
             let call = Call { entry: Entry::Invoke, method: request.method, input: request.input };
-            return self.enter(Entering { runtime, contract, env, call, gas, value_moved });
+            return self.enter(Entering { runtime, contract, env, call, gas, value_moved, capabilities });
         };
         let Encoded { method, input } = match contract.interface().encode_named(&request.method, &values) {
             Ok(encoded) => encoded,
             Err(error) => return refuse(error.to_string()),
         };
         let call = Call { entry: Entry::Invoke, method, input };
-        let entering = Entering { runtime, contract: contract.clone(), env, call, gas, value_moved };
+        let entering = Entering { runtime, contract: contract.clone(), env, call, gas, value_moved, capabilities };
         let outcome = self.enter(entering)?;
         let text = match outcome.status {
             Status::Success => contract.interface().decode_output(&request.method, &outcome.output),
@@ -207,6 +228,27 @@ impl<'c> Transaction<'c> {
             Status::Trap(_) => None,
         };
         Ok(Outcome { output: text.map_or(outcome.output, Bytes::from), ..outcome })
+    }
+
+    /// Asks the policy, of this version, and then the embedder.
+    pub(crate) fn permit(&self, access: &Access<'_>, policy: u32) -> Result<(), Unresolved> {
+        // What was endorsed is what the sender does, not what contracts make of it.
+        let endorsers = if access.actor == self.origin { &*self.endorsers } else { &[] };
+        let decided = decide(&self.journal, access, policy, endorsers)?;
+        let permitted = decided.and_then(|()| match &self.core.authorizer {
+            Some(authorizer) => authorizer.authorize(access),
+            None => Ok(()),
+        });
+        permitted.map_err(|denied| Unresolved::Refused(denied.into()))
+    }
+
+    /// As [`permit`](Self::permit), for a call between contracts: a denial is noted.
+    pub(crate) fn permit_call(&mut self, access: &Access<'_>, method: &str, policy: u32) -> Result<(), Unresolved> {
+        self.permit(access, policy).inspect_err(|unresolved| {
+            if let Unresolved::Refused(Refusal::Denied(denied)) = unresolved {
+                self.denials.push(DeniedCall { method: method.into(), denied: denied.clone() });
+            }
+        })
     }
 
     fn unresolved(&mut self, unresolved: Unresolved) -> Result<Outcome, HostFault> {

@@ -19,9 +19,9 @@ use crate::record::load_code;
 use crate::worker::Workers;
 use crate::{
     Account, Address, Amount, Block, ChangeRequest, Code, CodeHash, Contract, ContractName, ContractRecord,
-    DeployRequest, ErrorKind, HistoryEntry, HostFault, InvokeRequest, Journal, KeyRange, Lifecycle, MetricsSnapshot,
-    Phase, Receipt, Refusal, RollbackRequest, Space, StateBackend, StateError, StateKey, StateView, UpgradeRequest,
-    VersionRecord, VmError, VmProvider, VmStatus,
+    DeployRequest, ErrorKind, GovernRequest, GrantRequest, HistoryEntry, HostFault, HostPolicy, InvokeRequest, Journal,
+    KeyRange, Lifecycle, MetricsSnapshot, Phase, Policy, Receipt, Refusal, RollbackRequest, Space, StateBackend,
+    StateError, StateKey, StateView, UpgradeRequest, VersionRecord, VmError, VmProvider, VmStatus,
 };
 
 /// A virtual machine: runtimes, a state, and the workers that execute requests. Clones are handles to the same one.
@@ -36,6 +36,7 @@ struct Inner {
     committer: Committer,
     block: Arc<Block>,
     genesis: BTreeMap<Address, Amount>,
+    policy: HostPolicy,
     worker_count: usize,
     workers: OnceLock<Workers>,
     stage: Mutex<Stage>,
@@ -125,6 +126,24 @@ impl Vm {
         let range = KeyRange { start: StateKey::history(name, first), end: all.end };
         let entries = self.view()?.scan(&range, limit)?;
         entries.iter().map(|(key, value)| HistoryEntry::from_entry(key, value)).collect()
+    }
+
+    /// The policy of a contract in force, if there is such a contract.
+    ///
+    /// # Errors
+    /// When the state fails or the policy is damaged.
+    pub fn policy(&self, name: &ContractName) -> Result<Option<Policy>, StateError> {
+        let journal = Journal::new(self.view()?);
+        let record = ContractRecord::load(&journal, name)?;
+        record.map(|record| Policy::load(&journal, name, record.policy)).transpose()
+    }
+
+    /// The policy of the host in force.
+    ///
+    /// # Errors
+    /// When the state fails or the policy is damaged.
+    pub fn host_policy(&self) -> Result<HostPolicy, StateError> {
+        HostPolicy::load(&Journal::new(self.view()?))
     }
 
     /// The code of a version, with its interface and options.
@@ -218,7 +237,7 @@ impl Vm {
         result
     }
 
-    /// Binds a new state to the gas schedule and gives it its balances; refuses a state that is bound to another schedule.
+    /// Binds a new state to the gas schedule and gives it its balances and its policy; refuses a state that is bound to another schedule.
     fn bind_state(&self) -> Result<(), ErrorKind> {
         let key = StateKey::system("gas-schedule");
         let view = self.view()?;
@@ -232,6 +251,9 @@ impl Vm {
                 for (address, balance) in &self.0.genesis {
                     let account = Account { balance: *balance, ..Account::load(&journal, address)? };
                     account.store(&journal, address)?;
+                }
+                if self.0.policy != HostPolicy::default() {
+                    HostPolicy { version: 1, ..self.0.policy.clone() }.store(&journal)?;
                 }
                 Ok(self.0.committer.write(journal.finish().writes)?)
             }
@@ -327,6 +349,14 @@ impl VmProvider for Vm {
 
     async fn change(&self, request: ChangeRequest) -> Result<ContractRecord, VmError> {
         self.execute(Request::Change(request)).await.map(Answer::record)
+    }
+
+    async fn grant(&self, request: GrantRequest) -> Result<ContractRecord, VmError> {
+        self.execute(Request::Grant(request)).await.map(Answer::record)
+    }
+
+    async fn govern(&self, request: GovernRequest) -> Result<HostPolicy, VmError> {
+        self.execute(Request::Govern(request)).await.map(Answer::policy)
     }
 
     fn status(&self) -> VmStatus {

@@ -1,4 +1,4 @@
-use super::operation::{Note, check_reason, step, write_down};
+use super::operation::{Actor, Note, check_reason, permit, step, write_down};
 use super::{Base, phase};
 use crate::core::Core;
 use crate::{
@@ -10,7 +10,7 @@ pub(crate) fn change(base: &Base<'_>, request: &ChangeRequest) -> Result<(Contra
     let ChangeRequest { name, change, reason, sender } = request;
     let transaction = base.begin(sender);
     let mut record = phase(Phase::Load, || Core::load(&transaction.journal, name))?;
-    phase(Phase::Permission, || base.core.authorize(sender.caller, Action::Change(*change), &record))?;
+    phase(Phase::Permission, || permit(&transaction, &Actor::sending(sender), Action::Change(*change), &record))?;
     phase(Phase::Store, || {
         check_reason(reason)?;
         let before = Situation::from(&record);

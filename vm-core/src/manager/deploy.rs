@@ -5,8 +5,8 @@ use super::{Base, Executed, Provisional, Top, enter, phase};
 use crate::record::store_code;
 use crate::transaction::Transaction;
 use crate::{
-    Access, Account, Action, ContractRecord, DeployRequest, Entry, ErrorKind, Gas, HostFault, Lifecycle, Migration,
-    Operation, Phase, Refusal, Transition, VmError,
+    Access, Account, Action, Capabilities, ContractRecord, DeployRequest, Entry, ErrorKind, Gas, HostFault, HostPolicy,
+    Lifecycle, Migration, Operation, Phase, Policy, Refusal, RuntimeKind, StateError, Transition, VmError,
 };
 
 /// A deployment as a transaction of its own.
@@ -26,15 +26,20 @@ fn create<'c>(
     request: &DeployRequest,
     gas: Gas,
 ) -> Result<Done<'c>, VmError> {
-    let DeployRequest { name, version, code, arguments, reason, .. } = request;
+    let DeployRequest { name, version, code, arguments, capabilities, reason, .. } = request;
     let (core, address) = (transaction.core, name.address());
     phase(Phase::Permission, || {
-        let access = Access { actor: actor.caller, action: Action::Deploy, contract: name, owner: None };
-        core.authorizer.authorize(&access)
+        let (actor, action) = (actor.caller, Action::Deploy);
+        transaction.permit(&Access { actor, action, contract: name, owner: None, guarded: true }, 0)
     })?;
     phase(Phase::Admit, || match ContractRecord::load(&transaction.journal, name).map_err(ErrorKind::from)? {
         Some(_) => Err(Refusal::NameTaken(name.clone()).into()),
-        None => check_reason(reason).map_err(ErrorKind::from),
+        None => {
+            if code.runtime == RuntimeKind::Evm && *capabilities != Capabilities::ALL {
+                return Err(Refusal::Capabilities(code.runtime).into());
+            }
+            check_reason(reason).map_err(ErrorKind::from)
+        }
     })?;
     let hash = code.hash();
     phase(Phase::Verify, || core.verify(code, &hash))?;
@@ -49,11 +54,15 @@ fn create<'c>(
         version: version.clone(),
         code: hash,
         owner: actor.caller,
+        guarded: false,
+        policy: 0,
+        capabilities: *capabilities,
         versions: 1,
         deployed_in: transaction.block_number(),
         entries: 0,
     };
     phase(Phase::Environment, || {
+        begin_policy(transaction, &mut record)?;
         let mut account = Account::load(&transaction.journal, &address)?;
         account.contract = Some(name.clone());
         account.store(&transaction.journal, &address)?;
@@ -78,4 +87,14 @@ fn create<'c>(
         })?;
     }
     Ok(Done { record, contract, outcome, provisional })
+}
+
+/// A new contract begins with the policy that the host has for contracts.
+fn begin_policy(transaction: &Transaction<'_>, record: &mut ContractRecord) -> Result<(), StateError> {
+    let policy = HostPolicy::load(&transaction.journal)?.contracts;
+    if policy != Policy::default() {
+        (record.policy, record.guarded) = (1, policy.guards_calls());
+        policy.store(&transaction.journal, &record.name, record.policy)?;
+    }
+    Ok(())
 }

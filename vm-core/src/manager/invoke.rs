@@ -1,7 +1,9 @@
 use super::operation::Actor;
 use super::{About, Base, Executed, Top, enter, phase};
+use crate::access::method_of;
 use crate::core::{Core, Unresolved};
-use crate::{Action, ContractRecord, Entry, ErrorKind, InvokeRequest, Phase, Refusal, VmError};
+use crate::transaction::Transaction;
+use crate::{Access, Action, ContractRecord, Entry, ErrorKind, InvokeRequest, Phase, Refusal, RuntimeKind, VmError};
 
 impl From<Unresolved> for ErrorKind {
     fn from(unresolved: Unresolved) -> Self {
@@ -30,9 +32,14 @@ pub(crate) fn invoke(base: &Base<'_>, request: &InvokeRequest, is_static: bool) 
             _ => Ok(record),
         }
     })?;
-    if let Some(record) = &record {
-        let action = Action::Call { method: &request.method };
-        phase(Phase::Permission, || core.authorize(request.sender.caller, action, record))?;
+    let restricted = record.as_ref().filter(|record| record.guarded || core.authorizer.is_some());
+    let permit = |transaction: &Transaction<'_>, record: &ContractRecord, method: &str| {
+        let access = Access::of(request.sender.caller, Action::Call { method }, record);
+        phase(Phase::Permission, || transaction.permit(&access, record.policy))
+    };
+    // Before anything is prepared; only an EVM method's selector is not known yet.
+    if let Some(record) = restricted.filter(|record| record.runtime != RuntimeKind::Evm) {
+        permit(&transaction, record, &request.method)?;
     }
     let (runtime, contract) = phase(Phase::Environment, || core.ready(&transaction.journal, record.as_ref()))?;
     let (encoded, gas) = phase(Phase::Validate, || {
@@ -41,6 +48,10 @@ pub(crate) fn invoke(base: &Base<'_>, request: &InvokeRequest, is_static: bool) 
         let gas = Core::admit_gas(gas_limit, core.schedule.transaction.invoke.of(size))?;
         Ok::<_, Refusal>((encoded, gas))
     })?;
+
+    if let Some(record) = restricted.filter(|record| record.runtime == RuntimeKind::Evm) {
+        permit(&transaction, record, &method_of(record.runtime, &encoded.method, &encoded.input))?;
+    }
 
     let (this, entry, method) = (request.target.address(), Entry::Invoke, encoded.method.to_string());
     let top = Top {
@@ -57,8 +68,9 @@ pub(crate) fn invoke(base: &Base<'_>, request: &InvokeRequest, is_static: bool) 
     let mut outcome = phase(Phase::Execute, || enter(&mut transaction, top))?;
     outcome.gas_used = outcome.gas_used.saturating_add(gas_limit.saturating_sub(gas));
 
+    let denials = std::mem::take(&mut transaction.denials);
     let changes = phase(Phase::Execute, || transaction.finish())?;
     let height = base.view.height();
     let about = About { target: request.target.clone(), record, runtime, method, gas_limit, height };
-    Ok(Executed::new(about.receipt(&*contract, outcome), changes))
+    Ok(Executed::new(about.receipt(&*contract, outcome), changes, denials))
 }

@@ -4,8 +4,9 @@ use super::{About, Base, Executed, Provisional, phase, too_large};
 use crate::history::REASON;
 use crate::transaction::Transaction;
 use crate::{
-    Account, Address, Amount, Contract, ContractRecord, ErrorKind, Gas, HistoryEntry, HostFault, Migration, Operation,
-    Outcome, Phase, Refusal, RuntimeKind, Sender, Situation, StateError, Status, Transition, VersionRecord, VmError,
+    Access, Account, Action, Address, Amount, Contract, ContractRecord, ErrorKind, Gas, HistoryEntry, HostFault,
+    Migration, Operation, Outcome, Phase, Refusal, RuntimeKind, Sender, Situation, StateError, Status, Transition,
+    VersionRecord, VmError,
 };
 use std::sync::Arc;
 
@@ -52,7 +53,7 @@ pub(crate) const fn nothing_to_do() -> Outcome {
 /// Ends a transaction that is an operation: a contract that failed is an error.
 pub(crate) fn conclude(
     base: &Base<'_>,
-    transaction: Transaction<'_>,
+    mut transaction: Transaction<'_>,
     done: Done<'_>,
     terms: &Terms,
 ) -> Result<Executed, VmError> {
@@ -60,16 +61,27 @@ pub(crate) fn conclude(
     let (gas_limit, height) = (terms.gas_limit, base.view.height());
     outcome.gas_used = outcome.gas_used.saturating_add(gas_limit.saturating_sub(terms.gas));
     let failed = !outcome.status.is_success();
+    let denials = std::mem::take(&mut transaction.denials);
     let changes = phase(Phase::Store, || transaction.finish())?;
     let (target, runtime, method) = (record.name.clone().into(), record.runtime, terms.method.into());
     let about = About { target, record: Some(record), runtime, method, gas_limit, height };
-    let executed = Executed::new(about.receipt(&*contract, outcome), changes);
+    let executed = Executed::new(about.receipt(&*contract, outcome), changes, denials);
     if failed {
         let (receipt, changes) = executed.into_parts();
         return Err(VmError::new(terms.phase, ErrorKind::Failed(Box::new(receipt.with(changes)))));
     }
     provisional.keep();
     Ok(executed)
+}
+
+/// Asks whether somebody may do something with a contract.
+pub(crate) fn permit(
+    transaction: &Transaction<'_>,
+    actor: &Actor,
+    action: Action<'_>,
+    record: &ContractRecord,
+) -> Result<(), ErrorKind> {
+    Ok(transaction.permit(&Access::of(actor.caller, action, record), record.policy)?)
 }
 
 /// Refuses reasons that are longer than a history takes.

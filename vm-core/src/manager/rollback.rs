@@ -1,6 +1,6 @@
 use std::sync::Arc;
 
-use super::operation::{Actor, Done, Note, Terms, check_reason, conclude, nothing_to_do, write_down};
+use super::operation::{Actor, Done, Note, Terms, check_reason, conclude, nothing_to_do, permit, write_down};
 use super::replace::{Replacing, check_runtime, unfit};
 use super::{Base, Executed, Provisional, phase};
 use crate::core::Core;
@@ -55,7 +55,7 @@ fn restore<'c>(
     let RollbackRequest { name, migration, reason, .. } = request;
     let Kept { record, version, code } = kept;
     let core = transaction.core;
-    phase(Phase::Permission, || core.authorize(actor.caller, Action::Rollback, &record))?;
+    phase(Phase::Permission, || permit(transaction, actor, Action::Rollback, &record))?;
     let mut replacing = phase(Phase::Keep, || {
         check_reason(reason)?;
         if record.version == version.version {

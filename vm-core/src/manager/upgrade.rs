@@ -1,4 +1,6 @@
-use super::operation::{Actor, Done, Note, Terms, check_reason, conclude, keep_version, nothing_to_do, write_down};
+use super::operation::{
+    Actor, Done, Note, Terms, check_reason, conclude, keep_version, nothing_to_do, permit, write_down,
+};
 use super::replace::{Replacing, check_runtime, unfit};
 use super::{Base, Executed, Provisional, phase};
 use crate::core::Core;
@@ -30,9 +32,9 @@ fn renew<'c>(
     let core = transaction.core;
     let record = phase(Phase::Load, || Core::load(&transaction.journal, name))?;
     phase(Phase::Permission, || {
-        core.authorize(actor.caller, Action::Upgrade, &record)?;
+        permit(transaction, actor, Action::Upgrade, &record)?;
         match request.skip_migration {
-            true => core.authorize(actor.caller, Action::SkipMigration, &record),
+            true => permit(transaction, actor, Action::SkipMigration, &record),
             false => Ok(()),
         }
     })?;

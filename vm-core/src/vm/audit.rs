@@ -4,6 +4,7 @@ use tracing::Level;
 
 use super::task::{Answer, Reply, Request};
 use crate::core::Core;
+use crate::transaction::DeniedCall;
 use crate::{
     Action, Address, AuditEvent, AuditResult, Change, ContractName, HistoryEntry, KeyRange, Operation, Refusal, Space,
     Target, VmError, WriteSet,
@@ -13,7 +14,7 @@ use crate::{
 const TARGET: &str = "vm::audit";
 
 /// Tells what the reply to a request says.
-pub(super) fn tell(core: &Core, request: &Request, reply: &Reply) {
+pub(super) fn tell(core: &Core, request: &Request, reply: &Reply, denials: &[DeniedCall]) {
     let logged = tracing::enabled!(target: TARGET, Level::INFO);
     if core.observer.is_none() && !logged {
         return;
@@ -24,6 +25,11 @@ pub(super) fn tell(core: &Core, request: &Request, reply: &Reply) {
             observer.audit(event);
         }
     };
+    for DeniedCall { method, denied } in denials {
+        let (contract, actor, action) = (&denied.contract, denied.actor, Action::Call { method });
+        let why = denied.to_string();
+        tell(&AuditEvent { contract, action, actor, reason: "", result: AuditResult::Refused(&why) });
+    }
     match reply {
         Ok(Answer::Receipt(receipt)) => {
             done(&receipt.writes, &tell);
@@ -32,6 +38,9 @@ pub(super) fn tell(core: &Core, request: &Request, reply: &Reply) {
             }
         }
         Ok(Answer::Record(record)) => done(&record.1.writes, &tell),
+        Ok(Answer::Policy(policy)) => tracing::info!(
+            target: TARGET, reason = policy.reason, "{} gave the host policy {}", policy.author, policy.version
+        ),
         Err(error) => refused(request, error, &tell),
     }
 }
@@ -50,6 +59,11 @@ fn done(writes: &WriteSet, tell: &dyn Fn(&AuditEvent<'_>)) {
 
 /// Operations that were refused for whatever reason, and calls that were denied.
 fn refused(request: &Request, error: &VmError, tell: &dyn Fn(&AuditEvent<'_>)) {
+    if let Request::Govern(request) = request {
+        tracing::info!(
+            target: TARGET, reason = request.reason, "{} could not change the host's policy: {error}", request.sender.caller
+        );
+    }
     let Some((contract, action, actor, reason)) = asked(request) else { return };
     let denied = matches!(error.refusal(), Some(Refusal::Denied(_)));
     if denied || !matches!(action, Action::Call { .. }) {
@@ -66,6 +80,9 @@ fn asked(request: &Request) -> Option<(&ContractName, Action<'_>, Address, &str)
         Request::Change(request) => {
             (&request.name, Action::Change(request.change), request.sender.caller, &request.reason)
         }
+        Request::Grant(request) => (&request.name, Action::Grant, request.sender.caller, &request.reason),
+        // Of the host, not of a contract: `refused` has told it.
+        Request::Govern(_) => return None,
         Request::Invoke(request) | Request::Query(request) => match &request.target {
             Target::Name(name) => (name, Action::Call { method: &request.method }, request.sender.caller, ""),
             Target::Address(_) => return None,
@@ -81,5 +98,6 @@ const fn action(operation: Operation) -> Action<'static> {
         Operation::Freeze => Action::Change(Change::Freeze),
         Operation::Unfreeze => Action::Change(Change::Unfreeze),
         Operation::Revoke => Action::Change(Change::Revoke),
+        Operation::Grant => Action::Grant,
     }
 }

@@ -12,8 +12,8 @@ use crate::metrics::Metrics;
 use crate::prepared::PreparedCache;
 use crate::refused::RefusedCode;
 use crate::{
-    Address, Amount, Authorizer, Block, ContractName, GasSchedule, HostFault, Limits, MemoryBackend, Observer,
-    OwnerRules, Phase, RuntimeProvider, StateBackend, VmError,
+    Address, Amount, Authorizer, Block, ContractName, GasSchedule, HostFault, HostPolicy, Limits, MemoryBackend,
+    Observer, Phase, RuntimeProvider, StateBackend, VmError,
 };
 
 /// Puts a [`Vm`] together. Everything has a default but the runtimes.
@@ -22,7 +22,8 @@ pub struct VmBuilder {
     backend: Arc<dyn StateBackend>,
     limits: Limits,
     schedule: Arc<GasSchedule>,
-    authorizer: Arc<dyn Authorizer>,
+    authorizer: Option<Arc<dyn Authorizer>>,
+    policy: HostPolicy,
     observer: Option<Arc<dyn Observer>>,
     block: Block,
     workers: usize,
@@ -37,7 +38,8 @@ impl Default for VmBuilder {
             backend: Arc::new(MemoryBackend::new()),
             limits: Limits::default(),
             schedule: GasSchedule::v1(),
-            authorizer: Arc::new(OwnerRules),
+            authorizer: None,
+            policy: HostPolicy::default(),
             observer: None,
             block: Block::default(),
             workers: thread::available_parallelism().map_or(1, usize::from),
@@ -82,10 +84,18 @@ impl VmBuilder {
         self
     }
 
-    /// Sets who may do what. Default: [`OwnerRules`].
+    /// Sets what is refused beside what the policies refuse. Default: nothing.
     #[must_use]
     pub fn authorizer(mut self, authorizer: impl Authorizer + 'static) -> Self {
-        self.authorizer = Arc::new(authorizer);
+        self.authorizer = Some(Arc::new(authorizer));
+        self
+    }
+
+    /// Sets the host's policy in a new state. A state that exists already keeps its own. Default: everybody deploys, nobody
+    /// is an administrator, and contracts are in the hands of their owners.
+    #[must_use]
+    pub fn policy(mut self, policy: HostPolicy) -> Self {
+        self.policy = policy;
         self
     }
 
@@ -145,6 +155,7 @@ impl VmBuilder {
                 return Err(invalid(format!("two runtimes are of kind {kind}; a vm takes one of each")));
             }
         }
+        self.policy.check().phase(Phase::Admit)?;
         let core = Arc::new(Core {
             runtimes,
             accounts,
@@ -163,6 +174,7 @@ impl VmBuilder {
             committer,
             block: Arc::new(self.block),
             genesis: self.genesis,
+            policy: self.policy,
             worker_count: self.workers,
             workers: OnceLock::new(),
             stage: Mutex::new(Stage::Created),

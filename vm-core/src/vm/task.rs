@@ -12,11 +12,11 @@ use crate::commit::{Committed, Pending};
 use crate::error::InPhase;
 use crate::manager::{self, Base, Executed};
 use crate::metrics::add;
-use crate::transaction::now;
+use crate::transaction::{DeniedCall, now};
 use crate::worker::retire;
 use crate::{
-    ChangeRequest, Changes, ContractRecord, DeployRequest, ErrorKind, Height, HostFault, Interrupt, InvokeRequest,
-    Phase, Receipt, RollbackRequest, UpgradeRequest, VmError,
+    ChangeRequest, Changes, ContractRecord, DeployRequest, ErrorKind, GovernRequest, GrantRequest, Height, HostFault,
+    HostPolicy, Interrupt, InvokeRequest, Phase, Receipt, RollbackRequest, UpgradeRequest, VmError,
 };
 
 pub(super) enum Request {
@@ -26,25 +26,35 @@ pub(super) enum Request {
     Upgrade(UpgradeRequest),
     Rollback(RollbackRequest),
     Change(ChangeRequest),
+    Grant(GrantRequest),
+    Govern(GovernRequest),
 }
 
 pub(super) enum Answer {
     Receipt(Box<Receipt>),
     Record(Box<(ContractRecord, Changes)>),
+    Policy(Box<HostPolicy>),
 }
 
 impl Answer {
     pub(super) fn receipt(self) -> Receipt {
         match self {
             Self::Receipt(receipt) => *receipt,
-            Self::Record(_) => unreachable!("only a change is answered with a record"),
+            Self::Record(_) | Self::Policy(_) => unreachable!("a transaction is answered with its receipt"),
         }
     }
 
     pub(super) fn record(self) -> ContractRecord {
         match self {
             Self::Record(record) => record.0,
-            Self::Receipt(_) => unreachable!("a change is answered with a record"),
+            Self::Receipt(_) | Self::Policy(_) => unreachable!("a change is answered with a record"),
+        }
+    }
+
+    pub(super) fn policy(self) -> HostPolicy {
+        match self {
+            Self::Policy(policy) => *policy,
+            Self::Receipt(_) | Self::Record(_) => unreachable!("the host's policy is the answer to its change"),
         }
     }
 
@@ -58,6 +68,7 @@ impl Answer {
                 Self::Receipt(Box::new(receipt))
             }
             Self::Record(record) => Self::Record(Box::new((record.0, changes))),
+            policy @ Self::Policy(_) => policy,
         }
     }
 }
@@ -72,14 +83,17 @@ pub(super) struct Task {
     /// Set when execution begins: time in the queue does not count.
     interrupt: OnceLock<Interrupt>,
     attempts: AtomicU32,
+    /// Calls between contracts that were refused in the last execution.
+    denials: Mutex<Vec<DeniedCall>>,
     reply: Mutex<Option<oneshot::Sender<Reply>>>,
 }
 
 impl Task {
     pub(super) fn new(vm: Vm, request: Request) -> (Arc<Self>, oneshot::Receiver<Reply>) {
         let (sender, receiver) = oneshot::channel();
-        let (interrupt, attempts, reply) = (OnceLock::new(), AtomicU32::new(0), Mutex::new(Some(sender)));
-        (Arc::new(Self { vm, request, started: now(), interrupt, attempts, reply }), receiver)
+        let (interrupt, attempts, denials) = (OnceLock::new(), AtomicU32::new(0), Mutex::default());
+        let reply = Mutex::new(Some(sender));
+        (Arc::new(Self { vm, request, started: now(), interrupt, attempts, denials, reply }), receiver)
     }
 
     /// Hands the task to a worker.
@@ -136,10 +150,12 @@ impl Task {
         let view = inner.backend.snapshot().phase(Phase::Load)?;
         let height = view.height();
         let base = Base { core: &inner.core, view, block: &inner.block, interrupt, id: self.vm.next_id() };
-        let receipt = |executed: Executed| {
+        let receipt = |mut executed: Executed| {
+            *self.denials.lock().unwrap_or_else(PoisonError::into_inner) = std::mem::take(&mut executed.denials);
             let (receipt, changes) = executed.into_parts();
             (Answer::Receipt(Box::new(receipt)), changes, height)
         };
+        let record = |(record, changes)| (Answer::Record(Box::new((record, Changes::default()))), changes, height);
         match &self.request {
             Request::Deploy(request) => manager::deploy(&base, request).map(receipt),
             Request::Invoke(request) => manager::invoke(&base, request, false).map(receipt),
@@ -151,9 +167,11 @@ impl Task {
             }
             Request::Upgrade(request) => manager::upgrade(&base, request).map(receipt),
             Request::Rollback(request) => manager::rollback(&base, request).map(receipt),
-            Request::Change(request) => {
-                let (record, changes) = manager::change(&base, request)?;
-                Ok((Answer::Record(Box::new((record, Changes::default()))), changes, height))
+            Request::Change(request) => manager::change(&base, request).map(record),
+            Request::Grant(request) => manager::grant(&base, request).map(record),
+            Request::Govern(request) => {
+                let (policy, changes) = manager::govern(&base, request)?;
+                Ok((Answer::Policy(Box::new(policy)), changes, height))
             }
         }
     }
@@ -180,7 +198,8 @@ impl Task {
         if let Err(VmError { kind: ErrorKind::Failed(receipt), .. }) = &mut reply {
             receipt.duration = self.started.elapsed();
         }
-        audit::tell(&self.vm.0.core, &self.request, &reply);
+        let denials = std::mem::take(&mut *self.denials.lock().unwrap_or_else(PoisonError::into_inner));
+        audit::tell(&self.vm.0.core, &self.request, &reply, &denials);
         let metrics = &self.vm.0.core.metrics;
         match reply.as_ref().map_err(|error| &error.kind) {
             Err(ErrorKind::Refused(_)) => add(&metrics.refused, 1),

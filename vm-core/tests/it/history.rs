@@ -4,9 +4,9 @@ use std::sync::{Arc, Mutex};
 
 use futures_executor::block_on;
 use vm_core::{
-    Arguments, AuditEvent, AuditResult, Change, ChangeRequest, DeployRequest, Entry, HistoryEntry, InvokeRequest,
-    Lifecycle, Migration, Observer, Phase, Receipt, Refusal, RollbackRequest, RuntimeKind, UpgradeRequest, Vm, VmError,
-    VmProvider,
+    Arguments, AuditEvent, AuditResult, Change, ChangeRequest, DeployRequest, Entry, HistoryEntry, HostPolicy,
+    InvokeRequest, Lifecycle, Migration, Observer, Phase, Receipt, Refusal, RollbackRequest, Rule, RuntimeKind,
+    UpgradeRequest, Vm, VmError, VmProvider,
 };
 
 use crate::script::{Scripts, invoke, name, ok, owner, refusal, request, script};
@@ -163,15 +163,23 @@ fn a_frozen_contract_gets_other_code_and_stays_frozen() {
 }
 
 #[test]
-fn a_migration_can_be_skipped() {
-    let vm = scripts().start();
+fn a_migration_can_be_skipped_by_administrators() {
+    let mut policy = HostPolicy::default();
+    policy.administrators = Rule::Callers([owner()].into());
+    let vm = scripts().start_with(Vm::builder().policy(policy));
     let request = UpgradeRequest::new(name("c"), "2".parse().unwrap(), script("c-v2")).from(owner()).skip_migration();
     let with_arguments = request.clone().args(["1"]);
     let error = block_on(vm.upgrade(with_arguments)).unwrap_err();
     assert!(error.to_string().contains("takes neither arguments nor a value"), "{error}");
-    block_on(vm.upgrade(request)).unwrap();
+    block_on(vm.upgrade(request.clone())).unwrap();
     assert_eq!(form(&vm), "one");
     assert_eq!(vm.history(&name("c"), 2, 1).unwrap()[0].migration, Migration::Skipped);
+    let error = block_on(scripts().start().upgrade(request)).unwrap_err();
+    assert!(
+        error
+            .to_string()
+            .contains("skip the migration of contract 'c': only the host's administrators may: nobody may")
+    );
 }
 
 #[test]

@@ -53,8 +53,10 @@ pub(super) struct JournalDb {
 #[derive(Default)]
 pub(super) struct Read {
     pub(super) account: Account,
-    /// Who may upgrade the named contract that lives here.
+    /// The owner of the named contract that lives here.
     pub(super) owner: Option<vm_core::Address>,
+    /// True when the contract's policy restricts its calls.
+    pub(super) guarded: bool,
     /// True when the dispatcher must enter the contract that lives here.
     foreign: bool,
 }
@@ -137,7 +139,8 @@ impl JournalDb {
         let foreign = !standing.is_some_and(|standing| {
             standing.lifecycle.is_callable() && (account.evm_code.is_some() || standing.runtime == RuntimeKind::Evm)
         });
-        Ok(Read { account, owner, foreign })
+        let guarded = standing.is_some_and(|standing| standing.guarded);
+        Ok(Read { account, owner, guarded, foreign })
     }
 }
 

@@ -168,14 +168,15 @@ impl Session {
     /// The refusal of a call of another named EVM contract, which the dispatcher does not see, if the authorizer refuses it.
     fn denied(&self, host: &mut dyn Host, init: &FrameInit) -> Option<FrameResult> {
         let FrameInput::Call(call) = &init.frame_input else { return None };
-        let Read { account, owner, .. } = self.revm.ctx.journaled_state.database.read(&call.target_address)?;
+        let Read { account, owner, guarded, .. } = self.revm.ctx.journaled_state.database.read(&call.target_address)?;
         let name = account.contract.as_ref()?;
         if !matches!(call.scheme, CallScheme::Call | CallScheme::StaticCall) {
             return None;
         }
         let method = selector(&call.input.as_bytes(&self.revm.ctx));
         let action = Action::Call { method: &method };
-        let access = Access { actor: vm_address(&call.caller), action, contract: name, owner: *owner };
+        let access =
+            Access { actor: vm_address(&call.caller), action, contract: name, owner: *owner, guarded: *guarded };
         let denied = host.transaction().authorize(&access).err()?;
         Some(foreign::refused(call, InstructionResult::Revert, &denied.to_string()))
     }

@@ -1,6 +1,6 @@
 use std::fmt;
 
-use crate::{Address, Change, ContractName};
+use crate::{Address, Change, ContractName, ContractRecord};
 
 /// What somebody wants to do.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -10,7 +10,7 @@ pub enum Action<'a> {
     Deploy,
     /// Call a method; also asked for calls between contracts, with the calling contract as actor.
     Call {
-        /// The method; for a call that one EVM contract makes of another, its selector, such as `0xa9059cbb`.
+        /// The method; for an EVM contract its selector, such as `0xa9059cbb`, where call data begins with one.
         method: &'a str,
     },
     /// Replace the code.
@@ -21,17 +21,21 @@ pub enum Action<'a> {
     Rollback,
     /// Freeze, unfreeze or revoke.
     Change(Change),
+    /// Change the contract's policy.
+    Grant,
 }
 
 impl fmt::Display for Action<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Deploy => f.write_str("deploy contract"),
+            Self::Call { method: "" } => f.write_str("call contract"),
             Self::Call { method } => write!(f, "call '{method}' of contract"),
             Self::Upgrade => f.write_str("upgrade contract"),
             Self::SkipMigration => f.write_str("skip the migration of contract"),
             Self::Rollback => f.write_str("roll back contract"),
             Self::Change(change) => write!(f, "{} contract", change.as_str()),
+            Self::Grant => f.write_str("change the policy of contract"),
         }
     }
 }
@@ -47,9 +51,11 @@ pub struct Access<'a> {
     pub contract: &'a ContractName,
     /// The contract's owner; `None` for a deployment.
     pub owner: Option<Address>,
+    /// True when the contract's policy does not let everybody call every method.
+    pub guarded: bool,
 }
 
-/// A refusal by the authorizer.
+/// A refusal by a rule.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("{actor} may not {action} '{contract}': {rule}")]
 pub struct Denied {
@@ -63,7 +69,13 @@ pub struct Denied {
     pub rule: String,
 }
 
-impl Access<'_> {
+impl<'a> Access<'a> {
+    /// A question about a contract that there is.
+    pub(crate) fn of(actor: Address, action: Action<'a>, record: &'a ContractRecord) -> Self {
+        let ContractRecord { name, owner, guarded, .. } = record;
+        Self { actor, action, contract: name, owner: Some(*owner), guarded: *guarded }
+    }
+
     /// A refusal of this, by a rule.
     pub fn denied(&self, rule: impl Into<String>) -> Denied {
         let action = self.action.to_string();
@@ -71,12 +83,13 @@ impl Access<'_> {
     }
 }
 
-/// Decides who may do what. Must be deterministic: the same question has the same answer on every node.
+/// What the embedder refuses beside the policies, which are asked first. Must be deterministic: the same question has the
+/// same answer on every node.
 ///
 /// ```
 /// use vm_core::{Access, Action, Address, Authorizer, Denied};
 ///
-/// /// Only one address deploys; everything else is open.
+/// /// Only one address deploys; everything else is as the policies say.
 /// struct OneDeployer(Address);
 ///
 /// impl Authorizer for OneDeployer {
@@ -94,18 +107,4 @@ pub trait Authorizer: Send + Sync {
     /// # Errors
     /// When it is refused, with the rule that refused it.
     fn authorize(&self, access: &Access<'_>) -> Result<(), Denied>;
-}
-
-/// The default: everybody deploys and calls; only the owner upgrades, freezes, unfreezes and revokes.
-#[derive(Debug, Clone, Copy, Default)]
-pub struct OwnerRules;
-
-impl Authorizer for OwnerRules {
-    fn authorize(&self, access: &Access<'_>) -> Result<(), Denied> {
-        match (access.action, access.owner) {
-            (Action::Deploy | Action::Call { .. }, _) => Ok(()),
-            (_, Some(owner)) if owner == access.actor => Ok(()),
-            _ => Err(access.denied("only its owner may")),
-        }
-    }
 }

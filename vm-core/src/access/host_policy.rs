@@ -1,0 +1,71 @@
+use borsh::{BorshDeserialize, BorshSerialize};
+
+use super::{Organisations, Policy, Rule};
+use crate::record::Stored;
+use crate::{Address, Journal, Refusal, StateError, StateKey};
+
+/// Who may do what with the host, and who its people are.
+#[derive(Debug, Clone, PartialEq, Eq, BorshSerialize, BorshDeserialize, serde::Serialize)]
+#[non_exhaustive]
+pub struct HostPolicy {
+    /// Counts from 1; 0 is the default, which is not stored.
+    pub version: u32,
+    /// Who made this version; the zero address for that of the genesis.
+    pub author: Address,
+    /// Why, in the author's words.
+    pub reason: String,
+    /// The number of the block that it came in.
+    pub block: u64,
+    /// Who deploys. Default: anyone.
+    pub deploy: Rule,
+    /// Who changes this policy, and skips migrations. Default: nobody.
+    pub administrators: Rule,
+    /// Who has which role. Default: nobody has any.
+    pub organisations: Organisations,
+    /// What new contracts begin with. Contracts that exist keep theirs when this changes.
+    pub contracts: Policy,
+}
+
+impl Default for HostPolicy {
+    fn default() -> Self {
+        Self {
+            version: 0,
+            author: Address::ZERO,
+            reason: String::new(),
+            block: 0,
+            deploy: Rule::Anyone,
+            administrators: Rule::Nobody,
+            organisations: Organisations::default(),
+            contracts: Policy::default(),
+        }
+    }
+}
+
+impl HostPolicy {
+    /// Refuses a policy whose administrators are defined by themselves, and rules of the host that ask for an owner.
+    ///
+    /// # Errors
+    /// When it is one of these.
+    pub fn check(&self) -> Result<(), Refusal> {
+        if self.administrators.asks_administrators() {
+            return Err(Refusal::Policy("the administrators cannot be defined as the administrators; name others"));
+        }
+        if self.administrators.asks_the_owner() || self.deploy.asks_the_owner() {
+            return Err(Refusal::Policy("the host has no owner; give deploy and administrators other rules"));
+        }
+        Ok(())
+    }
+
+    /// The one in force.
+    pub(crate) fn load(journal: &Journal) -> Result<Self, StateError> {
+        Ok(Stored::load(journal, &StateKey::system(KEY))?.unwrap_or_default())
+    }
+
+    /// Puts it in force, and keeps it among its versions.
+    pub(crate) fn store(&self, journal: &Journal) -> Result<(), StateError> {
+        Stored::store(self, journal, StateKey::policy(None, self.version))?;
+        Stored::store(self, journal, StateKey::system(KEY))
+    }
+}
+
+const KEY: &str = "policy";

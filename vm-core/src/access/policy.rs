@@ -1,0 +1,161 @@
+use std::collections::BTreeMap;
+use std::fmt;
+use std::str::FromStr;
+
+use borsh::{BorshDeserialize, BorshSerialize};
+
+use super::{Action, Rule};
+use crate::record::Stored;
+use crate::{Change, ContractName, Journal, StateError, StateKey};
+
+/// Who may do what with a contract.
+#[derive(Debug, Clone, PartialEq, Eq, BorshSerialize, BorshDeserialize, serde::Serialize)]
+#[non_exhaustive]
+pub struct Policy {
+    /// Who upgrades it. Default: its owner.
+    pub upgrade: Rule,
+    /// Who rolls it back. Default: its owner.
+    pub rollback: Rule,
+    /// Who freezes and unfreezes it. Default: its owner.
+    pub freeze: Rule,
+    /// Who revokes it. Default: its owner.
+    pub revoke: Rule,
+    /// Who changes this policy. Default: its owner.
+    pub grant: Rule,
+    /// Who calls its methods. Default: anyone.
+    pub call: Rule,
+    /// Who calls these methods, in place of [`call`](Self::call); an EVM contract's by selector. Default: none.
+    pub methods: BTreeMap<String, Rule>,
+}
+
+impl Default for Policy {
+    fn default() -> Self {
+        let (upgrade, rollback, freeze, revoke) = (Rule::Owner, Rule::Owner, Rule::Owner, Rule::Owner);
+        Self { upgrade, rollback, freeze, revoke, grant: Rule::Owner, call: Rule::Anyone, methods: BTreeMap::new() }
+    }
+}
+
+/// What a policy gives a rule for. As text `upgrade`, `call`, …, and `call:METHOD` for one method.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
+#[non_exhaustive]
+pub enum Right {
+    /// Upgrade the contract.
+    Upgrade,
+    /// Roll it back.
+    Rollback,
+    /// Freeze and unfreeze it.
+    Freeze,
+    /// Revoke it.
+    Revoke,
+    /// Change its policy.
+    Grant,
+    /// Call its methods.
+    Call,
+    /// Call one method.
+    Method(String),
+}
+
+/// Text that names no right.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("'{0}' is no right; expected upgrade, rollback, freeze, revoke, grant, call, or call: and a method's name")]
+pub struct InvalidRight(String);
+
+/// The longest name of a method, in bytes.
+const METHOD: usize = 256;
+
+impl FromStr for Right {
+    type Err = InvalidRight;
+
+    fn from_str(text: &str) -> Result<Self, InvalidRight> {
+        match text {
+            "upgrade" => Ok(Self::Upgrade),
+            "rollback" => Ok(Self::Rollback),
+            "freeze" => Ok(Self::Freeze),
+            "revoke" => Ok(Self::Revoke),
+            "grant" => Ok(Self::Grant),
+            "call" => Ok(Self::Call),
+            other => match other.strip_prefix("call:") {
+                Some(method) if (1..=METHOD).contains(&method.len()) => Ok(Self::Method(method.to_owned())),
+                _ => Err(InvalidRight(other.chars().take(80).collect())),
+            },
+        }
+    }
+}
+
+impl fmt::Display for Right {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Upgrade => f.write_str("upgrade"),
+            Self::Rollback => f.write_str("rollback"),
+            Self::Freeze => f.write_str("freeze"),
+            Self::Revoke => f.write_str("revoke"),
+            Self::Grant => f.write_str("grant"),
+            Self::Call => f.write_str("call"),
+            Self::Method(method) => write!(f, "call:{method}"),
+        }
+    }
+}
+
+impl Policy {
+    /// Sets the rule of a right.
+    pub fn set(&mut self, right: Right, rule: Rule) {
+        match right {
+            Right::Upgrade => self.upgrade = rule,
+            Right::Rollback => self.rollback = rule,
+            Right::Freeze => self.freeze = rule,
+            Right::Revoke => self.revoke = rule,
+            Right::Grant => self.grant = rule,
+            Right::Call => self.call = rule,
+            Right::Method(method) => drop(self.methods.insert(method, rule)),
+        }
+    }
+
+    /// All rules, those of methods last.
+    pub fn iter(&self) -> impl Iterator<Item = (Right, &Rule)> {
+        let rights = [
+            (Right::Upgrade, &self.upgrade),
+            (Right::Rollback, &self.rollback),
+            (Right::Freeze, &self.freeze),
+            (Right::Revoke, &self.revoke),
+            (Right::Grant, &self.grant),
+            (Right::Call, &self.call),
+        ];
+        let methods = self.methods.iter().map(|(method, rule)| (Right::Method(method.clone()), rule));
+        rights.into_iter().chain(methods)
+    }
+
+    /// The rule of an action on the contract.
+    pub(crate) fn rule(&self, action: Action<'_>) -> &Rule {
+        match action {
+            Action::Call { method } => self.methods.get(method).unwrap_or(&self.call),
+            Action::Upgrade => &self.upgrade,
+            Action::Rollback => &self.rollback,
+            Action::Change(Change::Freeze | Change::Unfreeze) => &self.freeze,
+            Action::Change(Change::Revoke) => &self.revoke,
+            Action::Grant => &self.grant,
+            Action::SkipMigration => &Rule::Administrators,
+            // Of the host, not of a contract.
+            Action::Deploy => &Rule::Nobody,
+        }
+    }
+
+    /// True when not everybody may call every method.
+    pub(crate) fn guards_calls(&self) -> bool {
+        self.call != Rule::Anyone || self.methods.values().any(|rule| *rule != Rule::Anyone)
+    }
+
+    /// A version of a contract's policy; version 0 is the default.
+    pub(crate) fn load(journal: &Journal, name: &ContractName, version: u32) -> Result<Self, StateError> {
+        if version == 0 {
+            return Ok(Self::default());
+        }
+        let key = StateKey::policy(Some(name), version);
+        let missing =
+            || StateError::Damaged { what: format!("policy {version} of '{name}'"), message: "it is missing".into() };
+        Stored::load(journal, &key)?.ok_or_else(missing)
+    }
+
+    pub(crate) fn store(&self, journal: &Journal, name: &ContractName, version: u32) -> Result<(), StateError> {
+        Stored::store(self, journal, StateKey::policy(Some(name), version))
+    }
+}

@@ -1,0 +1,394 @@
+//! Policies: every rule permits whom it says and refuses all others by name; they change by authorised requests only.
+
+use std::sync::{Arc, Mutex};
+
+use futures_executor::block_on;
+use vm_core::{
+    Access, Action, Address, AuditEvent, Authorizer, CallRequest, Capabilities, Change, ChangeRequest, Denied,
+    DeployRequest, GovernRequest, Governance, GrantRequest, HostPolicy, InvokeRequest, Observer, Operation,
+    Organisations, Phase, Policy, Right, RollbackRequest, Rule, Status, UpgradeRequest, Vm, VmError, VmProvider,
+};
+
+use crate::script::{Scripts, call, name, ok, owner, script};
+
+fn who(name: &str) -> Address {
+    Address::from_name(name)
+}
+
+fn rule(text: &str) -> Rule {
+    text.parse().unwrap()
+}
+
+/// Three organisations with an administrator each, the first with two, and an auditor in the last.
+fn organisations() -> Organisations {
+    let mut organisations = Organisations::default();
+    for (organisation, role, member) in [
+        ("org1", "admin", "ann"),
+        ("org1", "admin", "abe"),
+        ("org2", "admin", "bob"),
+        ("org3", "admin", "cat"),
+        ("org3", "auditor", "eve"),
+    ] {
+        organisations.enrol(organisation, role, who(member)).unwrap();
+    }
+    organisations
+}
+
+fn scripts() -> Scripts {
+    Scripts::default()
+        .with("c", |_, _| ok())
+        .with("c-v2", |_, _| ok())
+        .with("caller", |host, _| Ok(call(host, "c", "read")?.output))
+        .with("swallows", |host, _| call(host, "c", "read").map_err(Into::into).and_then(|_| ok()))
+}
+
+fn machine() -> Vm {
+    let mut policy = HostPolicy::default();
+    policy.administrators = rule("callers(root)");
+    policy.organisations = organisations();
+    scripts().start_with(Vm::builder().policy(policy))
+}
+
+fn grant(vm: &Vm, right: &str, to: &str) {
+    block_on(vm.grant(GrantRequest::new(name("c")).set(right.parse().unwrap(), rule(to)).from(owner()))).unwrap();
+}
+
+fn read(caller: &str, endorsers: &[&str]) -> InvokeRequest {
+    let endorsers: Vec<_> = endorsers.iter().copied().map(who).collect();
+    InvokeRequest::new(name("c"), "read").from(who(caller)).endorsed_by(endorsers)
+}
+
+fn denied(error: &VmError) -> &str {
+    assert_eq!(error.phase, Phase::Permission, "{error}");
+    match error.refusal() {
+        Some(vm_core::Refusal::Denied(denied)) => &denied.rule,
+        _ => panic!("not denied: {error}"),
+    }
+}
+
+#[test]
+fn every_rule_permits_whom_it_says_and_tells_all_others_whom_it_would() {
+    let vm = machine();
+    let (alice, bob) = (who("alice"), who("bob"));
+    let mut two = [alice, bob];
+    two.sort();
+    let [first, second] = two;
+    let nobody: &[(&str, &[&str])] = &[];
+    for (text, permitted, refused, told) in [
+        ("anyone", &[("stranger", &[][..])][..], nobody, String::new()),
+        ("nobody", nobody, &[("owner", &[][..]), ("root", &[])], "nobody may".into()),
+        ("owner", &[("owner", &[])], &[("root", &[]), ("stranger", &["owner"])], "only its owner may".into()),
+        (
+            "administrators",
+            &[("root", &[])],
+            &[("owner", &[])],
+            format!("only the host's administrators may: only {} may", who("root")),
+        ),
+        (
+            "callers(alice, bob)",
+            &[("alice", &[]), ("bob", &[])],
+            &[("stranger", &["alice"])],
+            format!("only {first}, {second} may"),
+        ),
+        ("role(auditor)", &[("eve", &[])], &[("ann", &[])], "only those with the role 'auditor' may".into()),
+        (
+            "role(admin of org1, org3)",
+            &[("ann", &[]), ("abe", &[]), ("cat", &[])],
+            &[("bob", &[]), ("eve", &[])],
+            "only those with the role 'admin' in org1 or org3 may".into(),
+        ),
+        (
+            "quorum(2 of alice, bob)",
+            &[("alice", &["bob"]), ("stranger", &["alice", "bob"])],
+            &[("alice", &[]), ("alice", &["alice"]), ("bob", &["stranger", "eve"])],
+            format!("2 of {first}, {second} must endorse it, and 1 did"),
+        ),
+        (
+            "majority(admin)",
+            &[("ann", &["bob"]), ("stranger", &["cat", "bob", "eve"])],
+            &[("ann", &["abe"]), ("cat", &[]), ("bob", &["eve"])],
+            "more than half of 3 organisations must endorse it by their 'admin', and 1 did".into(),
+        ),
+        (
+            "majority(admin of org1, org9)",
+            nobody,
+            &[("ann", &["abe", "bob", "cat"])],
+            "more than half of 2 organisations must endorse it by their 'admin', and 1 did".into(),
+        ),
+        (
+            "owner or role(auditor)",
+            &[("owner", &[]), ("eve", &[])],
+            &[("bob", &[])],
+            "only its owner may; or only those with the role 'auditor' may".into(),
+        ),
+    ] {
+        grant(&vm, "call", text);
+        for (caller, endorsers) in permitted {
+            let receipt = block_on(vm.invoke(read(caller, endorsers)));
+            assert_eq!(receipt.unwrap().status, Status::Success, "{text}: {caller} with {endorsers:?}");
+        }
+        for (caller, endorsers) in refused {
+            let error = block_on(vm.invoke(read(caller, endorsers))).unwrap_err();
+            assert_eq!(denied(&error), told, "{text}: {caller} with {endorsers:?}");
+            assert!(error.to_string().contains(&format!("{} may not call 'read' of contract 'c'", who(caller))));
+            assert!(block_on(vm.query(read(caller, endorsers))).is_err(), "queries are calls");
+        }
+    }
+}
+
+#[test]
+fn every_right_has_its_rule() {
+    let vm = machine();
+    let by = |member: &str| who(member);
+    for (right, member) in [("upgrade", "u"), ("rollback", "b"), ("freeze", "f"), ("revoke", "v"), ("call:read", "m")] {
+        grant(&vm, right, &format!("callers({member})"));
+    }
+    grant(&vm, "grant", "callers(g)");
+    let upgrade = |from| UpgradeRequest::new(name("c"), "2".parse().unwrap(), script("c-v2")).from(from);
+    let rollback = |from| RollbackRequest::new(name("c"), "1".parse().unwrap()).from(from);
+    let change = |change, from| ChangeRequest::new(name("c"), change).from(from);
+    let regrant = |from| GrantRequest::new(name("c")).set(Right::Call, Rule::Anyone).from(from);
+    let call = |method: &str, from| InvokeRequest::new(name("c"), method).from(from);
+
+    // The owner has lost all of them, and none brings another one.
+    for other in ["owner", "m"] {
+        for error in [
+            block_on(vm.upgrade(upgrade(by(other)))).unwrap_err(),
+            block_on(vm.rollback(rollback(by(other)))).unwrap_err(),
+            block_on(vm.change(change(Change::Freeze, by(other)))).unwrap_err(),
+            block_on(vm.change(change(Change::Revoke, by(other)))).unwrap_err(),
+            block_on(vm.grant(regrant(by(other)))).unwrap_err(),
+        ] {
+            assert!(denied(&error).starts_with("only 0x"), "{error}");
+        }
+    }
+    denied(&block_on(vm.invoke(call("read", owner()))).unwrap_err());
+    // Other methods follow the rule of all calls.
+    block_on(vm.invoke(call("write", by("stranger")))).unwrap();
+
+    block_on(vm.invoke(call("read", by("m")))).unwrap();
+    block_on(vm.upgrade(upgrade(by("u")))).unwrap();
+    block_on(vm.rollback(rollback(by("b")))).unwrap();
+    block_on(vm.change(change(Change::Freeze, by("f")))).unwrap();
+    block_on(vm.change(change(Change::Unfreeze, by("f")))).unwrap();
+    block_on(vm.grant(regrant(by("g")).clear("read"))).unwrap();
+    block_on(vm.invoke(call("read", by("stranger")))).unwrap();
+    block_on(vm.change(change(Change::Revoke, by("v")))).unwrap();
+}
+
+#[test]
+fn policies_are_versioned_and_part_of_the_history() {
+    let vm = machine();
+    assert_eq!(vm.policy(&name("c")).unwrap(), Some(Policy::default()));
+    grant(&vm, "call", "owner");
+    grant(&vm, "call:read", "anyone");
+    let record = vm.record(&name("c")).unwrap().unwrap();
+    assert_eq!((record.policy, record.guarded), (2, true));
+    let policy = vm.policy(&name("c")).unwrap().unwrap();
+    assert_eq!(
+        policy.iter().map(|(right, rule)| format!("{right}={rule}")).collect::<Vec<_>>().join(" "),
+        "upgrade=owner \
+        rollback=owner freeze=owner revoke=owner grant=owner call=owner call:read=anyone"
+    );
+    let last = vm.history(&name("c"), 3, 1).unwrap().remove(0);
+    assert_eq!((last.operation, last.before.unwrap().policy, last.after.policy), (Operation::Grant, 1, 2));
+    grant(&vm, "call", "anyone");
+    assert!(!vm.record(&name("c")).unwrap().unwrap().guarded, "calls are not asked for any more");
+    let nonsense = GrantRequest { rules: vec![(Right::Call, None)], ..GrantRequest::new(name("c")) };
+    let error = block_on(vm.grant(nonsense.from(owner()))).unwrap_err();
+    assert_eq!(error.to_string(), "store: only the rule of a method can be taken back");
+}
+
+#[test]
+fn calls_between_contracts_are_asked_for_and_their_denials_told() {
+    #[derive(Clone, Default)]
+    struct Lines(Arc<Mutex<Vec<String>>>);
+    impl Observer for Lines {
+        fn audit(&self, event: &AuditEvent<'_>) {
+            self.0.lock().unwrap().push(event.to_string());
+        }
+    }
+    let lines = Lines::default();
+    let vm = scripts().start_with(Vm::builder().observer(lines.clone()));
+    grant(&vm, "call", "callers(contract:caller)");
+    lines.0.lock().unwrap().clear();
+    let run = |contract: &str| block_on(vm.invoke(InvokeRequest::new(name(contract), "run").from(owner()))).unwrap();
+    assert_eq!(&run("caller").output[..], b"");
+    // The contract goes on, and the denial is told all the same.
+    assert_eq!(run("swallows").status, Status::Success);
+    let (swallows, caller) = (name("swallows").address(), name("caller").address());
+    let told = format!(
+        "{swallows} could not call 'read' of contract 'c': {swallows} may not call 'read' of contract 'c': only {caller} may"
+    );
+    assert_eq!(*lines.0.lock().unwrap(), [told]);
+}
+
+#[test]
+fn endorsements_are_for_the_sender_and_not_for_contracts() {
+    let vm = scripts().start();
+    grant(&vm, "call", "quorum(1 of alice)");
+    block_on(vm.invoke(read("stranger", &["alice"]))).unwrap();
+    let run = InvokeRequest::new(name("caller"), "run").from(owner()).endorsed_by([who("alice")]);
+    let output = block_on(vm.invoke(run)).unwrap().output;
+    assert!(String::from_utf8_lossy(&output).contains("must endorse it, and 0 did"));
+}
+
+#[test]
+fn the_host_is_governed_by_its_administrators() {
+    let vm = machine();
+    let deploy =
+        |contract: &str, from| DeployRequest::new(name(contract), "1".parse().unwrap(), script("c")).from(from);
+    let govern = |change| GovernRequest::new(change).from(who("root")).because("order");
+    block_on(vm.deploy(deploy("d1", who("stranger")))).unwrap();
+
+    let error = block_on(vm.govern(govern(Governance::Deploy(Rule::Anyone)).from(owner()))).unwrap_err();
+    assert_eq!(error.phase, Phase::Permission);
+    assert_eq!(
+        error.to_string(),
+        format!("permission: {} may not change the host's policy: only {} may", owner(), who("root"))
+    );
+
+    let changes = govern(Governance::Deploy(rule("role(operator)")))
+        .and(Governance::Enrol { organisation: "org1".into(), role: "operator".into(), member: who("op") })
+        .and(Governance::Contracts(Right::Freeze, rule("owner or administrators")))
+        .and(Governance::Contracts(Right::Call, Rule::Owner));
+    let policy = block_on(vm.govern(changes)).unwrap();
+    assert_eq!((policy.version, policy.author, &*policy.reason), (2, who("root"), "order"));
+    assert_eq!(vm.host_policy().unwrap(), policy);
+    let error = block_on(vm.deploy(deploy("d2", who("stranger")))).unwrap_err();
+    assert_eq!(denied(&error), "only those with the role 'operator' may");
+
+    // New contracts begin with the host's policy; others keep theirs.
+    block_on(vm.deploy(deploy("d2", who("op")))).unwrap();
+    assert_eq!(vm.policy(&name("d2")).unwrap().unwrap(), policy.contracts);
+    assert_eq!(vm.policy(&name("d1")).unwrap().unwrap(), Policy::default());
+    denied(&block_on(vm.invoke(InvokeRequest::new(name("d2"), "read").from(owner()))).unwrap_err());
+    block_on(vm.change(ChangeRequest::new(name("d2"), Change::Freeze).from(who("root")))).unwrap();
+    denied(&block_on(vm.change(ChangeRequest::new(name("d1"), Change::Freeze).from(who("root")))).unwrap_err());
+
+    let dismiss = Governance::Dismiss { organisation: "org1".into(), role: "operator".into(), member: who("op") };
+    block_on(vm.govern(govern(dismiss))).unwrap();
+    denied(&block_on(vm.deploy(deploy("d3", who("op")))).unwrap_err());
+    for nonsense in [
+        Governance::Administrators(rule("callers(root) or administrators")),
+        Governance::Administrators(Rule::Owner),
+        Governance::Deploy(rule("owner")),
+        Governance::Enrol { organisation: "a b".into(), role: "r".into(), member: owner() },
+    ] {
+        assert_eq!(block_on(vm.govern(govern(nonsense))).unwrap_err().phase, Phase::Store);
+    }
+    block_on(vm.govern(govern(Governance::Administrators(Rule::Nobody)))).unwrap();
+    assert!(block_on(vm.govern(govern(Governance::Deploy(Rule::Anyone)))).is_err(), "nobody governs any more");
+}
+
+#[test]
+fn the_embedder_can_refuse_more_and_permit_nothing() {
+    struct NoUpgrades;
+    impl Authorizer for NoUpgrades {
+        fn authorize(&self, access: &Access<'_>) -> Result<(), Denied> {
+            match access.action {
+                Action::Upgrade => Err(access.denied("no upgrades on Sundays")),
+                _ => Ok(()),
+            }
+        }
+    }
+    let vm = scripts().start_with(Vm::builder().authorizer(NoUpgrades));
+    let upgrade = |from| UpgradeRequest::new(name("c"), "2".parse().unwrap(), script("c-v2")).from(from);
+    assert_eq!(denied(&block_on(vm.upgrade(upgrade(owner()))).unwrap_err()), "no upgrades on Sundays");
+    assert_eq!(denied(&block_on(vm.upgrade(upgrade(who("stranger")))).unwrap_err()), "only its owner may");
+}
+
+#[test]
+fn a_contract_has_the_capabilities_that_it_was_deployed_with() {
+    let vm = Scripts::default()
+        .with("does", |host, call_| match &*call_.method {
+            "calls" => Ok(call(host, "reads", "any")?.output),
+            "reads" => {
+                let request = CallRequest { is_static: true, ..CallRequest::new(name("reads"), "any", "") };
+                Ok(host.call(request)?.output)
+            }
+            "events" => host.emit(vec!["topic".into()], "".into()).map_err(Into::into).and_then(|()| ok()),
+            _ => Ok(host.env().block.timestamp.to_string().into()),
+        })
+        .with("reads", |host, _| Ok(format!("called at {}", host.env().block.timestamp).into()))
+        .start_with(Vm::builder().block(vm_core::Block { timestamp: 77, ..Default::default() }));
+    let run = |some: &str, method: &str| {
+        let contract = name(&format!("does-{}", some.replace(", ", "-")));
+        let deploy = DeployRequest::new(contract.clone(), "1".parse().unwrap(), script("does"));
+        let _ = block_on(vm.deploy(deploy.capabilities(some.parse().unwrap())));
+        let receipt = block_on(vm.invoke(InvokeRequest::new(contract, method))).unwrap();
+        format!("{} {}", receipt.status, String::from_utf8_lossy(&receipt.output))
+    };
+    for (some, method, told) in [
+        ("all", "calls", "success called at 77"),
+        ("all", "reads", "success called at 77"),
+        ("all", "events", "success "),
+        ("all", "time", "success 77"),
+        ("none", "calls", "success contract 'does-none' was deployed without the capability 'calls'"),
+        ("none", "reads", "success contract 'does-none' was deployed without the capability 'state'"),
+        ("none", "events", "trap: the contract was deployed without this capability "),
+        ("none", "time", "success 0"),
+        // What is called sees the time if it may; calls that change nothing need less.
+        ("calls", "reads", "success called at 77"),
+        ("state", "reads", "success called at 77"),
+        ("state", "calls", "success contract 'does-state' was deployed without the capability 'calls'"),
+        ("events, time", "events", "success "),
+        ("events, time", "time", "success 77"),
+    ] {
+        assert_eq!(run(some, method), told, "{some}: {method}");
+    }
+    assert_eq!(
+        "state, nonsense".parse::<Capabilities>().unwrap_err().to_string(),
+        "'nonsense' is no capability; expected \
+        all, none, or some of state, calls, events and time"
+    );
+}
+
+#[test]
+fn rules_that_make_no_sense_are_refused_with_what_was_expected() {
+    for (text, told) in [
+        ("", "expected anyone, nobody, owner"),
+        ("everyone", "expected anyone, nobody, owner"),
+        ("quorum(3 of alice, bob)", "the quorum has to be 1 to 2"),
+        ("quorum(0 of alice)", "the quorum has to be 1 to 1"),
+        ("quorum(alice)", "expected quorum(NUMBER of ADDRESS, ...)"),
+        ("callers(0x12)", "'0x12' is not an address"),
+        ("role(a b)", "'a b' is no name of an organisation or role"),
+        ("role(admin of )", "'' is no name of an organisation or role"),
+        ("owner or nothing", "expected anyone, nobody, owner"),
+        (&"x".repeat(9_000), "it has 9000 bytes, above the limit of 8192"),
+    ] {
+        let error = text.parse::<Rule>().unwrap_err().to_string();
+        assert!(error.contains(told) && error.len() < 400, "{error}");
+    }
+    assert_eq!(
+        "calls".parse::<Right>().unwrap_err().to_string(),
+        "'calls' is no right; expected upgrade, rollback, freeze, \
+        revoke, grant, call, or call: and a method's name"
+    );
+}
+
+proptest::proptest! {
+    #[test]
+    fn rules_are_what_their_text_says(rule in rules()) {
+        proptest::prop_assert_eq!(rule.to_string().parse::<Rule>(), Ok(rule));
+    }
+}
+
+fn rules() -> impl proptest::strategy::Strategy<Value = Rule> {
+    use proptest::collection::{btree_set, vec};
+    use proptest::prelude::*;
+    let address = || any::<[u8; 20]>().prop_map(Address::new);
+    let word = || "[a-zA-Z0-9._-]{1,9}";
+    let one = prop_oneof![
+        Just(Rule::Anyone),
+        Just(Rule::Nobody),
+        Just(Rule::Owner),
+        Just(Rule::Administrators),
+        btree_set(address(), 1..4).prop_map(Rule::Callers),
+        (word(), btree_set(word(), 0..3)).prop_map(|(role, organisations)| Rule::Role { role, organisations }),
+        (word(), btree_set(word(), 0..3)).prop_map(|(role, organisations)| Rule::Majority { role, organisations }),
+        btree_set(address(), 1..4).prop_map(|of| Rule::Quorum { threshold: of.len() as u32, of }),
+    ];
+    prop_oneof![one.clone(), vec(one, 2..4).prop_map(Rule::Either)]
+}
