@@ -9,6 +9,7 @@ mod failure;
 mod inspect;
 mod interrupt;
 mod output;
+mod policy;
 mod progress;
 mod records;
 mod trace;

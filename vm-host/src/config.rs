@@ -14,6 +14,7 @@
 //! # Ok::<(), vm_host::ConfigError>(())
 //! ```
 
+mod access;
 mod document;
 mod error;
 mod schema;
@@ -26,7 +27,7 @@ use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use vm_core::{Address, Amount, ContractName};
+use vm_core::{Address, Amount, ContractName, HostPolicy};
 
 pub use error::{ConfigError, InvalidConfig, Mistake};
 
@@ -48,6 +49,8 @@ pub struct Config {
     pub cache: Cache,
     /// The balances of the native asset in a new state, by account. Default: none.
     pub genesis: BTreeMap<Address, Amount>,
+    /// Who may do what, in a new state. Default: everybody deploys, and contracts are in the hands of their owners.
+    pub access: HostPolicy,
 }
 
 /// A runtime with its settings.
@@ -225,6 +228,7 @@ impl Default for Config {
             state: State::default(),
             cache: Cache::default(),
             genesis: BTreeMap::new(),
+            access: HostPolicy::default(),
         }
     }
 }

@@ -42,7 +42,7 @@ pub(crate) fn answer(rule: &Rule, question: &Question<'_>) -> Result<(), String>
 pub(crate) fn method_of<'m>(runtime: RuntimeKind, method: &'m str, input: &[u8]) -> Cow<'m, str> {
     match method {
         _ if runtime != RuntimeKind::Evm => method.into(),
-        "" => input.first_chunk::<4>().map(|selector| selector_text(selector)).unwrap_or_default().into(),
+        "" => input.first_chunk::<4>().map(selector_text).unwrap_or_default().into(),
         signature => selector_of(signature).into(),
     }
 }

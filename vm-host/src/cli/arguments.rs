@@ -6,7 +6,10 @@ use std::path::PathBuf;
 use clap::{Args, Parser, Subcommand};
 use clap_complete::Shell;
 use serde_json::value::RawValue;
-use vm_core::{Address, Amount, Argument, Arguments, ContractName, Gas, Limits, RuntimeKind, Sender, Version};
+use vm_core::{
+    Address, Amount, Argument, Arguments, Capabilities, ContractName, Gas, Limits, Right, Rule, RuntimeKind, Sender,
+    Version,
+};
 use vm_host::Config;
 
 use super::failure::Usage;
@@ -78,6 +81,9 @@ pub(super) enum Command {
         version: Version,
         #[command(flatten)]
         call: CallArgs,
+        /// What it may use of its host: all, none, or some of state, calls, events and time.
+        #[arg(long, value_name = "LIST", default_value = "all", hide_default_value = true)]
+        capabilities: Capabilities,
         #[command(flatten)]
         reason: Reason,
     },
@@ -155,6 +161,35 @@ pub(super) enum Command {
     Unfreeze(ChangeArgs),
     /// Refuse calls of a contract for good.
     Revoke(ChangeArgs),
+    /// Change who may do what with a contract.
+    #[command(after_help = RULES)]
+    Grant {
+        /// The contract's name.
+        name: ContractName,
+        /// upgrade, rollback, freeze, revoke, grant, call, or call:METHOD (an EVM method by signature or selector).
+        right: Right,
+        /// Who has it; for a method none takes its rule back.
+        #[arg(required_unless_present = "clear", conflicts_with = "clear")]
+        rule: Option<Rule>,
+        /// Take the rule of a method back, so that the one of all calls holds for it.
+        #[arg(long)]
+        clear: bool,
+        #[command(flatten)]
+        from: From,
+        #[command(flatten)]
+        reason: Reason,
+    },
+    /// Change who may do what with the host. For its administrators.
+    #[command(after_help = RULES)]
+    Govern {
+        #[command(subcommand)]
+        change: Govern,
+    },
+    /// Show who may do what with a contract, or with the host.
+    Policy {
+        /// The contract's name; none for the host.
+        name: Option<ContractName>,
+    },
     /// List the contracts.
     List,
     /// Show a contract, its versions and its methods.
@@ -183,6 +218,76 @@ pub(super) enum Command {
         /// The shell.
         shell: Shell,
     },
+}
+
+const RULES: &str = "\
+Rules:
+  anyone, nobody, owner, administrators
+  callers(alice, 0x…)                  one of these
+  role(auditor)                        who has the role, in any organisation
+  role(auditor of org1, org2)          who has it in one of these
+  quorum(2 of alice, bob, carol)       so many of these endorse it
+  majority(admin)                      in more than half of the organisations with that role, somebody with it endorses it
+  owner or callers(alice)              either";
+
+#[derive(Debug, Subcommand)]
+pub(super) enum Govern {
+    /// Who deploys contracts.
+    Deploy {
+        /// Who does.
+        rule: Rule,
+        #[command(flatten)]
+        by: By,
+    },
+    /// Who governs.
+    Administrators {
+        /// Who does.
+        rule: Rule,
+        #[command(flatten)]
+        by: By,
+    },
+    /// What policy new contracts begin with; others keep theirs.
+    Contracts {
+        /// upgrade, rollback, freeze, revoke, grant, call, or call:METHOD.
+        right: Right,
+        /// Who has it.
+        rule: Rule,
+        #[command(flatten)]
+        by: By,
+    },
+    /// Give a role in an organisation to somebody.
+    Enrol {
+        #[command(flatten)]
+        member: Member,
+        #[command(flatten)]
+        by: By,
+    },
+    /// Take a role in an organisation from somebody.
+    Dismiss {
+        #[command(flatten)]
+        member: Member,
+        #[command(flatten)]
+        by: By,
+    },
+}
+
+#[derive(Debug, Args)]
+pub(super) struct Member {
+    /// The organisation.
+    pub(super) organisation: String,
+    /// The role.
+    pub(super) role: String,
+    /// A name, or 0x and 40 hex digits.
+    pub(super) account: Address,
+}
+
+/// Who does something, and why.
+#[derive(Debug, Args)]
+pub(super) struct By {
+    #[command(flatten)]
+    pub(super) from: From,
+    #[command(flatten)]
+    pub(super) reason: Reason,
 }
 
 #[derive(Debug, Args)]
@@ -263,6 +368,9 @@ pub(super) struct From {
         default_value = "operator"
     )]
     pub(super) caller: Address,
+    /// Who endorses it, for rules that ask for several. This command trusts you in it, as in --from.
+    #[arg(long = "endorsed-by", value_name = "ACCOUNT", value_delimiter = ',')]
+    pub(super) endorsers: Vec<Address>,
 }
 
 /// Bytes that were given in hex. A type of its own, since clap reads a `Vec` as a repeated option.
@@ -301,7 +409,14 @@ impl CallArgs {
             );
             return Err(Usage(told));
         }
-        Ok(Sender { caller: self.from.caller, value: self.value, gas: self.gas.map(Gas::new), ..Sender::default() })
+        Ok(Sender { value: self.value, gas: self.gas.map(Gas::new), ..self.from.sender() })
+    }
+}
+
+impl From {
+    /// Who sends it, with nothing.
+    pub(super) fn sender(&self) -> Sender {
+        Sender { caller: self.caller, endorsers: self.endorsers.clone(), ..Sender::default() }
     }
 }
 

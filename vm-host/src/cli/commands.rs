@@ -7,18 +7,18 @@ use std::process::ExitCode;
 use clap::CommandFactory;
 use serde_json::json;
 use vm_core::{
-    Change, ChangeRequest, DeployRequest, HostFault, InvokeRequest, Phase, Receipt, RollbackRequest, RuntimeKind,
-    Target, UpgradeRequest, Vm, VmError, VmProvider,
+    Change, ChangeRequest, DeployRequest, GovernRequest, Governance, GrantRequest, HostFault, InvokeRequest, Phase,
+    Receipt, RollbackRequest, RuntimeKind, Target, UpgradeRequest, Vm, VmError, VmProvider,
 };
 use vm_host::config::{Config, Format, State};
 
-use super::arguments::{CallArgs, ChangeArgs, Cli, Command, Global};
+use super::arguments::{CallArgs, ChangeArgs, Cli, Command, Global, Govern, Member};
 use super::counters::Counters;
 use super::failure::{Class, Usage, unusable};
 use super::interrupt::{self, Interrupted};
 use super::output::{Output, Told};
 use super::records::Records;
-use super::{analyze, artifact, inspect, progress, trace};
+use super::{analyze, artifact, inspect, policy, progress, trace};
 
 /// Does what the command line asks for.
 pub(super) fn run(cli: Cli, output: Output) -> anyhow::Result<ExitCode> {
@@ -48,11 +48,11 @@ pub(super) fn run(cli: Cli, output: Output) -> anyhow::Result<ExitCode> {
 
 fn on_vm(command: Command, config: &Config, vm: &Vm, output: Output) -> anyhow::Result<ExitCode> {
     match command {
-        Command::Deploy { name, code, version, call, reason } => {
+        Command::Deploy { name, code, version, call, capabilities, reason } => {
             let title = format!("deployed {name} {version}");
             let code = artifact::load(config, &code, None)?;
             let request = DeployRequest::new(name, version, code).arguments(call.arguments()).because(reason.text);
-            let request = DeployRequest { sender: call.sender(config)?, ..request };
+            let request = DeployRequest { capabilities, sender: call.sender(config)?, ..request };
             let receipt = progress::wait(&title, vm.deploy(request))??;
             finish(vm, output, &receipt, &title, Kind::Creation)
         }
@@ -92,6 +92,15 @@ fn on_vm(command: Command, config: &Config, vm: &Vm, output: Output) -> anyhow::
         Command::Freeze(args) => change(vm, output, args, Change::Freeze),
         Command::Unfreeze(args) => change(vm, output, args, Change::Unfreeze),
         Command::Revoke(args) => change(vm, output, args, Change::Revoke),
+        Command::Grant { name, right, rule, from, reason, .. } => {
+            let request = GrantRequest { rules: vec![(right, rule)], sender: from.sender(), ..GrantRequest::new(name) };
+            let record = progress::wait("storing", vm.grant(request.because(reason.text)))??;
+            let line = format!("{} has policy {}", record.name, record.policy);
+            output.done(|| json!({ "ok": true, "contract": record }), &line)?;
+            Ok(ExitCode::SUCCESS)
+        }
+        Command::Govern { change } => govern(vm, output, change),
+        Command::Policy { name } => policy::show(vm, output, name.as_ref()),
         Command::List => inspect::list(vm, output),
         Command::Show { name } => inspect::show(vm, output, &name),
         Command::History { name, last } => inspect::history(vm, &Records::of(config), output, &name, last),
@@ -103,10 +112,29 @@ fn on_vm(command: Command, config: &Config, vm: &Vm, output: Output) -> anyhow::
 
 fn change(vm: &Vm, output: Output, args: ChangeArgs, change: Change) -> anyhow::Result<ExitCode> {
     let ChangeArgs { name, from, reason } = args;
-    let request = ChangeRequest::new(name, change).from(from.caller).because(reason.text);
+    let request = ChangeRequest { sender: from.sender(), ..ChangeRequest::new(name, change) }.because(reason.text);
     let record = progress::wait("storing", vm.change(request))??;
     let line = format!("{} is {}", record.name, record.lifecycle);
     output.done(|| json!({ "ok": true, "contract": record }), &line)?;
+    Ok(ExitCode::SUCCESS)
+}
+
+fn govern(vm: &Vm, output: Output, change: Govern) -> anyhow::Result<ExitCode> {
+    let (change, by) = match change {
+        Govern::Deploy { rule, by } => (Governance::Deploy(rule), by),
+        Govern::Administrators { rule, by } => (Governance::Administrators(rule), by),
+        Govern::Contracts { right, rule, by } => (Governance::Contracts(right, rule), by),
+        Govern::Enrol { member: Member { organisation, role, account: member }, by } => {
+            (Governance::Enrol { organisation, role, member }, by)
+        }
+        Govern::Dismiss { member: Member { organisation, role, account: member }, by } => {
+            (Governance::Dismiss { organisation, role, member }, by)
+        }
+    };
+    let request = GovernRequest { sender: by.from.sender(), ..GovernRequest::new(change) }.because(by.reason.text);
+    let policy = progress::wait("storing", vm.govern(request))??;
+    let line = format!("the host has policy {}", policy.version);
+    output.done(|| json!({ "ok": true, "policy": policy }), &line)?;
     Ok(ExitCode::SUCCESS)
 }
 

@@ -46,6 +46,7 @@ pub(super) fn list(vm: &Vm, output: Output) -> anyhow::Result<ExitCode> {
 pub(super) fn show(vm: &Vm, output: Output, name: &ContractName) -> anyhow::Result<ExitCode> {
     let record = vm.record(name)?.ok_or_else(|| unknown(name))?;
     let versions = vm.versions(name)?;
+    let policy = vm.policy(name)?.unwrap_or_default();
     // A contract whose runtime is not available is still shown.
     let methods = vm.contract(name).map(|contract| contract.interface().methods());
     let address = name.address().to_string();
@@ -55,6 +56,7 @@ pub(super) fn show(vm: &Vm, output: Output, name: &ContractName) -> anyhow::Resu
                 "ok": true,
                 "contract": record,
                 "address": address,
+                "policy": policy,
                 "versions": versions,
                 "methods": methods.as_ref().ok(),
             })
@@ -66,6 +68,10 @@ pub(super) fn show(vm: &Vm, output: Output, name: &ContractName) -> anyhow::Resu
             field(out, "version", &record.version.to_string())?;
             field(out, "address", &address)?;
             field(out, "owner", &record.owner.to_string())?;
+            field(out, "may use", &record.capabilities.to_string())?;
+            for (index, (right, rule)) in policy.iter().enumerate() {
+                field(out, if index == 0 { "policy" } else { "" }, &format!("{right}: {rule}"))?;
+            }
             field(out, "code", &record.code.to_string())?;
             for (index, version) in versions.iter().enumerate() {
                 let text = format!("{}  by {} in block {}", version.version, version.author, version.block);
@@ -145,7 +151,7 @@ fn changed<T: PartialEq + std::fmt::Display>(before: Option<&T>, after: &T) -> S
 }
 
 /// The refusal that every other command on a contract gives as well.
-fn unknown(name: &ContractName) -> VmError {
+pub(super) fn unknown(name: &ContractName) -> VmError {
     VmError { phase: Phase::Load, kind: Refusal::UnknownContract(name.clone().into()).into() }
 }
 
@@ -279,7 +285,7 @@ fn field(out: &mut dyn Write, name: &str, text: &str) -> io::Result<()> {
 }
 
 /// A table without rules: columns with a title each.
-fn columns(titles: &[&str]) -> Table {
+pub(super) fn columns(titles: &[&str]) -> Table {
     let mut table = Table::new();
     table.load_style(presets::NOTHING).set_header(titles);
     for column in table.column_iter_mut() {
@@ -289,6 +295,6 @@ fn columns(titles: &[&str]) -> Table {
 }
 
 /// The table without the blanks that fill up its lines.
-fn trimmed(table: &Table) -> String {
+pub(super) fn trimmed(table: &Table) -> String {
     table.lines().map(|line| line.trim_end().to_owned()).collect::<Vec<_>>().join("\n")
 }

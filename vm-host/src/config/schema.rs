@@ -5,6 +5,7 @@ use std::path::PathBuf;
 
 use vm_core::{Address, Amount, ContractName};
 
+use super::access;
 use super::document::{self, Node, Value};
 use super::section::{Mistakes, Section, one_of, wrong_type};
 use super::value;
@@ -23,7 +24,7 @@ pub(super) fn read(text: &str, format: Format) -> Result<Config, Vec<Mistake>> {
 }
 
 fn root(root: Section<'_>, mistakes: &mut Mistakes) -> Config {
-    const VM: &[&str] = &["providers", "limits", "security", "state", "cache", "genesis"];
+    const VM: &[&str] = &["providers", "limits", "security", "state", "cache", "genesis", "access"];
     root.expect_keys(&["vm"], mistakes, |key| VM.contains(&key).then(|| format!("it belongs under `vm`: `vm.{key}`")));
     let mut config = Config::default();
     let Some(vm) = root.get("vm", mistakes, Section::of) else {
@@ -50,6 +51,9 @@ fn root(root: Section<'_>, mistakes: &mut Mistakes) -> Config {
         if let Some(balances) = section.get("balances", mistakes, Section::of) {
             config.genesis = genesis(balances, mistakes);
         }
+    }
+    if let Some(section) = vm.get("access", mistakes, Section::of) {
+        access::read(section, &mut config.access, mistakes);
     }
     config
 }

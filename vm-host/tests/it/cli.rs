@@ -1,5 +1,6 @@
 //! The command, run as a process of its own for every step, as a user runs it.
 
+mod access;
 mod analysis;
 mod contracts;
 mod interrupts;

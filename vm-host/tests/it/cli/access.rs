@@ -1,0 +1,96 @@
+//! Who may do what, from the configuration and by commands.
+
+use super::Desk;
+use super::contracts::Token;
+
+const CONFIG: &str = r#"
+[vm.access]
+deploy = "callers(alice)"
+administrators = "majority(admin)"
+[vm.access.contracts]
+freeze = "owner or role(auditor of org2)"
+[vm.access.organisations.org1]
+admin = ["ann"]
+[vm.access.organisations.org2]
+admin = ["bob"]
+auditor = ["eve"]
+"#;
+
+#[test]
+fn policies_hold_on_every_runtime() {
+    for token in Token::all() {
+        let desk = Desk::new();
+        desk.file("vm.toml", CONFIG);
+        let runtime = token.runtime;
+        let deploy = format!("deploy token {} --runtime {runtime} 1000", token.v1);
+        let denied = desk.fails(4, &format!("{deploy} --from bob"));
+        assert!(denied.contains("may not deploy contract 'token': only 0x"), "{runtime}: {denied}");
+        desk.ok(&format!("{deploy} --from alice"));
+
+        // What contracts begin with.
+        desk.ok("freeze token --from eve --reason suspicion");
+        let denied = desk.fails(4, "revoke token --from eve");
+        assert!(denied.contains("only its owner may"), "{runtime}: {denied}");
+        desk.ok("unfreeze token --from alice");
+
+        // One method, one caller.
+        let transfer = if runtime == "evm" { "call:transfer(address,uint256)" } else { "call:transfer" };
+        let granted =
+            desk.command("grant token").args([transfer, "callers(alice)", "--from", "alice"]).output().unwrap();
+        assert!(granted.status.success(), "{runtime}: {}", String::from_utf8_lossy(&granted.stderr));
+        desk.ok("invoke token transfer --from alice bob 300");
+        let denied = desk.fails(4, "invoke token transfer --from bob alice 1");
+        assert!(denied.contains("of contract 'token': only 0x"), "{runtime}: {denied}");
+        desk.ok(&format!("query token {} bob", token.balance_of));
+        let policy = desk.ok("policy token");
+        assert!(policy.contains("owner or role(auditor of org2)") && policy.contains("callers(0x"), "{policy}");
+        let taken = desk.command("grant token").args([transfer, "--clear", "--from", "alice"]).output().unwrap();
+        assert!(taken.status.success(), "{runtime}: {}", String::from_utf8_lossy(&taken.stderr));
+        desk.ok("invoke token transfer --from bob alice 1");
+
+        // All of it is in the history, and what was refused.
+        let history = desk.ok("history token");
+        for part in ["grant", "suspicion", "refused", "only its owner may"] {
+            assert!(history.contains(part), "{runtime}: no {part:?} in\n{history}");
+        }
+    }
+}
+
+#[test]
+fn the_host_is_governed_by_a_majority() {
+    let desk = Desk::new();
+    desk.file("vm.toml", CONFIG);
+    let denied = desk.fails(4, "govern deploy anyone --from ann");
+    assert!(
+        denied.contains("more than half of 2 organisations must endorse it by their 'admin', and 1 did"),
+        "{denied}"
+    );
+    desk.ok("govern deploy anyone --from ann --endorsed-by bob --reason opening");
+    desk.ok("govern enrol org1 auditor eve --from ann --endorsed-by bob");
+    desk.ok("govern contracts call owner --from bob --endorsed-by ann");
+    let policy = desk.ok("policy");
+    for part in ["deploy", "anyone", "auditor of org1", "call      owner"] {
+        assert!(policy.contains(part), "no {part:?} in\n{policy}");
+    }
+    let token = &Token::all()[0];
+    desk.ok(&format!("deploy token {} --from zoe 1000 --capabilities none", token.v1));
+    let denied = desk.fails(4, &format!("query token {} bob --from bob", token.balance_of));
+    assert!(denied.contains("only its owner may"), "{denied}");
+    // Without the capability there are no events.
+    desk.fails(3, "invoke token transfer --from zoe bob 1");
+}
+
+#[test]
+fn mistakes_in_rules_are_told_with_what_was_expected() {
+    let desk = Desk::new();
+    let token = &Token::all()[0];
+    desk.ok(&format!("deploy token {} --from alice 1000", token.v1));
+    let told = desk.fails(2, "grant token call everyone --from alice");
+    assert!(told.contains("expected anyone, nobody, owner"), "{told}");
+    desk.file(
+        "vm.toml",
+        "[vm.access]\nfreeze = \"owner\"\n[vm.access.contracts]\nfrieze = \"owner\"\n[vm.access.organisations]\n",
+    );
+    let told = desk.fails(2, "list");
+    assert!(told.contains("it belongs under `contracts`") && told.contains("'frieze' is no right"), "{told}");
+}
