@@ -73,11 +73,14 @@ fn the_host_is_governed_by_a_majority() {
         assert!(policy.contains(part), "no {part:?} in\n{policy}");
     }
     let token = &Token::all()[0];
-    desk.ok(&format!("deploy token {} --from zoe 1000 --capabilities none", token.v1));
+    // Its constructor emits an event.
+    let deploy = format!("deploy token {} --from zoe 1000 --capabilities", token.v1);
+    let failed = desk.fails(3, &format!("{deploy} state,time"));
+    assert!(failed.contains("the contract was deployed without this capability"), "{failed}");
+    desk.ok(&format!("{deploy} events"));
+    assert!(desk.ok("show token").contains("may use   events"));
     let denied = desk.fails(4, &format!("query token {} bob --from bob", token.balance_of));
     assert!(denied.contains("only its owner may"), "{denied}");
-    // Without the capability there are no events.
-    desk.fails(3, "invoke token transfer --from zoe bob 1");
 }
 
 #[test]
