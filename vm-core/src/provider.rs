@@ -1,8 +1,9 @@
 use async_trait::async_trait;
 
 use crate::{
-    ChangeRequest, ContractRecord, DeployRequest, GovernRequest, GrantRequest, Height, HostPolicy, InvokeRequest,
-    Lifecycle, Limits, MetricsSnapshot, ProviderStatus, Receipt, RollbackRequest, RuntimeKind, UpgradeRequest, VmError,
+    ChangeRequest, ContractRecord, DeployRequest, DryRun, DryRunRequest, GovernRequest, GrantRequest, Height,
+    HostPolicy, InvokeRequest, Lifecycle, Limits, MetricsSnapshot, ProviderStatus, Receipt, RollbackRequest,
+    RuntimeKind, UpgradeRequest, VmError,
 };
 
 /// The facade of a virtual machine: one lifecycle over all its runtimes. [`Vm`](crate::Vm) implements it.
@@ -78,6 +79,12 @@ pub trait VmProvider: Send + Sync {
     /// # Errors
     /// When it is not permitted, or a rule does not fit.
     async fn govern(&self, request: GovernRequest) -> Result<HostPolicy, VmError>;
+
+    /// Tries something on a fork of the state, and calls with and without it. Nothing is changed, and nobody is told.
+    ///
+    /// # Errors
+    /// As what is tried.
+    async fn dry_run(&self, request: DryRunRequest) -> Result<DryRun, VmError>;
 
     /// How the machine is.
     fn status(&self) -> VmStatus;

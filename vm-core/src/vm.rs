@@ -19,9 +19,9 @@ use crate::record::load_code;
 use crate::worker::Workers;
 use crate::{
     Account, Address, Amount, Block, ChangeRequest, Code, CodeHash, Contract, ContractName, ContractRecord,
-    DeployRequest, ErrorKind, GovernRequest, GrantRequest, HistoryEntry, HostFault, HostPolicy, InvokeRequest, Journal,
-    KeyRange, Lifecycle, MetricsSnapshot, Phase, Policy, Receipt, Refusal, RollbackRequest, Space, StateBackend,
-    StateError, StateKey, StateView, UpgradeRequest, VersionRecord, VmError, VmProvider, VmStatus,
+    DeployRequest, DryRun, DryRunRequest, ErrorKind, GovernRequest, GrantRequest, HistoryEntry, HostFault, HostPolicy,
+    InvokeRequest, Journal, KeyRange, Lifecycle, MetricsSnapshot, Phase, Policy, Receipt, Refusal, RollbackRequest,
+    Space, StateBackend, StateError, StateKey, StateView, UpgradeRequest, VersionRecord, VmError, VmProvider, VmStatus,
 };
 
 /// A virtual machine: runtimes, a state, and the workers that execute requests. Clones are handles to the same one.
@@ -357,6 +357,10 @@ impl VmProvider for Vm {
 
     async fn govern(&self, request: GovernRequest) -> Result<HostPolicy, VmError> {
         self.execute(Request::Govern(request)).await.map(Answer::policy)
+    }
+
+    async fn dry_run(&self, request: DryRunRequest) -> Result<DryRun, VmError> {
+        self.execute(Request::DryRun(Box::new(request))).await.map(Answer::dry_run)
     }
 
     fn status(&self) -> VmStatus {

@@ -41,6 +41,8 @@ pub(super) fn tell(core: &Core, request: &Request, reply: &Reply, denials: &[Den
         Ok(Answer::Policy(policy)) => tracing::info!(
             target: TARGET, reason = policy.reason, "{} gave the host policy {}", policy.author, policy.version
         ),
+        // Nothing was done.
+        Ok(Answer::DryRun(_)) => {}
         Err(error) => refused(request, error, &tell),
     }
 }
@@ -83,6 +85,7 @@ fn asked(request: &Request) -> Option<(&ContractName, Action<'_>, Address, &str)
         Request::Grant(request) => (&request.name, Action::Grant, request.sender.caller, &request.reason),
         // Of the host, not of a contract: `refused` has told it.
         Request::Govern(_) => return None,
+        Request::DryRun(_) => return None,
         Request::Invoke(request) | Request::Query(request) => match &request.target {
             Target::Name(name) => (name, Action::Call { method: &request.method }, request.sender.caller, ""),
             Target::Address(_) => return None,

@@ -15,8 +15,9 @@ use crate::metrics::add;
 use crate::transaction::{DeniedCall, now};
 use crate::worker::retire;
 use crate::{
-    ChangeRequest, Changes, ContractRecord, DeployRequest, ErrorKind, GovernRequest, GrantRequest, Height, HostFault,
-    HostPolicy, Interrupt, InvokeRequest, Phase, Receipt, RollbackRequest, UpgradeRequest, VmError,
+    ChangeRequest, Changes, ContractRecord, DeployRequest, DryRun, DryRunRequest, ErrorKind, GovernRequest,
+    GrantRequest, Height, HostFault, HostPolicy, Interrupt, InvokeRequest, Phase, Receipt, RollbackRequest,
+    UpgradeRequest, VmError,
 };
 
 pub(super) enum Request {
@@ -28,33 +29,42 @@ pub(super) enum Request {
     Change(ChangeRequest),
     Grant(GrantRequest),
     Govern(GovernRequest),
+    DryRun(Box<DryRunRequest>),
 }
 
 pub(super) enum Answer {
     Receipt(Box<Receipt>),
     Record(Box<(ContractRecord, Changes)>),
     Policy(Box<HostPolicy>),
+    DryRun(Box<DryRun>),
 }
 
 impl Answer {
     pub(super) fn receipt(self) -> Receipt {
         match self {
             Self::Receipt(receipt) => *receipt,
-            Self::Record(_) | Self::Policy(_) => unreachable!("a transaction is answered with its receipt"),
+            _ => unreachable!("a transaction is answered with its receipt"),
         }
     }
 
     pub(super) fn record(self) -> ContractRecord {
         match self {
             Self::Record(record) => record.0,
-            Self::Receipt(_) | Self::Policy(_) => unreachable!("a change is answered with a record"),
+            _ => unreachable!("a change is answered with a record"),
         }
     }
 
     pub(super) fn policy(self) -> HostPolicy {
         match self {
             Self::Policy(policy) => *policy,
-            Self::Receipt(_) | Self::Record(_) => unreachable!("the host's policy is the answer to its change"),
+            _ => unreachable!("the host's policy is the answer to its change"),
+        }
+    }
+
+    pub(super) fn dry_run(self) -> DryRun {
+        match self {
+            Self::DryRun(run) => *run,
+            _ => unreachable!("a dry run is answered with what it saw"),
         }
     }
 
@@ -68,7 +78,7 @@ impl Answer {
                 Self::Receipt(Box::new(receipt))
             }
             Self::Record(record) => Self::Record(Box::new((record.0, changes))),
-            policy @ Self::Policy(_) => policy,
+            other => other,
         }
     }
 }
@@ -169,6 +179,11 @@ impl Task {
             Request::Rollback(request) => manager::rollback(&base, request).map(receipt),
             Request::Change(request) => manager::change(&base, request).map(record),
             Request::Grant(request) => manager::grant(&base, request).map(record),
+            // Nothing of it is committed.
+            Request::DryRun(request) => {
+                let run = manager::dry_run(&base, request)?;
+                Ok((Answer::DryRun(Box::new(run)), Changes::default(), height))
+            }
             Request::Govern(request) => {
                 let (policy, changes) = manager::govern(&base, request)?;
                 Ok((Answer::Policy(Box::new(policy)), changes, height))

@@ -13,6 +13,7 @@ mod cache;
 mod commit;
 mod deadline;
 mod dispatch;
+mod dry_run;
 mod history;
 mod journal;
 mod lifecycle;

@@ -96,6 +96,9 @@ pub(super) enum Command {
         method: Option<String>,
         #[command(flatten)]
         call: CallArgs,
+        /// Show what it would do, and keep nothing of it.
+        #[arg(long)]
+        dry_run: bool,
         /// Write every EVM instruction to this file, as lines of JSON (EIP-3155).
         #[arg(long, value_name = "FILE")]
         trace: Option<PathBuf>,
@@ -136,6 +139,8 @@ pub(super) enum Command {
         #[arg(long)]
         change_runtime: bool,
         #[command(flatten)]
+        dry: Dry,
+        #[command(flatten)]
         reason: Reason,
     },
     /// Give a contract the code of an earlier version back. Its state stays as it is, unless --migrate is given.
@@ -152,6 +157,8 @@ pub(super) enum Command {
         /// Accept a version that was for another runtime.
         #[arg(long)]
         change_runtime: bool,
+        #[command(flatten)]
+        dry: Dry,
         #[command(flatten)]
         reason: Reason,
     },
@@ -218,6 +225,20 @@ pub(super) enum Command {
         /// The shell.
         shell: Shell,
     },
+}
+
+/// Whether something is only tried.
+#[derive(Debug, Args)]
+pub(super) struct Dry {
+    /// Show what it would do, and keep nothing of it.
+    #[arg(long)]
+    pub(super) dry_run: bool,
+    /// Compare what the contract's last calls do before and after it, so many of those that are on record.
+    #[arg(long, value_name = "NUMBER", requires = "dry_run")]
+    pub(super) replay: Option<usize>,
+    /// Compare the calls in this file: lines of JSON such as {"from":"alice","method":"transfer","args":["bob","5"]}.
+    #[arg(long, value_name = "FILE", requires = "dry_run", conflicts_with = "replay")]
+    pub(super) calls: Option<PathBuf>,
 }
 
 const RULES: &str = "\

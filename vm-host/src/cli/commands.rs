@@ -7,8 +7,9 @@ use std::process::ExitCode;
 use clap::CommandFactory;
 use serde_json::json;
 use vm_core::{
-    Change, ChangeRequest, DeployRequest, GovernRequest, Governance, GrantRequest, HostFault, InvokeRequest, Phase,
-    Receipt, RollbackRequest, RuntimeKind, Target, UpgradeRequest, Vm, VmError, VmProvider,
+    Change, ChangeRequest, DeployRequest, DryRunRequest, GovernRequest, Governance, GrantRequest, HostFault,
+    InvokeRequest, Phase, Receipt, RollbackRequest, RuntimeKind, Target, Trial, UpgradeRequest, Vm, VmError,
+    VmProvider,
 };
 use vm_host::config::{Config, Format, State};
 
@@ -18,7 +19,7 @@ use super::failure::{Class, Usage, unusable};
 use super::interrupt::{self, Interrupted};
 use super::output::{Output, Told};
 use super::records::Records;
-use super::{analyze, artifact, inspect, policy, progress, trace};
+use super::{analyze, artifact, dry_run, inspect, policy, progress, trace};
 
 /// Does what the command line asks for.
 pub(super) fn run(cli: Cli, output: Output) -> anyhow::Result<ExitCode> {
@@ -56,16 +57,21 @@ fn on_vm(command: Command, config: &Config, vm: &Vm, output: Output) -> anyhow::
             let receipt = progress::wait(&title, vm.deploy(request))??;
             finish(vm, output, &receipt, &title, Kind::Creation)
         }
-        Command::Upgrade { name, code, version, call, skip_migration, change_runtime, reason } => {
+        Command::Upgrade { name, code, version, call, skip_migration, change_runtime, dry, reason } => {
             let code = artifact::load(config, &code, vm.record(&name)?.map(|record| record.runtime))?;
             let title = format!("upgraded {name} to {version}");
             let request = UpgradeRequest::new(name, version, code).arguments(call.arguments()).because(reason.text);
             let sender = call.sender(config)?;
             let request = UpgradeRequest { sender, skip_migration, change_runtime, ..request };
+            if dry.dry_run {
+                let name = request.name.clone();
+                let request = dry_run::request(Trial::Upgrade(request), &dry, &Records::of(config), &name)?;
+                return dry_run::run(vm, output, &format!("would have {title}"), request);
+            }
             let receipt = progress::wait(&title, vm.upgrade(request))??;
             finish(vm, output, &receipt, &title, Kind::Creation)
         }
-        Command::Rollback { name, version, migrate, call, change_runtime, reason } => {
+        Command::Rollback { name, version, migrate, call, change_runtime, dry, reason } => {
             let title = format!("rolled {name} back to {version}");
             let arguments = call.arguments();
             if !migrate && !arguments.is_empty() {
@@ -76,11 +82,19 @@ fn on_vm(command: Command, config: &Config, vm: &Vm, output: Output) -> anyhow::
             let migration = migrate.then_some(arguments);
             let request = RollbackRequest::new(name, version).because(reason.text);
             let request = RollbackRequest { migration, change_runtime, sender: call.sender(config)?, ..request };
+            if dry.dry_run {
+                let name = request.name.clone();
+                let request = dry_run::request(Trial::Rollback(request), &dry, &Records::of(config), &name)?;
+                return dry_run::run(vm, output, &format!("would have {title}"), request);
+            }
             let receipt = progress::wait(&title, vm.rollback(request))??;
             finish(vm, output, &receipt, &title, Kind::Creation)
         }
-        Command::Invoke { name, method, call, .. } => {
+        Command::Invoke { name, method, call, dry_run, .. } => {
             let (title, request) = request(vm, config, &name, method, &call)?;
+            if dry_run {
+                return dry_run::run(vm, output, &title, DryRunRequest::new(Trial::Invoke(request)));
+            }
             let receipt = progress::wait(&title, vm.invoke(request))??;
             finish(vm, output, &receipt, &title, Kind::Call)
         }

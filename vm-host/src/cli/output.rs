@@ -140,7 +140,7 @@ impl Told<'_> {
         })
     }
 
-    fn write(&self, out: &mut dyn Write, title: &str) -> io::Result<()> {
+    pub(super) fn write(&self, out: &mut dyn Write, title: &str) -> io::Result<()> {
         let receipt = self.receipt;
         let line = |out: &mut dyn Write, name: &str, text: &str| writeln!(out, "  {FAINT}{name:<8}{FAINT:#} {text}");
         let result = match &receipt.text {
@@ -238,7 +238,7 @@ pub(super) fn hex_text(bytes: &[u8]) -> String {
 }
 
 /// Hex for people, who do not read more than a few words of it.
-fn short_hex(bytes: &[u8]) -> String {
+pub(super) fn short_hex(bytes: &[u8]) -> String {
     match bytes.get(..64) {
         Some(start) if bytes.len() > 96 => format!("{}… ({} bytes)", hex_text(start), bytes.len()),
         _ => hex_text(bytes),

@@ -1,14 +1,18 @@
-//! What an operator keeps beside the state: what was refused, and to whom. One line of JSON each, in a file of the data
-//! directory that does not grow beyond bounds.
+//! What an operator keeps beside the state: what was refused, and to whom; and how contracts were called. One line of JSON
+//! each, in files of the data directory that do not grow beyond bounds.
 //!
 //! Nothing here decides anything. What cannot be written costs a warning.
 
+use std::collections::BTreeMap;
 use std::fs::{self, File, OpenOptions};
 use std::io::{self, BufRead, BufReader, Write};
 use std::path::{Path, PathBuf};
 
 use serde::{Deserialize, Serialize};
-use vm_core::{AuditEvent, AuditResult, ContractName, Observer};
+use vm_core::{
+    Address, Amount, Argument, Arguments, AuditEvent, AuditResult, ContractName, Gas, InvokeRequest, Observer, Receipt,
+    Target,
+};
 use vm_host::config::{Config, State};
 
 /// Beyond this size a file is put aside, in the place of the one before.
@@ -26,6 +30,82 @@ pub(super) struct Refused {
     pub(super) reason: String,
     /// The phase, and which rule refused it.
     pub(super) why: String,
+}
+
+/// A call, as it can be made again.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct RecordedCall {
+    /// Who called: a name, or 0x and 40 hex digits.
+    from: String,
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    endorsed_by: Vec<String>,
+    #[serde(default)]
+    method: String,
+    /// The arguments by position.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    args: Vec<String>,
+    /// The arguments by name.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    named: BTreeMap<String, String>,
+    /// All arguments in the contract's encoding, in hex, in the place of the others.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    input: Option<String>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    value: Option<String>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    gas: Option<u64>,
+}
+
+impl RecordedCall {
+    fn of(request: &InvokeRequest) -> Self {
+        let InvokeRequest { method, arguments, sender, .. } = request;
+        let (mut args, mut named, mut input) = (Vec::new(), BTreeMap::new(), None);
+        match arguments {
+            Arguments::Raw(bytes) => input = Some(hex::encode(bytes)),
+            Arguments::Text(list) => {
+                for Argument { name, value } in list {
+                    match name {
+                        Some(name) => drop(named.insert(name.clone(), value.clone())),
+                        None => args.push(value.clone()),
+                    }
+                }
+            }
+        }
+        Self {
+            from: sender.caller.to_string(),
+            endorsed_by: sender.endorsers.iter().map(ToString::to_string).collect(),
+            method: method.clone(),
+            args,
+            named,
+            input,
+            value: (!sender.value.is_zero()).then(|| sender.value.to_string()),
+            gas: sender.gas.map(Gas::get),
+        }
+    }
+
+    /// The call of a contract.
+    ///
+    /// # Errors
+    /// When an address, an amount or the input is none: what it is instead.
+    pub(super) fn request(&self, contract: &ContractName) -> Result<InvokeRequest, String> {
+        let told = |error: &dyn std::fmt::Display| error.to_string();
+        let address = |text: &String| text.parse::<Address>().map_err(|error| told(&error));
+        let mut request = InvokeRequest::new(contract.clone(), self.method.clone()).from(address(&self.from)?);
+        request = request.endorsed_by(self.endorsed_by.iter().map(address).collect::<Result<Vec<_>, _>>()?);
+        request.sender.gas = self.gas.map(Gas::new);
+        if let Some(value) = &self.value {
+            request.sender.value = value.parse::<Amount>().map_err(|error| told(&error))?;
+        }
+        if let Some(input) = &self.input {
+            let digits = input.strip_prefix("0x").unwrap_or(input);
+            return Ok(
+                request.input(hex::decode(digits).map_err(|error| format!("input is not hexadecimal: {error}"))?)
+            );
+        }
+        let named = self.named.iter().map(|(name, value)| (name.clone(), value.clone()));
+        Ok(named.fold(request.args(self.args.iter().cloned()), |request, (name, value)| request.arg(name, value)))
+    }
 }
 
 /// The records of a data directory.
@@ -54,7 +134,29 @@ impl Records {
     }
 }
 
+impl Records {
+    /// The last calls of a contract that are on record, oldest first.
+    pub(super) fn calls(&self, contract: &ContractName, last: usize) -> Vec<RecordedCall> {
+        let files = self.directory.iter().flat_map(|directory| {
+            let file = calls(directory, contract);
+            [aside(&file), file]
+        });
+        let lines = files.filter_map(|file| File::open(file).ok()).flat_map(|file| BufReader::new(file).lines());
+        let mut told: Vec<_> =
+            lines.map_while(Result::ok).filter_map(|line| serde_json::from_str(&line).ok()).collect();
+        told.split_off(told.len().saturating_sub(last))
+    }
+}
+
 impl Observer for Records {
+    fn called(&self, request: &InvokeRequest, _: &Receipt) {
+        let (Some(directory), Target::Name(contract)) = (&self.directory, &request.target) else { return };
+        let file = calls(directory, contract);
+        if let Err(error) = append(&file, &RecordedCall::of(request)) {
+            tracing::warn!(file = %file.display(), %error, "cannot record a call");
+        }
+    }
+
     fn audit(&self, event: &AuditEvent<'_>) {
         let (Some(directory), AuditResult::Refused(why)) = (&self.directory, event.result) else { return };
         let refused = Refused {
@@ -74,6 +176,11 @@ impl Observer for Records {
 
 fn refusals(directory: &Path) -> PathBuf {
     directory.join("refused.jsonl")
+}
+
+/// Names of contracts are names of files, too, but for those of one or two dots.
+fn calls(directory: &Path, contract: &ContractName) -> PathBuf {
+    directory.join("calls").join(format!("{contract}.jsonl"))
 }
 
 fn aside(file: &Path) -> PathBuf {

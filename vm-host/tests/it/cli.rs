@@ -3,6 +3,7 @@
 mod access;
 mod analysis;
 mod contracts;
+mod dry_run;
 mod interrupts;
 mod lifecycle;
 mod refusals;

@@ -1,0 +1,139 @@
+//! What a command would do, and in what the contract's calls would differ afterwards.
+
+use std::io::{self, Write};
+use std::path::Path;
+use std::process::ExitCode;
+
+use bytes::Bytes;
+use serde_json::{Value, json};
+use vm_core::{
+    ContractName, Difference, DryRun, DryRunRequest, InvokeRequest, Receipt, Replayed, Trial, Vm, VmError, VmProvider,
+};
+
+use super::arguments::Dry;
+use super::failure::{Class, Usage, unusable};
+use super::output::{Output, Told, short_hex, thousands};
+use super::progress;
+use super::records::{RecordedCall, Records};
+
+/// Tries something and prints what it would do.
+pub(super) fn run(vm: &Vm, output: Output, title: &str, request: DryRunRequest) -> anyhow::Result<ExitCode> {
+    let run = progress::wait(title, vm.dry_run(request))??;
+    let told = Told { receipt: &run.receipt, events: Vec::new(), creation: false };
+    output.print(|| report(&told, &run), |out| write(out, &told, title, &run))?;
+    Ok(if run.receipt.status.is_success() { ExitCode::SUCCESS } else { ExitCode::from(Class::Contract as u8) })
+}
+
+/// A trial with the calls that are to be compared.
+pub(super) fn request(
+    trial: Trial,
+    dry: &Dry,
+    records: &Records,
+    name: &ContractName,
+) -> anyhow::Result<DryRunRequest> {
+    let calls = match (&dry.replay, &dry.calls) {
+        (Some(last), _) => requests(&records.calls(name, *last), name)?,
+        (None, Some(file)) => requests(&read(file)?, name)?,
+        (None, None) => Vec::new(),
+    };
+    Ok(DryRunRequest::new(trial).replay(calls))
+}
+
+fn requests(calls: &[RecordedCall], name: &ContractName) -> anyhow::Result<Vec<InvokeRequest>> {
+    let numbered = (1..).zip(calls);
+    let request = |(number, call): (usize, &RecordedCall)| {
+        call.request(name).map_err(|error| Usage(format!("call {number}: {error}")).into())
+    };
+    numbered.map(request).collect()
+}
+
+/// The calls in a file, one a line.
+fn read(file: &Path) -> anyhow::Result<Vec<RecordedCall>> {
+    let text = std::fs::read_to_string(file).map_err(|error| unusable("read", file, &error))?;
+    let lines = (1..).zip(text.lines()).filter(|(_, line)| !line.trim().is_empty());
+    let call = |(number, line): (usize, &str)| {
+        serde_json::from_str(line)
+            .map_err(|error| Usage(format!("{}:{number}: not a call: {error}", file.display())).into())
+    };
+    lines.map(call).collect()
+}
+
+fn write(out: &mut dyn Write, told: &Told<'_>, title: &str, run: &DryRun) -> io::Result<()> {
+    told.write(out, title)?;
+    if run.replayed.is_empty() {
+        return writeln!(out, "\nnothing was changed");
+    }
+    let differing = run.replayed.iter().filter(|call| !call.differences.is_empty()).count();
+    for (number, call) in (1..).zip(&run.replayed).filter(|(_, call)| !call.differences.is_empty()) {
+        writeln!(out, "\ncall {number}  {} from {}", call.request.method, call.request.sender.caller)?;
+        for difference in &call.differences {
+            let (what, before, after) = words(difference);
+            writeln!(out, "  {what:<10} {before}\n          → {after}")?;
+        }
+    }
+    writeln!(out, "\n{differing} of {} calls differ; nothing was changed", run.replayed.len())
+}
+
+fn report(told: &Told<'_>, run: &DryRun) -> Value {
+    let replayed = run.replayed.iter().map(|Replayed { request, before, after, differences }| {
+        let differences = differences.iter().map(|difference| {
+            let (what, before, after) = words(difference);
+            json!({ "what": what, "before": before, "after": after })
+        });
+        json!({
+            "method": request.method,
+            "from": request.sender.caller.to_string(),
+            "before": ending(before),
+            "after": ending(after),
+            "differences": differences.collect::<Vec<_>>(),
+        })
+    });
+    let mut object = told.json();
+    if let Some(object) = object.as_object_mut() {
+        object.insert("dry_run".to_owned(), json!(true));
+        object.insert("replayed".to_owned(), json!(replayed.collect::<Vec<_>>()));
+    }
+    object
+}
+
+fn ending(result: &Result<Receipt, VmError>) -> String {
+    match result {
+        Ok(receipt) => receipt.status.to_string(),
+        Err(error) => error.to_string(),
+    }
+}
+
+/// What differs, and how it reads before and after.
+fn words(difference: &Difference) -> (String, String, String) {
+    let bytes = |bytes: &[u8]| match std::str::from_utf8(bytes) {
+        Ok(text) if text.chars().all(|c| !c.is_control()) && !text.is_empty() => format!("'{text}'"),
+        _ => short_hex(bytes),
+    };
+    let written = |value: &Option<Option<Bytes>>| match value {
+        None => "not written".to_owned(),
+        Some(None) => "deleted".to_owned(),
+        Some(Some(value)) => bytes(value),
+    };
+    let pair = |what: &str, before: String, after: String| (what.to_owned(), before, after);
+    match difference {
+        Difference::Refusal(before, after) => {
+            let carried_out = || "carried out".to_owned();
+            pair("refusal", before.clone().unwrap_or_else(carried_out), after.clone().unwrap_or_else(carried_out))
+        }
+        Difference::Status(before, after) => pair("status", before.to_string(), after.to_string()),
+        Difference::Output(before, after) => pair("output", bytes(before), bytes(after)),
+        Difference::Events(before, after) => {
+            let list = |events: &[vm_core::Event]| {
+                let one = |event: &vm_core::Event| {
+                    let topics: Vec<_> = event.topics.iter().map(|topic| bytes(topic)).collect();
+                    format!("{} {}", topics.join(" "), short_hex(&event.data))
+                };
+                format!("{} events {}", events.len(), events.iter().map(one).collect::<Vec<_>>().join(", "))
+            };
+            pair("events", list(before), list(after))
+        }
+        Difference::Key(key, before, after) => (format!("key {key:?}"), written(before), written(after)),
+        Difference::Gas(before, after) => pair("gas", thousands(before.get()), thousands(after.get())),
+        other => pair("other", String::new(), format!("{other:?}")),
+    }
+}

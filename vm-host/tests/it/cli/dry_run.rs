@@ -1,0 +1,37 @@
+//! Trying something without doing it.
+
+use super::Desk;
+use super::contracts::Token;
+
+#[test]
+fn an_upgrade_is_tried_with_the_last_calls_on_every_runtime() {
+    for token in Token::all() {
+        let desk = Desk::new();
+        let runtime = token.runtime;
+        desk.ok(&format!("deploy token {} --runtime {runtime} --version 1 --from alice 1000", token.v1));
+        desk.ok("invoke token transfer --from alice bob 300");
+        desk.ok("invoke token transfer --from alice --arg amount=1 --arg to=bob");
+        desk.fails(3, "invoke token transfer --from bob alice 500");
+        let shown = desk.ok("status --json");
+
+        let told = desk.ok("invoke token transfer --from alice bob 5 --dry-run");
+        assert!(told.contains("nothing was changed"), "{runtime}: {told}");
+        let upgrade = format!("upgrade token {} --version 2 --from alice --dry-run", token.v2);
+        let told = desk.ok(&format!("{upgrade} --replay 3"));
+        assert!(told.contains("would have upgraded token to 2"), "{runtime}: {told}");
+        assert!(told.contains("of 3 calls differ; nothing was changed"), "{runtime}: {told}");
+        let calls = desk.file("calls.jsonl", r#"{"from":"bob","method":"burn","args":["1"]}"#);
+        let (code, told) = desk.json(&format!("{upgrade} --calls {calls}"));
+        let difference = &told["replayed"][0]["differences"][0];
+        assert_eq!((code, difference["what"].as_str()), (0, Some("refusal")), "{runtime}: {told}");
+        assert!(difference["before"].as_str().unwrap().contains("unknown method 'burn'"), "{runtime}: {told}");
+        desk.file("calls.jsonl", "{\"from\":\"bob\"}\n{\"whence\":\"bob\"}\n");
+        let told = desk.fails(2, &format!("{upgrade} --calls {calls}"));
+        assert!(told.contains("calls.jsonl:2: not a call: unknown field `whence`"), "{told}");
+
+        assert_eq!(desk.ok("status --json"), shown, "{runtime}: nothing has changed");
+        desk.ok(&format!("upgrade token {} --version 2 --from alice", token.v2));
+        let told = desk.ok("rollback token 1 --from alice --dry-run --replay 1");
+        assert!(told.contains("would have rolled token back to 1"), "{runtime}: {told}");
+    }
+}
