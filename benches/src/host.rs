@@ -166,7 +166,7 @@ impl TransactionHost for BareHost<'_> {
         self.schedule
     }
 
-    fn authorize(&self, _: &Access<'_>) -> Result<(), Denied> {
+    fn authorize(&mut self, _: &Access<'_>) -> Result<(), Denied> {
         Ok(())
     }
 
