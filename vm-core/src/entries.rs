@@ -12,20 +12,26 @@ const FEW: usize = 32;
 /// Room that a list starts with.
 const FIRST: usize = 8;
 
-/// Keys with a value, or with `None` for its absence. A sorted list while there are few, then a tree: one of both is empty.
-#[derive(Clone, Default)]
-pub(crate) struct Entries {
-    few: Vec<(StateKey, Option<Bytes>)>,
-    many: BTreeMap<StateKey, Option<Bytes>>,
+/// Keys with a value, or with `None` for its absence.
+#[derive(Clone)]
+pub(crate) enum Entries {
+    /// In the order of keys.
+    Few(Vec<(StateKey, Option<Bytes>)>),
+    Many(BTreeMap<StateKey, Option<Bytes>>),
+}
+
+impl Default for Entries {
+    fn default() -> Self {
+        Self::Few(Vec::new())
+    }
 }
 
 impl Entries {
     pub(crate) fn get(&self, key: &StateKey) -> Option<&Option<Bytes>> {
-        if !self.many.is_empty() {
-            return self.many.get(key);
+        match self {
+            Self::Few(few) => few.get(search(few, key).ok()?).map(|(_, value)| value),
+            Self::Many(many) => many.get(key),
         }
-        let at = self.search(key).ok()?;
-        self.few.get(at).map(|(_, value)| value)
     }
 
     /// The value of a key, which is looked up and kept if it is not there; and whether it was.
@@ -34,74 +40,93 @@ impl Entries {
         key: &StateKey,
         look_up: impl FnOnce() -> Result<Option<Bytes>, E>,
     ) -> Result<(Option<&Bytes>, bool), E> {
-        let (at, known) = match self.search(key) {
-            Ok(at) => (at, true),
-            Err(at) => (at, self.many.contains_key(key)),
+        let (at, known) = match self {
+            Self::Few(few) => match search(few, key) {
+                Ok(at) => (at, true),
+                Err(at) => (at, false),
+            },
+            Self::Many(many) => (0, many.contains_key(key)),
         };
         if !known {
             let value = look_up()?;
-            match self.many.is_empty() && self.few.len() < FEW {
-                true => self.place(at, key.clone(), value),
-                false => drop(self.insert(key.clone(), value)),
+            match self {
+                Self::Few(few) if few.len() < FEW => place(few, at, key.clone(), value),
+                _ => drop(self.insert(key.clone(), value)),
             }
         }
-        let value = match self.many.is_empty() {
-            true => self.few.get(at).map(|(_, value)| value),
-            false => self.many.get(key),
+        let value = match self {
+            Self::Few(few) => few.get(at).map(|(_, value)| value),
+            Self::Many(many) => many.get(key),
         };
         Ok((value.and_then(Option::as_ref), known))
     }
 
     /// Sets a key, and returns what it replaced.
     pub(crate) fn insert(&mut self, key: StateKey, value: Option<Bytes>) -> Option<Option<Bytes>> {
-        if !self.many.is_empty() {
-            return self.many.insert(key, value);
+        match self {
+            Self::Few(few) => match search(few, &key) {
+                Ok(at) => few.get_mut(at).map(|(_, old)| std::mem::replace(old, value)),
+                Err(_) if few.len() == FEW => {
+                    let all = std::mem::take(few).into_iter().chain([(key, value)]);
+                    *self = Self::Many(all.collect());
+                    None
+                }
+                Err(at) => {
+                    place(few, at, key, value);
+                    None
+                }
+            },
+            Self::Many(many) => many.insert(key, value),
         }
-        match self.search(&key) {
-            Ok(at) => self.few.get_mut(at).map(|(_, old)| std::mem::replace(old, value)),
-            Err(_) if self.few.len() == FEW => {
-                self.many = std::mem::take(&mut self.few).into_iter().collect();
-                self.many.insert(key, value)
-            }
-            Err(at) => {
-                self.place(at, key, value);
-                None
-            }
-        }
-    }
-
-    fn place(&mut self, at: usize, key: StateKey, value: Option<Bytes>) {
-        if self.few.is_empty() {
-            self.few.reserve(FIRST);
-        }
-        self.few.insert(at, (key, value));
     }
 
     pub(crate) fn remove(&mut self, key: &StateKey) {
-        self.many.remove(key);
-        if let Ok(at) = self.search(key) {
-            self.few.remove(at);
+        match self {
+            Self::Few(few) => {
+                if let Ok(at) = search(few, key) {
+                    few.remove(at);
+                }
+            }
+            Self::Many(many) => drop(many.remove(key)),
         }
     }
 
     pub(crate) fn iter(&self) -> impl Iterator<Item = (&StateKey, &Option<Bytes>)> {
-        self.few.iter().map(|(key, value)| (key, value)).chain(&self.many)
+        let (few, many) = match self {
+            Self::Few(few) => (&few[..], None),
+            Self::Many(many) => (&[][..], Some(many)),
+        };
+        few.iter().map(|(key, value)| (key, value)).chain(many.into_iter().flatten())
     }
 
     pub(crate) fn range(&self, range: &KeyRange) -> impl Iterator<Item = (&StateKey, &Option<Bytes>)> {
         let end = if range.is_empty() { &range.start } else { &range.end };
-        let first = self.few.partition_point(|(key, _)| *key < range.start);
-        let few = self.few.iter().skip(first).take_while(move |(key, _)| key < end);
-        few.map(|(key, value)| (key, value)).chain(self.many.range(&range.start..end))
+        let (few, many) = match self {
+            Self::Few(few) => (&few[..], None),
+            Self::Many(many) => (&[][..], Some(many.range(&range.start..end))),
+        };
+        let first = few.partition_point(|(key, _)| *key < range.start);
+        let few = few.iter().skip(first).take_while(move |(key, _)| key < end);
+        few.map(|(key, value)| (key, value)).chain(many.into_iter().flatten())
     }
 
     pub(crate) fn len(&self) -> usize {
-        self.few.len() + self.many.len()
+        match self {
+            Self::Few(few) => few.len(),
+            Self::Many(many) => many.len(),
+        }
     }
+}
 
-    fn search(&self, key: &StateKey) -> Result<usize, usize> {
-        self.few.binary_search_by(|(other, _)| other.cmp(key))
+fn search(few: &[(StateKey, Option<Bytes>)], key: &StateKey) -> Result<usize, usize> {
+    few.binary_search_by(|(other, _)| other.cmp(key))
+}
+
+fn place(few: &mut Vec<(StateKey, Option<Bytes>)>, at: usize, key: StateKey, value: Option<Bytes>) {
+    if few.is_empty() {
+        few.reserve(FIRST);
     }
+    few.insert(at, (key, value));
 }
 
 impl PartialEq for Entries {

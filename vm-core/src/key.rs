@@ -54,6 +54,7 @@ const SHORT: usize = 3 + 20 + 32;
 
 impl StateKey {
     /// The key `key` of `id` in `space`. Ids are at most 65,535 bytes: names, addresses and hashes are far below.
+    #[inline]
     pub fn new(space: Space, id: &[u8], key: &[u8]) -> Self {
         let length = u16::try_from(id.len()).unwrap_or(u16::MAX);
         let id = id.get(..usize::from(length)).unwrap_or(id);
@@ -61,6 +62,7 @@ impl StateKey {
         Self::concat([&[space as u8, high, low], id, key])
     }
 
+    #[inline]
     fn concat<const N: usize>(parts: [&[u8]; N]) -> Self {
         let mut bytes = [0; SHORT];
         let (mut free, mut length) = (&mut bytes[..], 0);
