@@ -127,6 +127,7 @@ impl Session {
     pub(crate) fn call(mut self: Box<Self>, host: &mut dyn Host, entry: Entry) -> Result<Ended, HostFault> {
         let this = evm_address(&host.env().this);
         let journal = &mut self.revm.ctx.journaled_state;
+        journal.database.enter(this);
         let info = &journal.load_account_with_code(this)?.info;
         let (hash, code) = (info.code_hash, info.code.clone().unwrap_or_default());
         // The dispatcher has decided that this is ours: a named contract that has destroyed itself is an empty account.

@@ -45,18 +45,15 @@ pub(super) struct JournalDb {
     marker: Bytecode,
     marker_hash: B256,
     read: AddressMap<Read>,
+    /// The account that the dispatcher enters: its record has been looked at.
+    entered: Option<Address>,
     /// The codes that were run last, for which nobody need ask the cache, which all threads share.
     recent: Vec<(B256, Bytecode)>,
 }
 
 /// An account as it was read, which is as the journal has it: nothing else writes accounts while there is a session.
-#[derive(Default)]
 pub(super) struct Read {
     pub(super) account: Account,
-    /// The owner of the named contract that lives here.
-    pub(super) owner: Option<vm_core::Address>,
-    /// True when the contract's policy restricts its calls.
-    pub(super) guarded: bool,
     /// True when the dispatcher must enter the contract that lives here.
     foreign: bool,
 }
@@ -72,7 +69,7 @@ impl JournalDb {
         let marker = Bytecode::new_legacy(Bytes::from_static(&MARKER));
         let marker_hash = marker.hash_slow();
         let (hashes, read, recent) = Default::default();
-        Self { journal: None, hashes, cache, marker, marker_hash, read, recent }
+        Self { journal: None, hashes, cache, marker, marker_hash, read, entered: None, recent }
     }
 
     pub(super) fn bind(&mut self, journal: Journal, hashes: &Arc<BTreeMap<u64, [u8; 32]>>, cache: &Arc<CodeCache>) {
@@ -88,6 +85,7 @@ impl JournalDb {
 
     pub(super) fn release(&mut self) {
         self.journal = None;
+        self.entered = None;
         self.read.clear();
         self.read.shrink_to(KEPT);
     }
@@ -107,6 +105,11 @@ impl JournalDb {
     /// What was read at an address; nothing where nothing is.
     pub(super) fn read(&self, address: &Address) -> Option<&Read> {
         self.read.get(address)
+    }
+
+    /// The dispatcher enters this account, as one of the EVM's.
+    pub(super) const fn enter(&mut self, address: Address) {
+        self.entered = Some(address);
     }
 
     /// From now on the account is revm's own: its code is about to be made.
@@ -129,18 +132,17 @@ impl JournalDb {
         Ok(code)
     }
 
-    fn look(&self, account: Account) -> Result<Read, DbFault> {
-        let standing = match &account.contract {
-            Some(name) => ContractRecord::standing(self.journal()?, name)?,
-            None => return Ok(Read { account, ..Read::default() }),
+    fn look(&self, address: &Address, account: Account) -> Result<Read, DbFault> {
+        let name = match &account.contract {
+            Some(name) if self.entered.as_ref() != Some(address) => name,
+            _ => return Ok(Read { account, foreign: false }),
         };
-        let owner = standing.map(|standing| standing.owner);
+        let standing = ContractRecord::standing(self.journal()?, name)?;
         // A record that is missing, foreign or inactive is the dispatcher's business.
         let foreign = !standing.is_some_and(|standing| {
             standing.lifecycle.is_callable() && (account.evm_code.is_some() || standing.runtime == RuntimeKind::Evm)
         });
-        let guarded = standing.is_some_and(|standing| standing.guarded);
-        Ok(Read { account, owner, guarded, foreign })
+        Ok(Read { account, foreign })
     }
 }
 
@@ -152,7 +154,7 @@ impl Database for JournalDb {
         if account == Account::default() {
             return Ok(None);
         }
-        let read = self.look(account)?;
+        let read = self.look(&address, account)?;
         let Account { balance, nonce, evm_code, .. } = read.account;
         let (code_hash, code) = match (read.foreign, evm_code) {
             (true, _) => (self.marker_hash, Some(self.marker.clone())),

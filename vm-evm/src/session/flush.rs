@@ -2,7 +2,7 @@
 
 use revm::{
     context_interface::JournalTr,
-    primitives::{Address, KECCAK_EMPTY, U256},
+    primitives::{Address, KECCAK_EMPTY},
     state::Account as EvmAccount,
 };
 use vm_core::{Account, Amount, HostFault, Journal, KeyRange, Space, StateKey};
@@ -50,10 +50,12 @@ impl Session {
                 true => before.evm_code,
                 false => (info.code_hash != KECCAK_EMPTY).then_some(info.code_hash.0),
             };
-            for (slot, value) in slots(account) {
+            // In any order: each slot is a key of its own, and the write set is in the order of keys.
+            for (slot, value) in account.changed_storage_slots() {
+                let (key, value) = (storage_key(address, slot), value.present_value);
                 match value.is_zero() {
-                    true => journal.delete(storage_key(address, &slot)),
-                    false => journal.put(storage_key(address, &slot), value.to_be_bytes_trimmed_vec().into()),
+                    true => journal.delete(key),
+                    false => journal.put(key, value.to_be_bytes_trimmed_vec().into()),
                 }
             }
         }
@@ -75,11 +77,4 @@ impl Session {
         }
         Ok(())
     }
-}
-
-/// Changed slots in their order.
-fn slots(account: &EvmAccount) -> Vec<(U256, U256)> {
-    let mut slots: Vec<_> = account.changed_storage_slots().map(|(slot, value)| (*slot, value.present_value)).collect();
-    slots.sort_unstable_by_key(|(slot, _)| *slot);
-    slots
 }

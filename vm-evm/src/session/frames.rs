@@ -6,11 +6,11 @@ use revm::{
     interpreter::{CallScheme, FrameInput, InstructionResult, interpreter_action::FrameInit},
     primitives::Address,
 };
-use vm_core::{Access, Action, Gas, Host, HostFault, KeyRange, Space};
+use vm_core::{Access, Action, ContractRecord, Gas, Host, HostFault, KeyRange, Space};
 
 use super::{
     Session,
-    database::{DbFault, Read, vm_address},
+    database::{DbFault, vm_address},
     foreign,
 };
 
@@ -53,7 +53,7 @@ pub(super) fn run(
                     }
                     host => {
                         let refused = match host {
-                            Some(host) => session.denied(&mut **host, &init),
+                            Some(host) => session.denied(&mut **host, &init)?,
                             None => foreign::without_dispatcher(&session, &init),
                         };
                         match refused {
@@ -166,19 +166,24 @@ impl Session {
     }
 
     /// The refusal of a call of another named EVM contract, which the dispatcher does not see, if the authorizer refuses it.
-    fn denied(&self, host: &mut dyn Host, init: &FrameInit) -> Option<FrameResult> {
-        let FrameInput::Call(call) = &init.frame_input else { return None };
-        let Read { account, owner, guarded, .. } = self.revm.ctx.journaled_state.database.read(&call.target_address)?;
-        let name = account.contract.as_ref()?;
-        if !matches!(call.scheme, CallScheme::Call | CallScheme::StaticCall) {
-            return None;
-        }
+    fn denied(&self, host: &mut dyn Host, init: &FrameInit) -> Result<Option<FrameResult>, HostFault> {
+        let FrameInput::Call(call) = &init.frame_input else { return Ok(None) };
+        let database = &self.revm.ctx.journaled_state.database;
+        let name = database.read(&call.target_address).and_then(|read| read.account.contract.as_ref());
+        let Some(name) = name.filter(|_| matches!(call.scheme, CallScheme::Call | CallScheme::StaticCall)) else {
+            return Ok(None);
+        };
+        let standing = ContractRecord::standing(database.journal()?, name)?;
         let method = selector(&call.input.as_bytes(&self.revm.ctx));
-        let action = Action::Call { method: &method };
-        let access =
-            Access { actor: vm_address(&call.caller), action, contract: name, owner: *owner, guarded: *guarded };
-        let denied = host.transaction().authorize(&access).err()?;
-        Some(foreign::refused(call, InstructionResult::Revert, &denied.to_string()))
+        let access = Access {
+            actor: vm_address(&call.caller),
+            action: Action::Call { method: &method },
+            contract: name,
+            owner: standing.map(|standing| standing.owner),
+            guarded: standing.is_some_and(|standing| standing.guarded),
+        };
+        let denied = host.transaction().authorize(&access).err();
+        Ok(denied.map(|denied| foreign::refused(call, InstructionResult::Revert, &denied.to_string())))
     }
 
     fn check_deadline(&self) -> Result<(), HostFault> {
