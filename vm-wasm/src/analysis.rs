@@ -9,8 +9,9 @@ mod text;
 use serde::Serialize;
 use vm_core::{Gas, TextInterface};
 
+use crate::engine::work;
 use crate::gate::{self, GateConfig, Rule};
-use crate::meter::Prices;
+use crate::meter::{self, Bounds, Prices};
 use crate::{Violation, WasmConfig};
 
 /// What [`analyze`] found. Its JSON form has the fields as they are named here.
@@ -44,6 +45,8 @@ pub struct Analysis {
     pub deploy: DeployGas,
     /// What a call costs before the contract does anything, in gas; `None` when the module is refused.
     pub call: Option<Gas>,
+    /// What compiling it takes on engines that do; `None` when the module is refused.
+    pub compile: Option<Compile>,
     /// Everything that is wrong with the module, in its order.
     pub violations: Vec<Violation>,
     /// How many further violations were found and are not told.
@@ -128,6 +131,18 @@ pub struct DeployGas {
     pub total: Gas,
 }
 
+/// What compiling takes at most, as estimated from the module's shape. Decides nothing but speed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[non_exhaustive]
+pub struct Compile {
+    /// The estimate, in microseconds on the machine that it was measured on. Real contracts take about a fifth.
+    pub microseconds: u64,
+    /// More than this is not compiled but interpreted, on every engine.
+    pub budget: u64,
+    /// Whether it is within the budget.
+    pub compiled: bool,
+}
+
 impl Analysis {
     /// The analysis as a JSON object.
     #[must_use]
@@ -172,13 +187,22 @@ pub fn analyze(module: &[u8], config: &WasmConfig) -> Analysis {
         largest: Vec::new(),
         deploy,
         call: None,
+        compile: None,
         violations: Vec::new(),
         violations_left_out: 0,
     };
     read::read(module, &mut analysis);
-    match gate::check(module, &GateConfig::new(config)) {
+    let gate = GateConfig::new(config);
+    match gate::check(module, &gate) {
         Ok(checked) => {
-            analysis.call = Some(Gas::new(Prices::new(&schedule.wasm).instance(&checked.initial)));
+            let prices = Prices::new(&schedule.wasm);
+            analysis.call = Some(Gas::new(prices.instance(&checked.initial)));
+            let instrumented = meter::instrument(&checked, &prices, &Bounds::new(&gate)).ok();
+            analysis.compile = instrumented.map(|module| {
+                let nanoseconds = work::nanoseconds(&module);
+                let (microseconds, budget) = (nanoseconds.div_ceil(1_000), work::BUDGET / 1_000);
+                Compile { microseconds, budget, compiled: nanoseconds <= work::BUDGET }
+            });
             if let Some(Err(error)) = checked.interface.map(str::parse::<TextInterface>) {
                 let why = format!("the interface cannot be read: {error}");
                 analysis.violations.push(Violation::new(Rule::Interface, why));

@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-use super::{Analysis, Extent, Function, Item};
+use super::{Analysis, Compile, Extent, Function, Item};
 use crate::Violation;
 
 impl fmt::Display for Analysis {
@@ -36,6 +36,12 @@ impl fmt::Display for Analysis {
         )?;
         if let Some(call) = self.call {
             line(f, "call gas", &format!("{call} for a fresh instance"))?;
+        }
+        if let Some(Compile { microseconds, budget, compiled }) = self.compile {
+            let (milliseconds, budget) = (microseconds.div_ceil(1_000), budget / 1_000);
+            let verdict = if compiled { "of" } else { "more than the budget of" };
+            let how = if compiled { "" } else { "; interpreted on every engine" };
+            line(f, "compiling", &format!("{milliseconds} ms at most, {verdict} {budget} ms{how}"))?;
         }
         for violation in &self.violations {
             writeln!(f, "{}", Told(violation))?;

@@ -1,7 +1,7 @@
 //! Tiering: a contract starts on wasmi and moves to wasmtime when it has run for as long as compiling it would take.
 //!
 //! Gas and results are the same on both, so nobody needs to know when. A thread compiles in the background; calls go on
-//! with wasmi until the code is there, and for good if it cannot be compiled.
+//! with wasmi until the code is there, and for good if it cannot be compiled, or only at more than the [budget](super::work).
 
 use std::collections::VecDeque;
 use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
@@ -12,7 +12,7 @@ use std::time::Instant;
 use metrics::{counter, gauge};
 
 use super::wasmi::Wasmi;
-use super::{Completion, Engine, Halt, Invocation, Program};
+use super::{Completion, Engine, Halt, Invocation, Program, work};
 use crate::abi::Frame;
 use crate::meter::Instrumented;
 
@@ -89,6 +89,7 @@ impl Engine for Auto {
 
     fn compile(&self, module: &Instrumented) -> Result<Box<dyn Program>, String> {
         let interpreted = Wasmi.compile(module)?;
+        let worth = if work::affordable(module) { worth(module) } else { u64::MAX };
         let module = Instrumented { bytes: module.bytes.clone(), calls: module.calls };
         self.shared.interpreted.fetch_add(1, Ordering::Relaxed);
         self.shared.show();
@@ -96,6 +97,7 @@ impl Engine for Auto {
         Ok(Box::new(Tiered(Arc::new(Tiers {
             interpreted,
             compiled: OnceLock::new(),
+            worth,
             module,
             spent: AtomicU64::new(0),
             shared,
@@ -150,6 +152,11 @@ impl Shared {
     }
 }
 
+/// What compiling is expected to take, in nanoseconds.
+fn worth(module: &Instrumented) -> u64 {
+    (module.bytes.len() as u64).saturating_mul(COMPILE_PER_BYTE).saturating_add(COMPILE)
+}
+
 #[derive(Debug)]
 struct Tiered(Arc<Tiers>);
 
@@ -159,17 +166,14 @@ struct Tiers {
     interpreted: Box<dyn Program>,
     compiled: OnceLock<Box<dyn Program>>,
     module: Instrumented,
+    /// The time on wasmi after which it is compiled, in nanoseconds.
+    worth: u64,
     /// Nanoseconds on wasmi, those of its callees included.
     spent: AtomicU64,
     shared: Arc<Shared>,
 }
 
 impl Tiers {
-    /// What compiling is expected to take, in nanoseconds.
-    fn worth(&self) -> u64 {
-        (self.module.bytes.len() as u64).saturating_mul(COMPILE_PER_BYTE).saturating_add(COMPILE)
-    }
-
     fn compile(&self, compiler: &dyn Engine) {
         let outcome = match compiler.compile(&self.module) {
             Ok(program) => {
@@ -207,7 +211,7 @@ impl Program for Tiered {
         let result = tiers.interpreted.run(frame, invocation);
         let time = u64::try_from(started.elapsed().as_nanos()).unwrap_or(u64::MAX);
         let before = tiers.spent.fetch_add(time, Ordering::Relaxed);
-        if before < tiers.worth() && before.saturating_add(time) >= tiers.worth() {
+        if before < tiers.worth && before.saturating_add(time) >= tiers.worth {
             tiers.shared.lock().worth_it.push_back(Arc::downgrade(tiers));
             tiers.shared.wake.notify_one();
         }

@@ -4,6 +4,8 @@
 #[cfg(feature = "wasmtime")]
 pub(crate) mod auto;
 #[cfg(any(feature = "wasmer", feature = "wasmtime"))]
+mod budget;
+#[cfg(any(feature = "wasmer", feature = "wasmtime"))]
 #[allow(unsafe_code, reason = "stores whose data must be 'static borrow the frame of a call")]
 mod lent;
 #[cfg(any(feature = "wasmer", feature = "wasmtime"))]
@@ -15,12 +17,15 @@ pub(crate) mod wasmi;
 #[cfg(feature = "wasmtime")]
 #[allow(unsafe_code, reason = "loads native code, and lends the frame of a call")]
 pub(crate) mod wasmtime;
+pub(crate) mod work;
 
 use std::fmt::Debug;
 use std::sync::Arc;
 
 use vm_core::Trap;
 
+#[cfg(any(feature = "wasmer", feature = "wasmtime"))]
+use self::budget::Budgeted;
 use crate::EngineKind;
 use crate::abi::Frame;
 #[cfg(any(feature = "wasmer", feature = "wasmtime"))]
@@ -42,9 +47,9 @@ pub(crate) fn start(
     Ok(match kind {
         EngineKind::Wasmi => Box::new(wasmi::Wasmi),
         #[cfg(feature = "wasmer")]
-        EngineKind::Wasmer => Cached::engine(wasmer::Wasmer, cache),
+        EngineKind::Wasmer => Budgeted::engine(Cached::engine(wasmer::Wasmer, cache)),
         #[cfg(feature = "wasmtime")]
-        EngineKind::Wasmtime => Cached::engine(wasmtime::Wasmtime::new(bounds)?, cache),
+        EngineKind::Wasmtime => Budgeted::engine(Cached::engine(wasmtime::Wasmtime::new(bounds)?, cache)),
         #[cfg(feature = "wasmtime")]
         EngineKind::Auto => Box::new(auto::Auto::new(Cached::engine(wasmtime::Wasmtime::new(bounds)?, cache))?),
     })

@@ -39,6 +39,7 @@ topics_on!(wasmer: Wasmer);
 
 mod analysis;
 mod cache;
+mod compile;
 mod document;
 mod engines;
 mod gate;

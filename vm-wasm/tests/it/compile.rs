@@ -1,0 +1,94 @@
+//! What is too expensive to compile is interpreted, with the same result.
+
+use std::path::Path;
+
+use futures_executor::block_on;
+use vm_core::{Limits, Vm, VmProvider};
+use vm_wasm::{EngineKind, WasmConfig, analyze};
+
+use crate::machine::{contract_with, deploy, invoke, machine_of, on_invoke};
+
+/// A body in which two hundred labels meet five hundred locals at every target of a `br_table`: minutes for a compiler.
+fn monster() -> Vec<u8> {
+    let (blocks, ends): (String, String) = (0..200)
+        .map(|n| ("(block ".to_owned(), format!(") (local.set {n} (i64.add (local.get {n}) (i64.const 1)))")))
+        .unzip();
+    let targets: String = (0..2_000).map(|n| format!("{} ", n % 200)).collect();
+    let sum =
+        (0..200).map(|n| format!("(local.set 500 (i64.add (local.get 500) (local.get {n})))")).collect::<String>();
+    let items = format!(
+        "(func $monster (result i64) (local {}) {blocks} (br_table {targets} (i32.const 3)) {ends} {sum} (local.get 500))",
+        "i64 ".repeat(501)
+    );
+    let body = r#"(if (i32.eq (local.get $entry) (i32.const 1)) (then
+        (i64.store (i32.const 0) (call $monster)) (call $output (i32.const 0) (i32.const 8)))) (i32.const 0)"#;
+    contract_with("", &items, body)
+}
+
+fn detail(vm: &Vm, name: &str) -> Option<String> {
+    let (_, status) = &vm.status().runtimes[0];
+    status.details.iter().find(|(key, _)| key == name).map(|(_, value)| value.clone())
+}
+
+#[test]
+fn what_is_over_the_budget_is_interpreted() {
+    let analysis = analyze(&monster(), &WasmConfig::default());
+    let compile = analysis.compile.unwrap();
+    assert!(analysis.accepted && !compile.compiled && compile.microseconds > compile.budget, "{analysis}");
+    assert!(analysis.to_string().contains("interpreted on every engine"), "{analysis}");
+    let receipts = EngineKind::ALL.iter().map(|kind| {
+        let mut config = WasmConfig::default();
+        config.engine = *kind;
+        let vm = machine_of(config, Limits::default());
+        deploy(&vm, "plain", on_invoke("", "", "(i32.const 0)"));
+        deploy(&vm, "monster", monster());
+        let receipt = invoke(&vm, "monster");
+        // The fourth block is left, so all locals but the first three are incremented.
+        assert_eq!(receipt.output[..], 197u64.to_le_bytes(), "{kind}");
+        let expected = matches!(kind.as_str(), "wasmtime" | "wasmer").then(|| "1".to_owned());
+        assert_eq!(detail(&vm, "over_budget"), expected, "{kind}");
+        (kind, receipt.digest())
+    });
+    let receipts: Vec<_> = receipts.collect();
+    assert!(receipts.iter().all(|(_, digest)| *digest == receipts[0].1), "{receipts:?}");
+}
+
+/// However long it runs, `auto` does not compile it.
+#[cfg(feature = "wasmtime")]
+#[test]
+fn what_is_over_the_budget_does_not_move() {
+    let mut config = WasmConfig::default();
+    config.engine = EngineKind::Auto;
+    let vm = machine_of(config, Limits::default());
+    deploy(&vm, "monster", monster());
+    deploy(
+        &vm,
+        "busy",
+        on_invoke(
+            "",
+            "",
+            "(loop $l (br_if $l (i32.lt_u (local.tee $i (i32.add (local.get $i) (i32.const 1))) (i32.const 20000)))) (i32.const 0)",
+        ),
+    );
+    let moved = (0..100_000).any(|_| {
+        invoke(&vm, "monster");
+        invoke(&vm, "busy");
+        detail(&vm, "tiers").unwrap() == "1 on wasmi, 1 on wasmtime"
+    });
+    assert!(moved, "{:?}", detail(&vm, "tiers"));
+    block_on(vm.stop()).unwrap();
+}
+
+/// What compilers write is within the budget: eight of the sample contracts together would be.
+#[test]
+fn contracts_are_compiled() {
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("../contracts/artifacts");
+    let modules = std::fs::read_dir(folder).unwrap().map(|file| file.unwrap().path());
+    let modules: Vec<_> =
+        modules.filter(|path| path.extension().is_some_and(|extension| extension == "wasm")).collect();
+    assert!(!modules.is_empty());
+    for path in modules {
+        let compile = analyze(&std::fs::read(&path).unwrap(), &WasmConfig::default()).compile.unwrap();
+        assert!(compile.compiled && compile.microseconds * 4 < compile.budget, "{}: {compile:?}", path.display());
+    }
+}
