@@ -1,5 +1,5 @@
 //! Test suites that others wrote, and tests that nobody wrote: [`evm`] runs Ethereum's general state tests, [`wasm`]
-//! WebAssembly's official suite, [`fuzz`] random modules on all engines.
+//! WebAssembly's official suite, [`fuzz`] random modules on all engines, [`lifecycle`] random lives of contracts.
 //!
 //! # Features
 //!
@@ -22,5 +22,6 @@
 pub mod evm;
 mod folder;
 pub mod fuzz;
+pub mod lifecycle;
 mod text;
 pub mod wasm;

@@ -10,7 +10,7 @@ use std::{
 
 use anyhow::{Context, Result, ensure};
 use clap::Parser;
-use vm_conformance::{evm, fuzz, wasm};
+use vm_conformance::{evm, fuzz, lifecycle, wasm};
 
 /// Runs test suites that others wrote
 #[derive(Debug, Parser)]
@@ -42,6 +42,15 @@ enum Suite {
         /// The folder for modules that engines do not agree on
         #[arg(long, default_value = ".")]
         out: PathBuf,
+    },
+    /// Random lives of contracts, with crashes, against a model
+    Lifecycle {
+        /// How long
+        #[arg(long, default_value_t = 60)]
+        seconds: u64,
+        /// The seed of the first life; with `--seconds 0` it is the only one
+        #[arg(long)]
+        seed: Option<u64>,
     },
 }
 
@@ -82,6 +91,13 @@ fn main() -> Result<ExitCode> {
                 std::fs::write(&file, &difference.code).with_context(|| format!("cannot write {}", file.display()))?;
             }
             Ok(finish(&report, report.differences.len()))
+        }
+        Suite::Lifecycle { seconds, seed } => {
+            let seed = seed.unwrap_or_else(any_seed);
+            eprintln!("seed {seed}");
+            let progress = |lives| eprintln!("{lives} lives");
+            let report = lifecycle::run(seed, 1, Duration::from_secs(seconds), &progress)?;
+            Ok(finish(&report, report.failures.len()))
         }
     }
 }

@@ -58,6 +58,16 @@ enum Target {
         #[arg(long, default_value = ".")]
         out: PathBuf,
     },
+    /// Random lives of native and WASM contracts: all verbs by random actors, with crashes of the embedded store, against a
+    /// model
+    Lifecycle {
+        /// How long
+        #[arg(long, default_value_t = 60)]
+        seconds: u64,
+        /// The seed of the first life (printed by every run); with `--seconds 0` it is the only one
+        #[arg(long)]
+        seed: Option<u64>,
+    },
 }
 
 /// Runs a suite in release; fails when a test does.
@@ -81,9 +91,18 @@ pub(crate) fn run(args: &Args) -> Result<()> {
 
 /// Runs random cases in release; fails when machines do not agree.
 pub(crate) fn fuzz(args: &FuzzArgs) -> Result<()> {
-    let Target::Wasm { seconds, seed, out } = &args.target;
-    let mut run = runner(ENGINES)?;
-    run.args(["fuzz", "--seconds", &seconds.to_string(), "--out"]).arg(absolute(out)?);
+    let (mut run, seed) = match &args.target {
+        Target::Wasm { seconds, seed, out } => {
+            let mut run = runner(ENGINES)?;
+            run.args(["fuzz", "--seconds", &seconds.to_string(), "--out"]).arg(absolute(out)?);
+            (run, seed)
+        }
+        Target::Lifecycle { seconds, seed } => {
+            let mut run = runner(&[])?;
+            run.args(["lifecycle", "--seconds", &seconds.to_string()]);
+            (run, seed)
+        }
+    };
     if let Some(seed) = seed {
         run.args(["--seed", &seed.to_string()]);
     }

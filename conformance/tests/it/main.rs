@@ -4,5 +4,6 @@
 
 mod ethereum;
 mod fuzz;
+mod lifecycle;
 mod own;
 mod wasm;
