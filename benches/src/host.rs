@@ -6,8 +6,8 @@ use std::sync::Arc;
 use bytes::Bytes;
 use vm_core::{
     Access, Block, Call, CallRequest, Changes, Contract, Denied, Env, Gas, GasSchedule, Height, Host, HostFault,
-    Interrupt, Journal, KeyRange, LogLevel, Outcome, Overlay, Return, Space, StateError, StateKey, StateView, Stop,
-    TransactionHost,
+    Interrupt, Journal, KeyRange, LogLevel, Managed, Outcome, Overlay, Return, Space, StateError, StateKey, StateView,
+    Status, Stop, TransactionHost,
 };
 
 /// A state in a hash map and without locks, which is where bare revm's is.
@@ -164,6 +164,10 @@ impl TransactionHost for BareHost<'_> {
 
     fn schedule(&self) -> &GasSchedule {
         self.schedule
+    }
+
+    fn manage(&mut self, _: &Managed) -> Result<Outcome, Stop> {
+        Ok(Outcome { status: Status::Revert, output: "there is no manager".into(), gas_used: Gas::ZERO })
     }
 
     fn authorize(&mut self, _: &Access<'_>) -> Result<(), Denied> {

@@ -195,6 +195,9 @@ pub enum Refusal {
         /// Which rule refused it.
         rule: String,
     },
+    /// An operation that a contract cannot ask for.
+    #[error("{0}")]
+    Managed(&'static str),
     /// A policy that makes no sense.
     #[error("{0}")]
     Policy(&'static str),

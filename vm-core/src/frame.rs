@@ -2,11 +2,12 @@ use bytes::Bytes;
 
 use crate::core::Unresolved;
 use crate::gas::Meter;
+use crate::manager;
 use crate::transaction::Transaction;
 use crate::{
     Access, Action, CallRequest, Capabilities, ContractName, ContractRecord, Denied, Env, Event, Gas, GasSchedule,
-    Host, HostFault, Interrupt, Journal, KeyRange, LogLevel, Outcome, Overlay, Refusal, StateError, StateKey, Status,
-    Stop, TransactionHost, Trap,
+    Host, HostFault, Interrupt, Journal, KeyRange, LogLevel, Managed, Outcome, Overlay, Refusal, StateError, StateKey,
+    Status, Stop, TransactionHost, Trap,
 };
 
 /// How many entries a scan reads before it is paid for them.
@@ -310,6 +311,18 @@ impl TransactionHost for Frame<'_, '_> {
             Err(Unresolved::Refused(refusal)) => Err(access.denied(refusal.to_string())),
             Err(Unresolved::Fault(fault)) => Err(self.unanswered(access, fault)),
         }
+    }
+
+    fn manage(&mut self, operation: &Managed) -> Result<Outcome, Stop> {
+        self.operate(|frame| {
+            frame.changing()?;
+            let most = frame.meter.left().all_but_one_64th();
+            frame.pay(most)?;
+            let depth = frame.env.depth.saturating_add(1);
+            let outcome = manager::manage(frame.transaction, operation, depth, most)?;
+            frame.meter.give_back(most.saturating_sub(outcome.gas_used));
+            Ok(outcome)
+        })
     }
 
     fn id(&self) -> u64 {

@@ -5,7 +5,8 @@ use std::time::{Duration, Instant};
 use bytes::Bytes;
 
 use crate::{
-    Access, Address, Amount, Denied, Env, Gas, GasSchedule, Journal, Outcome, Overlay, Return, StateError, Target, Trap,
+    Access, Address, Amount, Denied, Env, Gas, GasSchedule, Journal, Managed, Outcome, Overlay, Return, StateError,
+    Target, Trap,
 };
 
 /// All that a running contract can do. The dispatcher implements it; runtimes hand it to their contracts in the form of
@@ -78,6 +79,14 @@ pub trait TransactionHost {
     /// # Errors
     /// When the call is refused.
     fn authorize(&mut self, access: &Access<'_>) -> Result<(), Denied>;
+
+    /// Does an operation on contracts or the host inside this transaction, paid from this frame. What is refused, or fails, is an
+    /// outcome that says why and has changed nothing. Who does it is what the operation says: only linked code, which is
+    /// trusted, gets here, and it must name its own caller, or those whom it has authenticated.
+    ///
+    /// # Errors
+    /// When the frame has to stop: out of gas, a read-only call, a host fault.
+    fn manage(&mut self, operation: &Managed) -> Result<Outcome, Stop>;
 
     /// A number that tells transactions of this process apart, for logs only.
     fn id(&self) -> u64;

@@ -92,8 +92,8 @@ pub use provider::{VmProvider, VmStatus};
 pub use receipt::Receipt;
 pub use record::{ContractRecord, Standing, VersionRecord};
 pub use request::{
-    ChangeRequest, DeployRequest, GovernRequest, Governance, GrantRequest, InvokeRequest, RollbackRequest, Sender,
-    UpgradeRequest,
+    ChangeRequest, DeployRequest, GovernRequest, Governance, GrantRequest, InvokeRequest, Managed, RollbackRequest,
+    Sender, UpgradeRequest,
 };
 pub use runtime::{CodeError, Contract, PrepareError, ProviderStatus, RuntimeProvider};
 pub use schedule::{

@@ -8,6 +8,7 @@ mod dry_run;
 mod govern;
 mod grant;
 mod invoke;
+mod managed;
 mod operation;
 mod replace;
 mod rollback;
@@ -22,6 +23,7 @@ pub(crate) use dry_run::dry_run;
 pub(crate) use govern::govern;
 pub(crate) use grant::grant;
 pub(crate) use invoke::invoke;
+pub(crate) use managed::manage;
 pub(crate) use rollback::rollback;
 pub(crate) use upgrade::upgrade;
 
@@ -29,7 +31,7 @@ use operation::Actor;
 
 use crate::core::Core;
 use crate::error::InPhase;
-use crate::transaction::{DeniedCall, Entering, Transaction};
+use crate::transaction::{Denial, Entering, Transaction};
 use crate::{
     Address, Arguments, Block, Call, Capabilities, Changes, Code, CodeHash, Contract, ContractName, ContractRecord,
     Encoded, Entry, Env, ErrorKind, Gas, Height, Interrupt, Journal, Outcome, Phase, Price, ReadSet, Receipt, Refusal,
@@ -49,13 +51,13 @@ pub(crate) struct Base<'c> {
 pub(crate) struct Executed {
     receipt: Receipt,
     changes: Changes,
-    /// Calls between contracts that a rule refused.
-    pub(crate) denials: Vec<DeniedCall>,
+    /// What a rule refused to contracts.
+    pub(crate) denials: Vec<Denial>,
 }
 
 impl Executed {
     /// What a failed transaction wrote and emitted is gone; what it read decided its result.
-    fn new(receipt: Receipt, mut changes: Changes, denials: Vec<DeniedCall>) -> Self {
+    fn new(receipt: Receipt, mut changes: Changes, denials: Vec<Denial>) -> Self {
         if !receipt.status.is_success() {
             changes.writes = WriteSet::default();
             changes.events = Vec::new();
@@ -80,7 +82,7 @@ impl<'c> Base<'c> {
     fn begin(&self, sender: &Sender) -> Transaction<'c> {
         let block = sender.block.clone().unwrap_or_else(|| self.block.clone());
         let journal = Journal::new(self.view.clone());
-        Transaction::new(self.core, journal, self.interrupt.clone(), self.id, sender, block)
+        Transaction::new(self.core, journal, self.interrupt.clone(), self.id, sender.caller, block)
     }
 }
 
@@ -224,14 +226,14 @@ struct Top<'r> {
     this: Address,
     entry: Entry,
     encoded: Encoded,
-    actor: &'r Actor,
+    actor: &'r Actor<'r>,
     gas: Gas,
     is_static: bool,
 }
 
 fn enter(transaction: &mut Transaction<'_>, top: Top<'_>) -> Result<Outcome, crate::HostFault> {
     let name = top.record.map(|record| record.name.clone());
-    let Actor { caller, value, depth } = *top.actor;
+    let Actor { caller, value, depth, .. } = *top.actor;
     let (this, is_static) = (top.this, top.is_static);
     let env = Env { this, name, caller, value, is_static, depth, ..transaction.env() };
     let call = Call { entry: top.entry, method: top.encoded.method, input: top.encoded.input };

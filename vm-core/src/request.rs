@@ -398,3 +398,23 @@ impl GovernRequest {
 
 sender_setters!(GovernRequest);
 reason_setter!(GovernRequest);
+
+/// An operation that a contract asks for inside its own transaction; see
+/// [`TransactionHost::manage`](crate::TransactionHost::manage). Of the sender count the caller and the endorsers; there is no
+/// value, and gas and block are those of the transaction.
+#[derive(Debug, Clone)]
+#[non_exhaustive]
+pub enum Managed {
+    /// A deployment.
+    Deploy(DeployRequest),
+    /// An upgrade.
+    Upgrade(UpgradeRequest),
+    /// A rollback.
+    Rollback(RollbackRequest),
+    /// Freeze, unfreeze, revoke.
+    Change(ChangeRequest),
+    /// Another policy for a contract.
+    Grant(GrantRequest),
+    /// Another policy for the host.
+    Govern(GovernRequest),
+}

@@ -11,9 +11,9 @@ use crate::core::{Core, Unresolved};
 use crate::frame::Frame;
 use crate::gas::Meter;
 use crate::{
-    Access, Action, Address, Amount, Block, Call, CallRequest, Capabilities, Changes, Contract, ContractRecord, Denied,
-    Encoded, Entry, Env, Gas, HostFault, Interrupt, Journal, Outcome, Overlay, Refusal, Return, RuntimeKind, Sender,
-    Status, Trap,
+    Access, Action, Address, Amount, Block, Call, CallRequest, Capabilities, Changes, Contract, ContractName,
+    ContractRecord, Denied, Encoded, Entry, Env, Gas, HostFault, Interrupt, Journal, Outcome, Overlay, Refusal, Return,
+    RuntimeKind, Status, Trap,
 };
 
 /// One transaction while it runs. It stays on its thread.
@@ -23,8 +23,6 @@ pub(crate) struct Transaction<'c> {
     pub(crate) interrupt: Interrupt,
     pub(crate) id: u64,
     origin: Address,
-    /// Who endorses what the sender does.
-    endorsers: Vec<Address>,
     block: Arc<Block>,
     overlay: Option<Box<dyn Overlay>>,
     /// The depth of the frame that put the overlay in.
@@ -33,14 +31,22 @@ pub(crate) struct Transaction<'c> {
     stack: Vec<Address>,
     /// The first host fault. It decides the transaction, whatever contracts make of it.
     fault: Option<HostFault>,
-    /// Calls between contracts that a rule refused, whatever became of them.
-    pub(crate) denials: Vec<DeniedCall>,
+    /// What a rule refused to contracts, whatever they made of it.
+    pub(crate) denials: Vec<Denial>,
 }
 
-/// A call between contracts that a rule refused.
-pub(crate) struct DeniedCall {
-    pub(crate) method: String,
+/// Something that a contract asked for and a rule refused.
+pub(crate) struct Denial {
+    pub(crate) asked: Asked,
     pub(crate) denied: Denied,
+}
+
+/// What a contract asked for.
+pub(crate) enum Asked {
+    /// A call of a method.
+    Call(String),
+    /// An operation on a contract.
+    Operation(Action<'static>),
 }
 
 /// A call that passed all rules.
@@ -60,7 +66,7 @@ impl<'c> Transaction<'c> {
         journal: Journal,
         interrupt: Interrupt,
         id: u64,
-        sender: &Sender,
+        origin: Address,
         block: Arc<Block>,
     ) -> Self {
         Self {
@@ -68,8 +74,7 @@ impl<'c> Transaction<'c> {
             journal,
             interrupt,
             id,
-            origin: sender.caller,
-            endorsers: sender.endorsers.clone(),
+            origin,
             block,
             overlay: None,
             overlay_depth: 0,
@@ -231,9 +236,7 @@ impl<'c> Transaction<'c> {
     }
 
     /// Asks the policy, of this version, and then the embedder.
-    pub(crate) fn permit(&self, access: &Access<'_>, policy: u32) -> Result<(), Unresolved> {
-        // What was endorsed is what the sender does, not what contracts make of it.
-        let endorsers = if access.actor == self.origin { &*self.endorsers } else { &[] };
+    pub(crate) fn permit(&self, access: &Access<'_>, policy: u32, endorsers: &[Address]) -> Result<(), Unresolved> {
         let decided = decide(&self.journal, access, policy, endorsers)?;
         let permitted = decided.and_then(|()| match &self.core.authorizer {
             Some(authorizer) => authorizer.authorize(access),
@@ -242,13 +245,18 @@ impl<'c> Transaction<'c> {
         permitted.map_err(|denied| Unresolved::Refused(denied.into()))
     }
 
-    /// As [`permit`](Self::permit), for a call between contracts: a denial is noted.
+    /// As [`permit`](Self::permit), for a call between contracts: nobody has endorsed it, and a denial is noted.
     pub(crate) fn permit_call(&mut self, access: &Access<'_>, method: &str, policy: u32) -> Result<(), Unresolved> {
-        self.permit(access, policy).inspect_err(|unresolved| {
+        self.permit(access, policy, &[]).inspect_err(|unresolved| {
             if let Unresolved::Refused(Refusal::Denied(denied)) = unresolved {
-                self.denials.push(DeniedCall { method: method.into(), denied: denied.clone() });
+                self.denials.push(Denial { asked: Asked::Call(method.into()), denied: denied.clone() });
             }
         })
+    }
+
+    /// True while an engine keeps accounts of its own, or this contract runs: then nobody else may change them.
+    pub(crate) fn is_occupied(&self, contract: &ContractName) -> bool {
+        self.overlay.is_some() || self.stack.contains(&contract.address())
     }
 
     fn unresolved(&mut self, unresolved: Unresolved) -> Result<Outcome, HostFault> {

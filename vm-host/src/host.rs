@@ -53,7 +53,7 @@ impl HostBuilder<'_> {
         self
     }
 
-    /// Links the sample contracts of this workspace, [`SAMPLE_CONTRACTS`], in place of those that were linked before. The
+    /// Links the sample contracts of this workspace and the system contracts, [`SAMPLE_CONTRACTS`], in place of those that were linked before. The
     /// command `vm-host` does. In a build without the native runtime there is nothing to link.
     ///
     /// # Errors

@@ -6,6 +6,7 @@ use vm_core::{Contract, TextInterface};
 use vm_sdk::NativeContract;
 
 use crate::contract::Linked;
+use crate::system::{Direct, MultiSign, Operations};
 
 /// The contracts that are linked in, by the name that deployments give as code.
 #[derive(Clone, Default)]
@@ -46,6 +47,25 @@ impl NativeConfig {
             .parse()
             .map_err(|error| NativeError::Interface { name: name.into(), message: format!("{error}") })?;
         self.custom(name, Arc::new(Linked { contract, interface }))
+    }
+
+    /// Adds the system contracts under their own names: `contract_manager`, `access_control` and `multi_sign`. They are
+    /// deployed as any other contract, under any name, and have no rights of their own.
+    ///
+    /// # Errors
+    /// When one of the names is taken.
+    pub fn system_contracts(mut self) -> Result<Self, NativeError> {
+        let invalid = |name: &str, error: &dyn fmt::Display| NativeError::Interface {
+            name: name.into(),
+            message: error.to_string(),
+        };
+        for operations in [Operations::Contracts, Operations::Access] {
+            let name = operations.name();
+            let interface = operations.interface().parse().map_err(|error| invalid(name, &error))?;
+            self = self.custom(name, Arc::new(Direct::new(operations, interface)))?;
+        }
+        let multi_sign = MultiSign::new().map_err(|error| invalid("multi_sign", &error))?;
+        self.custom("multi_sign", Arc::new(multi_sign))
     }
 
     /// Adds a contract that implements the trait of the core itself.

@@ -4,6 +4,9 @@
 //! versions are linked. Contracts come from `vm-sdk` ([`NativeConfig::contract`]), or implement
 //! [`vm_core::Contract`] themselves ([`NativeConfig::custom`]).
 //!
+//! [`NativeConfig::system_contracts`] links those that come with this crate: `contract_manager`, `access_control` and
+//! `multi_sign`, with which transactions use the verbs of the lifecycle and of policies.
+//!
 //! **Linked code is trusted.** It runs in the host's process, on the worker's thread: a panic is caught and is a trap, but its
 //! memory is not limited, and it cannot be pre-empted. When it does not come back by its deadline, its caller gets the deadline
 //! fault, and its worker is given up and replaced. Gas is charged for host operations and where the contract charges itself.
@@ -43,6 +46,7 @@ mod config;
 mod contract;
 mod host;
 mod runtime;
+mod system;
 
 pub use config::{NativeConfig, NativeError};
 pub use runtime::NativeRuntime;

@@ -20,17 +20,18 @@ pub(crate) fn deploy(base: &Base<'_>, request: &DeployRequest) -> Result<Execute
 }
 
 /// permission → verify → compile → environment → initialise → store.
-fn create<'c>(
+pub(super) fn create<'c>(
     transaction: &mut Transaction<'c>,
-    actor: &Actor,
+    actor: &Actor<'_>,
     request: &DeployRequest,
     gas: Gas,
 ) -> Result<Done<'c>, VmError> {
     let DeployRequest { name, version, code, arguments, capabilities, reason, .. } = request;
     let (core, address) = (transaction.core, name.address());
     phase(Phase::Permission, || {
-        let (actor, action) = (actor.caller, Action::Deploy);
-        transaction.permit(&Access { actor, action, contract: name, owner: None, guarded: true }, 0)
+        let (caller, action) = (actor.caller, Action::Deploy);
+        let access = Access { actor: caller, action, contract: name, owner: None, guarded: true };
+        transaction.permit(&access, 0, actor.endorsers)
     })?;
     phase(Phase::Admit, || match ContractRecord::load(&transaction.journal, name).map_err(ErrorKind::from)? {
         Some(_) => Err(Refusal::NameTaken(name.clone()).into()),

@@ -1,14 +1,26 @@
-use super::operation::check_reason;
+use super::operation::{Actor, check_reason};
 use super::{Base, phase};
 use crate::access::{Question, answer};
-use crate::{Changes, ErrorKind, GovernRequest, Governance, HostPolicy, Phase, Refusal, Sender, VmError};
+use crate::transaction::Transaction;
+use crate::{Changes, ErrorKind, GovernRequest, Governance, HostPolicy, Phase, Refusal, VmError};
+
+/// A change of the host's policy as a transaction of its own.
+pub(crate) fn govern(base: &Base<'_>, request: &GovernRequest) -> Result<(HostPolicy, Changes), VmError> {
+    let transaction = base.begin(&request.sender);
+    let policy = reform(&transaction, &Actor::sending(&request.sender), request)?;
+    let changes = phase(Phase::Store, || transaction.finish())?;
+    Ok((policy, changes))
+}
 
 /// load → permission → the new policy → store.
-pub(crate) fn govern(base: &Base<'_>, request: &GovernRequest) -> Result<(HostPolicy, Changes), VmError> {
-    let GovernRequest { changes, reason, sender } = request;
-    let transaction = base.begin(sender);
+pub(super) fn reform(
+    transaction: &Transaction<'_>,
+    actor: &Actor<'_>,
+    request: &GovernRequest,
+) -> Result<HostPolicy, VmError> {
+    let GovernRequest { changes, reason, .. } = request;
     let mut policy = phase(Phase::Load, || HostPolicy::load(&transaction.journal))?;
-    phase(Phase::Permission, || permit(sender, &policy))?;
+    phase(Phase::Permission, || permit(actor, &policy))?;
     phase(Phase::Store, || {
         check_reason(reason)?;
         for change in changes {
@@ -16,16 +28,15 @@ pub(crate) fn govern(base: &Base<'_>, request: &GovernRequest) -> Result<(HostPo
         }
         policy.check()?;
         policy.version = policy.version.saturating_add(1);
-        (policy.author, policy.reason, policy.block) = (sender.caller, reason.clone(), transaction.block_number());
+        (policy.author, policy.reason, policy.block) = (actor.caller, reason.clone(), transaction.block_number());
         Ok::<_, ErrorKind>(policy.store(&transaction.journal)?)
     })?;
-    let changes = phase(Phase::Store, || transaction.finish())?;
-    Ok((policy, changes))
+    Ok(policy)
 }
 
-fn permit(sender: &Sender, policy: &HostPolicy) -> Result<(), Refusal> {
-    let question = Question { actor: sender.caller, owner: None, endorsers: &sender.endorsers, host: policy };
-    answer(&policy.administrators, &question).map_err(|rule| Refusal::Ungoverned { actor: sender.caller, rule })
+fn permit(actor: &Actor<'_>, policy: &HostPolicy) -> Result<(), Refusal> {
+    let question = Question { actor: actor.caller, owner: None, endorsers: actor.endorsers, host: policy };
+    answer(&policy.administrators, &question).map_err(|rule| Refusal::Ungoverned { actor: actor.caller, rule })
 }
 
 fn apply(policy: &mut HostPolicy, change: &Governance) -> Result<(), Refusal> {

@@ -2,6 +2,7 @@ use super::operation::{Actor, Note, check_reason, permit, write_down};
 use super::{Base, phase};
 use crate::access::selector_of;
 use crate::core::Core;
+use crate::transaction::Transaction;
 use crate::{
     Action, Changes, ContractRecord, ErrorKind, GrantRequest, HostFault, Migration, Operation, Phase, Policy, Refusal,
     Right, RuntimeKind, Situation, VmError,
@@ -10,12 +11,23 @@ use crate::{
 /// The most methods that have a rule of their own.
 const METHODS: usize = 256;
 
-/// load → permission → the new policy → store.
+/// A change of a policy as a transaction of its own.
 pub(crate) fn grant(base: &Base<'_>, request: &GrantRequest) -> Result<(ContractRecord, Changes), VmError> {
-    let GrantRequest { name, rules, reason, sender } = request;
-    let transaction = base.begin(sender);
+    let transaction = base.begin(&request.sender);
+    let record = regulate(&transaction, &Actor::sending(&request.sender), request)?;
+    let changes = phase(Phase::Store, || transaction.finish())?;
+    Ok((record, changes))
+}
+
+/// load → permission → the new policy → store.
+pub(super) fn regulate(
+    transaction: &Transaction<'_>,
+    actor: &Actor<'_>,
+    request: &GrantRequest,
+) -> Result<ContractRecord, VmError> {
+    let GrantRequest { name, rules, reason, .. } = request;
     let mut record = phase(Phase::Load, || Core::load(&transaction.journal, name))?;
-    phase(Phase::Permission, || permit(&transaction, &Actor::sending(sender), Action::Grant, &record))?;
+    phase(Phase::Permission, || permit(transaction, actor, Action::Grant, &record))?;
     phase(Phase::Store, || {
         check_reason(reason)?;
         let before = Situation::from(&record);
@@ -35,11 +47,10 @@ pub(crate) fn grant(base: &Base<'_>, request: &GrantRequest) -> Result<(Contract
         (record.policy, record.guarded) = (record.policy.saturating_add(1), policy.guards_calls());
         policy.store(&transaction.journal, name, record.policy)?;
         let (operation, migration, before) = (Operation::Grant, Migration::None, Some(before));
-        let note = Note { operation, migration, actor: sender.caller, reason, before };
-        Ok::<_, ErrorKind>(write_down(&transaction, &mut record, note).map_err(HostFault::from)?)
+        let note = Note { operation, migration, actor: actor.caller, reason, before };
+        Ok::<_, ErrorKind>(write_down(transaction, &mut record, note).map_err(HostFault::from)?)
     })?;
-    let changes = phase(Phase::Store, || transaction.finish())?;
-    Ok((record, changes))
+    Ok(record)
 }
 
 /// A right with its method as calls are known by.

@@ -35,7 +35,7 @@ pub(crate) fn invoke(base: &Base<'_>, request: &InvokeRequest, is_static: bool) 
     let restricted = record.as_ref().filter(|record| record.guarded || core.authorizer.is_some());
     let permit = |transaction: &Transaction<'_>, record: &ContractRecord, method: &str| {
         let access = Access::of(request.sender.caller, Action::Call { method }, record);
-        phase(Phase::Permission, || transaction.permit(&access, record.policy))
+        phase(Phase::Permission, || transaction.permit(&access, record.policy, &request.sender.endorsers))
     };
     // Before anything is prepared; only an EVM method's selector is not known yet.
     if let Some(record) = restricted.filter(|record| record.runtime != RuntimeKind::Evm) {

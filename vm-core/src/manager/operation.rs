@@ -11,18 +11,20 @@ use crate::{
 use std::sync::Arc;
 
 /// Who acts.
-pub(crate) struct Actor {
+pub(crate) struct Actor<'r> {
     pub(crate) caller: Address,
+    /// Who endorses what the caller does.
+    pub(crate) endorsers: &'r [Address],
     /// What goes to the contract that is entered.
     pub(crate) value: Amount,
     /// The frames above the one that is entered.
     pub(crate) depth: u16,
 }
 
-impl Actor {
+impl<'r> Actor<'r> {
     /// The sender of a transaction.
-    pub(crate) const fn sending(sender: &Sender) -> Self {
-        Self { caller: sender.caller, value: sender.value, depth: 0 }
+    pub(crate) fn sending(sender: &'r Sender) -> Self {
+        Self { caller: sender.caller, endorsers: &sender.endorsers, value: sender.value, depth: 0 }
     }
 }
 
@@ -77,11 +79,11 @@ pub(crate) fn conclude(
 /// Asks whether somebody may do something with a contract.
 pub(crate) fn permit(
     transaction: &Transaction<'_>,
-    actor: &Actor,
+    actor: &Actor<'_>,
     action: Action<'_>,
     record: &ContractRecord,
 ) -> Result<(), ErrorKind> {
-    Ok(transaction.permit(&Access::of(actor.caller, action, record), record.policy)?)
+    Ok(transaction.permit(&Access::of(actor.caller, action, record), record.policy, actor.endorsers)?)
 }
 
 /// Refuses reasons that are longer than a history takes.

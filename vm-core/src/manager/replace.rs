@@ -37,7 +37,7 @@ impl Replacing {
     pub(super) fn migrate(
         &self,
         transaction: &mut Transaction<'_>,
-        actor: &Actor,
+        actor: &Actor<'_>,
         by: (RuntimeKind, &Arc<dyn Contract>),
         call: (Entry, Encoded),
         gas: Gas,

@@ -22,14 +22,14 @@ pub(crate) fn rollback(base: &Base<'_>, request: &RollbackRequest) -> Result<Exe
 }
 
 /// A contract, and the version that it is to return to.
-struct Kept {
+pub(super) struct Kept {
     record: ContractRecord,
     version: VersionRecord,
-    code: Code,
+    pub(super) code: Code,
 }
 
 impl Kept {
-    fn find(transaction: &Transaction<'_>, request: &RollbackRequest) -> Result<Self, VmError> {
+    pub(super) fn find(transaction: &Transaction<'_>, request: &RollbackRequest) -> Result<Self, VmError> {
         let RollbackRequest { name, version, .. } = request;
         let journal = &transaction.journal;
         phase(Phase::Load, || {
@@ -45,9 +45,9 @@ impl Kept {
 }
 
 /// load → permission → keep → verify → compile → migrate (by the code that is left) → replace → store.
-fn restore<'c>(
+pub(super) fn restore<'c>(
     transaction: &mut Transaction<'c>,
-    actor: &Actor,
+    actor: &Actor<'_>,
     request: &RollbackRequest,
     kept: Kept,
     gas: Gas,
@@ -96,7 +96,7 @@ fn restore<'c>(
 /// The code that is left knows its own form of the state, so it is the one that brings it into the older form.
 fn migrate_down(
     transaction: &mut Transaction<'_>,
-    actor: &Actor,
+    actor: &Actor<'_>,
     replacing: &Replacing,
     (version, arguments): (&VersionRecord, &Arguments),
     gas: Gas,

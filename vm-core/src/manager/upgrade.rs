@@ -22,9 +22,9 @@ pub(crate) fn upgrade(base: &Base<'_>, request: &UpgradeRequest) -> Result<Execu
 }
 
 /// load → permission → keep → verify → compile → replace → migrate → store.
-fn renew<'c>(
+pub(super) fn renew<'c>(
     transaction: &mut Transaction<'c>,
-    actor: &Actor,
+    actor: &Actor<'_>,
     request: &UpgradeRequest,
     gas: Gas,
 ) -> Result<Done<'c>, VmError> {
@@ -89,7 +89,7 @@ fn renew<'c>(
 }
 
 /// Refuses what nobody would take when the migration is skipped.
-fn check_skipping(request: &UpgradeRequest, actor: &Actor) -> Result<(), ErrorKind> {
+fn check_skipping(request: &UpgradeRequest, actor: &Actor<'_>) -> Result<(), ErrorKind> {
     let UpgradeRequest { name, code, arguments, skip_migration, .. } = request;
     match skip_migration {
         true if code.runtime == RuntimeKind::Evm => Err(unfit(

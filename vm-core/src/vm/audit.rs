@@ -4,7 +4,7 @@ use tracing::Level;
 
 use super::task::{Answer, Reply, Request};
 use crate::core::Core;
-use crate::transaction::DeniedCall;
+use crate::transaction::{Asked, Denial};
 use crate::{
     Action, Address, AuditEvent, AuditResult, Change, ContractName, HistoryEntry, KeyRange, Operation, Refusal, Space,
     Target, VmError, WriteSet,
@@ -14,7 +14,7 @@ use crate::{
 const TARGET: &str = "vm::audit";
 
 /// Tells what the reply to a request says.
-pub(super) fn tell(core: &Core, request: &Request, reply: &Reply, denials: &[DeniedCall]) {
+pub(super) fn tell(core: &Core, request: &Request, reply: &Reply, denials: &[Denial]) {
     let logged = tracing::enabled!(target: TARGET, Level::INFO);
     if core.observer.is_none() && !logged {
         return;
@@ -25,8 +25,12 @@ pub(super) fn tell(core: &Core, request: &Request, reply: &Reply, denials: &[Den
             observer.audit(event);
         }
     };
-    for DeniedCall { method, denied } in denials {
-        let (contract, actor, action) = (&denied.contract, denied.actor, Action::Call { method });
+    for Denial { asked, denied } in denials {
+        let (contract, actor) = (&denied.contract, denied.actor);
+        let action = match asked {
+            Asked::Call(method) => Action::Call { method },
+            Asked::Operation(action) => *action,
+        };
         let why = denied.to_string();
         tell(&AuditEvent { contract, action, actor, reason: "", result: AuditResult::Refused(&why) });
     }

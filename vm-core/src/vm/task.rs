@@ -12,7 +12,7 @@ use crate::commit::{Committed, Pending};
 use crate::error::InPhase;
 use crate::manager::{self, Base, Executed};
 use crate::metrics::add;
-use crate::transaction::{DeniedCall, now};
+use crate::transaction::{Denial, now};
 use crate::worker::retire;
 use crate::{
     ChangeRequest, Changes, ContractRecord, DeployRequest, DryRun, DryRunRequest, ErrorKind, GovernRequest,
@@ -93,8 +93,8 @@ pub(super) struct Task {
     /// Set when execution begins: time in the queue does not count.
     interrupt: OnceLock<Interrupt>,
     attempts: AtomicU32,
-    /// Calls between contracts that were refused in the last execution.
-    denials: Mutex<Vec<DeniedCall>>,
+    /// What was refused to contracts in the last execution.
+    denials: Mutex<Vec<Denial>>,
     reply: Mutex<Option<oneshot::Sender<Reply>>>,
 }
 

@@ -10,20 +10,21 @@ use crate::{HostBuilder, HostError};
 /// The contracts that the builder was given.
 pub(crate) type NativeContracts = NativeConfig;
 
-/// The names that [`samples`] links.
-pub(crate) const SAMPLE_NAMES: &[&str] = &["token", "token-v2", "probe"];
+/// The names that [`samples`] links: the samples, and the system contracts.
+pub(crate) const SAMPLE_NAMES: &[&str] =
+    &["token", "token-v2", "probe", "contract_manager", "access_control", "multi_sign"];
 
-/// The sample contracts of this workspace.
+/// The sample contracts of this workspace, and the system contracts.
 pub(crate) fn samples() -> Result<NativeContracts, HostError> {
     let samples: [NativeContract; 3] = [
         NativeContract::of::<token::Token>(),
         NativeContract::of::<token_v2::Token>(),
         NativeContract::of::<probe::Probe>(),
     ];
-    SAMPLE_NAMES
-        .iter()
-        .zip(samples)
-        .try_fold(NativeConfig::new(), |linked, (name, contract)| linked.contract(name, contract))
+    let mut named = SAMPLE_NAMES.iter().zip(samples);
+    NativeConfig::new()
+        .system_contracts()
+        .and_then(|system| named.try_fold(system, |linked, (name, contract)| linked.contract(name, contract)))
         .map_err(|error| HostError::Runtime { runtime: RuntimeKind::Native, source: Box::new(error) })
 }
 

@@ -8,6 +8,8 @@
     reason = "tests fail by panicking"
 )]
 
+mod system;
+
 use std::time::Duration;
 
 use futures_executor::block_on;

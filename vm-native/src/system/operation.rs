@@ -1,0 +1,158 @@
+//! Operations as calls: a method and its arguments in borsh.
+
+use borsh::BorshDeserialize;
+use vm_core::{
+    Address, Arguments, Change, ChangeRequest, Code, ContractName, DeployRequest, GovernRequest, Governance,
+    GrantRequest, Managed, Right, RollbackRequest, Rule, UpgradeRequest, Version,
+};
+
+/// The two kinds of operations, each of which is a system contract.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Operations {
+    Contracts,
+    Access,
+}
+
+impl Operations {
+    /// The name of the contract that is linked in.
+    pub(crate) const fn name(self) -> &'static str {
+        match self {
+            Self::Contracts => "contract_manager",
+            Self::Access => "access_control",
+        }
+    }
+
+    /// By the name of its contract.
+    pub(super) fn named(name: &str) -> Result<Self, String> {
+        [Self::Contracts, Self::Access].into_iter().find(|kind| kind.name() == name).ok_or_else(|| {
+            format!("'{name}' has no operations that can be proposed; expected contract_manager or access_control")
+        })
+    }
+
+    /// The methods.
+    pub(crate) const fn interface(self) -> &'static str {
+        match self {
+            Self::Contracts => {
+                "deploy(name: string, version: string, runtime: string, code: bytes, abi: string, options: string, input: bytes, capabilities: string, reason: string)
+                 upgrade(name: string, version: string, runtime: string, code: bytes, abi: string, options: string, input: bytes, reason: string)
+                 rollback(name: string, version: string, reason: string)
+                 freeze(name: string, reason: string)
+                 unfreeze(name: string, reason: string)
+                 revoke(name: string, reason: string)"
+            }
+            Self::Access => {
+                "grant(name: string, right: string, rule: string, reason: string)
+                 clear(name: string, method: string, reason: string)
+                 deploy(rule: string, reason: string)
+                 administrators(rule: string, reason: string)
+                 contracts(right: string, rule: string, reason: string)
+                 enrol(organisation: string, role: string, member: address, reason: string)
+                 dismiss(organisation: string, role: string, member: address, reason: string)"
+            }
+        }
+    }
+
+    /// The operation that a call asks for, by nobody yet.
+    ///
+    /// # Errors
+    /// When there is no such method, or an argument is none of its kind: which, and what was expected.
+    pub(super) fn decode(self, method: &str, input: &[u8]) -> Result<Managed, String> {
+        match (self, method) {
+            (Self::Contracts, "deploy") => deploy(arguments(input)?),
+            (Self::Contracts, "upgrade") => upgrade(arguments(input)?),
+            (Self::Contracts, "rollback") => {
+                let (contract, version, reason): (String, String, String) = arguments(input)?;
+                let request = RollbackRequest::new(name(&contract)?, parsed::<Version>(&version)?);
+                Ok(Managed::Rollback(request.because(reason)))
+            }
+            (Self::Contracts, "freeze") => change(Change::Freeze, arguments(input)?),
+            (Self::Contracts, "unfreeze") => change(Change::Unfreeze, arguments(input)?),
+            (Self::Contracts, "revoke") => change(Change::Revoke, arguments(input)?),
+            (Self::Access, "grant") => {
+                let (contract, right, rule, reason): (String, String, String, String) = arguments(input)?;
+                let request = GrantRequest::new(name(&contract)?).set(parsed::<Right>(&right)?, parsed::<Rule>(&rule)?);
+                Ok(Managed::Grant(request.because(reason)))
+            }
+            (Self::Access, "clear") => {
+                let (contract, method, reason): (String, String, String) = arguments(input)?;
+                Ok(Managed::Grant(GrantRequest::new(name(&contract)?).clear(method).because(reason)))
+            }
+            (Self::Access, _) => govern(method, input),
+            _ => Err(format!("unknown method '{}'", method.chars().take(80).collect::<String>())),
+        }
+    }
+}
+
+type Deployment = (String, String, String, Vec<u8>, String, String, Vec<u8>, String, String);
+
+fn deploy(arguments: Deployment) -> Result<Managed, String> {
+    let (contract, version, runtime, bytes, abi, options, input, capabilities, reason) = arguments;
+    let code = code(&runtime, bytes, abi, &options)?;
+    let request = DeployRequest::new(name(&contract)?, parsed::<Version>(&version)?, code);
+    let request = request.arguments(raw(input)).capabilities(parsed(&capabilities)?);
+    Ok(Managed::Deploy(request.because(reason)))
+}
+
+type Renewal = (String, String, String, Vec<u8>, String, String, Vec<u8>, String);
+
+fn upgrade(arguments: Renewal) -> Result<Managed, String> {
+    let (contract, version, runtime, bytes, abi, options, input, reason) = arguments;
+    let code = code(&runtime, bytes, abi, &options)?;
+    let request = UpgradeRequest::new(name(&contract)?, parsed::<Version>(&version)?, code);
+    Ok(Managed::Upgrade(request.arguments(raw(input)).because(reason)))
+}
+
+fn change(change: Change, (contract, reason): (String, String)) -> Result<Managed, String> {
+    Ok(Managed::Change(ChangeRequest::new(name(&contract)?, change).because(reason)))
+}
+
+fn govern(method: &str, input: &[u8]) -> Result<Managed, String> {
+    let (change, reason) = match method {
+        "deploy" | "administrators" => {
+            let (rule, reason): (String, String) = arguments(input)?;
+            let rule = parsed(&rule)?;
+            (if method == "deploy" { Governance::Deploy(rule) } else { Governance::Administrators(rule) }, reason)
+        }
+        "contracts" => {
+            let (right, rule, reason): (String, String, String) = arguments(input)?;
+            (Governance::Contracts(parsed(&right)?, parsed(&rule)?), reason)
+        }
+        "enrol" | "dismiss" => {
+            let (organisation, role, member, reason): (String, String, Address, String) = arguments(input)?;
+            let change = match method {
+                "enrol" => Governance::Enrol { organisation, role, member },
+                _ => Governance::Dismiss { organisation, role, member },
+            };
+            (change, reason)
+        }
+        _ => return Err(format!("unknown method '{}'", method.chars().take(80).collect::<String>())),
+    };
+    Ok(Managed::Govern(GovernRequest::new(change).because(reason)))
+}
+
+/// No input is no arguments, which contracts of every runtime understand.
+fn raw(input: Vec<u8>) -> Arguments {
+    if input.is_empty() { Arguments::NONE } else { Arguments::Raw(input.into()) }
+}
+
+/// `options` is a list such as `migrate=constructor, params=string`.
+fn code(runtime: &str, bytes: Vec<u8>, abi: String, options: &str) -> Result<Code, String> {
+    let code = Code { abi: (!abi.is_empty()).then_some(abi), ..Code::new(parsed(runtime)?, bytes) };
+    let mut pairs = options.split(',').map(str::trim).filter(|pair| !pair.is_empty());
+    pairs.try_fold(code, |code, pair| match pair.split_once('=') {
+        Some((key, value)) => Ok(code.with_option(key.trim(), value.trim())),
+        None => Err(format!("'{pair}' is no option; expected NAME=VALUE")),
+    })
+}
+
+fn name(text: &str) -> Result<ContractName, String> {
+    parsed(text)
+}
+
+fn parsed<T: std::str::FromStr<Err: std::fmt::Display>>(text: &str) -> Result<T, String> {
+    text.parse().map_err(|error: T::Err| error.to_string())
+}
+
+pub(super) fn arguments<T: BorshDeserialize>(input: &[u8]) -> Result<T, String> {
+    T::try_from_slice(input).map_err(|error| format!("the arguments are not those of the method: {error}"))
+}

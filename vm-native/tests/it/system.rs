@@ -1,0 +1,199 @@
+//! System contracts: the verbs as transactions, for whom the rules permit, and by approval of several.
+
+use std::sync::Arc;
+
+use futures_executor::block_on;
+use vm_core::{
+    Address, Block, Code, ContractName, DeployRequest, GrantRequest, HostPolicy, InvokeRequest, Lifecycle, Receipt,
+    Right, Rule, RuntimeKind, Status, Vm, VmProvider,
+};
+use vm_native::{NativeConfig, NativeContract, NativeRuntime};
+
+fn name(text: &str) -> ContractName {
+    ContractName::new(text).unwrap()
+}
+
+fn who(name: &str) -> Address {
+    Address::from_name(name)
+}
+
+/// The system contracts, and a contract `c` of alice.
+fn machine() -> Vm {
+    let add = |config: NativeConfig, name, contract| config.contract(name, contract).unwrap();
+    let config = add(NativeConfig::new().system_contracts().unwrap(), "probe", NativeContract::of::<probe::Probe>());
+    let config = add(config, "token", NativeContract::of::<token::Token>());
+    let mut policy = HostPolicy::default();
+    policy.administrators = Rule::Callers([who("root")].into());
+    let vm = Vm::builder().runtime(NativeRuntime::new(config)).policy(policy).workers(1).build().unwrap();
+    block_on(vm.start()).unwrap();
+    for contract in ["contract_manager", "access_control", "multi_sign"] {
+        let code = Code::new(RuntimeKind::Native, contract);
+        block_on(vm.deploy(DeployRequest::new(name(contract), "1".parse().unwrap(), code).from(who("root")))).unwrap();
+    }
+    let probe = Code::new(RuntimeKind::Native, "probe");
+    let deploy = DeployRequest::new(name("c"), "1".parse().unwrap(), probe).args([""]).from(who("alice"));
+    block_on(vm.deploy(deploy)).unwrap();
+    vm
+}
+
+fn call(vm: &Vm, from: &str, contract: &str, method: &str, args: &[&str]) -> Receipt {
+    let request = InvokeRequest::new(name(contract), method).args(args.iter().copied()).from(who(from));
+    block_on(vm.invoke(request)).unwrap()
+}
+
+#[track_caller]
+fn done(receipt: &Receipt) {
+    assert_eq!(receipt.status, Status::Success, "{:?}", receipt.text);
+}
+
+#[track_caller]
+fn refused(receipt: &Receipt, why: &str) {
+    assert_eq!(receipt.status, Status::Revert);
+    let text = receipt.text.as_deref().unwrap_or_default();
+    assert!(text.contains(why), "{text}");
+    assert!(receipt.writes.is_empty());
+}
+
+fn life(vm: &Vm, contract: &str) -> Lifecycle {
+    vm.record(&name(contract)).unwrap().unwrap().lifecycle
+}
+
+fn hex(text: &[u8]) -> String {
+    text.iter().fold("0x".to_owned(), |hex, byte| format!("{hex}{byte:02x}"))
+}
+
+#[test]
+fn the_verbs_are_methods() {
+    let vm = machine();
+    let manager = |from, method, args: &[&str]| call(&vm, from, "contract_manager", method, args);
+    let (probe, token) = (hex(b"probe"), hex(b"token"));
+    let empty = hex(&0u32.to_le_bytes());
+    let receipt = manager("bob", "deploy", &["d", "1", "native", &probe, "", "", &empty, "all", "first"]);
+    done(&receipt);
+    assert!(receipt.gas_used > vm_core::GasSchedule::v1().transaction.deploy.of(5), "a deployment costs what it costs");
+    let record = vm.record(&name("d")).unwrap().unwrap();
+    assert_eq!((record.owner, record.lifecycle), (who("bob"), Lifecycle::Active));
+    done(&call(&vm, "bob", "d", "count", &["0x6e"]));
+
+    done(&manager("bob", "freeze", &["d", "suspicion"]));
+    assert_eq!(life(&vm, "d"), Lifecycle::Frozen);
+    done(&manager("bob", "unfreeze", &["d", ""]));
+    // The probe writes what it migrated; arguments are borsh.
+    done(&manager("bob", "upgrade", &["d", "2", "native", &probe, "", "", &empty, "better"]));
+    assert_eq!(call(&vm, "bob", "d", "get", &[&hex(b"upgraded")]).status, Status::Success);
+    done(&manager("bob", "rollback", &["d", "1", "regret"]));
+    done(&manager("bob", "revoke", &["d", "over"]));
+    let history = vm.history(&name("d"), 1, 99).unwrap();
+    let told: Vec<_> = history.iter().map(|entry| format!("{} {}", entry.operation, entry.reason)).collect();
+    let expected =
+        ["deploy first", "freeze suspicion", "unfreeze ", "upgrade better", "rollback regret", "revoke over"];
+    assert_eq!(told, expected);
+    assert!(history.iter().all(|entry| entry.actor == who("bob")));
+
+    // What is refused leaves nothing, not even half a deployment.
+    refused(&manager("bob", "freeze", &["c", ""]), "may not freeze contract 'c': only its owner may");
+    refused(&manager("bob", "freeze", &["nobody", ""]), "there is no contract 'nobody'");
+    refused(&manager("bob", "deploy", &["e", "1", "native", &token, "", "", "", "all", ""]), "");
+    assert_eq!(vm.record(&name("e")).unwrap(), None);
+    refused(&manager("bob", "deploy", &["e", "1", "rust", &token, "", "", "", "all", ""]), "unknown runtime 'rust'");
+    refused(&manager("bob", "deploy", &["e", "1", "native", &token, "", "x", "", "all", ""]), "'x' is no option");
+    refused(&manager("root", "freeze", &["contract_manager", ""]), "no contract is changed while it runs");
+    // Nor does a query change anything.
+    let freeze = InvokeRequest::new(name("contract_manager"), "freeze").args(["c", ""]).from(who("alice"));
+    assert!(!block_on(vm.query(freeze)).unwrap().status.is_success());
+    assert_eq!(life(&vm, "c"), Lifecycle::Active);
+}
+
+#[test]
+fn policies_are_methods() {
+    let vm = machine();
+    let access = |from, method, args: &[&str]| call(&vm, from, "access_control", method, args);
+    done(&access("alice", "grant", &["c", "call:count", "callers(alice)", "mine"]));
+    let count = InvokeRequest::new(name("c"), "count").args(["0x6e"]).from(who("bob"));
+    assert!(block_on(vm.invoke(count.clone())).is_err());
+    refused(
+        &access("bob", "clear", &["c", "count", ""]),
+        "may not change the policy of contract 'c': only its owner may",
+    );
+    done(&access("alice", "clear", &["c", "count", ""]));
+    done(&block_on(vm.invoke(count)).unwrap());
+
+    refused(&access("alice", "deploy", &["nobody", ""]), "may not change the host's policy");
+    done(&access("root", "enrol", &["org1", "operator", "bob", "hired"]));
+    done(&access("root", "deploy", &["role(operator)", ""]));
+    done(&access("root", "contracts", &["freeze", "owner or administrators", ""]));
+    done(&access("root", "dismiss", &["org1", "operator", "bob", ""]));
+    done(&access("root", "administrators", &["callers(root, bob)", ""]));
+    let policy = vm.host_policy().unwrap();
+    assert_eq!((policy.version, policy.author), (6, who("root")));
+    assert_eq!((policy.deploy.to_string(), policy.organisations.iter().count()), ("role(operator)".into(), 0));
+    refused(&access("root", "grant", &["c", "cal", "anyone", ""]), "'cal' is no right");
+}
+
+/// The borsh of `freeze(c, together)`.
+fn freeze() -> String {
+    let text = |text: &str| [&(text.len() as u32).to_le_bytes()[..], text.as_bytes()].concat();
+    hex(&[text("c"), text("together")].concat())
+}
+
+fn guarded() -> Vm {
+    let vm = machine();
+    let rule = "quorum(2 of ann, bob, cat)".parse().unwrap();
+    block_on(vm.grant(GrantRequest::new(name("c")).set(Right::Freeze, rule).from(who("alice")))).unwrap();
+    vm
+}
+
+#[test]
+fn a_quorum_is_collected_and_carried_out() {
+    let vm = guarded();
+    let sign = |from, method, args: &[&str]| call(&vm, from, "multi_sign", method, args);
+    let receipt = sign("ann", "propose", &["contract_manager", "freeze", &freeze(), "9"]);
+    assert_eq!(receipt.text.as_deref(), Some("1"));
+    refused(&sign("zoe", "execute", &["1"]), "must endorse it, and 1 did");
+    done(&sign("zoe", "approve", &["1"]));
+    refused(&sign("zoe", "execute", &["1"]), "must endorse it, and 1 did");
+    done(&sign("bob", "approve", &["1"]));
+    refused(&sign("bob", "approve", &["1"]), "has approved proposal 1 already");
+    done(&sign("bob", "reject", &["1"]));
+    refused(&sign("bob", "execute", &["1"]), "must endorse it, and 1 did");
+    done(&sign("cat", "approve", &["1"]));
+    assert_eq!(sign("zoe", "approvals", &["1"]).text.as_deref(), Some("3"));
+    assert_eq!(life(&vm, "c"), Lifecycle::Active);
+    done(&sign("zoe", "execute", &["1"]));
+    assert_eq!(life(&vm, "c"), Lifecycle::Frozen);
+    let entry = vm.history(&name("c"), 3, 1).unwrap().remove(0);
+    assert_eq!((entry.actor, &*entry.reason), (who("ann"), "together"));
+    refused(&sign("zoe", "execute", &["1"]), "there is no proposal 1");
+}
+
+#[test]
+fn proposals_are_withdrawn_expire_and_have_to_make_sense() {
+    let vm = guarded();
+    let sign = |from, method, args: &[&str]| call(&vm, from, "multi_sign", method, args);
+    done(&sign("ann", "propose", &["contract_manager", "freeze", &freeze(), "9"]));
+    done(&sign("ann", "reject", &["1"]));
+    refused(&sign("bob", "approve", &["1"]), "there is no proposal 1");
+
+    let receipt = sign("ann", "propose", &["contract_manager", "freeze", &freeze(), "9"]);
+    assert_eq!(receipt.text.as_deref(), Some("2"), "numbers are not used again");
+    done(&sign("bob", "approve", &["2"]));
+    let late = InvokeRequest::new(name("multi_sign"), "execute").args(["2"]).from(who("bob"));
+    let at = |number| Arc::new(Block { number, ..Block::default() });
+    refused(
+        &block_on(vm.invoke(late.clone().block(at(10)))).unwrap(),
+        "proposal 2 expired in block 9; this is block 10",
+    );
+    done(&block_on(vm.invoke(late.block(at(9)))).unwrap());
+
+    refused(
+        &sign("ann", "propose", &["token", "freeze", &freeze(), "9"]),
+        "'token' has no operations that can be proposed",
+    );
+    refused(&sign("ann", "propose", &["contract_manager", "melt", &freeze(), "9"]), "unknown method 'melt'");
+    refused(
+        &sign("ann", "propose", &["contract_manager", "freeze", "0x00", "9"]),
+        "the arguments are not those of the method",
+    );
+    let old = InvokeRequest::new(name("multi_sign"), "propose").args(["contract_manager", "freeze", &freeze(), "9"]);
+    refused(&block_on(vm.invoke(old.from(who("ann")).block(at(10)))).unwrap(), "would have expired in block 9");
+}
