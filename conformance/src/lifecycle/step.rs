@@ -128,9 +128,17 @@ fn crashes() -> impl Strategy<Value = Crash> {
 /// A life of up to so many steps.
 pub(super) fn steps(most: usize) -> impl Strategy<Value = Vec<Step>> {
     // Mostly the one who owns most, or few would get far.
-    let actor = || prop_oneof![3 => Just("ann"), 2 => select(&ACTORS[..])];
+    let actor = || prop_oneof![3 => Just("ann"), 1 => Just("root"), 1 => select(&ACTORS[..])];
     let endorsers = prop_oneof![3 => Just(Vec::new()), 1 => prop::collection::vec(select(&ACTORS[..]), 1..3)];
     let step = (verbs(), prop_oneof![4 => Just("one"), 1 => select(&NAMES[..])], actor(), endorsers, crashes());
     let step = step.prop_map(|(verb, name, actor, endorsers, crash)| Step { verb, name, actor, endorsers, crash });
-    prop::collection::vec(step, 1..most)
+    // Before there is a contract, little can happen.
+    let begin = Verb::Deploy { version: "1", kind: RuntimeKind::Native, fails: false };
+    let begin = Step { verb: begin, name: "one", actor: "ann", endorsers: Vec::new(), crash: Crash::None };
+    (any::<bool>(), prop::collection::vec(step, 1..most)).prop_map(move |(begins, mut life)| {
+        if begins {
+            life.insert(0, begin.clone());
+        }
+        life
+    })
 }

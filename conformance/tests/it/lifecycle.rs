@@ -6,7 +6,7 @@ use vm_conformance::lifecycle::run;
 
 #[test]
 fn the_machine_agrees_with_the_model_through_crashes() {
-    let report = run(1, 60, Duration::ZERO, &|_| {}).unwrap();
+    let report = run(1, 150, Duration::ZERO, &|_| {}).unwrap();
     assert!(report.failures.is_empty(), "{report}");
     for ending in [
         "deploy done",

@@ -33,12 +33,12 @@ impl Operations {
     pub(crate) const fn interface(self) -> &'static str {
         match self {
             Self::Contracts => {
-                "deploy(name: string, version: string, runtime: string, code: bytes, abi: string, options: string, input: bytes, capabilities: string, reason: string)
-                 upgrade(name: string, version: string, runtime: string, code: bytes, abi: string, options: string, input: bytes, reason: string)
-                 rollback(name: string, version: string, reason: string)
-                 freeze(name: string, reason: string)
-                 unfreeze(name: string, reason: string)
-                 revoke(name: string, reason: string)"
+                "deploy_contract(name: string, version: string, runtime: string, code: bytes, abi: string, options: string, input: bytes, capabilities: string, reason: string)
+                 upgrade_contract(name: string, version: string, runtime: string, code: bytes, abi: string, options: string, input: bytes, reason: string)
+                 rollback_contract(name: string, version: string, reason: string)
+                 freeze_contract(name: string, reason: string)
+                 unfreeze_contract(name: string, reason: string)
+                 revoke_contract(name: string, reason: string)"
             }
             Self::Access => {
                 "grant(name: string, right: string, rule: string, reason: string)
@@ -58,16 +58,16 @@ impl Operations {
     /// When there is no such method, or an argument is none of its kind: which, and what was expected.
     pub(super) fn decode(self, method: &str, input: &[u8]) -> Result<Managed, String> {
         match (self, method) {
-            (Self::Contracts, "deploy") => deploy(arguments(input)?),
-            (Self::Contracts, "upgrade") => upgrade(arguments(input)?),
-            (Self::Contracts, "rollback") => {
+            (Self::Contracts, "deploy_contract") => deploy(arguments(input)?),
+            (Self::Contracts, "upgrade_contract") => upgrade(arguments(input)?),
+            (Self::Contracts, "rollback_contract") => {
                 let (contract, version, reason): (String, String, String) = arguments(input)?;
                 let request = RollbackRequest::new(name(&contract)?, parsed::<Version>(&version)?);
                 Ok(Managed::Rollback(request.because(reason)))
             }
-            (Self::Contracts, "freeze") => change(Change::Freeze, arguments(input)?),
-            (Self::Contracts, "unfreeze") => change(Change::Unfreeze, arguments(input)?),
-            (Self::Contracts, "revoke") => change(Change::Revoke, arguments(input)?),
+            (Self::Contracts, "freeze_contract") => change(Change::Freeze, arguments(input)?),
+            (Self::Contracts, "unfreeze_contract") => change(Change::Unfreeze, arguments(input)?),
+            (Self::Contracts, "revoke_contract") => change(Change::Revoke, arguments(input)?),
             (Self::Access, "grant") => {
                 let (contract, right, rule, reason): (String, String, String, String) = arguments(input)?;
                 let request = GrantRequest::new(name(&contract)?).set(parsed::<Right>(&right)?, parsed::<Rule>(&rule)?);

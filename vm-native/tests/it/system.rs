@@ -68,21 +68,21 @@ fn the_verbs_are_methods() {
     let manager = |from, method, args: &[&str]| call(&vm, from, "contract_manager", method, args);
     let (probe, token) = (hex(b"probe"), hex(b"token"));
     let empty = hex(&0u32.to_le_bytes());
-    let receipt = manager("bob", "deploy", &["d", "1", "native", &probe, "", "", &empty, "all", "first"]);
+    let receipt = manager("bob", "deploy_contract", &["d", "1", "native", &probe, "", "", &empty, "all", "first"]);
     done(&receipt);
     assert!(receipt.gas_used > vm_core::GasSchedule::v1().transaction.deploy.of(5), "a deployment costs what it costs");
     let record = vm.record(&name("d")).unwrap().unwrap();
     assert_eq!((record.owner, record.lifecycle), (who("bob"), Lifecycle::Active));
     done(&call(&vm, "bob", "d", "count", &["0x6e"]));
 
-    done(&manager("bob", "freeze", &["d", "suspicion"]));
+    done(&manager("bob", "freeze_contract", &["d", "suspicion"]));
     assert_eq!(life(&vm, "d"), Lifecycle::Frozen);
-    done(&manager("bob", "unfreeze", &["d", ""]));
+    done(&manager("bob", "unfreeze_contract", &["d", ""]));
     // The probe writes what it migrated; arguments are borsh.
-    done(&manager("bob", "upgrade", &["d", "2", "native", &probe, "", "", &empty, "better"]));
+    done(&manager("bob", "upgrade_contract", &["d", "2", "native", &probe, "", "", &empty, "better"]));
     assert_eq!(call(&vm, "bob", "d", "get", &[&hex(b"upgraded")]).status, Status::Success);
-    done(&manager("bob", "rollback", &["d", "1", "regret"]));
-    done(&manager("bob", "revoke", &["d", "over"]));
+    done(&manager("bob", "rollback_contract", &["d", "1", "regret"]));
+    done(&manager("bob", "revoke_contract", &["d", "over"]));
     let history = vm.history(&name("d"), 1, 99).unwrap();
     let told: Vec<_> = history.iter().map(|entry| format!("{} {}", entry.operation, entry.reason)).collect();
     let expected =
@@ -91,15 +91,21 @@ fn the_verbs_are_methods() {
     assert!(history.iter().all(|entry| entry.actor == who("bob")));
 
     // What is refused leaves nothing, not even half a deployment.
-    refused(&manager("bob", "freeze", &["c", ""]), "may not freeze contract 'c': only its owner may");
-    refused(&manager("bob", "freeze", &["nobody", ""]), "there is no contract 'nobody'");
-    refused(&manager("bob", "deploy", &["e", "1", "native", &token, "", "", "", "all", ""]), "");
+    refused(&manager("bob", "freeze_contract", &["c", ""]), "may not freeze contract 'c': only its owner may");
+    refused(&manager("bob", "freeze_contract", &["nobody", ""]), "there is no contract 'nobody'");
+    refused(&manager("bob", "deploy_contract", &["e", "1", "native", &token, "", "", "", "all", ""]), "");
     assert_eq!(vm.record(&name("e")).unwrap(), None);
-    refused(&manager("bob", "deploy", &["e", "1", "rust", &token, "", "", "", "all", ""]), "unknown runtime 'rust'");
-    refused(&manager("bob", "deploy", &["e", "1", "native", &token, "", "x", "", "all", ""]), "'x' is no option");
-    refused(&manager("root", "freeze", &["contract_manager", ""]), "no contract is changed while it runs");
+    refused(
+        &manager("bob", "deploy_contract", &["e", "1", "rust", &token, "", "", "", "all", ""]),
+        "unknown runtime 'rust'",
+    );
+    refused(
+        &manager("bob", "deploy_contract", &["e", "1", "native", &token, "", "x", "", "all", ""]),
+        "'x' is no option",
+    );
+    refused(&manager("root", "freeze_contract", &["contract_manager", ""]), "no contract is changed while it runs");
     // Nor does a query change anything.
-    let freeze = InvokeRequest::new(name("contract_manager"), "freeze").args(["c", ""]).from(who("alice"));
+    let freeze = InvokeRequest::new(name("contract_manager"), "freeze_contract").args(["c", ""]).from(who("alice"));
     assert!(!block_on(vm.query(freeze)).unwrap().status.is_success());
     assert_eq!(life(&vm, "c"), Lifecycle::Active);
 }
@@ -130,7 +136,7 @@ fn policies_are_methods() {
     refused(&access("root", "grant", &["c", "cal", "anyone", ""]), "'cal' is no right");
 }
 
-/// The borsh of `freeze(c, together)`.
+/// The borsh of `freeze_contract(c, together)`'s arguments.
 fn freeze() -> String {
     let text = |text: &str| [&(text.len() as u32).to_le_bytes()[..], text.as_bytes()].concat();
     hex(&[text("c"), text("together")].concat())
@@ -147,7 +153,7 @@ fn guarded() -> Vm {
 fn a_quorum_is_collected_and_carried_out() {
     let vm = guarded();
     let sign = |from, method, args: &[&str]| call(&vm, from, "multi_sign", method, args);
-    let receipt = sign("ann", "propose", &["contract_manager", "freeze", &freeze(), "9"]);
+    let receipt = sign("ann", "propose", &["contract_manager", "freeze_contract", &freeze(), "9"]);
     assert_eq!(receipt.text.as_deref(), Some("1"));
     refused(&sign("zoe", "execute", &["1"]), "must endorse it, and 1 did");
     done(&sign("zoe", "approve", &["1"]));
@@ -170,11 +176,11 @@ fn a_quorum_is_collected_and_carried_out() {
 fn proposals_are_withdrawn_expire_and_have_to_make_sense() {
     let vm = guarded();
     let sign = |from, method, args: &[&str]| call(&vm, from, "multi_sign", method, args);
-    done(&sign("ann", "propose", &["contract_manager", "freeze", &freeze(), "9"]));
+    done(&sign("ann", "propose", &["contract_manager", "freeze_contract", &freeze(), "9"]));
     done(&sign("ann", "reject", &["1"]));
     refused(&sign("bob", "approve", &["1"]), "there is no proposal 1");
 
-    let receipt = sign("ann", "propose", &["contract_manager", "freeze", &freeze(), "9"]);
+    let receipt = sign("ann", "propose", &["contract_manager", "freeze_contract", &freeze(), "9"]);
     assert_eq!(receipt.text.as_deref(), Some("2"), "numbers are not used again");
     done(&sign("bob", "approve", &["2"]));
     let late = InvokeRequest::new(name("multi_sign"), "execute").args(["2"]).from(who("bob"));
@@ -186,14 +192,15 @@ fn proposals_are_withdrawn_expire_and_have_to_make_sense() {
     done(&block_on(vm.invoke(late.block(at(9)))).unwrap());
 
     refused(
-        &sign("ann", "propose", &["token", "freeze", &freeze(), "9"]),
+        &sign("ann", "propose", &["token", "freeze_contract", &freeze(), "9"]),
         "'token' has no operations that can be proposed",
     );
     refused(&sign("ann", "propose", &["contract_manager", "melt", &freeze(), "9"]), "unknown method 'melt'");
     refused(
-        &sign("ann", "propose", &["contract_manager", "freeze", "0x00", "9"]),
+        &sign("ann", "propose", &["contract_manager", "freeze_contract", "0x00", "9"]),
         "the arguments are not those of the method",
     );
-    let old = InvokeRequest::new(name("multi_sign"), "propose").args(["contract_manager", "freeze", &freeze(), "9"]);
+    let old =
+        InvokeRequest::new(name("multi_sign"), "propose").args(["contract_manager", "freeze_contract", &freeze(), "9"]);
     refused(&block_on(vm.invoke(old.from(who("ann")).block(at(10)))).unwrap(), "would have expired in block 9");
 }
