@@ -199,6 +199,16 @@ pub enum HostFault {
         /// The limit of the queue.
         queue: usize,
     },
+    /// A caller or a contract has used up what this host gives it.
+    #[error("{who}: {limit}; {}", Later(*.retry_after))]
+    Quota {
+        /// Whose quota: `caller 0x…` or `contract 0x…`.
+        who: String,
+        /// Which limit.
+        limit: String,
+        /// When another call is admitted, if time is all that it takes.
+        retry_after: Option<Duration>,
+    },
     /// The state could not be read or written.
     #[error(transparent)]
     State(#[from] StateError),
@@ -242,6 +252,17 @@ struct Seconds(Duration);
 impl std::fmt::Display for Seconds {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         write!(f, "{} s", self.0.as_secs_f64())
+    }
+}
+
+struct Later(Option<Duration>);
+
+impl std::fmt::Display for Later {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self.0 {
+            Some(after) => write!(f, "try again in {:.3} s", after.as_secs_f64()),
+            None => f.write_str("ask for less, or try again when others have ended"),
+        }
     }
 }
 

@@ -7,6 +7,7 @@
 //! | write a runtime | [`RuntimeProvider`], [`Contract`], [`Host`] |
 //! | bring a store | [`StateBackend`], [`StateView`] |
 //! | decide who may do what | [`Policy`], [`HostPolicy`], [`Authorizer`] |
+//! | bound what callers ask for | [`Limits`], [`Quotas`] |
 //! | know who did what | [`Vm::history`], [`Observer`] |
 //!
 //! A call goes through the dispatcher for every contract it enters: depth, re-entrancy, read-only flag, permission, value,
@@ -51,6 +52,7 @@ mod metrics;
 mod overlay;
 mod prepared;
 mod provider;
+mod quota;
 mod receipt;
 mod record;
 mod refused;
@@ -89,6 +91,7 @@ pub use memory::MemoryBackend;
 pub use metrics::{MetricsSnapshot, RuntimeMetrics};
 pub use overlay::Overlay;
 pub use provider::{VmProvider, VmStatus};
+pub use quota::{Quota, Quotas, Rate};
 pub use receipt::Receipt;
 pub use record::{ContractRecord, Standing, VersionRecord};
 pub use request::{

@@ -15,6 +15,7 @@ use task::{Answer, Request, Task};
 use crate::commit::Committer;
 use crate::core::Core;
 use crate::error::InPhase;
+use crate::quota::{Gate, Ticket};
 use crate::record::load_code;
 use crate::worker::Workers;
 use crate::{
@@ -37,6 +38,8 @@ struct Inner {
     block: Arc<Block>,
     genesis: BTreeMap<Address, Amount>,
     policy: HostPolicy,
+    /// None without bounds.
+    gate: Option<Arc<Gate>>,
     worker_count: usize,
     workers: OnceLock<Workers>,
     stage: Mutex<Stage>,
@@ -196,18 +199,29 @@ impl Vm {
         }
     }
 
-    async fn execute(&self, request: Request) -> Result<Answer, VmError> {
+    async fn execute(&self, mut request: Request) -> Result<Answer, VmError> {
         self.running()?;
-        let (task, answer) = Task::new(self.clone(), request);
+        let ticket = self.admit(&mut request)?;
+        let (task, answer) = Task::new(self.clone(), request, ticket);
         task.enqueue();
         answer.await.unwrap_or_else(|_| Err(unanswered()))
     }
 
-    fn execute_here(&self, request: Request) -> Result<Answer, VmError> {
+    fn execute_here(&self, mut request: Request) -> Result<Answer, VmError> {
         self.running()?;
-        let (task, answer) = Task::new(self.clone(), request);
+        let ticket = self.admit(&mut request)?;
+        let (task, answer) = Task::new(self.clone(), request, ticket);
         task.run(false);
         futures_executor::block_on(answer).unwrap_or_else(|_| Err(unanswered()))
+    }
+
+    /// Asks the quotas, if there are any, for calls that belong to no block.
+    fn admit(&self, request: &mut Request) -> Result<Option<Ticket>, VmError> {
+        let (Some(gate), Some(call)) = (&self.0.gate, request.call()) else { return Ok(None) };
+        if call.sender.block.is_some() {
+            return Ok(None);
+        }
+        gate.admit(call.sender.caller, &call.target, &mut call.sender.gas).map(Some).phase(Phase::Admit)
     }
 
     fn next_id(&self) -> u64 {

@@ -10,10 +10,11 @@ use crate::core::Core;
 use crate::error::InPhase;
 use crate::metrics::Metrics;
 use crate::prepared::PreparedCache;
+use crate::quota::Gate;
 use crate::refused::RefusedCode;
 use crate::{
     Address, Amount, Authorizer, Block, ContractName, GasSchedule, HostFault, HostPolicy, Limits, MemoryBackend,
-    Observer, Phase, RuntimeProvider, StateBackend, VmError,
+    Observer, Phase, Quotas, RuntimeProvider, StateBackend, VmError,
 };
 
 /// Puts a [`Vm`] together. Everything has a default but the runtimes.
@@ -24,6 +25,7 @@ pub struct VmBuilder {
     schedule: Arc<GasSchedule>,
     authorizer: Option<Arc<dyn Authorizer>>,
     policy: HostPolicy,
+    quotas: Quotas,
     observer: Option<Arc<dyn Observer>>,
     block: Block,
     workers: usize,
@@ -40,6 +42,7 @@ impl Default for VmBuilder {
             schedule: GasSchedule::v1(),
             authorizer: None,
             policy: HostPolicy::default(),
+            quotas: Quotas::default(),
             observer: None,
             block: Block::default(),
             workers: thread::available_parallelism().map_or(1, usize::from),
@@ -74,6 +77,14 @@ impl VmBuilder {
     #[must_use]
     pub const fn limits(mut self, limits: Limits) -> Self {
         self.limits = limits;
+        self
+    }
+
+    /// Sets how much callers and contracts may ask of this host. Requests with a block of their own are not asked. Default: no
+    /// bounds.
+    #[must_use]
+    pub const fn quotas(mut self, quotas: Quotas) -> Self {
+        self.quotas = quotas;
         self
     }
 
@@ -175,6 +186,7 @@ impl VmBuilder {
             block: Arc::new(self.block),
             genesis: self.genesis,
             policy: self.policy,
+            gate: (self.quotas != Quotas::default()).then(|| Gate::new(self.quotas)),
             worker_count: self.workers,
             workers: OnceLock::new(),
             stage: Mutex::new(Stage::Created),

@@ -12,11 +12,12 @@ use crate::commit::{Committed, Pending};
 use crate::error::InPhase;
 use crate::manager::{self, Base, Executed};
 use crate::metrics::add;
+use crate::quota::Ticket;
 use crate::transaction::{Denial, now};
 use crate::worker::retire;
 use crate::{
-    ChangeRequest, Changes, ContractRecord, DeployRequest, DryRun, DryRunRequest, ErrorKind, GovernRequest,
-    GrantRequest, Height, HostFault, HostPolicy, Interrupt, InvokeRequest, Phase, Receipt, RollbackRequest,
+    ChangeRequest, Changes, ContractRecord, DeployRequest, DryRun, DryRunRequest, ErrorKind, Gas, GovernRequest,
+    GrantRequest, Height, HostFault, HostPolicy, Interrupt, InvokeRequest, Phase, Receipt, RollbackRequest, Trial,
     UpgradeRequest, VmError,
 };
 
@@ -30,6 +31,20 @@ pub(super) enum Request {
     Grant(GrantRequest),
     Govern(GovernRequest),
     DryRun(Box<DryRunRequest>),
+}
+
+impl Request {
+    /// The call that it is, if it is one.
+    pub(super) fn call(&mut self) -> Option<&mut InvokeRequest> {
+        match self {
+            Self::Invoke(call) | Self::Query(call) => Some(call),
+            Self::DryRun(run) => match &mut run.trial {
+                Trial::Invoke(call) => Some(call),
+                _ => None,
+            },
+            _ => None,
+        }
+    }
 }
 
 pub(super) enum Answer {
@@ -96,14 +111,16 @@ pub(super) struct Task {
     /// What was refused to contracts in the last execution.
     denials: Mutex<Vec<Denial>>,
     reply: Mutex<Option<oneshot::Sender<Reply>>>,
+    /// Counts it among the calls in flight, until it is answered.
+    ticket: Mutex<Option<Ticket>>,
 }
 
 impl Task {
-    pub(super) fn new(vm: Vm, request: Request) -> (Arc<Self>, oneshot::Receiver<Reply>) {
+    pub(super) fn new(vm: Vm, request: Request, ticket: Option<Ticket>) -> (Arc<Self>, oneshot::Receiver<Reply>) {
         let (sender, receiver) = oneshot::channel();
         let (interrupt, attempts, denials) = (OnceLock::new(), AtomicU32::new(0), Mutex::default());
-        let reply = Mutex::new(Some(sender));
-        (Arc::new(Self { vm, request, started: now(), interrupt, attempts, denials, reply }), receiver)
+        let (reply, ticket) = (Mutex::new(Some(sender)), Mutex::new(ticket));
+        (Arc::new(Self { vm, request, started: now(), interrupt, attempts, denials, reply, ticket }), receiver)
     }
 
     /// Hands the task to a worker.
@@ -213,6 +230,9 @@ impl Task {
         if let Err(VmError { kind: ErrorKind::Failed(receipt), .. }) = &mut reply {
             receipt.duration = self.started.elapsed();
         }
+        if let Some(ticket) = self.ticket.lock().unwrap_or_else(PoisonError::into_inner).take() {
+            ticket.used(gas_used(&reply));
+        }
         let denials = std::mem::take(&mut *self.denials.lock().unwrap_or_else(PoisonError::into_inner));
         audit::tell(&self.vm.0.core, &self.request, &reply, &denials);
         let metrics = &self.vm.0.core.metrics;
@@ -228,6 +248,14 @@ impl Task {
         }
         // A caller that has gone away does not want the answer any more.
         let _ = sender.send(reply);
+    }
+}
+
+fn gas_used(reply: &Reply) -> Gas {
+    match reply {
+        Ok(Answer::Receipt(receipt)) => receipt.gas_used,
+        Ok(Answer::DryRun(run)) => run.receipt.gas_used,
+        _ => Gas::ZERO,
     }
 }
 

@@ -18,5 +18,6 @@ mod history;
 mod journal;
 mod lifecycle;
 mod memory;
+mod quota;
 mod script;
 mod state_fault;

@@ -1,0 +1,263 @@
+//! How much callers and contracts may ask of this host. A host's own business: what it admits depends on its clock, so it never
+//! has a part in a result, and requests that belong to a block are not asked.
+
+use std::collections::BTreeMap;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::{Duration, Instant};
+
+use crate::transaction::now;
+use crate::{Address, Gas, HostFault, Target};
+
+/// What one caller, or all callers of one contract, may ask of this host. Default: no bounds.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct Quota {
+    /// Calls that are in flight at once, waiting ones included.
+    pub in_flight: Option<u32>,
+    /// Calls in the long run, and at once.
+    pub rate: Option<Rate>,
+    /// The gas that one call may ask for; a call that asks for none in particular gets that much.
+    pub gas_per_call: Option<Gas>,
+    /// The gas that is used in a window of time.
+    pub gas_per_window: Option<(Gas, Duration)>,
+}
+
+/// A bucket of tokens, one for each call: it holds `burst`, and gets one back every `every`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Rate {
+    /// The most calls at once, at least 1.
+    pub burst: u32,
+    /// The time after which one more is admitted.
+    pub every: Duration,
+}
+
+/// The bounds of a host. Calls, queries and dry runs without a block of their own are counted.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct Quotas {
+    /// Of each caller.
+    pub caller: Quota,
+    /// Of each contract.
+    pub contract: Quota,
+}
+
+/// Those who are counted.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+enum Who {
+    Caller(Address),
+    Contract(Address),
+}
+
+impl std::fmt::Display for Who {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self {
+            Self::Caller(address) => write!(f, "caller {address}"),
+            Self::Contract(address) => write!(f, "contract {address}"),
+        }
+    }
+}
+
+/// What somebody uses.
+struct Usage {
+    in_flight: u32,
+    /// When the bucket will be full again.
+    full_at: Instant,
+    window_ends: Instant,
+    gas: Gas,
+}
+
+impl Usage {
+    const fn new(time: Instant) -> Self {
+        Self { in_flight: 0, full_at: time, window_ends: time, gas: Gas::ZERO }
+    }
+
+    /// True when it says no more than that nobody was here.
+    fn is_idle(&self, time: Instant) -> bool {
+        self.in_flight == 0 && self.full_at <= time && self.window_ends <= time
+    }
+
+    /// Which bound another call would break, and when to try again.
+    fn refusal(&self, quota: &Quota, time: Instant) -> Option<(String, Option<Duration>)> {
+        if let Some(most) = quota.in_flight.filter(|most| self.in_flight >= *most) {
+            return Some((format!("{most} calls are in flight, which is the limit"), None));
+        }
+        if let Some(Rate { burst, every }) = quota.rate {
+            // Full later than this, it has not one token.
+            let latest = every.saturating_mul(burst.saturating_sub(1));
+            let missing = self.full_at.saturating_duration_since(time).saturating_sub(latest);
+            if !missing.is_zero() {
+                let told = format!("the limit is {burst} calls at once, and then one every {}", Seconds(every));
+                return Some((told, Some(missing)));
+            }
+        }
+        if let Some((most, window)) = quota.gas_per_window
+            && self.window_ends > time
+            && self.gas >= most
+        {
+            let told = format!("the limit of {most} gas in {} is used up", Seconds(window));
+            return Some((told, Some(self.window_ends.saturating_duration_since(time))));
+        }
+        None
+    }
+
+    fn begin(&mut self, quota: &Quota, time: Instant) {
+        self.in_flight = self.in_flight.saturating_add(1);
+        if let Some(Rate { every, .. }) = quota.rate {
+            self.full_at = self.full_at.max(time) + every;
+        }
+        if let Some((_, window)) = quota.gas_per_window.filter(|_| self.window_ends <= time) {
+            (self.window_ends, self.gas) = (time + window, Gas::ZERO);
+        }
+    }
+}
+
+struct Seconds(Duration);
+
+impl std::fmt::Display for Seconds {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "{} s", self.0.as_secs_f64())
+    }
+}
+
+/// How many are remembered before those that are idle are forgotten.
+const REMEMBERED: usize = 4_096;
+
+/// Admits calls.
+pub(crate) struct Gate {
+    quotas: Quotas,
+    usage: Mutex<BTreeMap<Who, Usage>>,
+}
+
+/// A call that was admitted, until it is answered.
+pub(crate) struct Ticket {
+    gate: Arc<Gate>,
+    who: [Who; 2],
+}
+
+impl Gate {
+    pub(crate) fn new(quotas: Quotas) -> Arc<Self> {
+        Arc::new(Self { quotas, usage: Mutex::default() })
+    }
+
+    fn quota(&self, who: Who) -> &Quota {
+        match who {
+            Who::Caller(_) => &self.quotas.caller,
+            Who::Contract(_) => &self.quotas.contract,
+        }
+    }
+
+    fn lock(&self) -> MutexGuard<'_, BTreeMap<Who, Usage>> {
+        self.usage.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Admits a call, and bounds the gas that it asks for; or says which limit refuses it, and when to try again.
+    pub(crate) fn admit(
+        self: &Arc<Self>,
+        from: Address,
+        to: &Target,
+        gas: &mut Option<Gas>,
+    ) -> Result<Ticket, HostFault> {
+        let who = [Who::Caller(from), Who::Contract(to.address())];
+        for who in who {
+            let Some(most) = self.quota(who).gas_per_call else { continue };
+            match *gas {
+                Some(asked) if asked > most => {
+                    let limit = format!("{asked} gas are asked for, and the limit of a call is {most}");
+                    return Err(HostFault::Quota { who: who.to_string(), limit, retry_after: None });
+                }
+                Some(_) => {}
+                None => *gas = Some(most),
+            }
+        }
+        let time = now();
+        let mut usage = self.lock();
+        if usage.len() > REMEMBERED {
+            usage.retain(|_, usage| !usage.is_idle(time));
+        }
+        for who in who {
+            let refused = usage.get(&who).and_then(|usage| usage.refusal(self.quota(who), time));
+            if let Some((limit, retry_after)) = refused {
+                return Err(HostFault::Quota { who: who.to_string(), limit, retry_after });
+            }
+        }
+        for who in who {
+            usage.entry(who).or_insert_with(|| Usage::new(time)).begin(self.quota(who), time);
+        }
+        Ok(Ticket { gate: self.clone(), who })
+    }
+}
+
+impl Ticket {
+    /// Counts what the call used.
+    pub(crate) fn used(&self, gas: Gas) {
+        let mut usage = self.gate.lock();
+        for who in &self.who {
+            if let Some(usage) = usage.get_mut(who) {
+                usage.gas = usage.gas.saturating_add(gas);
+            }
+        }
+    }
+}
+
+impl Drop for Ticket {
+    fn drop(&mut self) {
+        let mut usage = self.gate.lock();
+        for who in &self.who {
+            if let Some(usage) = usage.get_mut(who) {
+                usage.in_flight = usage.in_flight.saturating_sub(1);
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const SECOND: Duration = Duration::from_secs(1);
+
+    #[test]
+    fn a_bucket_gives_its_burst_and_then_one_at_a_time() {
+        let quota = Quota { rate: Some(Rate { burst: 3, every: SECOND }), ..Quota::default() };
+        let start = now();
+        let mut usage = Usage::new(start);
+        let mut admitted = |time: Instant| {
+            let refused = usage.refusal(&quota, time);
+            if refused.is_none() {
+                usage.begin(&quota, time);
+            }
+            refused.map(|(_, after)| after)
+        };
+        assert_eq!((admitted(start), admitted(start), admitted(start)), (None, None, None));
+        assert_eq!(admitted(start), Some(Some(SECOND)));
+        assert_eq!(admitted(start + SECOND / 4), Some(Some(SECOND * 3 / 4)));
+        assert_eq!(admitted(start + SECOND), None);
+        assert_eq!(admitted(start + SECOND), Some(Some(SECOND)));
+        // Nothing is saved up beyond the burst.
+        let later = start + SECOND * 100;
+        assert_eq!((admitted(later), admitted(later), admitted(later)), (None, None, None));
+        assert_eq!(admitted(later), Some(Some(SECOND)));
+    }
+
+    #[test]
+    fn a_window_ends_and_begins_with_the_next_call() {
+        let quota = Quota { gas_per_window: Some((Gas::new(100), SECOND)), ..Quota::default() };
+        let start = now();
+        let mut usage = Usage::new(start);
+        usage.begin(&quota, start);
+        usage.gas = Gas::new(100);
+        assert_eq!(usage.refusal(&quota, start + SECOND / 2).map(|(_, after)| after), Some(Some(SECOND / 2)));
+        assert_eq!(usage.refusal(&quota, start + SECOND), None);
+        usage.begin(&quota, start + SECOND);
+        assert_eq!((usage.gas, usage.window_ends), (Gas::ZERO, start + SECOND * 2));
+    }
+
+    #[test]
+    fn those_who_are_idle_are_forgotten() {
+        let gate = Gate::new(Quotas { caller: Quota { in_flight: Some(1), ..Quota::default() }, ..Quotas::default() });
+        let target = Target::Address(Address::ZERO);
+        for n in 0..3 * REMEMBERED {
+            let caller = Address::from_name(&n.to_string());
+            assert!(gate.admit(caller, &target, &mut None).is_ok());
+        }
+        assert!(gate.lock().len() <= REMEMBERED + 2);
+    }
+}

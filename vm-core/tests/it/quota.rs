@@ -1,0 +1,130 @@
+//! What callers and contracts may ask of a host, and that it has no part in a result.
+
+use std::sync::{Arc, Condvar, Mutex};
+use std::time::Duration;
+
+use futures_executor::block_on;
+use vm_core::{
+    Address, Block, Gas, HostFault, InvokeRequest, Phase, Quota, Quotas, Rate, Status, Vm, VmError, VmProvider,
+};
+
+use crate::script::{Scripts, name, ok};
+
+const LONG: Duration = Duration::from_secs(3_600);
+
+fn machine(caller: Quota, contract: Quota) -> Vm {
+    scripts().start_with(Vm::builder().quotas(Quotas { caller, contract }).workers(2))
+}
+
+fn scripts() -> Scripts {
+    Scripts::default().with("c", |_, _| ok()).with("d", |host, _| {
+        host.charge(Gas::new(1_000))?;
+        Ok(host.gas_left().to_string().into())
+    })
+}
+
+fn call(contract: &str, caller: &str) -> InvokeRequest {
+    InvokeRequest::new(name(contract), "run").from(Address::from_name(caller))
+}
+
+fn refused(error: &VmError) -> (&str, &str, Option<Duration>) {
+    assert_eq!(error.phase, Phase::Admit);
+    match error.fault() {
+        Some(HostFault::Quota { who, limit, retry_after }) => (who, limit, *retry_after),
+        _ => panic!("no quota: {error}"),
+    }
+}
+
+#[test]
+fn a_rate_refuses_with_the_time_to_wait_and_only_whom_it_is_for() {
+    let rate = Rate { burst: 2, every: LONG };
+    let vm = machine(Quota { rate: Some(rate), ..Quota::default() }, Quota::default());
+    let ask = |caller| block_on(vm.invoke(call("c", caller)));
+    assert!(ask("ann").is_ok() && ask("ann").is_ok());
+    let error = ask("ann").unwrap_err();
+    let (who, limit, after) = refused(&error);
+    assert_eq!(who, format!("caller {}", Address::from_name("ann")));
+    assert_eq!(limit, "the limit is 2 calls at once, and then one every 3600 s");
+    assert!(after.is_some_and(|after| after <= LONG && after > LONG / 2));
+    assert!(error.to_string().contains("; try again in 3"), "{error}");
+    assert!(ask("bob").is_ok());
+    // On the caller's own thread, and for queries.
+    assert!(vm.invoke_sync(call("c", "ann")).is_err() && block_on(vm.query(call("c", "ann"))).is_err());
+}
+
+#[test]
+fn quotas_are_not_asked_inside_a_block() {
+    let rate = Rate { burst: 1, every: LONG };
+    let quota = Quota { rate: Some(rate), gas_per_call: Some(Gas::new(1)), ..Quota::default() };
+    let vm = machine(quota, quota);
+    let block = Arc::new(Block { number: 7, ..Block::default() });
+    for _ in 0..5 {
+        let receipt = block_on(vm.invoke(call("c", "ann").block(block.clone()))).unwrap();
+        assert_eq!(receipt.status, Status::Success);
+    }
+}
+
+#[test]
+fn gas_is_bounded_by_call_and_by_window() {
+    let quota = Quota {
+        gas_per_call: Some(Gas::new(100_000)),
+        gas_per_window: Some((Gas::new(3_000), LONG)),
+        ..Quota::default()
+    };
+    let vm = machine(Quota::default(), quota);
+    let error = block_on(vm.invoke(call("d", "ann").gas(Gas::new(100_001)))).unwrap_err();
+    assert_eq!(refused(&error).1, "100001 gas are asked for, and the limit of a call is 100000");
+    // Who asks for none in particular gets that much.
+    let receipt = block_on(vm.invoke(call("d", "ann"))).unwrap();
+    assert_eq!(receipt.gas_limit, Gas::new(100_000));
+    let mut calls = 1;
+    let error = loop {
+        match block_on(vm.invoke(call("d", "bob"))) {
+            Ok(_) => calls += 1,
+            Err(error) => break error,
+        }
+    };
+    assert_eq!(calls, 3_000u64.div_ceil(receipt.gas_used.get()));
+    let (who, limit, after) = refused(&error);
+    assert!(who.starts_with("contract 0x") && after.is_some(), "{error}");
+    assert_eq!(limit, "the limit of 3000 gas in 3600 s is used up");
+    assert!(block_on(vm.invoke(call("c", "bob"))).is_ok(), "another contract has its own");
+}
+
+#[test]
+fn calls_in_flight_are_counted_until_they_are_answered() {
+    let gate = Arc::new((Mutex::new(None::<bool>), Condvar::new()));
+    let inside = gate.clone();
+    let scripts = Scripts::default().with("c", |_, _| ok()).with("waits", move |_, call| {
+        if &*call.method == "init" {
+            return ok();
+        }
+        let (state, changed) = &*inside;
+        let mut state = state.lock().unwrap();
+        *state = Some(false);
+        changed.notify_all();
+        while *state != Some(true) {
+            state = changed.wait(state).unwrap();
+        }
+        ok()
+    });
+    let one = Quota { in_flight: Some(1), ..Quota::default() };
+    let vm = scripts.start_with(Vm::builder().quotas(Quotas { caller: one, contract: Quota::default() }).workers(2));
+    let waiting = std::thread::spawn({
+        let vm = vm.clone();
+        move || block_on(vm.invoke(call("waits", "ann")))
+    });
+    let (state, changed) = &*gate;
+    let mut entered = state.lock().unwrap();
+    while entered.is_none() {
+        entered = changed.wait(entered).unwrap();
+    }
+    let error = block_on(vm.invoke(call("c", "ann"))).unwrap_err();
+    assert_eq!((refused(&error).1, refused(&error).2), ("1 calls are in flight, which is the limit", None));
+    assert!(block_on(vm.invoke(call("c", "bob"))).is_ok());
+    *entered = Some(true);
+    changed.notify_all();
+    drop(entered);
+    assert!(waiting.join().unwrap().is_ok());
+    assert!(block_on(vm.invoke(call("c", "ann"))).is_ok());
+}
