@@ -17,6 +17,7 @@
 mod access;
 mod document;
 mod error;
+mod quotas;
 mod schema;
 mod section;
 mod toml_format;
@@ -27,7 +28,7 @@ use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use vm_core::{Address, Amount, ContractName, HostPolicy};
+use vm_core::{Address, Amount, ContractName, HostPolicy, Quotas};
 
 pub use error::{ConfigError, InvalidConfig, Mistake};
 
@@ -51,6 +52,8 @@ pub struct Config {
     pub genesis: BTreeMap<Address, Amount>,
     /// Who may do what, in a new state. Default: everybody deploys, and contracts are in the hands of their owners.
     pub access: HostPolicy,
+    /// What callers may ask of this host. Default: no bounds.
+    pub quotas: Quotas,
 }
 
 /// A runtime with its settings.
@@ -229,6 +232,7 @@ impl Default for Config {
             cache: Cache::default(),
             genesis: BTreeMap::new(),
             access: HostPolicy::default(),
+            quotas: Quotas::default(),
         }
     }
 }

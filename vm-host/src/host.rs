@@ -97,7 +97,8 @@ impl HostBuilder<'_> {
     pub fn into_parts(mut self) -> Result<(VmBuilder, Vec<Arc<dyn RuntimeProvider>>), HostError> {
         let config = self.config;
         let mut builder = Vm::builder().limits(limits(config)).genesis(config.genesis.clone());
-        builder = builder.policy(config.access.clone()).pinned(config.cache.pinned.iter().cloned());
+        builder =
+            builder.policy(config.access.clone()).quotas(config.quotas).pinned(config.cache.pinned.iter().cloned());
         warn_of_idle(config);
         let mut runtimes = Vec::new();
         // The state first: nothing else is made in a directory that it refuses.

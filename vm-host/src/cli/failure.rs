@@ -147,6 +147,7 @@ pub(super) fn code(error: &anyhow::Error) -> &'static str {
         Some(ErrorKind::Failed(_)) => "contract_failed",
         Some(ErrorKind::Fault(fault)) => match fault {
             vm_core::HostFault::Deadline(_) => "deadline",
+            vm_core::HostFault::Quota { .. } => "quota",
             vm_core::HostFault::Stopping => "stopping",
             vm_core::HostFault::State(_) => "state",
             vm_core::HostFault::Conflict { .. } => "conflict",

@@ -7,6 +7,7 @@ use vm_core::{Address, Amount, ContractName};
 
 use super::access;
 use super::document::{self, Node, Value};
+use super::quotas;
 use super::section::{Mistakes, Section, one_of, wrong_type};
 use super::value;
 use super::{Cache, Config, Format, Limits, Mistake, Provider, Security, State, WasmEngine};
@@ -24,7 +25,7 @@ pub(super) fn read(text: &str, format: Format) -> Result<Config, Vec<Mistake>> {
 }
 
 fn root(root: Section<'_>, mistakes: &mut Mistakes) -> Config {
-    const VM: &[&str] = &["providers", "limits", "security", "state", "cache", "genesis", "access"];
+    const VM: &[&str] = &["providers", "limits", "security", "state", "cache", "genesis", "access", "quotas"];
     root.expect_keys(&["vm"], mistakes, |key| VM.contains(&key).then(|| format!("it belongs under `vm`: `vm.{key}`")));
     let mut config = Config::default();
     let Some(vm) = root.get("vm", mistakes, Section::of) else {
@@ -54,6 +55,9 @@ fn root(root: Section<'_>, mistakes: &mut Mistakes) -> Config {
     }
     if let Some(section) = vm.get("access", mistakes, Section::of) {
         access::read(section, &mut config.access, mistakes);
+    }
+    if let Some(section) = vm.get("quotas", mistakes, Section::of) {
+        quotas::read(section, &mut config.quotas, mistakes);
     }
     config
 }

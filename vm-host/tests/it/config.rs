@@ -351,3 +351,17 @@ fn the_cache_has_a_size_and_pinned_contracts() {
         assert!(message.contains(expected), "{message}");
     }
 }
+
+#[test]
+fn quotas_bound_callers_and_contracts() {
+    let config = toml(
+        "[vm.quotas.caller]\nin_flight = 4\nburst = 2\nevery = \"1s\"\n[vm.quotas.contract]\ngas_per_window = 9\nwindow = \"1m\"\n",
+    )
+    .unwrap();
+    let (caller, contract) = (config.quotas.caller, config.quotas.contract);
+    assert_eq!(caller.rate, Some(vm_core::Rate { burst: 2, every: Duration::from_secs(1) }));
+    assert_eq!((caller.in_flight, caller.gas_per_call), (Some(4), None));
+    assert_eq!(contract.gas_per_window, Some((vm_core::Gas::new(9), Duration::from_secs(60))));
+    let alone = told(yaml("vm:\n  quotas:\n    caller:\n      burst: 2\n"));
+    assert!(alone.contains("only one of `burst` and `every`"), "{alone}");
+}
