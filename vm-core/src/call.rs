@@ -225,6 +225,9 @@ pub enum Trap {
     /// A host function was used that the contract was deployed without.
     #[error("the contract was deployed without this capability")]
     NoCapability,
+    /// The contract's state would be larger than its host lets it be.
+    #[error("the contract's state has no more room")]
+    NoRoom,
 }
 
 /// What a contract itself returns.

@@ -195,6 +195,9 @@ pub enum Refusal {
         /// Which rule refused it.
         rule: String,
     },
+    /// A bound of a state that is not counted.
+    #[error("the state of evm contracts has a form of its own and cannot be bounded")]
+    EvmRoom,
     /// An operation that a contract cannot ask for.
     #[error("{0}")]
     Managed(&'static str),

@@ -6,8 +6,8 @@ use crate::manager;
 use crate::transaction::Transaction;
 use crate::{
     Access, Action, CallRequest, Capabilities, ContractName, ContractRecord, Denied, Env, Event, Gas, GasSchedule,
-    Host, HostFault, Interrupt, Journal, KeyRange, LogLevel, Managed, Outcome, Overlay, Refusal, StateError, StateKey,
-    Status, Stop, TransactionHost, Trap,
+    Host, HostFault, Interrupt, Journal, KeyRange, LogLevel, Managed, Outcome, Overlay, Refusal, Room, StateError,
+    StateKey, Status, Stop, TransactionHost, Trap,
 };
 
 /// How many entries a scan reads before it is paid for them.
@@ -19,6 +19,8 @@ pub(crate) struct Frame<'t, 'c> {
     env: Env,
     meter: Meter,
     capabilities: Capabilities,
+    /// The most state that the contract may have.
+    room: Option<Room>,
     /// The contract's first trap. It decides the call, whatever the contract makes of it.
     trap: Option<Trap>,
     /// True while the overlay is out that was in the transaction before.
@@ -31,8 +33,9 @@ impl<'t, 'c> Frame<'t, 'c> {
         env: Env,
         meter: Meter,
         capabilities: Capabilities,
+        room: Option<Room>,
     ) -> Self {
-        Self { transaction, env, meter, capabilities, trap: None, overlay_out: false }
+        Self { transaction, env, meter, capabilities, room, trap: None, overlay_out: false }
     }
 
     /// What was spent, and the trap that the contract ran into, if it did.
@@ -161,6 +164,7 @@ impl Frame<'_, '_> {
             return Err(Trap::BadHostCall.into());
         }
         let key = self.key(key)?;
+        self.fits(&key, Some(value.len()))?;
         self.transaction.journal.put(key, Bytes::copy_from_slice(value));
         Ok(())
     }
@@ -169,8 +173,16 @@ impl Frame<'_, '_> {
         self.pay(self.prices().delete.of(key.len()))?;
         self.changing()?;
         let key = self.key(key)?;
+        self.fits(&key, None)?;
         self.transaction.journal.delete(key);
         Ok(())
+    }
+
+    /// Counts a write, where the contract's state is bounded.
+    fn fits(&mut self, key: &StateKey, new: Option<usize>) -> Result<(), Stop> {
+        let Some(room) = self.room else { return Ok(()) };
+        let fits = room.count(&self.transaction.journal, self.name()?, key, new);
+        if self.state(fits)? { Ok(()) } else { Err(Trap::NoRoom.into()) }
     }
 
     fn do_scan(&mut self, start: &[u8], end: &[u8], limit: usize) -> Result<Vec<(Bytes, Bytes)>, Stop> {

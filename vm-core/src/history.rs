@@ -6,7 +6,8 @@ use borsh::{BorshDeserialize, BorshSerialize};
 
 use crate::record::{Stored, decode};
 use crate::{
-    Address, CodeHash, ContractName, ContractRecord, Journal, Lifecycle, RuntimeKind, StateError, StateKey, Version,
+    Address, CodeHash, ContractName, ContractRecord, Journal, Lifecycle, Room, RuntimeKind, StateError, StateKey,
+    Version,
 };
 
 /// The longest reason, in bytes.
@@ -32,6 +33,8 @@ pub enum Operation {
     Revoke = 5,
     /// It got another policy.
     Grant = 6,
+    /// The most state that it may have changed.
+    Room = 7,
 }
 
 impl Operation {
@@ -45,6 +48,7 @@ impl Operation {
             Self::Unfreeze => "unfreeze",
             Self::Revoke => "revoke",
             Self::Grant => "grant",
+            Self::Room => "room",
         }
     }
 }
@@ -82,12 +86,21 @@ pub struct Situation {
     pub code: CodeHash,
     /// The version of its policy; every version is kept.
     pub policy: u32,
+    /// The most state that it may have, if that is bounded.
+    pub room: Option<Room>,
 }
 
 impl From<&ContractRecord> for Situation {
     fn from(record: &ContractRecord) -> Self {
-        let ContractRecord { lifecycle, runtime, version, code, policy, .. } = record;
-        Self { lifecycle: *lifecycle, runtime: *runtime, version: version.clone(), code: *code, policy: *policy }
+        let ContractRecord { lifecycle, runtime, version, code, policy, room, .. } = record;
+        Self {
+            lifecycle: *lifecycle,
+            runtime: *runtime,
+            version: version.clone(),
+            code: *code,
+            policy: *policy,
+            room: *room,
+        }
     }
 }
 

@@ -31,6 +31,8 @@ pub enum Space {
     History = 8,
     /// Policies, by contract name and version; those of the host under the empty name.
     Policy = 9,
+    /// What contracts have of their room, by contract name.
+    Usage = 10,
 }
 
 /// A key of the state: `[space u8][length of id u16 BE][id][key]`, compared as bytes.
@@ -94,6 +96,11 @@ impl StateKey {
     /// An entry of a contract's history.
     pub fn history(name: &ContractName, number: u64) -> Self {
         Self::new(Space::History, name.as_str().as_bytes(), &number.to_be_bytes())
+    }
+
+    /// What a contract has of its room.
+    pub fn usage(name: &ContractName) -> Self {
+        Self::new(Space::Usage, name.as_str().as_bytes(), &[])
     }
 
     /// A version of a contract's policy, or of the host's.

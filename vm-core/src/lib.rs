@@ -57,6 +57,7 @@ mod receipt;
 mod record;
 mod refused;
 mod request;
+mod room;
 mod runtime;
 mod schedule;
 mod state;
@@ -98,6 +99,7 @@ pub use request::{
     ChangeRequest, DeployRequest, GovernRequest, Governance, GrantRequest, InvokeRequest, Managed, RollbackRequest,
     Sender, UpgradeRequest,
 };
+pub use room::Room;
 pub use runtime::{CodeError, Contract, PrepareError, ProviderStatus, RuntimeProvider};
 pub use schedule::{
     DockerPrices, EvmPrices, GasSchedule, HostPrices, InvalidSchedule, PreparePrices, Price, TransactionPrices,

@@ -245,5 +245,6 @@ fn enter(transaction: &mut Transaction<'_>, top: Top<'_>) -> Result<Outcome, cra
         gas: top.gas,
         value_moved: false,
         capabilities: top.record.map_or(Capabilities::ALL, |record| record.capabilities),
+        room: top.record.and_then(|record| record.room),
     })
 }

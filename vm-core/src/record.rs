@@ -3,8 +3,8 @@
 use borsh::{BorshDeserialize, BorshSerialize};
 
 use crate::{
-    Address, Capabilities, Code, CodeHash, ContractName, Journal, KeyRange, Lifecycle, RuntimeKind, Space, StateError,
-    StateKey, StateView, Version,
+    Address, Capabilities, Code, CodeHash, ContractName, Journal, KeyRange, Lifecycle, Room, RuntimeKind, Space,
+    StateError, StateKey, StateView, Version,
 };
 
 /// What is stored of a contract under its name.
@@ -28,6 +28,8 @@ pub struct ContractRecord {
     pub policy: u32,
     /// What it may use of its host.
     pub capabilities: Capabilities,
+    /// The most state that it may have, if that is bounded.
+    pub room: Option<Room>,
     /// How many versions it has had, the current one included.
     pub versions: u32,
     /// The number of the block that it was deployed in.
@@ -186,6 +188,7 @@ mod tests {
             guarded: true,
             policy: 3,
             capabilities: Capabilities::ALL,
+            room: None,
             versions: 1,
             deployed_in: 0,
             entries: 1,

@@ -5,8 +5,8 @@ use std::sync::Arc;
 use bytes::Bytes;
 
 use crate::{
-    Address, Amount, Argument, Arguments, Block, Capabilities, Change, Code, ContractName, Gas, Right, Rule, Target,
-    Version,
+    Address, Amount, Argument, Arguments, Block, Capabilities, Change, Code, ContractName, Gas, Right, Room, Rule,
+    Target, Version,
 };
 
 /// Who pays for what: the parts that all requests share.
@@ -359,6 +359,15 @@ pub enum Governance {
         role: String,
         /// Who gets it.
         member: Address,
+    },
+    /// Bounds a contract's state, or bounds it no more. Not for EVM contracts. What it has now is counted once, key by key; a
+    /// write beyond the bound traps, writes that leave no more than before do not. Contracts with a bound count every write in
+    /// one place, so transactions that write to one of them follow each other.
+    Room {
+        /// The contract.
+        contract: ContractName,
+        /// The most that it may have.
+        room: Option<Room>,
     },
     /// Takes it away.
     Dismiss {

@@ -13,7 +13,7 @@ use crate::gas::Meter;
 use crate::{
     Access, Action, Address, Amount, Block, Call, CallRequest, Capabilities, Changes, Contract, ContractName,
     ContractRecord, Denied, Encoded, Entry, Env, Gas, HostFault, Interrupt, Journal, Outcome, Overlay, Refusal, Return,
-    RuntimeKind, Status, Trap,
+    Room, RuntimeKind, Status, Trap,
 };
 
 /// One transaction while it runs. It stays on its thread.
@@ -58,6 +58,7 @@ pub(crate) struct Entering {
     pub(crate) gas: Gas,
     pub(crate) value_moved: bool,
     pub(crate) capabilities: Capabilities,
+    pub(crate) room: Option<Room>,
 }
 
 impl<'c> Transaction<'c> {
@@ -104,7 +105,7 @@ impl<'c> Transaction<'c> {
 
     /// Runs one call: checkpoint, value, contract, then keep or undo.
     pub(crate) fn enter(&mut self, entering: Entering) -> Result<Outcome, HostFault> {
-        let Entering { runtime, contract, mut env, call, gas, value_moved, capabilities } = entering;
+        let Entering { runtime, contract, mut env, call, gas, value_moved, capabilities, room } = entering;
         if !capabilities.contains(Capabilities::TIME) {
             env.block = Arc::new(Block { timestamp: 0, ..(*env.block).clone() });
         }
@@ -116,7 +117,7 @@ impl<'c> Transaction<'c> {
         let paid = value_moved || env.value.is_zero() || self.transfer(&env).map_err(|fault| self.fail(fault))?;
         let result = if paid {
             self.stack.push(env.this);
-            let mut frame = Frame::new(self, env, meter, capabilities);
+            let mut frame = Frame::new(self, env, meter, capabilities, room);
             let result = contract.call(&mut frame, &call);
             let trap;
             (meter, trap) = frame.into_parts();
@@ -201,6 +202,7 @@ impl<'c> Transaction<'c> {
             Err(unresolved) => return self.unresolved(unresolved),
         };
         let capabilities = record.as_ref().map_or(Capabilities::ALL, |record| record.capabilities);
+        let room = record.as_ref().and_then(|record| record.room);
         let name = record.map(|record| record.name);
         if let Some(name) = name.as_ref().filter(|_| self.stack.contains(&this) && !contract.reentrant()) {
             return refuse(format!("contract '{name}' does not accept being re-entered"));
@@ -218,14 +220,15 @@ impl<'c> Transaction<'c> {
         let value_moved = request.value_moved;
         let Some(values) = request.named else {
             let call = Call { entry: Entry::Invoke, method: request.method, input: request.input };
-            return self.enter(Entering { runtime, contract, env, call, gas, value_moved, capabilities });
+            return self.enter(Entering { runtime, contract, env, call, gas, value_moved, capabilities, room });
         };
         let Encoded { method, input } = match contract.interface().encode_named(&request.method, &values) {
             Ok(encoded) => encoded,
             Err(error) => return refuse(error.to_string()),
         };
         let call = Call { entry: Entry::Invoke, method, input };
-        let entering = Entering { runtime, contract: contract.clone(), env, call, gas, value_moved, capabilities };
+        let entering =
+            Entering { runtime, contract: contract.clone(), env, call, gas, value_moved, capabilities, room };
         let outcome = self.enter(entering)?;
         let text = match outcome.status {
             Status::Success => contract.interface().decode_output(&request.method, &outcome.output),

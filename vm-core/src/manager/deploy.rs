@@ -58,6 +58,7 @@ pub(super) fn create<'c>(
         guarded: false,
         policy: 0,
         capabilities: *capabilities,
+        room: None,
         versions: 1,
         deployed_in: transaction.block_number(),
         entries: 0,

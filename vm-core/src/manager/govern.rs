@@ -1,8 +1,12 @@
-use super::operation::{Actor, check_reason};
+use super::operation::{Actor, Note, check_reason, write_down};
 use super::{Base, phase};
 use crate::access::{Question, answer};
+use crate::core::Core;
 use crate::transaction::Transaction;
-use crate::{Changes, ErrorKind, GovernRequest, Governance, HostPolicy, Phase, Refusal, VmError};
+use crate::{
+    Changes, ContractName, ErrorKind, GovernRequest, Governance, HostPolicy, Migration, Operation, Phase, Refusal,
+    Room, RuntimeKind, Situation, VmError,
+};
 
 /// A change of the host's policy as a transaction of its own.
 pub(crate) fn govern(base: &Base<'_>, request: &GovernRequest) -> Result<(HostPolicy, Changes), VmError> {
@@ -24,7 +28,10 @@ pub(super) fn reform(
     phase(Phase::Store, || {
         check_reason(reason)?;
         for change in changes {
-            apply(&mut policy, change)?;
+            match change {
+                Governance::Room { contract, room } => bound(transaction, actor, contract, *room, reason)?,
+                change => apply(&mut policy, change)?,
+            }
         }
         policy.check()?;
         policy.version = policy.version.saturating_add(1);
@@ -48,6 +55,29 @@ fn apply(policy: &mut HostPolicy, change: &Governance) -> Result<(), Refusal> {
         Governance::Dismiss { organisation, role, member } => {
             policy.organisations.dismiss(organisation, role, *member);
         }
+        // Of a contract's record, not of the policy.
+        Governance::Room { .. } => {}
     }
     Ok(())
+}
+
+/// Bounds a contract's state.
+fn bound(
+    transaction: &Transaction<'_>,
+    actor: &Actor<'_>,
+    name: &ContractName,
+    room: Option<Room>,
+    reason: &str,
+) -> Result<(), ErrorKind> {
+    let mut record = Core::load(&transaction.journal, name)?;
+    if record.runtime == RuntimeKind::Evm {
+        return Err(Refusal::EvmRoom.into());
+    }
+    let before = Some(Situation::from(&record));
+    record.room = room;
+    if room.is_some() {
+        Room::begin(&transaction.journal, name)?;
+    }
+    let (operation, migration) = (Operation::Room, Migration::None);
+    Ok(write_down(transaction, &mut record, Note { operation, migration, actor: actor.caller, reason, before })?)
 }

@@ -105,6 +105,6 @@ const fn action(operation: Operation) -> Action<'static> {
         Operation::Freeze => Action::Change(Change::Freeze),
         Operation::Unfreeze => Action::Change(Change::Unfreeze),
         Operation::Revoke => Action::Change(Change::Revoke),
-        Operation::Grant => Action::Grant,
+        Operation::Grant | Operation::Room => Action::Grant,
     }
 }

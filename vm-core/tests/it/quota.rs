@@ -5,7 +5,8 @@ use std::time::Duration;
 
 use futures_executor::block_on;
 use vm_core::{
-    Address, Block, Gas, HostFault, InvokeRequest, Phase, Quota, Quotas, Rate, Status, Vm, VmError, VmProvider,
+    Address, Block, Gas, GovernRequest, Governance, HostFault, HostPolicy, InvokeRequest, Phase, Quota, Quotas, Rate,
+    Room, Rule, Status, Trap, Vm, VmError, VmProvider,
 };
 
 use crate::script::{Scripts, name, ok};
@@ -127,4 +128,52 @@ fn calls_in_flight_are_counted_until_they_are_answered() {
     drop(entered);
     assert!(waiting.join().unwrap().is_ok());
     assert!(block_on(vm.invoke(call("c", "ann"))).is_ok());
+}
+
+/// Keys of one byte, values as long as the method's name says.
+fn stores() -> Vm {
+    let scripts = Scripts::default().with("c", |host, call| {
+        let (key, length) = (&call.input[..], call.method.len() - 1);
+        match call.method.starts_with('-') {
+            true => host.delete(key)?,
+            false => host.put(key, &vec![7; length])?,
+        }
+        ok()
+    });
+    let mut policy = HostPolicy::default();
+    policy.administrators = Rule::Anyone;
+    scripts.start_with(Vm::builder().policy(policy))
+}
+
+#[test]
+fn a_contracts_state_is_bounded_in_keys_and_bytes() {
+    let vm = stores();
+    let write = |key: u8, method: &str| {
+        let request = InvokeRequest::new(name("c"), method).input(vec![key]);
+        block_on(vm.invoke(request)).unwrap().status
+    };
+    let bound =
+        |room| block_on(vm.govern(GovernRequest::new(Governance::Room { contract: name("c"), room }))).map(drop);
+    let full = Status::Trap(Trap::NoRoom);
+    // What is there before counts: `init` has put the empty key with three bytes.
+    assert_eq!(write(1, "+four"), Status::Success);
+    bound(Some(Room { keys: 3, bytes: 20 })).unwrap();
+    assert_eq!(write(2, "+fo"), Status::Success);
+    assert_eq!(write(3, "+"), full, "three keys");
+    assert_eq!(write(2, "+twelve-bytes"), full, "3 + 5 + 13 bytes");
+    assert_eq!(write(2, "+eleven-byte"), Status::Success, "20 of 20 bytes");
+    assert_eq!(write(1, "+fou"), Status::Success);
+    assert_eq!(write(2, "-"), Status::Success);
+    assert_eq!(write(2, "-"), Status::Success, "what is not there has no size");
+    assert_eq!(write(3, "+"), Status::Success);
+    // Below what is there: nothing more, but less.
+    bound(Some(Room { keys: 1, bytes: 1 })).unwrap();
+    assert_eq!((write(4, "+"), write(1, "+four"), write(1, "+")), (full.clone(), full, Status::Success));
+    bound(None).unwrap();
+    assert_eq!(write(4, "+four"), Status::Success);
+    let history = vm.history(&name("c"), 2, 9).unwrap();
+    assert_eq!(
+        history.iter().map(|entry| entry.after.room.map(|room| room.keys)).collect::<Vec<_>>(),
+        [Some(3), Some(1), None]
+    );
 }

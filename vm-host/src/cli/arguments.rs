@@ -283,6 +283,19 @@ pub(super) enum Govern {
         #[command(flatten)]
         by: By,
     },
+    /// Bound a contract's state, or bound it no more (without --keys and --bytes). Not for EVM contracts.
+    Room {
+        /// The contract's name.
+        name: ContractName,
+        /// The most keys.
+        #[arg(long, requires = "bytes")]
+        keys: Option<u64>,
+        /// The most bytes of keys and values.
+        #[arg(long, requires = "keys")]
+        bytes: Option<u64>,
+        #[command(flatten)]
+        by: By,
+    },
     /// Take a role in an organisation from somebody.
     Dismiss {
         #[command(flatten)]

@@ -8,7 +8,7 @@ use clap::CommandFactory;
 use serde_json::json;
 use vm_core::{
     Change, ChangeRequest, DeployRequest, DryRunRequest, GovernRequest, Governance, GrantRequest, HostFault,
-    InvokeRequest, Phase, Receipt, RollbackRequest, RuntimeKind, Target, Trial, UpgradeRequest, Vm, VmError,
+    InvokeRequest, Phase, Receipt, RollbackRequest, Room, RuntimeKind, Target, Trial, UpgradeRequest, Vm, VmError,
     VmProvider,
 };
 use vm_host::config::{Config, Format, State};
@@ -140,6 +140,10 @@ fn govern(vm: &Vm, output: Output, change: Govern) -> anyhow::Result<ExitCode> {
         Govern::Contracts { right, rule, by } => (Governance::Contracts(right, rule), by),
         Govern::Enrol { member: Member { organisation, role, account: member }, by } => {
             (Governance::Enrol { organisation, role, member }, by)
+        }
+        Govern::Room { name: contract, keys, bytes, by } => {
+            let room = keys.zip(bytes).map(|(keys, bytes)| Room { keys, bytes });
+            (Governance::Room { contract, room }, by)
         }
         Govern::Dismiss { member: Member { organisation, role, account: member }, by } => {
             (Governance::Dismiss { organisation, role, member }, by)

@@ -69,6 +69,9 @@ pub(super) fn show(vm: &Vm, output: Output, name: &ContractName) -> anyhow::Resu
             field(out, "address", &address)?;
             field(out, "owner", &record.owner.to_string())?;
             field(out, "may use", &record.capabilities.to_string())?;
+            if let Some(room) = record.room {
+                field(out, "room", &format!("{} keys, {} bytes", thousands(room.keys), thousands(room.bytes)))?;
+            }
             for (index, (right, rule)) in policy.iter().enumerate() {
                 field(out, if index == 0 { "policy" } else { "" }, &format!("{right}: {rule}"))?;
             }

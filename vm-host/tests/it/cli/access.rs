@@ -84,6 +84,28 @@ fn the_host_is_governed_by_a_majority() {
 }
 
 #[test]
+fn a_contracts_state_is_bounded_by_administrators() {
+    for token in Token::all() {
+        let desk = Desk::new();
+        desk.file("vm.toml", "[vm.access]\nadministrators = \"callers(root)\"\n");
+        desk.ok(&format!("deploy token {} --runtime {} --from alice 1000", token.v1, token.runtime));
+        let bound = "govern room token --keys 3 --bytes 1000";
+        desk.fails(4, &format!("{bound} --from alice"));
+        if token.runtime == "evm" {
+            assert!(desk.fails(4, &format!("{bound} --from root")).contains("cannot be bounded"));
+            continue;
+        }
+        desk.ok(&format!("{bound} --from root"));
+        assert!(desk.ok("show token").contains("3 keys, 1,000 bytes"));
+        // The supply, the owner's balance, and the schema are three keys.
+        let full = desk.fails(3, "invoke token transfer --from alice bob 300");
+        assert!(full.contains("the contract's state has no more room"), "{full}");
+        desk.ok("govern room token --from root");
+        desk.ok("invoke token transfer --from alice bob 300");
+    }
+}
+
+#[test]
 fn mistakes_in_rules_are_told_with_what_was_expected() {
     let desk = Desk::new();
     let token = &Token::all()[0];
