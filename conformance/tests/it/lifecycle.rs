@@ -10,7 +10,6 @@ fn the_machine_agrees_with_the_model_through_crashes() {
     assert!(report.failures.is_empty(), "{report}");
     for ending in [
         "deploy done",
-        "deploy denied",
         "deploy name_taken",
         "deploy failed",
         "upgrade done",

@@ -93,14 +93,14 @@ fn the_verbs_are_methods() {
     // What is refused leaves nothing, not even half a deployment.
     refused(&manager("bob", "freeze_contract", &["c", ""]), "may not freeze contract 'c': only its owner may");
     refused(&manager("bob", "freeze_contract", &["nobody", ""]), "there is no contract 'nobody'");
-    refused(&manager("bob", "deploy_contract", &["e", "1", "native", &token, "", "", "", "all", ""]), "");
+    refused(&manager("bob", "deploy_contract", &["e", "1", "native", &token, "", "", "0x", "all", ""]), "");
     assert_eq!(vm.record(&name("e")).unwrap(), None);
     refused(
-        &manager("bob", "deploy_contract", &["e", "1", "rust", &token, "", "", "", "all", ""]),
+        &manager("bob", "deploy_contract", &["e", "1", "rust", &token, "", "", "0x", "all", ""]),
         "unknown runtime 'rust'",
     );
     refused(
-        &manager("bob", "deploy_contract", &["e", "1", "native", &token, "", "x", "", "all", ""]),
+        &manager("bob", "deploy_contract", &["e", "1", "native", &token, "", "x", "0x", "all", ""]),
         "'x' is no option",
     );
     refused(&manager("root", "freeze_contract", &["contract_manager", ""]), "no contract is changed while it runs");
