@@ -12,7 +12,7 @@ use std::time::Instant;
 use metrics::{counter, gauge};
 
 use super::wasmi::Wasmi;
-use super::{Completion, Engine, Halt, Invocation, Program, work};
+use super::{Completion, Engine, Halt, Invocation, Program, lane, work};
 use crate::abi::Frame;
 use crate::meter::Instrumented;
 
@@ -221,7 +221,7 @@ impl Program for Tiered {
     /// With the code that may come, because the cache asks once.
     fn weight(&self) -> usize {
         let bytes = self.0.module.bytes.len();
-        self.0.interpreted.weight().saturating_add(bytes.saturating_mul(1 + CODE_PER_BYTE))
+        self.0.interpreted.weight().saturating_add(bytes.saturating_mul(1 + (1 + lane::count()) * CODE_PER_BYTE))
     }
 }
 

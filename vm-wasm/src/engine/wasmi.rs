@@ -12,6 +12,7 @@ use wasmi::{
 };
 use wasmi_core::{LimiterError, MemoryError, TableError};
 
+use super::lane::{self, Lanes};
 use super::{Completion, Engine, Halt, Invocation, Program};
 use crate::abi::{CallOperands, Frame, Stopped};
 use crate::meter::{CALL, Instrumented, MEMORY};
@@ -46,13 +47,13 @@ impl Engine for Wasmi {
         format!("wasmi {VERSION}")
     }
 
-    /// Every program has an engine of its own: wasmi frees code only with the engine, and threads that run different
-    /// contracts do not meet at its locks.
+    /// Every program has engines of its own: wasmi frees code only with the engine, and threads that run different contracts
+    /// do not meet at its locks.
     fn compile(&self, module: &Instrumented) -> Result<Box<dyn Program>, String> {
-        let engine = wasmi::Engine::new(&config());
-        let compiled = Module::new(&engine, &module.bytes).map_err(|error| error.to_string())?;
-        let weight = module.bytes.len().saturating_mul(CODE_PER_BYTE).saturating_add(LEAST_WEIGHT);
-        Ok(Box::new(Compiled { engine, module: compiled, calls: module.calls, weight }))
+        let Instrumented { bytes, calls } = module;
+        let compiled = Compiled { bytes: bytes.clone(), calls: *calls, lanes: Lanes::new() };
+        compiled.translated()?;
+        Ok(Box::new(compiled))
     }
 
     fn load(&self, _: &[u8]) -> Result<Box<dyn Program>, String> {
@@ -78,22 +79,42 @@ pub(crate) fn config() -> Config {
 
 #[derive(Debug)]
 struct Compiled {
+    bytes: Vec<u8>,
+    calls: bool,
+    lanes: Lanes<Result<Translated, String>>,
+}
+
+/// A module in an engine of its own.
+#[derive(Debug)]
+struct Translated {
     engine: wasmi::Engine,
     module: Module,
-    calls: bool,
-    weight: usize,
+}
+
+impl Compiled {
+    /// The one of the calling thread's lane.
+    fn translated(&self) -> Result<&Translated, String> {
+        let translate = || {
+            let engine = wasmi::Engine::new(&config());
+            let module = Module::new(&engine, &self.bytes).map_err(|error| error.to_string())?;
+            Ok(Translated { engine, module })
+        };
+        self.lanes.get(translate).as_ref().map_err(Clone::clone)
+    }
 }
 
 impl Program for Compiled {
     fn run(&self, frame: &mut Frame<'_>, invocation: Invocation) -> Result<Completion, Halt> {
-        let mut store = Store::new(&self.engine, State { frame, memory: None });
+        let Translated { engine, module } =
+            self.translated().map_err(|error| Halt::Fault(format!("wasmi: {error}")))?;
+        let mut store = Store::new(engine, State { frame, memory: None });
         store.limiter(|state| state);
         let op = Extern::Func(Func::wrap(&mut store, operate));
         let instance = if self.calls {
             let call = Extern::Func(Func::wrap(&mut store, call));
-            Instance::new(&mut store, &self.module, &[op, call])
+            Instance::new(&mut store, module, &[op, call])
         } else {
-            Instance::new(&mut store, &self.module, &[op])
+            Instance::new(&mut store, module, &[op])
         };
         let instance = instance.map_err(|error| halt(&error))?;
         store.data_mut().memory = instance.get_memory(&store, MEMORY);
@@ -106,8 +127,10 @@ impl Program for Compiled {
         }
     }
 
+    /// With all lanes, because the cache asks once.
     fn weight(&self) -> usize {
-        self.weight
+        let translated = self.bytes.len().saturating_mul(CODE_PER_BYTE).saturating_add(LEAST_WEIGHT);
+        translated.saturating_mul(lane::count()).saturating_add(self.bytes.len())
     }
 }
 

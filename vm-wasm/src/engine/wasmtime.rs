@@ -1,8 +1,10 @@
 //! The compiler wasmtime: native code by Cranelift, instances from a pool.
 //!
-//! Memories and tables come from slots that are reserved once and cleaned between calls, so that a fresh instance costs no
-//! system call as long as its contract stays within what a slot keeps resident. When all slots are taken (calls within calls
-//! on many threads) the same code runs with memory of its own, at ten times the cost and with the same result.
+//! Memories and tables come from slots that are reserved once and cleaned between calls. A small memory is cleared whole, by
+//! writing: no system call. Of a larger one Linux is asked which pages were written to (`PAGEMAP_SCAN`, since 6.7), and those
+//! are cleared: rustc puts a stack of 1 MiB first, so what a contract touches lies far apart, and giving pages back to take
+//! them again interrupts all threads of the process. When all slots are taken (calls within calls on many threads) the same
+//! code runs with memory of its own, at ten times the cost and with the same result.
 
 use std::sync::{Arc, OnceLock};
 
@@ -12,6 +14,7 @@ use wasmtime::{
     PoolConcurrencyLimitError, PoolingAllocationConfig, ResourceLimiter, Store,
 };
 
+use super::lane::{self, Lanes};
 use super::lent::Lent;
 use super::{Completion, Engine, Halt, Invocation, Program, stack};
 use crate::abi::{CallOperands, Frame, Stopped};
@@ -19,17 +22,26 @@ use crate::meter::{Bounds, CALL, HOST, Instrumented, MEMORY, OP};
 
 const VERSION: &str = "48.0.8";
 
-/// Instances that live at a time before calls pay for memory of their own.
-const SLOTS: u32 = 256;
+/// Instances that live in a pool at a time before calls pay for memory of their own.
+const SLOTS: u32 = 64;
 
-/// What a slot keeps of its memory between calls, in bytes: it is cleared by writing, where more costs system calls.
-const KEPT: usize = 64 << 10;
+/// The memory that a contract may begin with to count as small, in bytes: clearing as much takes as long as asking does.
+const SMALL: usize = 128 << 10;
+
+/// What a slot keeps of a larger memory between calls, in bytes of pages that were written to.
+const KEPT: usize = 512 << 10;
+
+/// What a slot keeps of its table.
+const KEPT_TABLE: usize = 64 << 10;
 
 /// Slots whose further memory is given back in one go: each time interrupts all threads of the process.
-const GIVEN_BACK_AT_ONCE: usize = 64;
+const GIVEN_BACK_AT_ONCE: usize = 32;
 
 #[derive(Debug)]
-pub(crate) struct Wasmtime(Arc<Hosts>);
+pub(crate) struct Wasmtime {
+    hosts: Arc<Hosts>,
+    fingerprint: String,
+}
 
 impl Wasmtime {
     /// An engine for modules within these bounds. The text of an error is the engine's own.
@@ -38,23 +50,17 @@ impl Wasmtime {
     }
 
     fn with_slots(bounds: Bounds, slots: u32) -> Result<Self, String> {
-        let mut pool = PoolingAllocationConfig::new();
-        pool.total_core_instances(slots)
-            .total_memories(slots)
-            .total_tables(slots)
-            .max_memory_size(bounds.memory_bytes())
-            .table_elements(bounds.entries())
-            .linear_memory_keep_resident(KEPT)
-            .table_keep_resident(KEPT)
-            .decommit_batch_size(GIVEN_BACK_AT_ONCE)
-            .pagemap_scan(Enabled::No);
-        let pooling = Host::new(InstanceAllocationStrategy::Pooling(pool)).map_err(|error| error.to_string())?;
-        Ok(Self(Arc::new(Hosts { pooling, on_demand: OnceLock::new() })))
+        let hosts = Hosts { bounds, slots, pools: Lanes::new(), on_demand: OnceLock::new() };
+        let fingerprint = fingerprint(&hosts.pools()?.small.engine);
+        Ok(Self { hosts: Arc::new(hosts), fingerprint })
     }
 
-    fn program(&self, module: &Module) -> Result<Box<dyn Program>, String> {
-        let pooled = self.0.pooling.prepare(module).map_err(|error| error.to_string())?;
-        Ok(Box::new(Compiled { hosts: self.0.clone(), pooled, on_demand: OnceLock::new() }))
+    /// A module of the lane's engine for small memories.
+    fn program(&self, module: Result<Module, Error>) -> Result<Box<dyn Program>, String> {
+        let module = module.map_err(|error| format!("{error:#}"))?;
+        let compiled = Compiled { hosts: self.hosts.clone(), module, pooled: Lanes::new(), on_demand: OnceLock::new() };
+        compiled.pooled()?;
+        Ok(Box::new(compiled))
     }
 }
 
@@ -68,30 +74,78 @@ impl Engine for Wasmtime {
     }
 
     fn fingerprint(&self) -> String {
-        use std::hash::{Hash, Hasher};
-        #[allow(
-            clippy::disallowed_types,
-            reason = "another compiler's hash makes another key, and code is compiled again"
-        )]
-        let mut hasher = std::hash::DefaultHasher::new();
-        self.0.pooling.engine.precompile_compatibility_hash().hash(&mut hasher);
-        format!("wasmtime {VERSION} {:016x}", hasher.finish())
+        self.fingerprint.clone()
     }
 
     fn compile(&self, module: &Instrumented) -> Result<Box<dyn Program>, String> {
-        self.program(&Module::new(&self.0.pooling.engine, &module.bytes).map_err(|error| format!("{error:#}"))?)
+        self.program(Module::new(&self.hosts.pools()?.small.engine, &module.bytes))
     }
 
     fn load(&self, bytes: &[u8]) -> Result<Box<dyn Program>, String> {
-        self.program(&self.0.pooling.load(bytes).map_err(|error| format!("{error:#}"))?)
+        self.program(self.hosts.pools()?.small.load(bytes))
     }
 }
 
-/// The engine that takes instances from its pool, and the one that is there when no slot is free.
+fn fingerprint(engine: &wasmtime::Engine) -> String {
+    use std::hash::{Hash, Hasher};
+    #[allow(clippy::disallowed_types, reason = "another compiler's hash makes another key, and code is compiled again")]
+    let mut hasher = std::hash::DefaultHasher::new();
+    engine.precompile_compatibility_hash().hash(&mut hasher);
+    format!("wasmtime {VERSION} {:016x}", hasher.finish())
+}
+
+/// The engines that take instances from pools, and the one that is there when no slot is free. Each runs what another one
+/// compiled.
 #[derive(Debug)]
 struct Hosts {
-    pooling: Host,
+    bounds: Bounds,
+    slots: u32,
+    pools: Lanes<Result<Pools, String>>,
     on_demand: OnceLock<Result<Host, String>>,
+}
+
+impl Hosts {
+    /// Those of the calling thread's lane.
+    fn pools(&self) -> Result<&Pools, String> {
+        let make = || Pools::new(self.bounds, self.slots).map_err(|error| error.to_string());
+        self.pools.get(make).as_ref().map_err(Clone::clone)
+    }
+}
+
+/// The engines of a lane.
+#[derive(Debug)]
+struct Pools {
+    small: Host,
+    /// Absent where Linux does not tell what was written to: then all memories count as small.
+    large: Option<Host>,
+}
+
+impl Pools {
+    fn new(bounds: Bounds, slots: u32) -> Result<Self, Error> {
+        let host = |kept: usize, scan: Enabled| {
+            let mut pool = PoolingAllocationConfig::new();
+            pool.total_core_instances(slots)
+                .total_memories(slots)
+                .total_tables(slots)
+                .max_memory_size(bounds.memory_bytes())
+                .table_elements(bounds.entries())
+                .linear_memory_keep_resident(kept)
+                .table_keep_resident(KEPT_TABLE)
+                .decommit_batch_size(GIVEN_BACK_AT_ONCE)
+                .pagemap_scan(scan);
+            Host::new(InstanceAllocationStrategy::Pooling(pool))
+        };
+        let small = host(SMALL, Enabled::No)?;
+        let scans = PoolingAllocationConfig::is_pagemap_scan_available();
+        let large = if scans { Some(host(KEPT, Enabled::Yes)?) } else { None };
+        Ok(Self { small, large })
+    }
+
+    /// The one for modules whose memories are as large as this one's.
+    fn host(&self, module: &Module) -> &Host {
+        let pages = module.resources_required().max_initial_memory_size.unwrap_or(0);
+        self.large.as_ref().filter(|_| pages << 16 > SMALL as u64).unwrap_or(&self.small)
+    }
 }
 
 /// An engine with the host functions.
@@ -114,8 +168,15 @@ impl Host {
         Ok(Self { engine, linker })
     }
 
-    fn prepare(&self, module: &Module) -> Result<InstancePre<State>, Error> {
-        self.linker.instantiate_pre(module)
+    /// A module of any engine, ready to be instantiated by this one.
+    fn prepare(&self, module: &Module) -> Result<InstancePre<State>, String> {
+        let linked = if wasmtime::Engine::same(module.engine(), &self.engine) {
+            self.linker.instantiate_pre(module)
+        } else {
+            let code = module.serialize();
+            code.and_then(|code| self.load(&code)).and_then(|module| self.linker.instantiate_pre(&module))
+        };
+        linked.map_err(|error| format!("{error:#}"))
     }
 
     fn load(&self, bytes: &[u8]) -> Result<Module, Error> {
@@ -145,7 +206,9 @@ pub(crate) fn config() -> Config {
 
 struct Compiled {
     hosts: Arc<Hosts>,
-    pooled: InstancePre<State>,
+    /// As it was compiled or loaded.
+    module: Module,
+    pooled: Lanes<Result<InstancePre<State>, String>>,
     on_demand: OnceLock<Result<InstancePre<State>, String>>,
 }
 
@@ -156,26 +219,29 @@ impl std::fmt::Debug for Compiled {
 }
 
 impl Compiled {
+    /// The code in the calling thread's lane.
+    fn pooled(&self) -> Result<&InstancePre<State>, String> {
+        let prepare = || self.hosts.pools()?.host(&self.module).prepare(&self.module);
+        self.pooled.get(prepare).as_ref().map_err(Clone::clone)
+    }
+
     /// The same code in the engine without a pool.
-    fn on_demand(&self) -> Result<&InstancePre<State>, Halt> {
-        let prepare = || {
-            let host = self
-                .hosts
-                .on_demand
-                .get_or_init(|| Host::new(InstanceAllocationStrategy::OnDemand).map_err(|error| format!("{error:#}")));
-            let host = host.as_ref().map_err(Clone::clone)?;
-            let module = self.pooled.module().serialize().and_then(|bytes| host.load(&bytes));
-            module.and_then(|module| host.prepare(&module)).map_err(|error| format!("{error:#}"))
-        };
-        self.on_demand.get_or_init(prepare).as_ref().map_err(|error| Halt::Fault(format!("wasmtime: {error}")))
+    fn on_demand(&self) -> Result<&InstancePre<State>, String> {
+        let start = || Host::new(InstanceAllocationStrategy::OnDemand).map_err(|error| format!("{error:#}"));
+        let prepare = || self.hosts.on_demand.get_or_init(start).as_ref().map_err(Clone::clone)?.prepare(&self.module);
+        self.on_demand.get_or_init(prepare).as_ref().map_err(Clone::clone)
     }
 }
 
 impl Program for Compiled {
     fn run(&self, frame: &mut Frame<'_>, invocation: Invocation) -> Result<Completion, Halt> {
+        let fault = |error| Halt::Fault(format!("wasmtime: {error}"));
+        let pooled = self.pooled().map_err(fault)?;
         stack::with_room(|| {
-            let result = match enter(&self.pooled, frame, invocation) {
-                Err(error) if error.is::<PoolConcurrencyLimitError>() => enter(self.on_demand()?, frame, invocation),
+            let result = match enter(pooled, frame, invocation) {
+                Err(error) if error.is::<PoolConcurrencyLimitError>() => {
+                    enter(self.on_demand().map_err(fault)?, frame, invocation)
+                }
                 result => result,
             };
             result.map_err(|error| halt(&error))
@@ -183,12 +249,13 @@ impl Program for Compiled {
     }
 
     fn serialize(&self) -> Option<Vec<u8>> {
-        self.pooled.module().serialize().ok()
+        self.module.serialize().ok()
     }
 
+    /// With all lanes, because the cache asks once.
     fn weight(&self) -> usize {
-        let image = self.pooled.module().image_range();
-        (image.end.addr() - image.start.addr()).saturating_add(TABLES)
+        let image = self.module.image_range();
+        (image.end.addr() - image.start.addr()).saturating_add(TABLES).saturating_mul(1 + lane::count())
     }
 }
 
@@ -349,7 +416,7 @@ mod tests {
         assert!(plenty.status.is_success());
         for slots in [1, 2, 5] {
             let few = engine(slots);
-            let hosts = few.0.clone();
+            let hosts = few.hosts.clone();
             assert_eq!(chain(WasmRuntime::on(few)).digest(), plenty.digest());
             assert!(hosts.on_demand.get().is_some(), "{slots} slots were not enough");
         }

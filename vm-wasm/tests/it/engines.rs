@@ -76,6 +76,26 @@ fn a_transfer_costs_what_it_always_has() {
     assert_eq!(used, Gas::new(14_680));
 }
 
+/// Threads have engines of their own, up to some: whichever runs a call, the receipt is the same.
+#[test]
+fn every_thread_gets_the_same_receipt() {
+    on_every_engine(|vm| {
+        let alice = Address::from_name("alice");
+        let request = DeployRequest::new("token".parse().unwrap(), "1".parse().unwrap(), code(TOKEN.to_vec()));
+        block_on(vm.deploy(request.args(["1000"]).from(alice))).unwrap();
+        let supply = || {
+            let request = InvokeRequest::new("token".parse::<vm_core::ContractName>().unwrap(), "total_supply");
+            vm.query_sync(request.from(alice)).unwrap().digest()
+        };
+        let here = supply();
+        std::thread::scope(|scope| {
+            let threads: Vec<_> = (0..12).map(|_| scope.spawn(supply)).collect();
+            threads.into_iter().for_each(|thread| assert_eq!(thread.join().unwrap(), here));
+        });
+        here
+    });
+}
+
 /// How deep the calls of one transaction go.
 const DEPTH: usize = 64;
 
