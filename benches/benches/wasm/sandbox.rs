@@ -19,7 +19,7 @@ pub(crate) fn run() {
         print(&format!("wasmi, {pages} pages"), [bare_wasmi(&module), ours(EngineKind::Wasmi)]);
         #[cfg(feature = "wasmtime")]
         {
-            let bare = crate::transfer::bare_wasmtime(&crate::transfer::pool(64 << 10, 64, false), &module);
+            let bare = crate::transfer::bare_wasmtime(&crate::transfer::Pool::of(pages).engine(), &module);
             print(&format!("wasmtime, {pages} pages"), [bare, ours(EngineKind::Wasmtime)]);
         }
     }

@@ -1,67 +1,151 @@
-//! Transfers on one thread and on two at a time: contracts, and the bare engine with other settings of its pool.
+//! Transfers on one thread and on two at a time: contracts, and the bare engine with other settings of its pool. Beside them
+//! what two threads reach that only compute, in the same rounds: no contract can do better.
 
-use std::sync::Barrier;
+use std::hint::black_box;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::{Duration, Instant};
 
+use rustix::thread::{CpuSet, sched_getaffinity, sched_setaffinity};
 use vm_wasm::EngineKind;
 
 use crate::transfer::{Transfer, contract, module, through};
 
-/// Calls that each thread makes in a round, and rounds: the least disturbed one counts.
-const CALLS: u32 = 2_000;
-const ROUNDS: usize = 60;
+/// Calls that each thread makes in a round.
+const CALLS: u32 = 1_000;
+/// Rounds, and how many of them count: those in which what only computes was disturbed least.
+const ROUNDS: usize = 120;
+const COUNTED: usize = 30;
 
 /// As workers have: on a smaller one, every call of a compiled contract would have a stack added.
 const STACK: usize = 64 << 20;
 
 /// Prints a table.
 pub(crate) fn run() {
-    println!("{:<48}{:>12}{:>12}{:>10}", "calls a second", "1 thread", "2 threads", "ratio");
+    let cpus: Vec<_> = sched_getaffinity(None)
+        .map(|set| (0..CpuSet::MAX_CPU).filter(|cpu| set.is_set(*cpu)).take(2).collect())
+        .unwrap_or_default();
+    let &[first, second] = cpus.as_slice() else {
+        println!("threads: skipped, there is one processor only\n");
+        return;
+    };
+    let print = |name: &str, transfer: &(dyn Fn() -> Transfer + Sync)| print(name, [first, second], transfer);
+    println!("{:<52}{:>12}{:>12}{:>10}{:>12}", "calls a second", "1 thread", "2 threads", "ratio", "computing");
     for pages in [1, 17] {
         let module = module(pages);
         for engine in EngineKind::ALL.iter().filter(|engine| matches!(engine.as_str(), "wasmi" | "wasmtime")) {
             let contract = contract(*engine, &module);
-            print(&format!("contract on {engine}, {pages} pages"), || through(contract.clone()));
+            print(&format!("contract on {engine}, {pages} pages"), &|| through(contract.clone()));
         }
+        print(&format!("wasmi, {pages} pages"), &|| crate::transfer::bare_wasmi(&module));
         #[cfg(feature = "wasmtime")]
-        for (kept, batch, copy_on_write) in
-            [(64, 64, true), (64, 1, true), (0, 1, true), (0, 64, true), (2_048, 1, true), (64, 64, false)]
-        {
-            let engine = crate::transfer::pool(kept << 10, batch, copy_on_write);
-            let copy = if copy_on_write { "" } else { ", no copy-on-write" };
-            let name = format!("wasmtime, {pages} pages, keeps {kept} KiB, {batch} at once{copy}");
-            print(&name, || crate::transfer::bare_wasmtime(&engine, &module));
+        for pool in crate::transfer::Pool::ALL {
+            let engine = pool.engine();
+            let transfer = || crate::transfer::bare_wasmtime(&engine, &module);
+            print(&format!("wasmtime, {pages} pages, {pool}"), &transfer);
         }
     }
     println!();
 }
 
-fn print(name: &str, transfer: impl Fn() -> Transfer) {
-    let (mut one, mut two) = (Duration::MAX, Duration::MAX);
-    let (mut first, mut second) = (transfer(), transfer());
-    for _ in 0..ROUNDS {
-        one = one.min(time(&mut [&mut first]));
-        two = two.min(time(&mut [&mut first, &mut second]));
-    }
-    let rate = |threads: f64, time: Duration| threads * f64::from(CALLS) / time.as_secs_f64();
-    let (one, two) = (rate(1.0, one), rate(2.0, two));
-    println!("{name:<48}{one:>12.0}{two:>12.0}{:>10.2}", two / one);
+/// What was measured in a round.
+struct Round {
+    computing: Rates,
+    calling: Rates,
 }
 
-/// The time until all threads have made their calls, from when all are ready.
-fn time(transfers: &mut [&mut Transfer]) -> Duration {
-    let barrier = Barrier::new(transfers.len());
-    let ran = |transfer: &mut Transfer| {
-        barrier.wait();
-        #[allow(clippy::disallowed_methods, reason = "a benchmark reads the clock")]
-        let started = Instant::now();
-        (0..CALLS).for_each(|_| transfer());
-        started.elapsed()
+/// Runs a second.
+#[derive(Clone, Copy)]
+struct Rates {
+    one: f64,
+    two: f64,
+}
+
+fn print(name: &str, cpus: [usize; 2], transfer: &(dyn Fn() -> Transfer + Sync)) {
+    let mut rounds = rounds(cpus, transfer);
+    rounds.sort_by(|a, b| b.computing.two.total_cmp(&a.computing.two));
+    rounds.truncate(COUNTED);
+    let of = |value: fn(&Round) -> f64| median(rounds.iter().map(value).collect());
+    let (one, two) = (of(|round| round.calling.one), of(|round| round.calling.two));
+    let ratio = of(|round| round.calling.two / round.calling.one);
+    let computing = of(|round| round.computing.two / round.computing.one);
+    println!("{name:<52}{one:>12.0}{two:>12.0}{ratio:>10.2}{computing:>12.2}");
+}
+
+/// Both threads, each on a processor of its own and with what it works on made by itself, go through the same steps: first one
+/// of them alone, then both.
+fn rounds(cpus: [usize; 2], transfer: &(dyn Fn() -> Transfer + Sync)) -> Vec<Round> {
+    let arrived = AtomicUsize::new(0);
+    let work = |thread: usize, cpu: usize| {
+        let mut only = CpuSet::new();
+        only.set(cpu);
+        sched_setaffinity(None, &only).unwrap();
+        let (mut compute, mut transfer) = (compute(), transfer());
+        let mut steps = 0;
+        (0..ROUNDS)
+            .map(|_| {
+                [&mut compute, &mut transfer].map(|run| {
+                    run();
+                    [thread == 0, true].map(|takes_part| {
+                        steps += cpus.len();
+                        meet(&arrived, steps);
+                        let started = now();
+                        if takes_part {
+                            (0..CALLS).for_each(|_| run());
+                        }
+                        (started, now())
+                    })
+                })
+            })
+            .collect::<Vec<_>>()
     };
-    std::thread::scope(|scope| {
-        let worker = || std::thread::Builder::new().stack_size(STACK);
-        let threads = transfers.iter_mut().map(|transfer| worker().spawn_scoped(scope, || ran(transfer)).unwrap());
-        let threads: Vec<_> = threads.collect();
-        threads.into_iter().map(|thread| thread.join().unwrap()).max().unwrap_or_default()
+    let both = std::thread::scope(|scope| {
+        let spawn = |(thread, cpu)| {
+            std::thread::Builder::new().stack_size(STACK).spawn_scoped(scope, move || work(thread, cpu)).unwrap()
+        };
+        [(0, cpus[0]), (1, cpus[1])].map(spawn).map(|thread| thread.join().unwrap())
+    });
+    let [first, second] = both;
+    let rates = |[alone, first]: [Span; 2], [_, second]: [Span; 2]| Rates {
+        one: rate(1, alone.1 - alone.0),
+        two: rate(2, first.1.max(second.1) - first.0.min(second.0)),
+    };
+    let rounds = first.into_iter().zip(second);
+    rounds.map(|(a, b)| Round { computing: rates(a[0], b[0]), calling: rates(a[1], b[1]) }).collect()
+}
+
+/// Waits, awake, until the threads have arrived so many times: a processor that fell asleep takes long to come back.
+fn meet(arrived: &AtomicUsize, times: usize) {
+    arrived.fetch_add(1, Ordering::AcqRel);
+    while arrived.load(Ordering::Acquire) < times {
+        std::hint::spin_loop();
+    }
+}
+
+/// When something began and ended.
+type Span = (Instant, Instant);
+
+fn rate(threads: u32, time: Duration) -> f64 {
+    f64::from(threads * CALLS) / time.as_secs_f64()
+}
+
+fn median(mut values: Vec<f64>) -> f64 {
+    values.sort_by(f64::total_cmp);
+    values.get(values.len() / 2).copied().unwrap_or(f64::NAN)
+}
+
+/// Work for all of a processor's units and none of the memory's, about as long as a transfer.
+fn compute() -> Transfer {
+    let mut words = [1u64, 2, 3, 4, 5, 6, 7, 8];
+    Box::new(move || {
+        let mut next = words;
+        for _ in 0..600 {
+            next = next.map(|word| word.wrapping_mul(5) ^ (word >> 7));
+        }
+        words = black_box(next);
     })
+}
+
+#[allow(clippy::disallowed_methods, reason = "a benchmark reads the clock")]
+fn now() -> Instant {
+    Instant::now()
 }

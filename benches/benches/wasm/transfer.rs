@@ -13,23 +13,27 @@ use vm_wasm::{EngineKind, WasmConfig, WasmRuntime};
 /// Makes a transfer whenever it is called.
 pub(crate) type Transfer = Box<dyn FnMut() + Send>;
 
-/// Reads an amount and two balances, writes two balances.
+/// Reads an amount and two balances, writes two balances. Memory is laid out as rustc does it: first the stack, which ends
+/// where the data begin, on the last of so many pages.
 pub(crate) fn module(pages: u32) -> Vec<u8> {
+    let names = (pages << 16) - (32 << 10);
+    let [bob, stack] = [names + 5, names - 64];
+    let [alices, bobs] = [stack + 8, stack + 16];
     let text = format!(
         r#"(module
             (import "vm1" "input" (func $input (param i32)))
             (import "vm1" "get" (func $get (param i32 i32 i32 i32) (result i64)))
             (import "vm1" "put" (func $put (param i32 i32 i32 i32)))
             (memory (export "memory") {pages})
-            (data (i32.const 0) "alicebob")
+            (data (i32.const {names}) "alicebob")
             (func (export "vm_call") (param i32 i32 i32) (result i32)
-                (call $input (i32.const 64))
-                (drop (call $get (i32.const 0) (i32.const 5) (i32.const 72) (i32.const 8)))
-                (drop (call $get (i32.const 5) (i32.const 3) (i32.const 80) (i32.const 8)))
-                (i64.store (i32.const 72) (i64.sub (i64.load (i32.const 72)) (i64.load (i32.const 64))))
-                (i64.store (i32.const 80) (i64.add (i64.load (i32.const 80)) (i64.load (i32.const 64))))
-                (call $put (i32.const 0) (i32.const 5) (i32.const 72) (i32.const 8))
-                (call $put (i32.const 5) (i32.const 3) (i32.const 80) (i32.const 8))
+                (call $input (i32.const {stack}))
+                (drop (call $get (i32.const {names}) (i32.const 5) (i32.const {alices}) (i32.const 8)))
+                (drop (call $get (i32.const {bob}) (i32.const 3) (i32.const {bobs}) (i32.const 8)))
+                (i64.store (i32.const {alices}) (i64.sub (i64.load (i32.const {alices})) (i64.load (i32.const {stack}))))
+                (i64.store (i32.const {bobs}) (i64.add (i64.load (i32.const {bobs})) (i64.load (i32.const {stack}))))
+                (call $put (i32.const {names}) (i32.const 5) (i32.const {alices}) (i32.const 8))
+                (call $put (i32.const {bob}) (i32.const 3) (i32.const {bobs}) (i32.const 8))
                 (i32.const 0)))"#
     );
     wat::parse_str(text).unwrap()
@@ -138,16 +142,64 @@ pub(crate) fn bare_wasmtime(engine: &wasmtime::Engine, module: &[u8]) -> Transfe
     })
 }
 
-/// An engine as the contracts' own: `kept` bytes of memory stay with a slot, so many slots are cleaned in one go.
+/// How a pool of wasmtime's cleans a memory for the next instance.
 #[cfg(feature = "wasmtime")]
-pub(crate) fn pool(kept: usize, batch: usize, copy_on_write: bool) -> wasmtime::Engine {
-    use wasmtime::{Config, Engine, InstanceAllocationStrategy, PoolingAllocationConfig};
-    let mut pool = PoolingAllocationConfig::new();
-    pool.total_core_instances(256).total_memories(256).total_tables(256);
-    pool.linear_memory_keep_resident(kept).table_keep_resident(kept).decommit_batch_size(batch);
-    let mut config = Config::new();
-    config.allocation_strategy(InstanceAllocationStrategy::Pooling(pool)).memory_init_cow(copy_on_write);
-    Engine::new(&config).unwrap()
+#[derive(Clone, Copy)]
+pub(crate) struct Pool {
+    /// KiB that stay with a slot and are cleared by writing; the rest is given back.
+    kept: usize,
+    /// How many slots' memory is given back in one go.
+    at_once: usize,
+    /// Linux is asked for what was written to, and only that is cleared.
+    asks: bool,
+    /// A contract's data is mapped, not copied.
+    maps: bool,
+}
+
+#[cfg(feature = "wasmtime")]
+impl Pool {
+    /// As contracts of one or two pages have it.
+    pub(crate) const SMALL: Self = Self { kept: 128, at_once: 64, asks: false, maps: false };
+    /// As contracts of more pages have it.
+    pub(crate) const LARGE: Self = Self { kept: 512, at_once: 64, asks: true, maps: false };
+
+    /// These, and others.
+    pub(crate) const ALL: [Self; 7] = [
+        Self::SMALL,
+        Self::LARGE,
+        Self { maps: true, ..Self::SMALL },
+        Self { maps: true, ..Self::LARGE },
+        Self { at_once: 1, ..Self::SMALL },
+        Self { kept: 0, ..Self::SMALL },
+        Self { kept: 0, at_once: 1, asks: false, maps: true },
+    ];
+
+    /// The one for so many pages.
+    pub(crate) const fn of(pages: u32) -> Self {
+        if pages > 2 { Self::LARGE } else { Self::SMALL }
+    }
+
+    pub(crate) fn engine(self) -> wasmtime::Engine {
+        use wasmtime::{Config, Enabled, Engine, InstanceAllocationStrategy, PoolingAllocationConfig};
+        let mut pool = PoolingAllocationConfig::new();
+        pool.total_core_instances(256).total_memories(256).total_tables(256);
+        pool.linear_memory_keep_resident(self.kept << 10)
+            .table_keep_resident(64 << 10)
+            .decommit_batch_size(self.at_once);
+        pool.pagemap_scan(if self.asks { Enabled::Auto } else { Enabled::No });
+        let mut config = Config::new();
+        config.allocation_strategy(InstanceAllocationStrategy::Pooling(pool)).memory_init_cow(self.maps);
+        Engine::new(&config).unwrap()
+    }
+}
+
+#[cfg(feature = "wasmtime")]
+impl std::fmt::Display for Pool {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        let Self { kept, at_once, asks, maps } = *self;
+        let [asks, maps] = [(asks, ", asks"), (maps, ", maps")].map(|(is, text)| if is { text } else { "" });
+        write!(f, "keeps {kept} KiB, {at_once} at once{asks}{maps}")
+    }
 }
 
 /// The same module as a contract.
