@@ -40,7 +40,7 @@ impl From<StateError> for Unresolved {
 impl From<PrepareError> for Unresolved {
     fn from(error: PrepareError) -> Self {
         match error {
-            // Deployed code passed this check before: now it is the host that differs.
+            // Deployed code was prepared before: now it is the host that differs.
             PrepareError::Code(error) => Self::Fault(HostFault::Internal(error.to_string())),
             PrepareError::Fault(fault) => Self::Fault(fault),
         }
@@ -56,7 +56,7 @@ impl Core {
         self.runtimes.iter().flatten()
     }
 
-    /// Makes verified code callable.
+    /// Makes new, verified code callable.
     pub(crate) fn prepare(&self, code: &Code, hash: CodeHash) -> Result<Arc<dyn Contract>, PrepareError> {
         let provider = self.runtime(code.runtime).map_err(|refusal| HostFault::Internal(refusal.to_string()))?;
         self.prepared.get(hash, None, &self.metrics.cache, || {
@@ -94,8 +94,7 @@ impl Core {
                 |message: String| Unresolved::Fault(HostFault::Load { contract: record.name.to_string(), message });
             let code =
                 load_code(journal, &record.code)?.ok_or_else(|| fault("its code is missing in the state".into()))?;
-            // The code was accepted when it was deployed; a host that now refuses it has other settings than before.
-            provider.verify(&code).map_err(|error| fault(error.to_string()))?;
+            // Not verified again: it was accepted when it was deployed, and stays callable under settings that became stricter.
             match block_on(provider.prepare(&code)) {
                 Err(PrepareError::Code(error)) => Err(fault(error.to_string())),
                 other => other.map_err(Unresolved::from),

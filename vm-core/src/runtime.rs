@@ -79,15 +79,20 @@ pub trait RuntimeProvider: Send + Sync {
 
     /// Checks code statically, before any engine sees it. A pure function of code and configuration.
     ///
+    /// Asked when code is deployed, and never again: what a configuration forbids today stays callable where it lies in the
+    /// state.
+    ///
     /// # Errors
     /// When the code is not acceptable: which rule, where, and what the author can do.
     fn verify(&self, code: &Code) -> Result<(), CodeError>;
 
-    /// Makes verified code callable: compiles it, or starts its process. The result is cached by code hash and shared by
-    /// threads. Awaited by any executor: what needs a particular one must be spawned there.
+    /// Makes code callable that passed [`verify`](Self::verify) now or, under settings that may have been other ones, when it
+    /// was deployed: compiles it, or starts its process. Does what execution needs and judges nothing that a setting decides.
+    /// The result is cached by code hash and shared by threads. Awaited by any executor: what needs a particular one must be
+    /// spawned there.
     ///
     /// # Errors
-    /// When the code is not acceptable after all, or the surroundings fail.
+    /// When nothing can execute the code, or the surroundings fail.
     async fn prepare(&self, code: &Code) -> Result<Arc<dyn Contract>, PrepareError>;
 
     /// The contract that executes calls to addresses that have no record: accounts that EVM contracts created, and plain

@@ -7,8 +7,8 @@ use crate::{EvmConfig, Lacking, analysis, analyze};
 /// An option of [`Code::options`].
 const MIGRATE: &str = "migrate";
 
-/// The creation code's bytes.
-pub(crate) fn creation_code(code: &Code, config: &EvmConfig) -> Result<Vec<u8>, CodeError> {
+/// The creation code's bytes. A function of the code alone, so that what was deployed stays readable.
+pub(crate) fn creation_code(code: &Code) -> Result<Vec<u8>, CodeError> {
     for (magic, what) in [(b"\0asm", "a WebAssembly module"), (b"\x7fELF", "an executable")] {
         if code.bytes.starts_with(magic) {
             return Err(CodeError::new(
@@ -24,22 +24,21 @@ pub(crate) fn creation_code(code: &Code, config: &EvmConfig) -> Result<Vec<u8>, 
     if bytes.is_empty() {
         return Err(CodeError::new("code-empty", "there is no code: expected creation code as hex text or bytes"));
     }
-    match config.max_creation_code() {
-        Some(most) if bytes.len() > most => Err(CodeError::new(
-            "code-too-long",
-            format!(
-                "the creation code has {} bytes, {} allows {most} (EIP-3860): split the contract or let the compiler optimise for size",
-                bytes.len(),
-                config.fork()
-            ),
-        )),
-        _ => Ok(bytes),
-    }
+    Ok(bytes)
 }
 
-/// Refuses code that can reach an opcode which the fork lacks, or which the configuration does not want. For new code: what
-/// is deployed stays callable when the configuration becomes stricter, and stops where it reaches such an opcode.
+/// Refuses code that is longer than the fork allows, or can reach an opcode which the fork lacks or the configuration does not
+/// want. For new code: what is deployed stays callable when the configuration becomes stricter, and stops where it reaches
+/// such an opcode.
 pub(crate) fn permitted(bytes: &[u8], config: &EvmConfig) -> Result<(), CodeError> {
+    if let Some(most) = config.max_creation_code().filter(|most| bytes.len() > *most) {
+        let message = format!(
+            "the creation code has {} bytes, {} allows {most} (EIP-3860): split the contract or let the compiler optimise for size",
+            bytes.len(),
+            config.fork()
+        );
+        return Err(CodeError::new("code-too-long", message));
+    }
     let report = analyze(bytes, config.fork());
     if let Some(lacking) = report.parts().find_map(|part| part.lacking.first()) {
         let Lacking { opcode, offset, since } = lacking;
@@ -56,6 +55,20 @@ pub(crate) fn permitted(bytes: &[u8], config: &EvmConfig) -> Result<(), CodeErro
             "opcode-refused",
             format!("{opcode} at offset {offset} is refused by this machine's configuration (refuse_opcodes)"),
         )),
+    }
+}
+
+/// Refuses text that is no hex, but would be taken for code, such as all that a compiler printed. For new code, as
+/// [`permitted`].
+pub(crate) fn not_text(code: &Code) -> Result<(), CodeError> {
+    let is_hex = |text: &str| text.strip_prefix("0x").unwrap_or(text).bytes().all(|b| b.is_ascii_hexdigit());
+    let prints = |text: &str| text.len() >= 4 && text.chars().all(|c| !c.is_control() || c.is_ascii_whitespace());
+    match std::str::from_utf8(&code.bytes).map(str::trim) {
+        Ok(text) if prints(text) && !is_hex(text) => Err(CodeError::new(
+            "code-text",
+            "this is text, not code: give creation code as hex text without anything else, or as bytes",
+        )),
+        _ => Ok(()),
     }
 }
 
@@ -76,7 +89,7 @@ fn from_text(text: &str, raw: &[u8]) -> Result<Vec<u8>, CodeError> {
         None => hex::decode(digits).map_err(|e| CodeError::new("hex-invalid", e.to_string())),
         Some(_) if text.starts_with(['{', '[']) => Err(CodeError::new(
             "code-json",
-            "this is JSON, not code: read it with vm_evm::artifact, or give the content of its 'bytecode' as hex text",
+            "this is JSON, not code: read it as an artefact (vm_evm::artifact), or give the content of its 'bytecode' as hex text",
         )),
         Some(at) if digits.get(at..).is_some_and(|rest| rest.starts_with("__")) => Err(CodeError::new(
             "code-unlinked",
@@ -88,7 +101,7 @@ fn from_text(text: &str, raw: &[u8]) -> Result<Vec<u8>, CodeError> {
             "hex-invalid",
             format!(
                 "'{}' at digit {at} is not a hex digit",
-                digits.get(at..).and_then(|r| r.chars().next()).unwrap_or(' ')
+                digits.get(at..).and_then(|r| r.chars().next()).unwrap_or(' ').escape_debug()
             ),
         )),
         Some(_) => Ok(raw.to_vec()),
@@ -126,7 +139,7 @@ mod tests {
     #[test]
     fn hex_and_raw_are_the_same() {
         for given in [&b"600a"[..], b"0x600A", b" 0x600a\n", &[0x60, 0x0a]] {
-            assert_eq!(creation_code(&code(given), &EvmConfig::new(Fork::Osaka)), Ok(vec![0x60, 0x0a]), "{given:?}");
+            assert_eq!(creation_code(&code(given)), Ok(vec![0x60, 0x0a]), "{given:?}");
         }
     }
 
@@ -145,13 +158,22 @@ mod tests {
             (b"{\"bytecode\": \"0x60\"}", "code-json", "bytecode"),
             (b"6080__$aabb$__6080", "code-unlinked", "--libraries"),
         ] {
-            let error = creation_code(&code(given), &EvmConfig::new(Fork::Osaka)).unwrap_err();
+            let error = creation_code(&code(given)).unwrap_err();
             assert_eq!(error.rule(), rule, "{given:?}");
             assert!(error.to_string().contains(want), "{error}");
         }
         let long = vec![0; 49_153];
-        assert_eq!(creation_code(&code(&long), &EvmConfig::new(Fork::Osaka)).unwrap_err().rule(), "code-too-long");
-        assert!(creation_code(&code(&long), &EvmConfig::new(Fork::Paris)).is_ok());
+        assert_eq!(permitted(&long, &EvmConfig::new(Fork::Osaka)).unwrap_err().rule(), "code-too-long");
+        assert_eq!(permitted(&long, &EvmConfig::new(Fork::Paris)), Ok(()));
+    }
+
+    #[test]
+    fn printed_text_is_no_code() {
+        let printed = "\n======= A.sol:A =======\nBinary:\n5f5ff3\n";
+        assert_eq!(not_text(&code(printed.as_bytes())).unwrap_err().rule(), "code-text");
+        for given in [&b"600a"[..], b" 0x600A\n", &[0x60, 0x0a, b'a', b'b', 0], &[0x60, 0xff]] {
+            assert_eq!(not_text(&code(given)), Ok(()), "{given:?}");
+        }
     }
 
     #[test]

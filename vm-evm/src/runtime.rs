@@ -68,16 +68,17 @@ impl RuntimeProvider for EvmRuntime {
     }
 
     fn verify(&self, code: &Code) -> Result<(), CodeError> {
-        code::permitted(&code::creation_code(code, &self.config)?, &self.config)?;
+        code::permitted(&code::creation_code(code)?, &self.config)?;
+        code::not_text(code)?;
         code::migrates(code)?;
-        SolidityInterface::new(code.abi.as_deref()).map(drop)
+        SolidityInterface::new(code.abi.as_deref())?.check()
     }
 
     async fn prepare(&self, code: &Code) -> Result<Arc<dyn Contract>, PrepareError> {
         Ok(Arc::new(EvmContract {
             config: self.config,
             cache: self.cache.clone(),
-            creation_code: code::creation_code(code, &self.config)?.into(),
+            creation_code: code::creation_code(code)?.into(),
             interface: SolidityInterface::new(code.abi.as_deref())?,
             migrates: code::migrates(code)?,
             trace: self.trace.clone(),

@@ -9,8 +9,8 @@ use vm_core::{
 use crate::abi::{Abi, AbiPrices, chainmaker};
 use crate::cache::CodeCache;
 use crate::contract::{Settings, WasmContract};
-use crate::engine::{self, Engine, wasmi::Wasmi};
-use crate::gate::{self, Checked, GateConfig, PAGE};
+use crate::engine::{self, Engine, oversized::Oversized, wasmi::Wasmi};
+use crate::gate::{self, Checked, GateConfig, Initial, MOST_MEMORY, MOST_STACK, PAGE};
 use crate::meter::{self, Bounds, Prices};
 use crate::{EngineKind, WasmConfig, WasmError};
 
@@ -33,8 +33,13 @@ impl WasmRuntime {
             if fits { Ok(()) } else { Err(WasmError::Config { setting, found, expected }) }
         };
         let memory = config.memory_limit;
-        check("memory_limit", memory, (PAGE..=1 << 32).contains(&memory), "64 KiB to 4 GiB")?;
-        check("stack_units", config.stack_units, (1_000..=60_000).contains(&config.stack_units), "1,000 to 60,000")?;
+        check("memory_limit", memory, (PAGE..=MOST_MEMORY).contains(&memory), "64 KiB to 4 GiB")?;
+        check(
+            "stack_units",
+            config.stack_units,
+            (1_000..=MOST_STACK).contains(&config.stack_units),
+            "1,000 to 60,000",
+        )?;
         check("gas_slice", config.gas_slice, (1_000..=1 << 40).contains(&config.gas_slice), "1,000 to 2^40")?;
         if let Some((setting, found, expected)) = Prices::too_high(&config.schedule.wasm) {
             return Err(WasmError::Config { setting, found, expected });
@@ -67,19 +72,16 @@ impl WasmRuntime {
         Ok(())
     }
 
-    fn check<'a>(&self, code: &'a Code) -> Result<(Checked<'a>, Guest), WasmError> {
-        let checked = gate::check(&code.bytes, &self.gate)?;
-        let guest = match checked.abi {
-            Abi::Vm1 => Guest::own(code, checked.interface)?,
-            Abi::ChainMaker => Guest::chainmaker(code, &checked)?,
-        };
-        Ok((checked, guest))
-    }
-
+    /// Code that is deployed passed the gate of its time, which may have been wider than today's: see
+    /// [`verify`](RuntimeProvider::verify) for new code.
     fn compile(&self, code: &Code) -> Result<WasmContract, WasmError> {
-        let (checked, guest) = self.check(code)?;
-        let instrumented = meter::instrument(&checked, &self.prices, &Bounds::new(&self.gate))?;
-        let program = self.engine.compile(&instrumented).map_err(WasmError::Internal)?;
+        let (checked, guest) = check(code, &GateConfig::kept())?;
+        let program = if self.has_room(&checked.initial) {
+            let instrumented = meter::instrument(&checked, &self.prices, &Bounds::new(&self.gate))?;
+            self.engine.compile(&instrumented).map_err(WasmError::Internal)?
+        } else {
+            Box::new(Oversized)
+        };
         let settings = Settings {
             entry_price: self.prices.instance(&checked.initial),
             abi: AbiPrices::new(&self.config.schedule.wasm),
@@ -88,6 +90,21 @@ impl WasmRuntime {
         };
         Ok(WasmContract::new(program, guest.interface, settings))
     }
+
+    /// Whether what a module starts with is within today's limits of memory.
+    fn has_room(&self, initial: &Initial) -> bool {
+        initial.memory_pages <= self.gate.memory_pages && initial.table_entries <= self.gate.shape.table_entries
+    }
+}
+
+/// Checks a module by these rules, and finds out how to talk to it.
+fn check<'a>(code: &'a Code, rules: &GateConfig) -> Result<(Checked<'a>, Guest), WasmError> {
+    let checked = gate::check(&code.bytes, rules)?;
+    let guest = match checked.abi {
+        Abi::Vm1 => Guest::own(code, checked.interface)?,
+        Abi::ChainMaker => Guest::chainmaker(code, &checked)?,
+    };
+    Ok((checked, guest))
 }
 
 /// What the host needs to know of a contract to talk to it.
@@ -146,7 +163,7 @@ impl RuntimeProvider for WasmRuntime {
     }
 
     fn verify(&self, code: &Code) -> Result<(), CodeError> {
-        match self.check(code).map_err(WasmError::into_prepare) {
+        match check(code, &self.gate).map_err(WasmError::into_prepare) {
             Err(PrepareError::Code(error)) => Err(error),
             _ => Ok(()),
         }

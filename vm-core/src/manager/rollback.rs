@@ -44,7 +44,8 @@ impl Kept {
     }
 }
 
-/// load → permission → keep → verify → compile → migrate (by the code that is left) → replace → store.
+/// load → permission → keep → compile → migrate (by the code that is left) → replace → store. The code was verified when it
+/// was deployed.
 pub(super) fn restore<'c>(
     transaction: &mut Transaction<'c>,
     actor: &Actor<'_>,
@@ -67,7 +68,6 @@ pub(super) fn restore<'c>(
         }
         Ok::<_, ErrorKind>(Replacing::begin(record)?)
     })?;
-    phase(Phase::Verify, || core.verify(&code, &version.code))?;
     let provisional = Provisional::new(core, version.code);
     let contract = phase(Phase::Compile, || core.prepare(&code, version.code))?;
 

@@ -6,17 +6,18 @@ use std::sync::{Arc, Barrier};
 use futures_executor::block_on;
 use vm_core::{
     Call, Code, CodeError, Contract, DeployRequest, Gas, Host, HostFault, Interface, InvokeRequest, Limits,
-    MemoryBackend, Opaque, Phase, PrepareError, ProviderStatus, Return, RuntimeKind, RuntimeProvider, Vm, VmBuilder,
-    VmError, VmProvider,
+    MemoryBackend, Opaque, Phase, PrepareError, ProviderStatus, Return, RollbackRequest, RuntimeKind, RuntimeProvider,
+    UpgradeRequest, Vm, VmBuilder, VmError, VmProvider,
 };
 
 const WEIGHT: usize = 1_000;
 
-/// Code is text; `bad` is refused, `odd` is refused when it is prepared, and the first preparation of `sick` is a fault.
+/// Code is text; `bad` is refused, and everything when it is `strict`; `odd` is refused when it is prepared, and the first preparation of `sick` is a fault.
 #[derive(Default)]
 struct Counting {
     checked: AtomicUsize,
     prepared: AtomicUsize,
+    strict: bool,
 }
 
 struct Light;
@@ -41,7 +42,11 @@ impl RuntimeProvider for Counting {
 
     fn verify(&self, code: &Code) -> Result<(), CodeError> {
         self.checked.fetch_add(1, Ordering::SeqCst);
-        if code.bytes == b"bad" { Err(CodeError::new("bad", "the code is bad; write better code")) } else { Ok(()) }
+        if self.strict || code.bytes == b"bad" {
+            Err(CodeError::new("bad", "the code is bad; write better code"))
+        } else {
+            Ok(())
+        }
     }
 
     async fn prepare(&self, code: &Code) -> Result<Arc<dyn Contract>, PrepareError> {
@@ -97,6 +102,29 @@ fn a_fault_is_tried_again() {
     assert!(deploy(&vm, "sick", "sick").unwrap_err().to_string().contains("not now"));
     deploy(&vm, "sick", "sick").unwrap();
     assert_eq!(vm.metrics().known_refusals, 0);
+}
+
+/// What is in the state was accepted once: settings that became stricter are for new code.
+#[test]
+fn deployed_code_is_not_verified_again() {
+    let backend = Arc::new(MemoryBackend::new());
+    let vm = start(&Arc::new(Counting::default()), |builder| builder.backend(backend.clone()));
+    deploy(&vm, "it", "code").unwrap();
+    block_on(vm.upgrade(UpgradeRequest::new(
+        "it".parse().unwrap(),
+        "2".parse().unwrap(),
+        Code::new(RuntimeKind::Native, "other"),
+    )))
+    .unwrap();
+    block_on(vm.stop()).unwrap();
+
+    let runtime = Arc::new(Counting { strict: true, ..Counting::default() });
+    let vm = start(&runtime, |builder| builder.backend(backend));
+    invoke(&vm, "it");
+    block_on(vm.rollback(RollbackRequest::new("it".parse().unwrap(), "1".parse().unwrap()))).unwrap();
+    invoke(&vm, "it");
+    assert_eq!(runtime.checked.load(Ordering::SeqCst), 0);
+    assert_eq!(deploy(&vm, "new", "code").unwrap_err().phase, Phase::Verify);
 }
 
 #[test]

@@ -7,10 +7,10 @@ use vm_core::{
     Gas, Height, HostFault, InvokeRequest, KeyRange, Limits, MemoryBackend, Space, StateBackend, StateError, StateKey,
     StateView, Status, Trap, WriteSet,
 };
-use vm_evm::{EvmConfig, EvmError, EvmRuntime};
+use vm_evm::{EvmConfig, EvmError, EvmRuntime, Fork};
 
 use crate::{
-    machine::{Machine, compiled, failed, fault, name},
+    machine::{Machine, alice, assembled, compiled, failed, fault, name, refused},
     script::{Evm, Output, native_call},
 };
 
@@ -180,4 +180,54 @@ fn constructors_are_limited_too() {
     );
     let result = futures_executor::block_on(vm_core::VmProvider::deploy(&machine.vm, request.gas(Gas::new(1_000_000))));
     assert_eq!(failed(result).status, Status::Trap(Trap::OutOfGas));
+}
+
+/// What is deployed stays callable when the fork or the policy changes: size, opcodes and policy are for new code.
+#[test]
+fn deployed_contracts_outlive_stricter_settings() {
+    let backend = Arc::new(MemoryBackend::new());
+    let start = |config: EvmConfig| Machine::over(backend.clone(), config, Limits::default());
+    let called = |machine: &Machine, contract: &str, data: Vec<u8>| {
+        let receipt = machine.send(InvokeRequest::new(name(contract), "").input(data)).unwrap();
+        (receipt.status, receipt.output.len())
+    };
+    // More creation code than Shanghai allows; `big` returns a word, `dies` self-destructs when it gets call data.
+    let mut big = assembled("60206000f3");
+    big.bytes.extend(b"00".repeat(50_000));
+    let dies = assembled("3660095760206000f35b33ff");
+    {
+        let paris = start(EvmConfig::new(Fork::Paris));
+        paris.deploy("big", big.clone(), &[]).unwrap();
+        paris.deploy("dies", dies.clone(), &[]).unwrap();
+        assert_eq!(called(&paris, "dies", Vec::new()), (Status::Success, 32));
+    }
+    let strict = start(EvmConfig::new(Fork::Shanghai).refuse_opcodes(["SELFDESTRUCT"]).unwrap());
+    assert_eq!(called(&strict, "big", Vec::new()), (Status::Success, 32));
+    assert_eq!(called(&strict, "dies", Vec::new()), (Status::Success, 32));
+    assert_eq!(called(&strict, "dies", vec![1]).0, Status::Trap(Trap::InvalidInstruction));
+    assert!(refused(strict.deploy("big2", big, &[])).contains("EIP-3860"));
+    assert!(refused(strict.deploy("dies2", dies, &[])).contains("refuse_opcodes"));
+    // PUSH0 came with Shanghai.
+    strict.deploy("new", assembled("60205ff3"), &[]).unwrap();
+    let old = start(EvmConfig::new(Fork::London));
+    assert_eq!(called(&old, "new", Vec::new()).0, Status::Trap(Trap::InvalidInstruction));
+    assert_eq!(called(&old, "big", Vec::new()), (Status::Success, 32));
+    assert!(refused(old.deploy("new2", assembled("60205ff3"), &[])).contains("PUSH0"));
+}
+
+/// Code that the gas cannot pay for is not in the receipt: a trap returns nothing.
+#[test]
+fn a_trap_has_no_output() {
+    let code = assembled(&"00".repeat(200));
+    let request = vm_core::DeployRequest::new(name("poor"), "1".parse().unwrap(), code);
+    let machine = Machine::new();
+    let deploy = |gas: u64| {
+        let request = request.clone().from(alice()).gas(Gas::new(gas));
+        futures_executor::block_on(vm_core::VmProvider::deploy(&machine.vm, request))
+    };
+    // Enough for the constructor's instructions, and not for the 40,000 that 200 bytes cost.
+    let least = refused(deploy(0));
+    let needed: u64 = least.split(|c: char| !c.is_ascii_digit()).filter_map(|n| n.parse().ok()).max().unwrap();
+    let receipt = failed(deploy(needed + 20_000));
+    assert_eq!((receipt.status, receipt.output.len()), (Status::Trap(Trap::OutOfGas), 0));
 }

@@ -9,6 +9,7 @@ mod lane;
 #[cfg(any(feature = "wasmer", feature = "wasmtime"))]
 #[allow(unsafe_code, reason = "stores whose data must be 'static borrow the frame of a call")]
 mod lent;
+pub(crate) mod oversized;
 #[cfg(any(feature = "wasmer", feature = "wasmtime"))]
 mod stack;
 #[cfg(feature = "wasmer")]

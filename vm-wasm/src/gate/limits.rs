@@ -34,6 +34,26 @@ pub struct ShapeLimits {
     pub table_entries: u64,
 }
 
+impl ShapeLimits {
+    /// Any shape.
+    pub(super) const ANY: Self = Self {
+        module_bytes: usize::MAX,
+        types: usize::MAX,
+        functions: usize::MAX,
+        globals: usize::MAX,
+        imports: usize::MAX,
+        exports: usize::MAX,
+        params: usize::MAX,
+        results: usize::MAX,
+        locals: u32::MAX,
+        body_bytes: usize::MAX,
+        br_table_targets: u32::MAX,
+        nesting: usize::MAX,
+        segments: usize::MAX,
+        table_entries: u64::MAX,
+    };
+}
+
 impl Default for ShapeLimits {
     fn default() -> Self {
         Self {

@@ -32,6 +32,10 @@ use crate::abi::import::Import;
 
 /// The size of a page of memory.
 pub(crate) const PAGE: u64 = 64 << 10;
+/// The most memory, in bytes, that settings can admit.
+pub(crate) const MOST_MEMORY: u64 = 1 << 32;
+/// The most stack units that settings can admit.
+pub(crate) const MOST_STACK: u64 = 60_000;
 
 /// A module that passed: what the instrumenter and the runtime need to know of it.
 #[derive(Debug)]
@@ -105,6 +109,17 @@ impl GateConfig {
             memory_pages: config.memory_limit / PAGE,
             stack_units: config.stack_units,
             floats: config.floats,
+            contract: true,
+        }
+    }
+
+    /// For contracts that are deployed already, maybe under wider settings: whatever any settings admit.
+    pub(crate) const fn kept() -> Self {
+        Self {
+            shape: ShapeLimits::ANY,
+            memory_pages: MOST_MEMORY / PAGE,
+            stack_units: MOST_STACK,
+            floats: true,
             contract: true,
         }
     }

@@ -1,11 +1,14 @@
 //! Endless loops, hogs of memory, start functions, and that nothing survives a call.
 
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use vm_core::{ErrorKind, Gas, HostFault, Limits, Status, Trap};
+use vm_core::{ErrorKind, Gas, HostFault, Limits, MemoryBackend, Phase, Status, Trap};
 use vm_wasm::{WasmConfig, WasmError, WasmRuntime};
 
-use super::machine::{contract_with, deploy, impatient, invoke, machine, machine_with, on_invoke, output, request};
+use super::machine::{
+    contract_with, deploy, impatient, invoke, machine, machine_over, machine_with, on_invoke, output, request, try_deploy,
+};
 
 #[test]
 fn an_endless_loop_ends_by_its_gas() {
@@ -150,4 +153,37 @@ fn settings_that_cannot_work_are_refused() {
     config.schedule = schedule.into();
     let error = WasmRuntime::new(config).unwrap_err();
     assert_eq!(error.to_string(), "wasm: schedule, wasm.page is 8193, expected at most 8,192");
+}
+
+/// What a stricter gate refuses is callable where it was deployed before; only new code is judged.
+#[test]
+fn deployed_contracts_outlive_stricter_settings() {
+    let mut wide = WasmConfig::default();
+    wide.floats = true;
+    let backend = Arc::new(MemoryBackend::new());
+    let start = |config: WasmConfig| machine_over(backend.clone(), config, Limits::default());
+    let floats = on_invoke("", "(func (drop (f32.add (f32.const 1) (f32.const 2))))", "(i32.const 0)");
+    let large = on_invoke("", "(table 9 funcref)", "(drop (memory.grow (i32.const 7))) (i32.const 0)");
+    let before = {
+        let vm = start(wide);
+        deploy(&vm, "floats", floats.clone());
+        deploy(&vm, "large", large.clone());
+        (invoke(&vm, "floats"), invoke(&vm, "large"))
+    };
+    assert!(before.0.status.is_success() && before.1.status.is_success());
+
+    let mut strict = WasmConfig::default();
+    strict.shape.body_bytes = 1;
+    strict.stack_units = 1_000;
+    let vm = start(strict.clone());
+    let after = (invoke(&vm, "floats"), invoke(&vm, "large"));
+    assert_eq!((after.0.digest(), after.1.digest()), (before.0.digest(), before.1.digest()));
+    for module in [&floats, &large] {
+        assert_eq!(try_deploy(&vm, "new", module.clone()).unwrap_err().phase, Phase::Verify);
+    }
+
+    // A module that starts with more than there is now cannot run, and says so in a receipt.
+    strict.shape.table_entries = 8;
+    let receipt = invoke(&start(strict), "large");
+    assert_eq!(receipt.status, Status::Trap(Trap::MemoryLimit));
 }

@@ -1,10 +1,11 @@
 //! A machine with nothing but the WASM runtime, and contracts from fragments of text.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use futures_executor::block_on;
 use vm_core::{
-    Code, ContractName, DeployRequest, Gas, InvokeRequest, Limits, Receipt, RuntimeKind, Status, Trap, Vm, VmError,
+    Code, ContractName, DeployRequest, Gas, InvokeRequest, Limits, MemoryBackend, Receipt, RuntimeKind, Status, Trap, Vm, VmError,
     VmProvider,
 };
 use vm_wasm::{WasmConfig, WasmRuntime};
@@ -66,8 +67,19 @@ pub(crate) fn machine_of(config: WasmConfig, limits: Limits) -> Vm {
     start(config, limits)
 }
 
+/// Over a state that other machines use too.
+pub(crate) fn machine_over(backend: Arc<MemoryBackend>, mut config: WasmConfig, limits: Limits) -> Vm {
+    config.engine = super::ENGINE;
+    start_over(backend, config, limits)
+}
+
 fn start(config: WasmConfig, limits: Limits) -> Vm {
-    let vm = Vm::builder().runtime(WasmRuntime::new(config).unwrap()).limits(limits).workers(1).build().unwrap();
+    start_over(Arc::new(MemoryBackend::new()), config, limits)
+}
+
+fn start_over(backend: Arc<MemoryBackend>, config: WasmConfig, limits: Limits) -> Vm {
+    let runtime = WasmRuntime::new(config).unwrap();
+    let vm = Vm::builder().runtime(runtime).backend(backend).limits(limits).workers(1).build().unwrap();
     block_on(vm.start()).unwrap();
     vm
 }
