@@ -64,26 +64,54 @@ impl Address {
 
 /// Text that is neither `0x` and 40 hex digits nor a name.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[error("'{0}' is not an address; expected a name, contract: and a contract's name, or 0x and 40 hex digits")]
-pub struct InvalidAddress(String);
+#[error("'{found}' {why}")]
+pub struct InvalidAddress {
+    found: String,
+    why: &'static str,
+}
+
+impl InvalidAddress {
+    /// What is wrong and what to do, as the end of a sentence that begins with the text.
+    #[must_use]
+    pub const fn why(&self) -> &'static str {
+        self.why
+    }
+}
 
 impl FromStr for Address {
     type Err = InvalidAddress;
 
-    /// Parses `0x` + 40 hex digits as they stand, and anything else of 1 to 128 printable characters as a name.
+    /// Parses `0x` + 40 hex digits, and anything else of 1 to 128 printable characters as a name. Digits in both cases are
+    /// checked as Ethereum does (EIP-55); digits without `0x` are no name, since what is sent to such a name would be lost.
     fn from_str(text: &str) -> Result<Self, InvalidAddress> {
-        let invalid = || InvalidAddress(text.chars().take(80).collect());
+        let invalid = |why| InvalidAddress { found: text.chars().take(80).collect(), why };
+        let neither = "is not an address; give a name, or 0x and 40 hex digits; contract: and its name for a contract";
+        let is_digits = |digits: &str| digits.len() == 40 && digits.bytes().all(|b| b.is_ascii_hexdigit());
         if let Some(digits) = text.strip_prefix("0x") {
             let mut bytes = [0; 20];
-            hex::decode_to_slice(digits, &mut bytes).map_err(|_| invalid())?;
-            return Ok(Self(bytes));
+            hex::decode_to_slice(digits, &mut bytes).map_err(|_| invalid(neither))?;
+            return match has_wrong_case(digits) {
+                true => Err(invalid("has the checksum of another address (EIP-55); is a digit wrong?")),
+                false => Ok(Self(bytes)),
+            };
+        }
+        if is_digits(text.strip_prefix("0X").unwrap_or(text)) {
+            return Err(invalid("is an address without 0x before it, and no name; write 0x and the 40 digits"));
         }
         let printable = |c: char| c.is_ascii_graphic();
         if text.is_empty() || text.len() > 128 + PREFIX.len() || !text.chars().all(printable) {
-            return Err(invalid());
+            return Err(invalid(neither));
         }
         Ok(Self::from_name(text))
     }
+}
+
+/// Whether digits of both cases are not written as EIP-55 has it: upper case where the digit of the hash is 8 or more.
+fn has_wrong_case(digits: &str) -> bool {
+    let is_mixed = digits.bytes().any(|b| b.is_ascii_uppercase()) && digits.bytes().any(|b| b.is_ascii_lowercase());
+    let hash = || hex::encode(Keccak256::digest(digits.to_ascii_lowercase()));
+    let fits = |(digit, hash): (u8, u8)| !digit.is_ascii_alphabetic() || digit.is_ascii_uppercase() == (hash >= b'8');
+    is_mixed && !digits.bytes().zip(hash().into_bytes()).all(fits)
 }
 
 impl fmt::Display for Address {
@@ -131,6 +159,20 @@ mod tests {
         assert_eq!("0x0000000000000000000000000000000000000000".parse(), Ok(Address::ZERO));
         for bad in ["", "0x12", "0xzz00000000000000000000000000000000000000", "a b", "ü"] {
             assert!(bad.parse::<Address>().is_err(), "{bad}");
+        }
+        // The address of EIP-55's first example.
+        let digits = "5aAeb6053F3E94C9b9A09f33669435E7Ef1BeAed";
+        let parse = |text: String| text.parse::<Address>();
+        assert!(parse(format!("0x{digits}")).is_ok());
+        assert_eq!(parse(format!("0x{}", digits.to_uppercase())), parse(format!("0x{}", digits.to_lowercase())));
+        for (bad, want) in [
+            (digits.to_owned(), "without 0x"),
+            (digits.to_lowercase(), "without 0x"),
+            (format!("0X{digits}"), "without 0x"),
+            (format!("0x{}", digits.replace("5aA", "5Aa")), "EIP-55"),
+        ] {
+            let error = parse(bad).unwrap_err();
+            assert!(error.to_string().contains(want), "{error}");
         }
     }
 }

@@ -180,22 +180,29 @@ impl Drop for Provisional<'_> {
 }
 
 /// What a receipt says apart from the outcome.
-struct About {
+struct About<'r> {
     target: Target,
     record: Option<ContractRecord>,
     runtime: RuntimeKind,
     method: String,
+    /// The method as the caller wrote it, which may tell more about the result; none for an operation on the contract.
+    asked: Option<&'r str>,
     gas_limit: Gas,
     height: Height,
 }
 
-impl About {
+impl About<'_> {
     /// The receipt of an outcome, still without the changes.
     fn receipt(self, contract: &dyn Contract, outcome: Outcome) -> Receipt {
-        let Self { target, record, runtime, method, gas_limit, height } = self;
+        let Self { target, record, runtime, method, asked, gas_limit, height } = self;
         let interface = contract.interface();
         let text = match &outcome.status {
-            Status::Success => interface.decode_output(&method, &outcome.output),
+            // What an EVM constructor returns is code, also where a function has the operation's name.
+            Status::Success if asked.is_none() && runtime == RuntimeKind::Evm => None,
+            Status::Success => {
+                let decode = |method: &str| interface.decode_output(method, &outcome.output);
+                decode(&method).or_else(|| asked.filter(|asked| *asked != method).and_then(decode))
+            }
             Status::Revert => interface.decode_revert(&outcome.output),
             Status::Trap(_) => None,
         };

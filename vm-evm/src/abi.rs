@@ -1,5 +1,6 @@
 //! The Solidity ABI as an interface: text to call data, and results, reverts and logs to text.
 
+mod call;
 mod event;
 mod literal;
 mod method;
@@ -7,10 +8,11 @@ mod revert;
 mod shape;
 mod value;
 
+use std::borrow::Cow;
 use std::collections::BTreeMap;
 
-use alloy_dyn_abi::DynSolValue;
-use alloy_json_abi::JsonAbi;
+use alloy_dyn_abi::{DynSolValue, Specifier};
+use alloy_json_abi::{Function, JsonAbi};
 use alloy_primitives::B256;
 use bytes::Bytes;
 use vm_core::{ArgumentError, Arguments, CodeError, Encoded, Entry, Event, Interface};
@@ -23,8 +25,17 @@ use vm_core::{ArgumentError, Arguments, CodeError, Encoded, Entry, Event, Interf
 #[derive(Debug, Clone, Default)]
 pub(crate) struct SolidityInterface {
     abi: Option<JsonAbi>,
-    /// Selectors by signature, and by name where it is not overloaded; hashing them anew would cost more than the look-up.
-    selectors: BTreeMap<String, [u8; 4]>,
+    /// The functions by signature, and by name where it is not overloaded: to walk through them, or to hash one anew, would
+    /// cost more than many a call.
+    functions: BTreeMap<String, Known>,
+}
+
+/// A function of the ABI.
+#[derive(Debug, Clone, Copy)]
+struct Known {
+    selector: [u8; 4],
+    /// Its place among those of its name.
+    overload: usize,
 }
 
 /// What compilers write: the ABI among other things.
@@ -47,22 +58,36 @@ impl SolidityInterface {
             let artefact: Artefact = serde_json::from_str(text).map_err(unreadable)?;
             artefact.abi
         };
-        let mut selectors = BTreeMap::new();
-        for function in abi.functions() {
-            let signature = method::signature(function);
-            let selector = method::selector(&signature);
-            if abi.function(&function.name).is_some_and(|overloads| overloads.len() == 1) {
-                selectors.insert(function.name.clone(), selector);
+        let mut functions = BTreeMap::new();
+        for (name, overloads) in &abi.functions {
+            for (overload, function) in overloads.iter().enumerate() {
+                let signature = method::signature(function);
+                let known = Known { selector: method::selector(&signature), overload };
+                if overloads.len() == 1 {
+                    functions.insert(name.clone(), known);
+                }
+                functions.insert(signature, known);
             }
-            selectors.insert(signature, selector);
         }
-        Ok(Self { abi: Some(abi), selectors })
+        Ok(Self { abi: Some(abi), functions })
+    }
+
+    /// Refuses types that Solidity does not have. For new code: what is deployed stays callable.
+    pub(crate) fn check(&self) -> Result<(), CodeError> {
+        let Some(abi) = &self.abi else { return Ok(()) };
+        let functions = abi.functions().flat_map(|f| f.inputs.iter().chain(&f.outputs).map(|p| (&*f.name, p)));
+        let constructor = abi.constructor().into_iter().flat_map(|c| c.inputs.iter().map(|p| ("constructor", p)));
+        let errors = abi.errors().flat_map(|e| e.inputs.iter().map(|p| (&*e.name, p)));
+        match functions.chain(constructor).chain(errors).find_map(|(name, p)| Some((name, p.resolve().err()?))) {
+            Some((name, error)) => Err(CodeError::new("abi-invalid", format!("the JSON ABI's {name}: {error}"))),
+            None => Ok(()),
+        }
     }
 
     /// The call data's first four bytes for a method as [`Encoded::method`] or a calling contract names it.
     pub(crate) fn selector(&self, name: &str) -> Option<[u8; 4]> {
-        match self.selectors.get(name) {
-            Some(selector) => Some(*selector),
+        match self.functions.get(name) {
+            Some(known) => Some(known.selector),
             None if name.contains('(') => {
                 method::find(None, name, None).ok().map(|f| method::selector(&method::signature(&f)))
             }
@@ -72,7 +97,31 @@ impl SolidityInterface {
 
     /// The signature of the function with this selector.
     pub(crate) fn signature(&self, selector: [u8; 4]) -> Option<&str> {
-        self.selectors.iter().find(|(name, known)| **known == selector && name.contains('(')).map(|(name, _)| &**name)
+        let mut functions = self.functions.iter();
+        functions.find(|(name, known)| known.selector == selector && name.contains('(')).map(|(name, _)| &**name)
+    }
+
+    /// The function of the ABI that a name or a signature, as [`method::signature`] writes it, stands for.
+    fn known(&self, name: &str) -> Option<&Function> {
+        let known = self.functions.get(name)?;
+        let bare = name.split('(').next()?;
+        self.abi.as_ref()?.function(bare)?.get(known.overload)
+    }
+
+    /// As [`known`](Self::known), also by other spellings of the signature, and by one that tells its results where the ABI
+    /// does not know it.
+    fn described(&self, name: &str) -> Option<Cow<'_, Function>> {
+        if let Some(function) = self.known(name) {
+            return Some(Cow::Borrowed(function));
+        }
+        if self.abi.is_none() && name.ends_with(')') && !name.contains(")(") && !name.contains("returns") {
+            return None;
+        }
+        let parsed = method::find(None, name, None).ok()?;
+        match self.known(&method::signature(&parsed)) {
+            Some(function) => Some(Cow::Borrowed(function)),
+            None => (!parsed.outputs.is_empty()).then_some(Cow::Owned(parsed)),
+        }
     }
 
     /// Roughly what it occupies, in bytes.
@@ -120,10 +169,7 @@ impl Interface for SolidityInterface {
     }
 
     fn decode_output(&self, name: &str, output: &[u8]) -> Option<String> {
-        let overloads = self.abi.as_ref()?.functions();
-        let function = overloads
-            .into_iter()
-            .find(|f| f.name == name || method::signature(f) == name || same_signature(f, name))?;
+        let function = self.described(name)?;
         let values = method::decode(&function.outputs, output).ok()?;
         Some(match values.as_slice() {
             [] => String::new(),
@@ -150,12 +196,6 @@ impl Interface for SolidityInterface {
     fn methods(&self) -> Vec<String> {
         self.abi.as_ref().map(method::describe_all).unwrap_or_default()
     }
-}
-
-/// True when `name` is a signature with other spellings of the function's types.
-fn same_signature(function: &alloy_json_abi::Function, name: &str) -> bool {
-    name.contains('(')
-        && method::find(None, name, None).is_ok_and(|f| method::signature(&f) == method::signature(function))
 }
 
 /// The first four bytes of the call data of a signature.

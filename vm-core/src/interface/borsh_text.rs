@@ -1,7 +1,7 @@
 //! Text to borsh and back, by type.
 
 use super::Type;
-use crate::Address;
+use crate::{Address, InvalidAddress};
 
 macro_rules! by_bits {
     ($bits:expr, $with:ident, $($width:literal => $type:ty),*) => {
@@ -40,8 +40,7 @@ pub(super) fn encode(kind: Type, text: &str, out: &mut Vec<u8>) -> Result<(), St
             append(&hex::decode(digits).map_err(|e| format!("is not hexadecimal: {e}"))?, out)?;
         }
         Type::Address => {
-            let address: Address =
-                text.parse().map_err(|_| "is not an address; give a name, or 0x and 40 hex digits")?;
+            let address: Address = text.parse().map_err(|error: InvalidAddress| error.why())?;
             out.extend_from_slice(address.as_bytes());
         }
     }

@@ -71,6 +71,7 @@ pub(crate) fn invoke(base: &Base<'_>, request: &InvokeRequest, is_static: bool) 
     let denials = std::mem::take(&mut transaction.denials);
     let changes = phase(Phase::Execute, || transaction.finish())?;
     let height = base.view.height();
-    let about = About { target: request.target.clone(), record, runtime, method, gas_limit, height };
+    let (target, asked) = (request.target.clone(), Some(&*request.method));
+    let about = About { target, record, runtime, method, asked, gas_limit, height };
     Ok(Executed::new(about.receipt(&*contract, outcome), changes, denials))
 }

@@ -66,7 +66,7 @@ pub(crate) fn conclude(
     let denials = std::mem::take(&mut transaction.denials);
     let changes = phase(Phase::Store, || transaction.finish())?;
     let (target, runtime, method) = (record.name.clone().into(), record.runtime, terms.method.into());
-    let about = About { target, record: Some(record), runtime, method, gas_limit, height };
+    let about = About { target, record: Some(record), runtime, method, asked: None, gas_limit, height };
     let executed = Executed::new(about.receipt(&*contract, outcome), changes, denials);
     if failed {
         let (receipt, changes) = executed.into_parts();

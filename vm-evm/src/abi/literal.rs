@@ -27,6 +27,11 @@ pub(super) fn parse(text: &str) -> Result<Literal, String> {
     }
 }
 
+/// What ends a word. A colon does so only behind a field's name: `contract:token` is an address.
+const fn is_mark(c: char) -> bool {
+    matches!(c, ',' | '[' | ']' | '(' | ')' | '{' | '}' | '"')
+}
+
 struct Reader<'t> {
     text: &'t str,
     /// Byte offset, always on a character border.
@@ -75,7 +80,7 @@ impl Reader<'_> {
             Some('(') => self.list(')', nesting).map(Literal::List),
             Some('{') => self.object(nesting).map(Literal::Object),
             Some('"') => self.quoted().map(Literal::Quoted),
-            _ => self.word().map(Literal::Word),
+            _ => self.word(is_mark).map(Literal::Word),
         }
     }
 
@@ -105,7 +110,7 @@ impl Reader<'_> {
         }
         loop {
             self.skip_space();
-            let name = if self.peek() == Some('"') { self.quoted()? } else { self.word()? };
+            let name = if self.peek() == Some('"') { self.quoted()? } else { self.word(|c| c == ':' || is_mark(c))? };
             self.skip_space();
             if self.peek() != Some(':') {
                 return Err(self.expected("':'"));
@@ -134,9 +139,10 @@ impl Reader<'_> {
         }
     }
 
-    fn word(&mut self) -> Result<String, String> {
+    /// Text up to a character that ends it.
+    fn word(&mut self, ends: impl Fn(char) -> bool) -> Result<String, String> {
         let mut word = String::new();
-        while let Some(c) = self.peek().filter(|c| !matches!(c, ',' | ':' | '[' | ']' | '(' | ')' | '{' | '}' | '"')) {
+        while let Some(c) = self.peek().filter(|c| !ends(*c)) {
             word.push(c);
             self.next();
         }
@@ -182,6 +188,8 @@ mod tests {
             ("( )", List(vec![])),
             ("[1,-2 , 0x3]", List(vec![word("1"), word("-2"), word("0x3")])),
             (r#"[(a,"b"),[]]"#, List(vec![List(vec![word("a"), Quoted("b".to_owned())]), List(vec![])])),
+            ("[alice, contract:token]", List(vec![word("alice"), word("contract:token")])),
+            ("{to: contract:token}", Object(vec![("to".to_owned(), word("contract:token"))])),
             (
                 r#"{"to": alice, amount: [7]}"#,
                 Object(vec![("to".to_owned(), word("alice")), ("amount".to_owned(), List(vec![word("7")]))]),

@@ -6,6 +6,9 @@ use vm_core::{Argument, ArgumentError};
 
 use super::{shape::Shape, value};
 
+/// What a method is where no ABI completes its name.
+const SIGNATURE: &str = "Solidity signature, such as transfer(address,uint256)";
+
 /// Finds the one function that `method` and the arguments mean.
 ///
 /// A bare name picks among overloads by the arguments' count (and names, when named); a signature such as
@@ -19,7 +22,13 @@ pub(super) fn find(
     if method.contains('(') {
         return by_signature(abi, method);
     }
-    let abi = abi.ok_or(ArgumentError::NoInterface)?;
+    let abi = abi.ok_or_else(|| ArgumentError::Value {
+        signature: "call".to_owned(),
+        parameter: "method".to_owned(),
+        expected: SIGNATURE.to_owned(),
+        found: value::short(method),
+        why: "is a bare name, and no ABI tells its types".to_owned(),
+    })?;
     let overloads = abi.function(method).map(Vec::as_slice).unwrap_or_default();
     if overloads.is_empty() {
         return Err(unknown(abi, method));
@@ -42,11 +51,12 @@ fn by_signature(abi: Option<&JsonAbi>, method: &str) -> Result<Function, Argumen
     let value = |why: String| ArgumentError::Value {
         signature: "call".to_owned(),
         parameter: "method".to_owned(),
-        expected: "Solidity signature, such as transfer(address,uint256)".to_owned(),
+        expected: SIGNATURE.to_owned(),
         found: value::short(method),
         why,
     };
-    let function = Function::parse(method).map_err(|e| value(format!("cannot be read: {e}")))?;
+    // The parser's own words are a drawing of several lines.
+    let function = Function::parse(method).map_err(|_| value("cannot be read as one".to_owned()))?;
     let bad = function.inputs.iter().find_map(|p| Specifier::<DynSolType>::resolve(p).err());
     if let Some(error) = bad {
         return Err(value(format!("has an unknown type: {error}")));
@@ -55,7 +65,13 @@ fn by_signature(abi: Option<&JsonAbi>, method: &str) -> Result<Function, Argumen
         return Ok(function);
     };
     let wanted = signature(&function);
-    abi.functions().find(|known| signature(known) == wanted).cloned().ok_or_else(|| unknown(abi, method))
+    let mut overloads = abi.function(&function.name).into_iter().flatten();
+    match overloads.find(|known| signature(known) == wanted) {
+        Some(known) => Ok(known.clone()),
+        // A proxy answers for more than its own functions.
+        None if abi.fallback.is_some() => Ok(function),
+        None => Err(unknown(abi, method)),
+    }
 }
 
 /// `transfer(address,uint256)`: what the selector is the hash of.
@@ -83,7 +99,10 @@ fn unknown(abi: &JsonAbi, method: &str) -> ArgumentError {
     let names = abi.functions().map(|f| f.name.as_str());
     ArgumentError::UnknownMethod {
         method: value::short(method),
-        suggestion: vm_core::closest(name, names).map(str::to_owned),
+        suggestion: Some(name)
+            .filter(|name| !name.is_empty())
+            .and_then(|name| vm_core::closest(name, names))
+            .map(str::to_owned),
         methods: describe_all(abi),
     }
 }
@@ -106,9 +125,13 @@ pub(super) fn describe(function: &Function) -> String {
 }
 
 fn list(params: &[Param]) -> String {
-    let list: Vec<_> =
-        params.iter().map(|p| format!("{} {}", p.selector_type(), p.name).trim_end().to_owned()).collect();
+    let list: Vec<_> = params.iter().map(|p| format!("{} {}", described(p), p.name).trim_end().to_owned()).collect();
     list.join(", ")
+}
+
+/// The type, with the names of a struct's fields: JSON needs them.
+fn described(param: &Param) -> String {
+    Shape::new(param).map_or_else(|_| param.selector_type().into_owned(), |shape| shape.describe())
 }
 
 fn fits(inputs: &[Param], arguments: &[Argument]) -> bool {

@@ -4,6 +4,7 @@ use alloy_dyn_abi::{DynSolType, DynSolValue};
 use alloy_primitives::{Address, B256, Function, I256, U256};
 
 use super::{
+    call,
     literal::{self, Literal},
     shape::Shape,
 };
@@ -20,7 +21,8 @@ pub(super) fn from_text(shape: &Shape, text: &str) -> Result<DynSolValue, String
     }
 }
 
-fn from_literal(shape: &Shape, literal: &Literal) -> Result<DynSolValue, String> {
+/// Reads a value of a text that was taken apart.
+pub(super) fn from_literal(shape: &Shape, literal: &Literal) -> Result<DynSolValue, String> {
     match (shape, literal) {
         (Shape::Scalar(DynSolType::String), Literal::Word(text) | Literal::Quoted(text)) => {
             Ok(DynSolValue::String(text.clone()))
@@ -102,8 +104,11 @@ fn scalar(ty: &DynSolType, text: &str) -> Result<DynSolValue, String> {
         DynSolType::Address => text
             .parse::<vm_core::Address>()
             .map(|address| DynSolValue::Address(Address::new(*address.as_bytes())))
-            .map_err(|_| "is not an address; give a name, or 0x and 40 hex digits".to_owned()),
-        DynSolType::Bytes => hex_bytes(text).map(DynSolValue::Bytes).ok_or_else(|| "is not hexadecimal".to_owned()),
+            .map_err(|error| error.why().to_owned()),
+        DynSolType::Bytes if text.contains('(') => call::encode(text).map(DynSolValue::Bytes),
+        DynSolType::Bytes => hex_bytes(text).map(DynSolValue::Bytes).ok_or_else(|| {
+            "is not hexadecimal; give hex digits, or a call such as initialize(address,uint256)(alice, 5)".to_owned()
+        }),
         DynSolType::FixedBytes(len) => fixed(text, len)
             .map(|bytes| {
                 let mut word = B256::ZERO;
@@ -126,7 +131,8 @@ fn unsigned(text: &str) -> Option<U256> {
         None => (text, 10),
     };
     // Underscores separate digits; the number parser would take other things for separators too.
-    if !digits.chars().all(|c| c == '_' || c.is_digit(radix)) || !digits.chars().any(|c| c != '_') {
+    let is_digits = |digits: &str| digits.chars().all(|c| c == '_' || c.is_digit(radix));
+    if digits.is_empty() || !is_digits(digits) || digits.starts_with('_') || digits.ends_with('_') {
         return None;
     }
     U256::from_str_radix(&digits.replace('_', ""), u64::from(radix)).ok()
@@ -278,6 +284,8 @@ mod tests {
             ("uint64", "1e3", "is not a number from 0 to 18446744073709551615"),
             ("uint256", "", "is not a number from 0 to 2^256 - 1"),
             ("uint256", "0x", "is not a number"),
+            ("uint256", "_7", "is not a number"),
+            ("uint256", "7_", "is not a number"),
             ("uint256", "+1", "is not a number"),
             ("int8", "128", "is not a number from -128 to 127"),
             ("int8", "-129", "is not a number from -128 to 127"),

@@ -13,7 +13,8 @@ fn mistakes_are_found_before_anything_runs() {
         ("", vec!["1"], "unknown method ''"),
         ("move(address)", vec!["bob"], "unknown method 'move(address)'; did you mean 'move'?"),
         ("move(adress,uint256)", vec!["bob", "1"], "unknown type"),
-        ("move(", vec![], "cannot be read"),
+        ("move(", vec![], "'move(' cannot be read as one"),
+        ("", vec!["1"], "unknown method ''; methods: "),
         ("move", vec!["bob"], "'move' is overloaded, and 1 arguments do not tell which one is meant"),
         ("balanceOf", vec![], "balanceOf(address) takes 1 arguments, but 0 were given"),
         ("balanceOf", vec!["bob", "carol"], "takes 1 arguments, but 2 were given"),
@@ -67,6 +68,8 @@ fn methods_are_listed_for_people() {
         "{methods:?}"
     );
     assert!(methods.contains(&"move(address to, uint256 amount) -> bool".to_owned()), "{methods:?}");
+    // The names of a struct's fields are what JSON needs.
+    assert!(methods.iter().any(|method| method.contains("(address to,uint64 amount)[]")), "{methods:?}");
 }
 
 #[test]
@@ -80,4 +83,64 @@ fn a_function_named_init_is_not_the_constructor() {
     assert_eq!(machine.invoke("c", "init", &["1", "2"]).method, "init(uint256,uint256)");
     let message = refused(machine.send(InvokeRequest::new(name("c"), "init").args(["1"])));
     assert!(message.contains("takes 2 arguments"), "{message}");
+}
+
+/// What a constructor returns is code, whatever a function with the operation's name returns.
+#[test]
+fn code_is_no_result() {
+    let abi = r#"[{"type":"function","name":"init","inputs":[],"outputs":[{"type":"uint256","name":""}],"stateMutability":"view"},
+        {"type":"function","name":"upgrade","inputs":[],"outputs":[{"type":"uint256","name":""}],"stateMutability":"view"}]"#;
+    let machine = Machine::new();
+    let seven = assembled(&format!("60075f5260205ff3{}", "00".repeat(32))).with_abi(abi);
+    assert_eq!(machine.deploy("c", seven.clone(), &[]).unwrap().text, None);
+    assert_eq!(machine.upgrade("c", "2", seven, &[]).unwrap().text, None);
+    assert_eq!(machine.text("c", "init", &[]), "7");
+    assert_eq!(machine.text("c", "upgrade", &[]), "7");
+}
+
+/// A proxy's fallback takes calls that its ABI does not know; results are told where the signature tells their types.
+#[test]
+fn signatures_beyond_the_abi() {
+    let machine = Machine::new();
+    let seven = || assembled("60075f5260205ff3");
+    let fallback = r#"[{"type":"fallback","stateMutability":"payable"}]"#;
+    machine.deploy("proxy", seven().with_abi(fallback), &[]).unwrap();
+    machine.deploy("bare", seven(), &[]).unwrap();
+    machine.deploy("closed", seven().with_abi("[]"), &[]).unwrap();
+    for contract in ["proxy", "bare"] {
+        let receipt = machine.invoke(contract, "add(uint)", &["7"]);
+        assert_eq!((receipt.method.as_str(), receipt.text), ("add(uint256)", None), "{contract}");
+        let receipt = machine.invoke(contract, "count()(uint256)", &[]);
+        assert_eq!((receipt.method.as_str(), receipt.text.as_deref()), ("count()", Some("7")), "{contract}");
+    }
+    let message = refused(machine.send(InvokeRequest::new(name("closed"), "add(uint256)").args(["7"])));
+    assert!(message.contains("unknown method 'add(uint256)'"), "{message}");
+    let message = refused(machine.send(InvokeRequest::new(name("bare"), "count")));
+    assert!(message.contains("Solidity signature, such as transfer(address,uint256), but 'count'"), "{message}");
+}
+
+#[test]
+fn types_that_solidity_lacks_are_refused() {
+    let abi = r#"[{"type":"function","name":"f","inputs":[{"name":"a","type":"uint7"}],"outputs":[],"stateMutability":"view"}]"#;
+    let message = refused(Machine::new().deploy("c", assembled("00").with_abi(abi), &[]));
+    assert!(message.contains("the JSON ABI's f:") && message.contains("uint7"), "{message}");
+}
+
+/// The place of a function in the ABI, the number of functions, and the spelling of a signature do not matter.
+#[test]
+fn results_of_many_functions() {
+    let function = |n: usize| {
+        format!(
+            r#"{{"type":"function","name":"f{n}","inputs":[{{"name":"a","type":"uint256"}}],"outputs":[{{"type":"uint256","name":""}}],"stateMutability":"view"}}"#
+        )
+    };
+    let abi = format!("[{}]", (0..300).map(function).collect::<Vec<_>>().join(","));
+    let machine = Machine::new();
+    machine.deploy("c", assembled("60075f5260205ff3").with_abi(abi), &[]).unwrap();
+    let interface = machine.vm.contract(&name("c")).unwrap();
+    for method in ["f0", "f299", "f299(uint256)", "f150(uint)"] {
+        assert_eq!(machine.text("c", method, &["1"]), "7", "{method}");
+        let decoded = interface.interface().decode_output(method, &[0; 32]);
+        assert_eq!(decoded.as_deref(), Some("0"), "{method}");
+    }
 }

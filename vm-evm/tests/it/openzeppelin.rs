@@ -144,9 +144,9 @@ fn uups_behind_an_erc1967_proxy() {
     let (first, second) = (code!("CounterV1"), code!("CounterV2"));
     machine.deploy("counter-v1", first.clone(), &[]).unwrap();
     machine.deploy("counter-v2", second, &[]).unwrap();
-    let initialize = call_data(&machine, "counter-v1", "initialize", &["alice", "5"]);
     let proxy = proxied(compiled("Proxy").unwrap(), &first);
-    machine.deploy("counter", proxy, &[&at("counter-v1"), &initialize]).unwrap();
+    let initialize = "initialize(address,uint256)(alice, 5)";
+    machine.deploy("counter", proxy, &[&at("counter-v1"), initialize]).unwrap();
 
     let receipt = machine.invoke("counter", "add", &["7"]);
     assert_eq!(events(&machine, &receipt), [format!("Counted(by: {}, count: 12)", alice())]);
