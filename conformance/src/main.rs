@@ -62,6 +62,10 @@ fn main() -> Result<ExitCode> {
             eprintln!("{} files", files.len());
             let report = evm::run(&files)?;
             let total = report.total();
+            if total.passed + total.failed == 0 {
+                // Why each file was skipped.
+                print!("{report}");
+            }
             ensure!(
                 total.passed + total.failed > 0,
                 "nothing was run: no file below {} is a state test",

@@ -1,7 +1,7 @@
 //! What Solidity's tools write, turned into code that can be deployed.
 //!
 //! [`read`] recognises a file by its content: hex text (`.bin`), an artefact of Foundry or Hardhat, Hardhat's build info, and
-//! what `solc --standard-json` and `solc --combined-json` write. [`solidity`] compiles sources.
+//! what `solc --bin`, `solc --standard-json` and `solc --combined-json` write. [`solidity`] compiles sources.
 //!
 //! ```
 //! let foundry = r#"{"abi": [], "bytecode": {"object": "0x5f5ff3", "linkReferences": {}}}"#;
@@ -16,6 +16,7 @@ mod bytecode;
 mod error;
 mod json;
 pub mod solidity;
+mod text;
 
 use serde_json::Value;
 use vm_core::{Code, RuntimeKind};
@@ -50,6 +51,8 @@ pub enum Format {
     StandardJson,
     /// The output of `solc --combined-json`.
     CombinedJson,
+    /// The output of `solc --bin`, with or without `--abi`, as it is printed.
+    SolcText,
 }
 
 impl Format {
@@ -62,6 +65,7 @@ impl Format {
             Self::Hardhat => "Hardhat artefact",
             Self::StandardJson => "solc standard JSON output",
             Self::CombinedJson => "solc combined JSON output",
+            Self::SolcText => "solc output",
         }
     }
 }
@@ -71,19 +75,16 @@ impl Format {
 /// # Errors
 /// When the file is none of the known kinds, lacks or has too many contracts, or its code is not linked.
 pub fn read(bytes: &[u8], contract: Option<&str>) -> Result<Artifact, ArtifactError> {
-    let text = std::str::from_utf8(bytes).map_err(|_| ArtifactError::Unknown)?.trim();
+    let text = std::str::from_utf8(bytes).map_err(|_| ArtifactError::Unknown)?;
+    let text = text.trim_start_matches('\u{feff}').trim();
+    if text.starts_with('[') {
+        return Err(ArtifactError::NoArtefact);
+    }
     if text.starts_with('{') {
         let value: Value = serde_json::from_str(text).map_err(|error| ArtifactError::Json(error.to_string()))?;
         return json::read(&value, contract);
     }
-    let digits = text.strip_prefix("0x").unwrap_or(text);
-    let is_code = |b: u8| b.is_ascii_alphanumeric() || b"_$/.:-".contains(&b);
-    // Placeholders of libraries hold other characters, but no code begins with one.
-    if digits.is_empty() || !digits.bytes().take(8).all(|b| b.is_ascii_hexdigit()) || !digits.bytes().all(is_code) {
-        return Err(ArtifactError::Unknown);
-    }
-    let bytecode = bytecode::decode(digits, &[], "the file")?;
-    Ok(Artifact { format: Format::Hex, contract: None, bytecode, abi: None })
+    text::read(text, contract)
 }
 
 impl Artifact {
@@ -97,8 +98,8 @@ impl Artifact {
         }
     }
 
-    /// Describes the contract by another ABI, while the constructor, and this ABI's errors and events, stay: a proxy that
-    /// answers for its implementation. Without an ABI of its own, the other one is simply taken.
+    /// Describes the contract by another ABI beside its own: a proxy that answers for its implementation. What both have is
+    /// the contract's own, and so is the constructor. Without an ABI of its own, the other one is simply taken.
     ///
     /// # Errors
     /// When `abi` is neither a JSON ABI nor an artefact that holds one.
@@ -111,15 +112,25 @@ impl Artifact {
             None => given.clone(),
             Some(own) => {
                 let kind = |entry: &Value| entry.get("type").and_then(Value::as_str).unwrap_or_default().to_owned();
-                let mut merged: Vec<Value> =
-                    own.into_iter().filter(|e| ["constructor", "error", "event"].contains(&&*kind(e))).collect();
+                let name = |entry: &Value| entry.get("name").and_then(Value::as_str).unwrap_or_default().to_owned();
+                let same = |one: &Value, other: &Value| {
+                    kind(one) == kind(other) && name(one) == name(other) && types(one) == types(other)
+                };
                 let others = given.iter().filter(|entry| kind(entry) != "constructor");
-                let fresh: Vec<_> = others.filter(|entry| !merged.contains(entry)).cloned().collect();
-                merged.extend(fresh);
-                merged
+                let fresh = others.filter(|entry| !own.iter().any(|known| same(known, entry))).cloned();
+                own.iter().cloned().chain(fresh.collect::<Vec<_>>()).collect()
             }
         };
         self.abi = Some(Value::Array(merged).to_string());
         Ok(self)
     }
+}
+
+/// The types of an entry's parameters, with what is inside them.
+fn types(entry: &Value) -> Vec<(String, Vec<String>, bool)> {
+    let inputs = entry.get("inputs").and_then(Value::as_array).into_iter().flatten();
+    let text = |value: &Value| value.get("type").and_then(Value::as_str).unwrap_or_default().to_owned();
+    let inner = |value: &Value| value.get("components").map(ToString::to_string).into_iter().collect();
+    let indexed = |value: &Value| value.get("indexed").and_then(Value::as_bool).unwrap_or_default();
+    inputs.map(|input| (text(input), inner(input), indexed(input))).collect()
 }

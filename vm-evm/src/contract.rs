@@ -112,7 +112,9 @@ pub(crate) fn outcome(result: InterpreterResult, config: &EvmConfig) -> Return {
         R::OutOfOffset => Status::Trap(Trap::OutOfBounds),
         _ => Status::Trap(Trap::InvalidInstruction),
     };
-    Return { status, output: result.output.0 }
+    // A constructor that cannot pay for its code leaves the code behind; what is halted returns nothing.
+    let output = if matches!(status, Status::Trap(_)) { Bytes::new() } else { result.output.0 };
+    Return { status, output }
 }
 
 fn refusal(reason: &str) -> Return {

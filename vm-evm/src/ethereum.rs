@@ -102,7 +102,7 @@ impl EvmRuntime {
 impl From<Refused> for TransactError {
     fn from(refused: Refused) -> Self {
         match refused {
-            Refused::Invalid(invalid) => Self::Invalid(invalid.into()),
+            Refused::Invalid(invalid) => Self::Invalid(InvalidTransaction::of_revm(&invalid)),
             Refused::Fault(fault) => Self::Fault(fault),
         }
     }

@@ -78,7 +78,7 @@ const GETH: [([u16; 3], Fork); 14] = [
     ([1, 0, 0], Fork::Frontier),
     ([1, 3, 4], Fork::Homestead),
     ([1, 4, 18], Fork::Tangerine),
-    ([1, 5, 0], Fork::SpuriousDragon),
+    ([1, 4, 19], Fork::SpuriousDragon),
     ([1, 7, 1], Fork::Byzantium),
     ([1, 8, 22], Fork::Petersburg),
     ([1, 9, 7], Fork::Istanbul),

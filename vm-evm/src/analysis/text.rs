@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-use super::{Part, Report};
+use super::{Lacking, Part, Report};
 
 impl fmt::Display for Report {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -28,15 +28,28 @@ impl fmt::Display for Report {
 }
 
 impl Part {
+    /// Each opcode that the fork lacks, where it is first, and how often it is there.
+    fn lacking(&self) -> Vec<String> {
+        let mut counted: Vec<(&Lacking, usize)> = Vec::new();
+        for lacking in &self.lacking {
+            match counted.iter_mut().find(|(first, _)| first.opcode == lacking.opcode) {
+                Some((_, count)) => *count += 1,
+                None => counted.push((lacking, 1)),
+            }
+        }
+        let told = counted.into_iter().map(|(first, count)| {
+            let more = if count > 1 { format!(" and {} more", count - 1) } else { String::new() };
+            format!("{} at {}{more} ({})", first.opcode, first.offset, first.since)
+        });
+        told.collect()
+    }
+
     fn write(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         line(f, "  needs", &format!("{} or newer", self.needs))?;
         let list = |items: Vec<String>| (!items.is_empty()).then(|| items.join(", "));
         for (name, found) in [
             ("  uses", list(self.sensitive.iter().map(|u| format!("{} at {}", u.opcode, u.offset)).collect())),
-            (
-                "  lacking",
-                list(self.lacking.iter().map(|l| format!("{} at {} ({})", l.opcode, l.offset, l.since)).collect()),
-            ),
+            ("  lacking", list(self.lacking())),
             ("  undefined", list(self.undefined.iter().map(|u| format!("0x{:02x} at {}", u.byte, u.offset)).collect())),
             ("  truncated", self.truncated_push.map(|push| format!("{} at {}", push.opcode, push.offset))),
             (

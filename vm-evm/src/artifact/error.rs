@@ -29,11 +29,22 @@ pub enum ArtifactError {
         known: Vec<String>,
     },
     /// More than one contract, and none was chosen.
-    #[error("there are several contracts; choose one by its name: {}", .known.join(", "))]
+    #[error("there are several contracts; choose one by its name (--contract): {}", .known.join(", "))]
     Several {
         /// What there is.
         known: Vec<String>,
     },
+    /// A name for code that has none.
+    #[error("hex text holds one contract and no name; leave '{wanted}' (--contract) out")]
+    Unnamed {
+        /// What was asked for.
+        wanted: String,
+    },
+    /// A list, as an ABI is.
+    #[error(
+        "the JSON is a list, such as an ABI, and no artefact with code; give the code, and this as its ABI (--abi)"
+    )]
+    NoArtefact,
     /// Nothing that can be deployed.
     #[error(
         "{contract} has no code: it is an interface, an abstract contract, or the compiler was not asked for evm.bytecode"

@@ -136,6 +136,7 @@ fn artifact(
         libraries.extend(names.as_object().into_iter().flatten().map(|(name, _)| format!("{file}:{name}")));
     }
     let bytecode = bytecode::decode(digits, &libraries, &found.full_name())?;
+    let abi = abi.filter(|abi| !abi.is_null());
     // Old compilers write the ABI as a string.
     let abi = abi.map(|abi| abi.as_str().map_or_else(|| abi.to_string(), str::to_owned));
     let contract = (!found.name.is_empty()).then(|| found.full_name());

@@ -31,11 +31,10 @@ impl InvalidTransaction {
     pub const fn rule(&self) -> &'static str {
         self.rule
     }
-}
 
-impl From<Revm> for InvalidTransaction {
-    fn from(invalid: Revm) -> Self {
-        let rule = match &invalid {
+    /// A function, since an implementation of `From` would be public, and revm's type with it.
+    pub(super) fn of_revm(invalid: &Revm) -> Self {
+        let rule = match invalid {
             Revm::PriorityFeeGreaterThanMaxFee => "priority-fee-above-max-fee",
             Revm::GasPriceLessThanBasefee => "fee-below-base-fee",
             Revm::CallerGasLimitMoreThanBlock => "gas-above-block-limit",

@@ -38,7 +38,8 @@ pub(super) fn call(mut session: Box<Session>, host: &mut dyn Host, init: FrameIn
     // Foreign code cannot run on the caller's storage.
     let plain = matches!(inputs.scheme, CallScheme::Call | CallScheme::StaticCall);
     if !plain || inputs.bytecode_address != inputs.target_address {
-        let reason = "delegatecall to a contract of another runtime is not possible; use call";
+        let reason =
+            "delegatecall to a contract of another runtime, or to one that is frozen or revoked, is not possible";
         return refuse(session, InstructionResult::Revert, reason);
     }
 

@@ -38,6 +38,9 @@ fn every_format_is_recognised() {
     );
     let build_info = format!(r#"{{"_format": "hh-sol-build-info-1", "input": {{}}, "output": {standard}}}"#);
     let combined = format!(r#"{{"contracts": {{"A.sol:A": {{"bin": "{CODE}", "abi": {ABI}}}}}, "version": "0.8.30"}}"#);
+    let printed = format!(
+        "\n======= I.sol:I =======\nBinary:\n\nContract JSON ABI\n[]\n\n======= A.sol:A =======\nBinary:\n{CODE}\nContract JSON ABI\n{ABI}\n"
+    );
     let old = format!(r#"{{"contracts": {{"A.sol:A": {{"bin": "{CODE}", "abi": {:?}}}}}}}"#, ABI);
     for (text, format, name) in [
         (CODE.to_owned(), Format::Hex, None),
@@ -46,8 +49,11 @@ fn every_format_is_recognised() {
         (hardhat, Format::Hardhat, Some("contracts/A.sol:A")),
         (standard, Format::StandardJson, Some("A.sol:A")),
         (build_info, Format::StandardJson, Some("A.sol:A")),
-        (combined, Format::CombinedJson, Some("A.sol:A")),
         (old, Format::CombinedJson, Some("A.sol:A")),
+        (format!("\u{feff}{combined}"), Format::CombinedJson, Some("A.sol:A")),
+        (combined, Format::CombinedJson, Some("A.sol:A")),
+        (printed, Format::SolcText, Some("A.sol:A")),
+        ("5f\n5f\r\nf3\n".to_owned(), Format::Hex, None),
     ] {
         let artifact = read(&text, None).unwrap_or_else(|error| panic!("{text}: {error}"));
         assert_eq!((artifact.format, artifact.contract.as_deref()), (format, name), "{text}");
@@ -67,7 +73,7 @@ fn one_of_several_is_chosen() {
         format!(r#"{{"contracts": {{"src/A.sol": {{"A": {a}, "I": {empty}}}, "lib/A.sol": {{"A": {b}, "B": {b}}}}}}}"#);
     let known = "lib/A.sol:A, lib/A.sol:B, src/A.sol:A";
     for (wanted, want) in [
-        (None, format!("choose one by its name: {known}")),
+        (None, format!("choose one by its name (--contract): {known}")),
         (Some("C"), format!("there is no contract 'C'; there are: {known}")),
         (Some("A"), "choose one by its name".to_owned()),
         (Some("I"), "src/A.sol:I has no code".to_owned()),
@@ -98,6 +104,14 @@ fn unlinked_libraries_are_named() {
     }
     let error = read(&format!("600055{code}"), None).unwrap_err();
     assert!(matches!(&error, ArtifactError::Unlinked { libraries, .. } if libraries[0].starts_with('$')), "{error}");
+    // What the compiler prints tells the names behind the code.
+    let bin = format!("600055{code}\n\n// ${}$ -> src/Math.sol:Math\n", &hash[2..36]);
+    for text in [bin.clone(), format!("\n======= A.sol:A =======\nBinary:\n{bin}")] {
+        match read(&text, None).unwrap_err() {
+            ArtifactError::Unlinked { libraries, .. } => assert_eq!(libraries, ["src/Math.sol:Math"]),
+            other => panic!("{other}"),
+        }
+    }
 }
 
 #[test]
@@ -113,11 +127,14 @@ fn what_is_none_says_so() {
         (r#"{"bytecode": "0x", "contractName": "I"}"#, "I has no code: it is an interface"),
         (r#"{"bytecode": "0x6", "contractName": "I"}"#, "an odd number"),
         (failed, "ParserError"),
+        ("[]", "give the code, and this as its ABI"),
+        ("60zz", "expected creation code as hex text"),
     ] {
         let error = read(text, None).unwrap_err().to_string();
         assert!(error.contains(want) && !error.contains("old"), "{text}: {error}");
     }
     assert_eq!(artifact::read(&[0x60, 0xff], None), Err(ArtifactError::Unknown));
+    assert!(read(CODE, Some("A")).unwrap_err().to_string().contains("leave 'A' (--contract) out"));
 }
 
 #[test]

@@ -4,7 +4,7 @@ use futures_executor::block_on;
 use vm_core::{Address, Amount, ContractName, GrantRequest, InvokeRequest, Right, Rule, Status, Trap, VmProvider};
 
 use crate::{
-    machine::{Machine, address, alice, name},
+    machine::{Machine, address, alice, assembled, name},
     script::{Evm, Output},
 };
 
@@ -62,6 +62,32 @@ fn the_environment_is_the_requests() {
     let receipt = machine.send(InvokeRequest::new(name("ledger"), "total").value(Amount::from(9))).unwrap();
     assert_eq!(receipt.status, Status::Revert);
     assert_eq!(machine.balance("ledger"), Amount::from(9));
+}
+
+#[test]
+fn every_field_of_the_block_is_seen() {
+    let machine = Machine::new();
+    // Each opcode's word behind the last: PUSH1 offset MSTORE, and RETURN of all of them.
+    let opcodes = ["41", "42", "43", "44", "45", "46", "48"];
+    let stores: String = opcodes.iter().enumerate().map(|(n, opcode)| format!("{opcode}60{:02x}52", n * 32)).collect();
+    machine.deploy("block", assembled(&format!("{stores}60e05ff3")), &[]).unwrap();
+    let block = vm_core::Block {
+        coinbase: address("carol"),
+        timestamp: 1_700_000_000,
+        number: 9,
+        prevrandao: [7; 32],
+        gas_limit: 45_000_000,
+        chain_id: 77,
+        base_fee: 13,
+        ..Default::default()
+    };
+    let receipt = machine.send(InvokeRequest::new(name("block"), "").block(block.into())).unwrap();
+    let words: Vec<_> = receipt.output.chunks(32).map(hex::encode).collect();
+    let number = |n: u64| format!("{n:064x}");
+    let coinbase = format!("{:0>64}", hex::encode(address("carol").as_bytes()));
+    let numbers = [number(45_000_000), number(77), number(13)];
+    assert_eq!(words[..4], [coinbase, number(1_700_000_000), number(9), "07".repeat(32)]);
+    assert_eq!(words[4..], numbers);
 }
 
 #[test]
