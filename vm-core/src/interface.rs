@@ -114,7 +114,7 @@ pub enum ArgumentError {
         methods: Vec<String>,
     },
     /// Too few or too many.
-    #[error("{signature} takes {expected} arguments, but {found} were given")]
+    #[error("{signature} takes {}, but {found} {} given", counted(*.expected), if *.found == 1 { "was" } else { "were" })]
     Count {
         /// The method with its parameters.
         signature: String,
@@ -148,7 +148,7 @@ pub enum ArgumentError {
         why: String,
     },
     /// Several methods of the name, of which the arguments fit none or more than one.
-    #[error("'{method}' is overloaded, and {found} arguments do not tell which one is meant; give a whole signature: {}", .candidates.join(", "))]
+    #[error("'{method}' is overloaded, and the number of arguments, {found}, does not tell which one is meant; give a whole signature: {}", .candidates.join(", "))]
     Overload {
         /// The name.
         method: String,
@@ -160,6 +160,10 @@ pub enum ArgumentError {
     /// Text arguments for a contract whose interface is not known.
     #[error("the contract does not describe its methods; give the encoded arguments instead of text")]
     NoInterface,
+}
+
+fn counted(arguments: usize) -> String {
+    format!("{arguments} argument{}", if arguments == 1 { "" } else { "s" })
 }
 
 fn known(suggestion: Option<&str>, methods: &[String]) -> String {

@@ -9,6 +9,7 @@ mod dry_run;
 mod failure;
 mod inspect;
 mod interrupt;
+mod json_arguments;
 mod output;
 mod policy;
 mod progress;

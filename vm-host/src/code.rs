@@ -16,6 +16,8 @@ pub struct CodeFile {
     pub bytes: Vec<u8>,
     /// An interface description that is not part of it, such as a Solidity JSON ABI.
     pub abi: Option<String>,
+    /// Where that is, for messages.
+    pub abi_path: Option<PathBuf>,
     /// The contract, where a file of Solidity's tools has several: `Name` or `File.sol:Name`.
     pub contract: Option<String>,
     /// `prefix=path` for the imports of Solidity sources.
@@ -38,7 +40,7 @@ pub struct Loaded {
 #[derive(Debug, Clone)]
 #[non_exhaustive]
 pub struct Analysis {
-    /// False when the runtime is known to refuse the code. EVM code is judged at its deployment only.
+    /// False when the runtime would refuse to deploy the code.
     pub accepted: bool,
     /// For people.
     pub text: String,

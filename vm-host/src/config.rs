@@ -15,6 +15,7 @@
 //! ```
 
 mod access;
+mod block;
 mod document;
 mod error;
 mod quotas;
@@ -28,7 +29,7 @@ use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use vm_core::{Address, Amount, ContractName, HostPolicy, Quotas};
+use vm_core::{Address, Amount, Block, ContractName, HostPolicy, Quotas};
 
 pub use error::{ConfigError, InvalidConfig, Mistake};
 
@@ -54,6 +55,9 @@ pub struct Config {
     pub access: HostPolicy,
     /// What callers may ask of this host. Default: no bounds.
     pub quotas: Quotas,
+    /// What contracts see of the block that they run in. It is the same until the configuration changes, but for its number,
+    /// which is that of the state's next height: no clock decides a result. Default: [`Block::default`].
+    pub block: Block,
 }
 
 /// A runtime with its settings.
@@ -233,6 +237,7 @@ impl Default for Config {
             genesis: BTreeMap::new(),
             access: HostPolicy::default(),
             quotas: Quotas::default(),
+            block: Block::default(),
         }
     }
 }

@@ -114,7 +114,7 @@ impl HostBuilder<'_> {
         }
         let state = |error: StateError| VmError { phase: Phase::Admit, kind: error.into() };
         let number = backend.snapshot().map_err(state)?.height().next().get();
-        let builder = builder.backend(backend).block(Block { number, ..Block::default() });
+        let builder = builder.backend(backend).block(Block { number, ..config.block.clone() });
         Ok((builder, runtimes))
     }
 }

@@ -284,7 +284,7 @@ mod tests {
         let named = |name: &str| Arguments::Text(vec![Argument { name: Some(name.into()), value: "1".into() }; 2]);
         for (found, expected) in [
             (error("burn", &Arguments::NONE), "unknown method 'burn'"),
-            (error("transfer", &Arguments::positional(["bob"])), "takes 2 arguments, but 1 were given"),
+            (error("transfer", &Arguments::positional(["bob"])), "takes 2 arguments, but 1 was given"),
             (error("transfer", &Arguments::positional(["a", "1", "2"])), "takes 2 arguments, but 3 were given"),
             (
                 error("transfer", &Arguments::positional(["bob", "-1"])),

@@ -144,8 +144,10 @@ fn a_proxy_answers_for_its_implementation() {
     let merged = proxy.with_interface(&format!(r#"{{"abi": {ABI}}}"#)).unwrap();
     let entries: Vec<serde_json::Value> = serde_json::from_str(merged.abi.as_deref().unwrap()).unwrap();
     let kinds: Vec<_> = entries.iter().map(|entry| entry["type"].as_str().unwrap()).collect();
-    assert_eq!(kinds, ["constructor", "error", "function"]);
-    assert_eq!(entries[2]["name"], "f");
+    assert_eq!(kinds, ["constructor", "error", "function", "function"]);
+    assert_eq!((&entries[2]["name"], &entries[3]["name"]), (&"g".into(), &"f".into()));
+    let again = merged.clone().with_interface(ABI).unwrap();
+    assert_eq!(again.abi, merged.abi, "what both have is there once");
     assert!(read(CODE, None).unwrap().with_interface("7").is_err());
 }
 

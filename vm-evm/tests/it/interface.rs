@@ -15,9 +15,9 @@ fn mistakes_are_found_before_anything_runs() {
         ("move(adress,uint256)", vec!["bob", "1"], "unknown type"),
         ("move(", vec![], "'move(' cannot be read as one"),
         ("", vec!["1"], "unknown method ''; methods: "),
-        ("move", vec!["bob"], "'move' is overloaded, and 1 arguments do not tell which one is meant"),
-        ("balanceOf", vec![], "balanceOf(address) takes 1 arguments, but 0 were given"),
-        ("balanceOf", vec!["bob", "carol"], "takes 1 arguments, but 2 were given"),
+        ("move", vec!["bob"], "'move' is overloaded, and the number of arguments, 1, does not tell which one is meant"),
+        ("balanceOf", vec![], "balanceOf(address) takes 1 argument, but 0 were given"),
+        ("balanceOf", vec!["bob", "carol"], "takes 1 argument, but 2 were given"),
         ("balanceOf", vec!["two words"], "is not an address; give a name, or 0x and 40 hex digits"),
         (
             "increment",
@@ -78,7 +78,7 @@ fn a_function_named_init_is_not_the_constructor() {
         {"type":"function","name":"init","inputs":[{"name":"a","type":"uint256"},{"name":"b","type":"uint256"}],"outputs":[],"stateMutability":"nonpayable"}]"#;
     let machine = Machine::new();
     let message = refused(machine.deploy("c", assembled("00").with_abi(abi), &["1", "2"]));
-    assert!(message.contains("constructor") && message.contains("takes 1 arguments"), "{message}");
+    assert!(message.contains("constructor") && message.contains("takes 1 argument,"), "{message}");
     machine.deploy("c", assembled("00").with_abi(abi), &["1"]).unwrap();
     assert_eq!(machine.invoke("c", "init", &["1", "2"]).method, "init(uint256,uint256)");
     let message = refused(machine.send(InvokeRequest::new(name("c"), "init").args(["1"])));

@@ -4,7 +4,7 @@ use std::io::Write;
 use std::sync::Arc;
 
 use vm_core::{Code, RuntimeKind, RuntimeProvider};
-use vm_evm::artifact::{self, Artifact, solidity};
+use vm_evm::artifact::{self, Artifact, ArtifactError, solidity};
 use vm_evm::{EvmConfig, EvmRuntime, Fork, Trace, UnknownFork};
 
 use crate::HostError;
@@ -43,21 +43,28 @@ pub(super) fn runtime(
     })
 }
 
-/// The fork of the configured provider.
-fn configured(config: &Config) -> Fork {
-    let version = config.providers.iter().find_map(|provider| match provider {
-        Provider::Evm { version, .. } => version.as_deref(),
+/// The fork and the opcodes of the configured provider.
+fn configured(config: &Config) -> (Option<&str>, &[String]) {
+    let evm = config.providers.iter().find_map(|provider| match provider {
+        Provider::Evm { version, refuse_opcodes, .. } => Some((version.as_deref(), &refuse_opcodes[..])),
         _ => None,
     });
-    // The configuration has checked it.
-    version.and_then(|version| fork(version).ok()).unwrap_or_default()
+    evm.unwrap_or_default()
+}
+
+/// The fork that sources are compiled for, and code is analysed by. The configuration has checked it.
+fn configured_fork(config: &Config) -> Fork {
+    configured(config).0.and_then(|version| fork(version).ok()).unwrap_or_default()
 }
 
 /// Creation code out of whatever Solidity's tools write, or out of a source.
 pub(crate) fn code(config: &Config, file: &CodeFile) -> Result<Loaded, HostError> {
     let failed = |error| HostError::Code { path: file.path.clone(), source: Box::new(error) };
     let with_abi = |artifact: Artifact| match &file.abi {
-        Some(abi) => artifact.with_interface(abi),
+        Some(abi) => artifact.with_interface(abi).map_err(|error| HostError::Code {
+            path: file.abi_path.as_ref().unwrap_or(&file.path).clone(),
+            source: Box::new(error),
+        }),
         None => Ok(artifact),
     };
     if file.path.extension().is_some_and(|extension| extension == "sol") {
@@ -66,34 +73,41 @@ pub(crate) fn code(config: &Config, file: &CodeFile) -> Result<Loaded, HostError
             remappings: file.remappings.clone(),
             include_paths: file.include_paths.clone(),
         };
-        let compiled = solidity::compile(&file.path, &settings, configured(config)).map_err(failed)?;
+        let compiled = solidity::compile(&file.path, &settings, configured_fork(config)).map_err(failed)?;
         let compiler = &compiled.compiler;
         let mut notes = vec![format!("compiled with {} {}", compiler.program.display(), compiler.version)];
         notes.extend(compiled.diagnostics);
-        let code = with_abi(compiled.artifact).map_err(failed)?.into_code();
+        let code = with_abi(compiled.artifact)?.into_code();
         return Ok(Loaded { code, notes });
     }
-    let code = if file.bytes.trim_ascii_start().starts_with(b"{") {
-        let artifact = artifact::read(&file.bytes, file.contract.as_deref());
-        artifact.and_then(with_abi).map_err(failed)?.into_code()
-    } else {
-        Code { abi: file.abi.clone(), ..Code::new(RuntimeKind::Evm, file.bytes.clone()) }
+    let code = match artifact::read(&file.bytes, file.contract.as_deref()) {
+        Ok(artifact) => with_abi(artifact)?.into_code(),
+        // Nothing that a tool writes: the code itself, unless the runtime knows better.
+        Err(ArtifactError::Unknown) => {
+            Code { abi: file.abi.clone(), ..Code::new(RuntimeKind::Evm, file.bytes.clone()) }
+        }
+        Err(error) => return Err(failed(error)),
     };
     Ok(Loaded { code, notes: Vec::new() })
 }
 
-/// What the code is and does.
+/// What the code is and does, and whether a deployment would be accepted.
 pub(crate) fn analysis(config: &Config, code: &Code) -> Result<Analysis, HostError> {
-    let failed = |source| HostError::Runtime { runtime: RuntimeKind::Evm, source };
+    let (version, refuse_opcodes) = configured(config);
+    let verdict = runtime(config, version, refuse_opcodes, &None)?.verify(code);
     // Text is hex; anything else is the code itself.
     let bytes = match artifact::read(&code.bytes, None) {
         Ok(artifact) => artifact.bytecode,
-        Err(artifact::ArtifactError::Unknown) => code.bytes.clone(),
-        Err(error) => return Err(failed(Box::new(error))),
+        Err(_) => code.bytes.clone(),
     };
-    let mut report = vm_evm::analyze(&bytes, configured(config));
+    let mut report = vm_evm::analyze(&bytes, configured_fork(config));
     if let Some(abi) = &code.abi {
-        report.name_selectors(abi).map_err(|error| failed(Box::new(error)))?;
+        // An ABI that cannot be read is part of the verdict.
+        let _ = report.name_selectors(abi);
     }
-    Ok(Analysis { accepted: true, text: report.to_string(), json: report.to_json() })
+    let (mut text, json) = (report.to_string(), report.to_json());
+    if let Err(error) = &verdict {
+        text.push_str(&format!("  {:<12} {error}\n", "refused"));
+    }
+    Ok(Analysis { accepted: verdict.is_ok(), text, json })
 }

@@ -1,11 +1,9 @@
 //! What the command line takes.
 
-use std::collections::BTreeMap;
 use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand};
 use clap_complete::Shell;
-use serde_json::value::RawValue;
 use vm_core::{
     Address, Amount, Argument, Arguments, Capabilities, ContractName, Gas, Limits, Right, Rule, RuntimeKind, Sender,
     Version,
@@ -13,6 +11,7 @@ use vm_core::{
 use vm_host::Config;
 
 use super::failure::Usage;
+use super::json_arguments::JsonArguments;
 
 const EXIT_CODES: &str = "\
 Exit codes:
@@ -86,6 +85,8 @@ pub(super) enum Command {
         capabilities: Capabilities,
         #[command(flatten)]
         reason: Reason,
+        #[command(flatten)]
+        trace: TraceArgs,
     },
     /// Call a method, and keep what it changes if it succeeds.
     Invoke {
@@ -99,9 +100,8 @@ pub(super) enum Command {
         /// Show what it would do, and keep nothing of it.
         #[arg(long)]
         dry_run: bool,
-        /// Write every EVM instruction to this file, as lines of JSON (EIP-3155).
-        #[arg(long, value_name = "FILE")]
-        trace: Option<PathBuf>,
+        #[command(flatten)]
+        trace: TraceArgs,
     },
     /// Call a method that may not change anything.
     Query {
@@ -112,9 +112,8 @@ pub(super) enum Command {
         method: Option<String>,
         #[command(flatten)]
         call: CallArgs,
-        /// Write every EVM instruction to this file, as lines of JSON (EIP-3155).
-        #[arg(long, value_name = "FILE")]
-        trace: Option<PathBuf>,
+        #[command(flatten)]
+        trace: TraceArgs,
     },
     /// Tell what a file's code is and does, without running it. For WASM modules and EVM code.
     Analyze {
@@ -142,6 +141,8 @@ pub(super) enum Command {
         dry: Dry,
         #[command(flatten)]
         reason: Reason,
+        #[command(flatten)]
+        trace: TraceArgs,
     },
     /// Give a contract the code of an earlier version back. Its state stays as it is, unless --migrate is given.
     Rollback {
@@ -350,6 +351,13 @@ pub(super) struct CodeArgs {
 }
 
 #[derive(Debug, Args)]
+pub(super) struct TraceArgs {
+    /// Write every EVM instruction to this file, as lines of JSON (EIP-3155).
+    #[arg(long, value_name = "FILE")]
+    pub(super) trace: Option<PathBuf>,
+}
+
+#[derive(Debug, Args)]
 pub(super) struct CallArgs {
     /// Arguments in the order of the parameters, as text. Addresses are names or 0x and 40 hex digits.
     #[arg(allow_negative_numbers = true)]
@@ -358,7 +366,7 @@ pub(super) struct CallArgs {
     #[arg(long = "arg", value_name = "NAME=VALUE", value_parser = pair)]
     named: Vec<(String, String)>,
     /// All arguments as JSON: an array in the order of the parameters, or an object by their names.
-    #[arg(long, value_name = "JSON", value_parser = json_arguments, conflicts_with_all = ["args", "named"])]
+    #[arg(long, value_name = "JSON", value_parser = JsonArguments::parse, conflicts_with_all = ["args", "named"])]
     args_json: Option<JsonArguments>,
     /// The encoded arguments in hex, instead of text: borsh, or the Solidity ABI. For an EVM contract without METHOD, or
     /// deployed without an ABI, they are the whole call data, selector included.
@@ -411,10 +419,6 @@ pub(super) struct From {
 #[derive(Debug, Clone)]
 pub(super) struct HexBytes(Vec<u8>);
 
-/// Arguments that were given as JSON.
-#[derive(Debug, Clone)]
-pub(super) struct JsonArguments(Vec<Argument>);
-
 impl CallArgs {
     /// The arguments as the Vm takes them.
     pub(super) fn arguments(&self) -> Arguments {
@@ -464,24 +468,4 @@ fn pair(text: &str) -> Result<(String, String), String> {
 fn hex_bytes(text: &str) -> Result<HexBytes, String> {
     let digits = text.strip_prefix("0x").unwrap_or(text);
     hex::decode(digits).map(HexBytes).map_err(|error| format!("not hexadecimal: {}", error.to_string().to_lowercase()))
-}
-
-fn json_arguments(text: &str) -> Result<JsonArguments, String> {
-    let text = text.trim();
-    // Values stay as they are written: a number of 256 bits is no number of JSON's readers.
-    let list = if text.starts_with('{') {
-        serde_json::from_str::<BTreeMap<String, Box<RawValue>>>(text).map(|named| {
-            let named = named.into_iter().map(|(name, value)| Argument { name: Some(name), value: plain(&value) });
-            named.collect()
-        })
-    } else {
-        serde_json::from_str::<Vec<Box<RawValue>>>(text)
-            .map(|list| list.iter().map(|value| Argument { name: None, value: plain(value) }).collect())
-    };
-    list.map(JsonArguments).map_err(|error| format!("neither a JSON array nor an object: {error}"))
-}
-
-/// A string without its quotes; anything else as it is written.
-fn plain(value: &RawValue) -> String {
-    serde_json::from_str(value.get()).unwrap_or_else(|_| value.get().to_owned())
 }

@@ -23,8 +23,10 @@ pub(super) fn load(config: &Config, args: &CodeArgs, known: Option<RuntimeKind>)
             let runtime = runtime.or_else(|| guess(path, &bytes)).ok_or_else(|| {
                 Usage(format!("cannot tell what {} is; name its runtime with --runtime", path.display()))
             })?;
+            heeded(args, runtime)?;
             let mut file = CodeFile::new(path, bytes);
             file.abi = abi(args)?;
+            file.abi_path.clone_from(&args.abi);
             file.contract.clone_from(&args.contract);
             file.remappings.clone_from(&args.remappings);
             file.include_paths.clone_from(&args.include_paths);
@@ -43,6 +45,19 @@ pub(super) fn load(config: &Config, args: &CodeArgs, known: Option<RuntimeKind>)
     Ok(code)
 }
 
+/// Refuses options that would be of no use.
+fn heeded(args: &CodeArgs, runtime: RuntimeKind) -> Result<(), Usage> {
+    let is_source = args.file.ends_with(".sol");
+    let idle = if args.contract.is_some() && runtime != RuntimeKind::Evm {
+        "--contract is for artefacts and sources of Solidity"
+    } else if is_source || (args.remappings.is_empty() && args.include_paths.is_empty()) {
+        return Ok(());
+    } else {
+        "--remapping and --include-path are for Solidity sources (.sol)"
+    };
+    Err(Usage(format!("{idle}; leave out what does nothing for {}", args.file)))
+}
+
 fn abi(args: &CodeArgs) -> anyhow::Result<Option<String>> {
     let read = |abi| std::fs::read_to_string(abi).map_err(|error| unusable("read", abi, &error));
     args.abi.as_deref().map(read).transpose()
@@ -50,14 +65,18 @@ fn abi(args: &CodeArgs) -> anyhow::Result<Option<String>> {
 
 /// The runtime that executes files like this one.
 fn guess(path: &Path, bytes: &[u8]) -> Option<RuntimeKind> {
-    let text = bytes.trim_ascii();
+    let text = bytes.strip_prefix(b"\xef\xbb\xbf").unwrap_or(bytes).trim_ascii();
     let digits = text.strip_prefix(b"0x").unwrap_or(text);
-    let is_solidity = text.starts_with(b"{") || path.extension().is_some_and(|extension| extension == "sol");
+    // JSON, what solc prints, or hex, where placeholders of libraries may come after the first digits.
+    let is_json = text.starts_with(b"{") || text.starts_with(b"[");
+    let begins_with_hex = !digits.is_empty() && digits.iter().take(8).all(u8::is_ascii_hexdigit);
+    let is_hex = begins_with_hex && digits.iter().all(|b| b.is_ascii_graphic() || b.is_ascii_whitespace());
+    let is_source = path.extension().is_some_and(|extension| extension == "sol");
     if bytes.starts_with(b"\0asm") {
         Some(RuntimeKind::Wasm)
     } else if bytes.starts_with(b"\x7fELF") || bytes.get(257..262) == Some(b"ustar") {
         Some(RuntimeKind::Docker)
-    } else if is_solidity || (!digits.is_empty() && digits.iter().all(u8::is_ascii_hexdigit)) {
+    } else if is_source || is_json || is_hex || text.starts_with(b"=======") {
         Some(RuntimeKind::Evm)
     } else {
         None
@@ -78,6 +97,10 @@ mod tests {
             (b"0x6080\n", Some(RuntimeKind::Evm)),
             (b"6080", Some(RuntimeKind::Evm)),
             (b" {\"bytecode\": {}}", Some(RuntimeKind::Evm)),
+            (b"\xef\xbb\xbf{}", Some(RuntimeKind::Evm)),
+            (b"60806040__$aabb$__6080\n\n// $aabb$ -> A.sol:A", Some(RuntimeKind::Evm)),
+            (b"\n======= A.sol:A =======\nBinary:\n", Some(RuntimeKind::Evm)),
+            (b"60 is a number", None),
             (b"fn main() {}", None),
             (b"0x", None),
             (b"", None),

@@ -7,9 +7,9 @@ use std::process::ExitCode;
 use clap::CommandFactory;
 use serde_json::json;
 use vm_core::{
-    Change, ChangeRequest, DeployRequest, DryRunRequest, GovernRequest, Governance, GrantRequest, HostFault,
-    InvokeRequest, Phase, Receipt, RollbackRequest, Room, RuntimeKind, Target, Trial, UpgradeRequest, Vm, VmError,
-    VmProvider,
+    Account, Change, ChangeRequest, DeployRequest, DryRunRequest, GovernRequest, Governance, GrantRequest, HostFault,
+    InvokeRequest, Journal, Phase, Receipt, RollbackRequest, Room, RuntimeKind, Target, Trial, UpgradeRequest, Vm,
+    VmError, VmProvider,
 };
 use vm_host::config::{Config, Format, State};
 
@@ -39,7 +39,10 @@ pub(super) fn run(cli: Cli, output: Output) -> anyhow::Result<ExitCode> {
                 return analyze::analyze(&config, output, code);
             }
             let trace = match &command {
-                Command::Invoke { trace, .. } | Command::Query { trace, .. } => trace.clone(),
+                Command::Deploy { trace, .. }
+                | Command::Upgrade { trace, .. }
+                | Command::Invoke { trace, .. }
+                | Command::Query { trace, .. } => trace.trace.clone(),
                 _ => None,
             };
             with_vm(&config, trace.as_deref(), |vm| on_vm(command, &config, vm, output))
@@ -49,7 +52,7 @@ pub(super) fn run(cli: Cli, output: Output) -> anyhow::Result<ExitCode> {
 
 fn on_vm(command: Command, config: &Config, vm: &Vm, output: Output) -> anyhow::Result<ExitCode> {
     match command {
-        Command::Deploy { name, code, version, call, capabilities, reason } => {
+        Command::Deploy { name, code, version, call, capabilities, reason, .. } => {
             let title = format!("deployed {name} {version}");
             let code = artifact::load(config, &code, None)?;
             let request = DeployRequest::new(name, version, code).arguments(call.arguments()).because(reason.text);
@@ -57,7 +60,7 @@ fn on_vm(command: Command, config: &Config, vm: &Vm, output: Output) -> anyhow::
             let receipt = progress::wait(&title, vm.deploy(request))??;
             finish(vm, output, &receipt, &title, Kind::Creation)
         }
-        Command::Upgrade { name, code, version, call, skip_migration, change_runtime, dry, reason } => {
+        Command::Upgrade { name, code, version, call, skip_migration, change_runtime, dry, reason, .. } => {
             let code = artifact::load(config, &code, vm.record(&name)?.map(|record| record.runtime))?;
             let title = format!("upgraded {name} to {version}");
             let request = UpgradeRequest::new(name, version, code).arguments(call.arguments()).because(reason.text);
@@ -177,7 +180,13 @@ fn request(
 
 /// True for a method's bare name at an EVM contract without an ABI: nobody knows its selector, so whole call data is meant.
 fn is_unknown_selector(vm: &Vm, target: &Target, method: &str) -> bool {
-    let Target::Name(name) = target else { return !method.contains('(') };
+    let name = match target {
+        Target::Name(name) => Some(name.clone()),
+        Target::Address(address) => {
+            vm.view().ok().and_then(|view| Account::load(&Journal::new(view), address).ok()?.contract)
+        }
+    };
+    let Some(name) = &name else { return !method.contains('(') };
     let is_evm = vm.record(name).is_ok_and(|record| record.is_some_and(|record| record.runtime == RuntimeKind::Evm));
     is_evm && !method.contains('(') && vm.contract(name).is_ok_and(|contract| contract.interface().methods().is_empty())
 }
@@ -290,9 +299,8 @@ fn with_vm(
     let mut counters = Counters::load(config);
     counters.add(&vm.metrics());
     counters.store(config);
-    let traced = trace.end();
+    trace.end();
     let code = done?;
-    traced?;
     stopped?;
     Ok(code)
 }

@@ -18,8 +18,9 @@ use super::records::{RecordedCall, Records};
 
 /// Tries something and prints what it would do.
 pub(super) fn run(vm: &Vm, output: Output, title: &str, request: DryRunRequest) -> anyhow::Result<ExitCode> {
+    let creation = !matches!(request.trial, Trial::Invoke(_));
     let run = progress::wait(title, vm.dry_run(request))??;
-    let told = Told { receipt: &run.receipt, events: Vec::new(), creation: false };
+    let told = Told { receipt: &run.receipt, events: Vec::new(), creation };
     output.print(|| report(&told, &run), |out| write(out, &told, title, &run))?;
     Ok(if run.receipt.status.is_success() { ExitCode::SUCCESS } else { ExitCode::from(Class::Contract as u8) })
 }

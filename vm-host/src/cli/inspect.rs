@@ -10,7 +10,7 @@ use serde_json::{Value, json};
 use vm_core::{ContractName, Migration, Phase, Refusal, Vm, VmError, VmProvider, VmStatus};
 
 use super::counters::Counters;
-use super::output::{Output, milliseconds, thousands};
+use super::output::{Output, milliseconds, printable, thousands};
 use super::records::{Records, Refused};
 
 const STRONG: Style = Style::new().bold();
@@ -127,7 +127,7 @@ pub(super) fn history(
                     entry.actor.to_string(),
                     changed(entry.before.as_ref().map(|before| &before.version), &entry.after.version),
                     changed(entry.before.as_ref().map(|before| &before.lifecycle), &entry.after.lifecycle),
-                    entry.reason.clone(),
+                    printable(&entry.reason).into_owned(),
                 ]);
             }
             writeln!(out, "{}", trimmed(&table))?;
@@ -137,7 +137,7 @@ pub(super) fn history(
             writeln!(out, "\n{STRONG}refused{STRONG:#}")?;
             for Refused { time, actor, action, why, reason, .. } in &refused {
                 let reason = if reason.is_empty() { String::new() } else { format!("  ({reason})") };
-                writeln!(out, "  {FAINT}{time}{FAINT:#}  {actor}  {action}: {why}{reason}")?;
+                writeln!(out, "  {FAINT}{time}{FAINT:#}  {actor}  {action}: {}", printable(&format!("{why}{reason}")))?;
             }
             Ok(())
         },
@@ -284,7 +284,7 @@ pub(super) fn metrics(metrics: &Counters, output: Output) -> anyhow::Result<Exit
 }
 
 fn field(out: &mut dyn Write, name: &str, text: &str) -> io::Result<()> {
-    writeln!(out, "  {FAINT}{name:<9}{FAINT:#} {text}")
+    writeln!(out, "  {FAINT}{name:<9}{FAINT:#} {}", printable(text))
 }
 
 /// A table without rules: columns with a title each.

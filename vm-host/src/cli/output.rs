@@ -1,6 +1,7 @@
 //! What a command prints: a few lines for people, or one JSON object.
 
-use std::io::{self, Write};
+use std::borrow::Cow;
+use std::io::{self, IsTerminal, Write};
 use std::time::Duration;
 
 use anstyle::{AnsiColor, Style};
@@ -37,13 +38,7 @@ impl Output {
     ) -> io::Result<()> {
         let mut out = anstream::stdout().lock();
         let written = if self.json { writeln!(out, "{:#}", json()) } else { human(&mut out) };
-        // A reader that has seen enough, such as `head`, is no fault.
-        match written.and_then(|()| out.flush()) {
-            Err(error) if error.kind() == io::ErrorKind::BrokenPipe => Ok(()),
-            result => result.map_err(|error| {
-                io::Error::new(error.kind(), format!("cannot write the result to standard output: {error}"))
-            }),
-        }
+        ended(written.and_then(|()| out.flush()))
     }
 
     /// Says in one line that something was done.
@@ -61,13 +56,19 @@ impl Output {
         if !told.receipt.status.is_success() {
             return self.receipt(told, title);
         }
-        self.print(
-            || told.json(),
-            |out| match &told.receipt.text {
-                Some(text) => writeln!(out, "{text}"),
-                None => writeln!(out, "0x{}", hex::encode(&told.receipt.output)),
-            },
-        )
+        if self.json {
+            return self.print(|| told.json(), |_| Ok(()));
+        }
+        let text: Cow<'_, str> = match &told.receipt.text {
+            Some(text) if io::stdout().is_terminal() => {
+                text.split('\n').map(printable).collect::<Vec<_>>().join("\n").into()
+            }
+            Some(text) => text.as_str().into(),
+            None => hex_text(&told.receipt.output).into(),
+        };
+        // To a pipe as it is, byte by byte; a terminal obeys no contract.
+        let mut out = io::stdout().lock();
+        ended(writeln!(out, "{text}").and_then(|()| out.flush()))
     }
 
     /// Prints why a command failed: JSON to standard output, words to standard error.
@@ -114,6 +115,27 @@ impl Output {
     }
 }
 
+/// How writing to standard output ended. A reader that has seen enough, such as `head`, is no fault.
+fn ended(written: io::Result<()>) -> io::Result<()> {
+    match written {
+        Err(error) if error.kind() == io::ErrorKind::BrokenPipe => Ok(()),
+        result => result.map_err(|error| {
+            io::Error::new(error.kind(), format!("cannot write the result to standard output: {error}"))
+        }),
+    }
+}
+
+/// Text of a contract, in which nothing directs a terminal: control characters, and marks that turn the direction of writing,
+/// are escaped.
+pub(super) fn printable(text: &str) -> Cow<'_, str> {
+    let is_unsafe = |c: char| c.is_control() || matches!(c, '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}');
+    if !text.contains(is_unsafe) {
+        return text.into();
+    }
+    let escape = |c: char| if is_unsafe(c) { c.escape_default().to_string() } else { c.to_string() };
+    text.chars().map(escape).collect::<String>().into()
+}
+
 impl Told<'_> {
     /// The receipt as an object whose shape the README documents.
     pub(super) fn json(&self) -> Value {
@@ -142,7 +164,9 @@ impl Told<'_> {
 
     pub(super) fn write(&self, out: &mut dyn Write, title: &str) -> io::Result<()> {
         let receipt = self.receipt;
-        let line = |out: &mut dyn Write, name: &str, text: &str| writeln!(out, "  {FAINT}{name:<8}{FAINT:#} {text}");
+        let line = |out: &mut dyn Write, name: &str, text: &str| {
+            writeln!(out, "  {FAINT}{name:<8}{FAINT:#} {}", printable(text))
+        };
         let result = match &receipt.text {
             Some(text) => text.clone(),
             // What a constructor returns and nobody described is code.
@@ -197,7 +221,7 @@ fn event_json(event: &Event, text: Option<&str>) -> Value {
         "contract": event.contract,
         "address": event.address.to_string(),
         "topics": event.topics.iter().map(|topic| hex_text(topic)).collect::<Vec<_>>(),
-        "name": event.topics.first().and_then(|topic| readable(topic)),
+        "name": event.topics.first().and_then(|topic| readable(topic)).or_else(|| name(text?)),
         "data": hex_text(&event.data),
         "text": text,
     })
@@ -211,6 +235,11 @@ fn event_text(event: &Event, text: Option<&str>) -> String {
     let topics: Vec<String> =
         event.topics.iter().map(|topic| readable(topic).map_or_else(|| hex_text(topic), str::to_owned)).collect();
     format!("{source}: {} {}", topics.join(" "), short_hex(&event.data))
+}
+
+/// The event's name in its text, `Transfer(from: 0x..., ...)`.
+fn name(text: &str) -> Option<&str> {
+    text.split_once('(').map(|(name, _)| name)
 }
 
 /// A topic that is text.
@@ -266,6 +295,12 @@ pub(super) fn thousands(number: u64) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn nothing_directs_a_terminal() {
+        assert_eq!(printable("plain, ü"), "plain, ü");
+        assert_eq!(printable("\u{1b}[31mred\r\n\u{9b}1m\u{202e}"), "\\u{1b}[31mred\\r\\n\\u{9b}1m\\u{202e}");
+    }
 
     #[test]
     fn numbers_are_grouped() {

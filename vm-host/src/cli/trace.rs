@@ -1,6 +1,6 @@
 //! The file that instructions are traced to.
 
-use std::fs::File;
+use std::fs::{File, OpenOptions};
 use std::io::{self, BufWriter, Write};
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -12,23 +12,29 @@ use super::failure::unusable;
 /// A trace that goes on until [`Tracing::end`]; or none.
 pub(super) struct Tracing(Option<(PathBuf, Lines)>);
 
-/// Lets the builder's machine trace to `file`, which is created or replaced.
+/// Lets the builder's machine trace to `file`. That it can be written is tried at once; what is in it stays until there is
+/// something to trace.
 pub(super) fn begin<'c>(builder: HostBuilder<'c>, file: Option<&Path>) -> anyhow::Result<(HostBuilder<'c>, Tracing)> {
     let Some(path) = file else { return Ok((builder, Tracing(None))) };
-    let open = File::create(path).map_err(|error| unusable("write", path, &error))?;
-    let lines = Lines(Arc::new(Mutex::new(State { to: BufWriter::new(open), failed: None })));
+    let open = OpenOptions::new().write(true).create(true).truncate(false).open(path);
+    let open = open.map_err(|error| unusable("write", path, &error))?;
+    let lines = Lines(Arc::new(Mutex::new(State { to: BufWriter::new(open), begun: false, failed: None })));
     Ok((builder.trace(lines.clone()), Tracing(Some((path.to_owned(), lines)))))
 }
 
 impl Tracing {
-    /// Completes the file; tells if it could not be written.
-    pub(super) fn end(self) -> anyhow::Result<()> {
-        let Some((path, lines)) = self.0 else { return Ok(()) };
+    /// Completes the file. What went wrong with it is told and is no failure: the command has done its work.
+    pub(super) fn end(self) {
+        let Some((path, lines)) = self.0 else { return };
         let mut state = lines.state();
-        match state.failed.take().map_or_else(|| state.to.flush(), Err) {
-            Ok(()) => Ok(()),
-            Err(error) => Err(unusable("write", &path, &error)),
-        }
+        let path = path.display();
+        let remark = match state.failed.take().map_or_else(|| state.to.flush(), Err) {
+            Err(error) => format!("warning: the trace is not complete, cannot write {path}: {error}"),
+            Ok(()) if !state.begun => format!("note: no EVM instruction was executed; {path} is as it was"),
+            Ok(()) => return,
+        };
+        // A remark that nobody can read is no reason to fail.
+        let _ = writeln!(anstream::stderr(), "{remark}");
     }
 }
 
@@ -38,7 +44,17 @@ struct Lines(Arc<Mutex<State>>);
 
 struct State {
     to: BufWriter<File>,
+    begun: bool,
     failed: Option<io::Error>,
+}
+
+impl State {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        if !std::mem::replace(&mut self.begun, true) && self.to.get_ref().metadata()?.is_file() {
+            self.to.get_ref().set_len(0)?;
+        }
+        self.to.write(bytes)
+    }
 }
 
 impl Lines {
@@ -50,7 +66,7 @@ impl Lines {
 impl Write for Lines {
     fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
         let mut state = self.state();
-        state.to.write(bytes).map_err(|error| {
+        state.write(bytes).map_err(|error| {
             let kind = error.kind();
             state.failed = Some(error);
             kind.into()
@@ -58,6 +74,11 @@ impl Write for Lines {
     }
 
     fn flush(&mut self) -> io::Result<()> {
-        self.state().to.flush()
+        let mut state = self.state();
+        state.to.flush().map_err(|error| {
+            let kind = error.kind();
+            state.failed.get_or_insert(error);
+            kind.into()
+        })
     }
 }

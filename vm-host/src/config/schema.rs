@@ -6,6 +6,7 @@ use std::path::PathBuf;
 use vm_core::{Address, Amount, ContractName};
 
 use super::access;
+use super::block;
 use super::document::{self, Node, Value};
 use super::quotas;
 use super::section::{Mistakes, Section, one_of, wrong_type};
@@ -25,7 +26,7 @@ pub(super) fn read(text: &str, format: Format) -> Result<Config, Vec<Mistake>> {
 }
 
 fn root(root: Section<'_>, mistakes: &mut Mistakes) -> Config {
-    const VM: &[&str] = &["providers", "limits", "security", "state", "cache", "genesis", "access", "quotas"];
+    const VM: &[&str] = &["providers", "limits", "security", "state", "cache", "genesis", "access", "quotas", "block"];
     root.expect_keys(&["vm"], mistakes, |key| VM.contains(&key).then(|| format!("it belongs under `vm`: `vm.{key}`")));
     let mut config = Config::default();
     let Some(vm) = root.get("vm", mistakes, Section::of) else {
@@ -58,6 +59,9 @@ fn root(root: Section<'_>, mistakes: &mut Mistakes) -> Config {
     }
     if let Some(section) = vm.get("quotas", mistakes, Section::of) {
         quotas::read(section, &mut config.quotas, mistakes);
+    }
+    if let Some(section) = vm.get("block", mistakes, Section::of) {
+        block::read(section, &mut config.block, mistakes);
     }
     config
 }

@@ -109,6 +109,16 @@ pub(super) fn millicpus(node: &Node, key: &str) -> Result<u32, Mistake> {
     thousandths.map(|count| count as u32).ok_or_else(|| wrong_type(node, key, EXPECTED))
 }
 
+/// A whole number, zero included.
+pub(super) fn whole(node: &Node, key: &str) -> Result<u64, Mistake> {
+    match &node.value {
+        Value::Integer(0) => Ok(0),
+        Value::Integer(number) if *number > 0 => positive(node, key),
+        Value::Text(_) => positive(node, key),
+        _ => Err(wrong_type(node, key, "a whole number, not below zero")),
+    }
+}
+
 /// A whole number above zero.
 pub(super) fn positive(node: &Node, key: &str) -> Result<u64, Mistake> {
     const EXPECTED: &str = "a whole number above zero";

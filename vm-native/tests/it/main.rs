@@ -99,7 +99,7 @@ fn mistakes_are_found_before_the_contract_runs() {
     deploy(&vm, "token", &["1000"]).unwrap();
     for (method, args, expected) in [
         ("tranfer", &["bob", "1"][..], "unknown method 'tranfer'; did you mean 'transfer'?"),
-        ("transfer", &["bob"], "takes 2 arguments, but 1 were given"),
+        ("transfer", &["bob"], "takes 2 arguments, but 1 was given"),
         ("transfer", &["bob", "-5"], "parameter 'amount' is of type u128, but '-5' is not a number from 0 to"),
         ("transfer", &["0x12", "5"], "'0x12' is not an address"),
     ] {

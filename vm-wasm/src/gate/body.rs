@@ -45,7 +45,7 @@ pub(super) fn survey(
         match &op {
             Operator::Block { blockty } | Operator::Loop { blockty } | Operator::If { blockty } => {
                 depth += 1;
-                if depth == shape.nesting + 1 {
+                if depth == shape.nesting.saturating_add(1) {
                     let why = format!("blocks are nested deeper than {}", shape.nesting);
                     report.push(Violation::new(Rule::Nesting, why).at(offset));
                 }

@@ -2,6 +2,7 @@
 
 use std::path::Path;
 
+#[cfg(feature = "wasmtime")]
 use futures_executor::block_on;
 use vm_core::{Limits, Vm, VmProvider};
 use vm_wasm::{EngineKind, WasmConfig, analyze};

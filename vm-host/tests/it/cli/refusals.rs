@@ -44,7 +44,7 @@ fn arguments_are_checked_before_the_contract_runs() {
     let (desk, _) = with_token();
     for (words, expected) in [
         ("invoke token tranfer bob 1", "unknown method 'tranfer'; did you mean 'transfer'?"),
-        ("invoke token transfer bob", "transfer(to: address, amount: u128) takes 2 arguments, but 1 were given"),
+        ("invoke token transfer bob", "transfer(to: address, amount: u128) takes 2 arguments, but 1 was given"),
         ("invoke token transfer bob many", "parameter 'amount' is of type u128, but 'many' is not a number"),
         ("invoke token transfer bob -1", "parameter 'amount' is of type u128, but '-1' is not a number"),
         ("invoke token transfer bob --arg sum=1", "argument 'sum'"),

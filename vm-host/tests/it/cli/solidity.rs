@@ -26,7 +26,7 @@ fn an_artefact_is_deployed_called_with_json_and_upgraded() {
     desk.file("token.json", output(1));
     desk.file("v2.json", output(2));
     let told = desk.fails(2, "deploy token token.json 1000");
-    assert!(told.contains("choose one by its name: Other.sol:Other, Token.sol:Token"), "{told}");
+    assert!(told.contains("choose one by its name (--contract): Other.sol:Other, Token.sol:Token"), "{told}");
     desk.ok("deploy token token.json 1000 --contract Token --from alice");
     desk.ok(r#"invoke token transfer --args-json ["bob",0x64] --from alice"#.replace("0x64", "\"0x64\"").as_str());
     let (code, receipt) = desk.json(r#"invoke token transfer --args-json {"amount":5,"to":"bob"} --from alice"#);
@@ -34,6 +34,7 @@ fn an_artefact_is_deployed_called_with_json_and_upgraded() {
     let text = receipt["events"][0]["text"].as_str().unwrap();
     assert!(text.starts_with("Transfer(from: 0x"), "{text}");
     assert_eq!(receipt["events"][0]["topics"].as_array().unwrap().len(), 3);
+    assert_eq!(receipt["events"][0]["name"], "Transfer");
     assert_eq!(desk.ok("query token balanceOf bob").trim(), "105");
 
     let (code, receipt) = desk.json(r#"invoke token transfer --args-json ["bob",9999] --from alice"#);
@@ -58,6 +59,7 @@ fn what_is_no_code_is_told() {
     assert_eq!((code, &told["error"]["code"]), (2, &json!("code_unusable")));
     assert!(told["error"]["message"].as_str().unwrap().contains("src/Math.sol:Math"), "{told}");
     desk.file("vm.toml", "[[vm.providers]]\ntype = \"evm\"\nversion = \"london\"\n");
+    desk.file("london.toml", "[[vm.providers]]\ntype = \"evm\"\nversion = \"london\"\n");
     desk.file("push0.bin", "5f5ff3");
     let (code, told) = desk.json("deploy a push0.bin");
     assert_eq!((code, &told["error"]["code"]), (4, &json!("code_rejected")));
@@ -66,6 +68,118 @@ fn what_is_no_code_is_told() {
     desk.file("mortal.bin", "33ff");
     let told = desk.fails(4, "deploy a mortal.bin");
     assert!(told.contains("SELFDESTRUCT at offset 1 is refused"), "{told}");
+    // The analysis tells the same verdict.
+    let (code, told) = desk.json("analyze mortal.bin");
+    assert_eq!((code, &told["ok"]), (4, &json!(false)));
+    assert!(desk.fails(4, "analyze mortal.bin").contains("SELFDESTRUCT at offset 1 is refused"));
+    let told = desk.fails(4, "analyze push0.bin --config london.toml");
+    assert!(
+        told.contains("code rejected (opcode-missing)") && told.contains("PUSH0 at 0 and 1 more (shanghai)"),
+        "{told}"
+    );
+}
+
+/// What solc prints is code, in all its forms; libraries that are not linked are named.
+#[test]
+fn what_solc_prints_is_code() {
+    let desk = Desk::new();
+    let code = sample("token-v1.bin");
+    let wrapped: String = code.trim().as_bytes().chunks(64).map(|line| format!("{}\n", line.escape_ascii())).collect();
+    desk.file("wrapped.bin", wrapped);
+    desk.file(
+        "printed.txt",
+        format!("\n======= A.sol:I =======\nBinary:\n\n\n======= A.sol:Token =======\nBinary:\n{code}\n"),
+    );
+    desk.ok("deploy wrapped wrapped.bin --input-hex 00000000000000000000000000000000000000000000000000000000000003e8");
+    desk.ok("deploy printed printed.txt --input-hex 00000000000000000000000000000000000000000000000000000000000003e8");
+    let told = desk.fails(2, "deploy a printed.txt --contract Nope");
+    assert!(told.contains("there is no contract 'Nope'"), "{told}");
+    desk.file("unlinked.bin", "6080604073__$3b9452581c463bbdb692f752202b3ee581$__5000\n\n// $3b9452581c463bbdb692f752202b3ee581$ -> Lib.sol:Math\n");
+    let told = desk.fails(2, "deploy a unlinked.bin");
+    assert!(told.contains("unlinked.bin: the file uses libraries that are not linked: Lib.sol:Math"), "{told}");
+    desk.file("odd.bin", "608060405");
+    let told = desk.fails(2, "analyze odd.bin");
+    assert!(told.contains("odd.bin: the code of the file is not hexadecimal: it has 9 digits"), "{told}");
+    for (words, want) in [
+        ("analyze wrapped.bin --contract A", "leave 'A' (--contract) out"),
+        ("analyze wrapped.bin --remapping a=b", "for Solidity sources"),
+        ("deploy a wrapped.bin --runtime wasm --contract A", "for artefacts and sources of Solidity"),
+    ] {
+        let told = desk.fails(2, words);
+        assert!(told.contains(want), "{words}: {told}");
+    }
+    desk.file("abi.json", "[]");
+    assert!(desk.fails(2, "deploy a abi.json").contains("--abi"));
+    desk.file("notabi.json", "{\"contracts\": {}}");
+    let told = desk.fails(2, "deploy a wrapped.bin --abi notabi.json");
+    assert!(told.contains("notabi.json: the JSON cannot be used"), "{told}");
+}
+
+#[test]
+fn json_arguments_are_taken_seriously() {
+    let desk = Desk::new();
+    desk.file("token.json", output(1));
+    desk.ok("deploy token token.json 1000 --contract Token");
+    for (words, want) in [
+        ("query token balanceOf --args-json [null]", "null is the value of no type"),
+        ("query token balanceOf --args-json [[null]]", "null is the value of no type"),
+        (r#"query token balanceOf --args-json {"account":"a","account":"b"}"#, "argument 'account' is given twice"),
+    ] {
+        let told = desk.fails(2, words);
+        assert!(told.contains(want), "{words}: {told}");
+    }
+    let told = desk.fails(4, "query token balanceOf 5fbdb2315678afecb367f032d93f642f64180aa3");
+    assert!(told.contains("without 0x"), "{told}");
+}
+
+/// An address is another name of a contract: what is known of the contract is known there too.
+#[test]
+fn contracts_are_called_by_their_addresses() {
+    let desk = Desk::new();
+    desk.file("token.json", output(1));
+    let (_, receipt) = desk.json("deploy token token.json 1000 --contract Token --from alice");
+    let address = receipt["address"].as_str().unwrap();
+    let alice = format!("{:0>64}", &vm_core::Address::from_name("alice").to_string()[2..]);
+    assert_eq!(desk.ok(&format!("query {address} balanceOf --input-hex {alice}")).trim(), "1000");
+    assert_eq!(desk.ok(&format!("query {address} balanceOf alice")).trim(), "1000");
+    let nobody = "0x00000000000000000000000000000000000000aa";
+    let told = desk.fails(4, &format!("query {nobody} total"));
+    assert!(told.contains("Solidity signature, such as transfer(address,uint256)"), "{told}");
+}
+
+/// A contract's words are data: what is a terminal's command in them stays text, and a pipe gets every byte.
+#[test]
+fn texts_of_contracts_are_data() {
+    let desk = Desk::new();
+    let red = format!("1b5b33316d726564{}", "00".repeat(24));
+    // The string as a result, and as the reason of a revert, Error(string).
+    let result = format!("60205f526008602052_7f{red}604052_60605ff3").replace('_', "");
+    let error = format!("6308c379a060e01b5f52_60206004526008602452_7f{red}604452_60645ffd").replace('_', "");
+    let abi = r#"[{"type":"function","name":"f","inputs":[],"outputs":[{"type":"string","name":""}],"stateMutability":"view"}]"#;
+    desk.file("abi.json", abi);
+    for (name, runtime) in [("reverts", &error), ("returns", &result)] {
+        let length = runtime.len() / 2;
+        desk.file(&format!("{name}.bin"), format!("60{length:02x}80600b6000396000f3{runtime}"));
+        desk.ok(&format!("deploy {name} {name}.bin --abi abi.json"));
+    }
+    assert_eq!(desk.ok("query returns f"), "\u{1b}[31mred\n");
+    let told = desk.fails(3, "query reverts f");
+    assert!(told.contains("reason   \\u{1b}[31mred\n"), "{told:?}");
+}
+
+#[test]
+fn the_block_is_the_configurations() {
+    let desk = Desk::new();
+    desk.file("vm.toml", "[vm.block]\ntimestamp = 1700000000\nchain_id = 77\ncoinbase = \"carol\"\n");
+    // TIMESTAMP and CHAINID, returned as two words.
+    desk.file("clock.bin", "600b80600b6000396000f3425f524660205260405ff3");
+    desk.ok("deploy clock clock.bin");
+    let told = desk.ok("query clock now()(uint256,uint256)");
+    assert_eq!(told.trim(), "(1700000000, 77)");
+    assert_eq!(desk.ok("query clock now()(uint256,uint256)").trim(), "(1700000000, 77)");
+    desk.file("vm.toml", "[vm.block]\ntimestamp = -1\nnumber = 3\n");
+    let told = desk.fails(2, "list");
+    assert!(told.contains("not below zero") && told.contains("next height"), "{told}");
 }
 
 #[test]
@@ -100,6 +214,23 @@ fn instructions_are_traced_to_a_file() {
         assert!(lines.len() > 50 && lines[0]["pc"] == 0 && lines.iter().rev().nth(1).unwrap()["opName"] == "RETURN");
         assert_eq!(lines.last().unwrap()["pass"], true);
     }
+    // A failing constructor is what one wants to see.
+    desk.file("bad.bin", "60015f52fe");
+    desk.fails(3, "deploy bad bad.bin --trace d.jsonl");
+    let text = std::fs::read_to_string(desk.path().join("d.jsonl")).unwrap();
+    assert!(text.lines().nth(3).unwrap().contains("\"INVALID\""), "{text}");
+    // A refused request, and a contract of another runtime, leave the file as it was.
+    let done = desk.run("query token nothing --trace d.jsonl");
+    assert!(
+        done.code == 4 && done.stderr.contains("no EVM instruction was executed; d.jsonl is as it was"),
+        "{done:?}"
+    );
+    assert_eq!(std::fs::read_to_string(desk.path().join("d.jsonl")).unwrap(), text);
+    // What was committed is told as such, and the trace's failure beside it.
+    let done = desk.run("invoke token transfer bob 5 --from alice --trace /dev/full --json");
+    assert!(done.code == 0 && done.stderr.contains("the trace is not complete"), "{done:?}");
+    assert_eq!(serde_json::from_str::<Value>(&done.stdout).unwrap()["ok"], true);
+    assert_eq!(desk.ok("query token balanceOf bob").trim(), "10");
     let told = desk.fails(2, "query token balanceOf bob --trace no/such/folder");
     assert!(told.contains("cannot write no/such/folder"), "{told}");
 }
