@@ -141,6 +141,25 @@ impl Vm {
         record.map(|record| Policy::load(&journal, name, record.policy)).transpose()
     }
 
+    /// A version of a contract's policy, if it had that: its history tells which operations were under which version.
+    ///
+    /// # Errors
+    /// When the state fails or the policy is damaged.
+    pub fn policy_version(&self, name: &ContractName, version: u32) -> Result<Option<Policy>, StateError> {
+        let journal = Journal::new(self.view()?);
+        let record = ContractRecord::load(&journal, name)?;
+        let had = record.filter(|record| version <= record.policy);
+        had.map(|_| Policy::load(&journal, name, version)).transpose()
+    }
+
+    /// A version of the host's policy, if there was one.
+    ///
+    /// # Errors
+    /// When the state fails or the policy is damaged.
+    pub fn host_policy_version(&self, version: u32) -> Result<Option<HostPolicy>, StateError> {
+        HostPolicy::load_version(&Journal::new(self.view()?), version)
+    }
+
     /// The policy of the host in force.
     ///
     /// # Errors

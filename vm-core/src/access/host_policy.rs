@@ -61,6 +61,14 @@ impl HostPolicy {
         Ok(Stored::load(journal, &StateKey::system(KEY))?.unwrap_or_default())
     }
 
+    /// A version, if there was one; version 0 is the default.
+    pub(crate) fn load_version(journal: &Journal, version: u32) -> Result<Option<Self>, StateError> {
+        match version {
+            0 => Ok(Some(Self::default())),
+            version => Stored::load(journal, &StateKey::policy(None, version)),
+        }
+    }
+
     /// Puts it in force, and keeps it among its versions.
     pub(crate) fn store(&self, journal: &Journal) -> Result<(), StateError> {
         Stored::store(self, journal, StateKey::policy(None, self.version))?;

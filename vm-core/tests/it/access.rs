@@ -192,6 +192,9 @@ fn policies_are_versioned_and_part_of_the_history() {
     );
     let last = vm.history(&name("c"), 3, 1).unwrap().remove(0);
     assert_eq!((last.operation, last.before.unwrap().policy, last.after.policy), (Operation::Grant, 1, 2));
+    let version = |version| vm.policy_version(&name("c"), version).unwrap();
+    assert_eq!((version(0), version(2), version(3)), (Some(Policy::default()), Some(policy), None));
+    assert_eq!(version(1).map(|policy| policy.methods.len()), Some(0));
     grant(&vm, "call", "anyone");
     assert!(!vm.record(&name("c")).unwrap().unwrap().guarded, "calls are not asked for any more");
     let nonsense = GrantRequest { rules: vec![(Right::Call, None)], ..GrantRequest::new(name("c")) };
@@ -277,6 +280,10 @@ fn the_host_is_governed_by_its_administrators() {
     ] {
         assert_eq!(block_on(vm.govern(govern(nonsense))).unwrap_err().phase, Phase::Store);
     }
+    let versions: Vec<_> = (0..5).map(|version| vm.host_policy_version(version).unwrap()).collect();
+    assert_eq!(versions[0], Some(HostPolicy::default()));
+    assert_eq!((versions[1].as_ref().map(|policy| &policy.deploy), &versions[2]), (Some(&Rule::Anyone), &Some(policy)));
+    assert!(versions[3].is_some() && versions[4].is_none());
     block_on(vm.govern(govern(Governance::Administrators(Rule::Nobody)))).unwrap();
     assert!(block_on(vm.govern(govern(Governance::Deploy(Rule::Anyone)))).is_err(), "nobody governs any more");
 }

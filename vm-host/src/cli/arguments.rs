@@ -197,6 +197,9 @@ pub(super) enum Command {
     Policy {
         /// The contract's name; none for the host.
         name: Option<ContractName>,
+        /// A version that it had, instead of the one in force.
+        #[arg(long, value_name = "NUMBER")]
+        version: Option<u32>,
     },
     /// List the contracts.
     List,

@@ -72,6 +72,10 @@ fn the_host_is_governed_by_a_majority() {
     for part in ["deploy", "anyone", "auditor of org1", "call      owner"] {
         assert!(policy.contains(part), "no {part:?} in\n{policy}");
     }
+    assert!(policy.starts_with("version 4, by 0x"), "{policy}");
+    let opening = desk.ok("policy --version 2");
+    assert!(opening.contains(": opening\n") && !opening.contains("auditor of org1"), "{opening}");
+    assert!(desk.fails(2, "policy --version 9").contains("there is no version 9 of the policy"));
     let token = &Token::all()[0];
     // Its constructor emits an event.
     let deploy = format!("deploy token {} --from zoe 1000 --capabilities", token.v1);
