@@ -1,6 +1,6 @@
 //! Who is told what was done, and what was refused.
 
-use crate::{Action, Address, ContractName, HistoryEntry, InvokeRequest, Receipt};
+use crate::{Action, Address, ContractName, HistoryEntry, HostPolicy, InvokeRequest, Receipt};
 
 /// Told of every lifecycle operation and every refusal of one, of every denied call, and of every call that was carried
 /// out, each once: after the commit, or when the answer is known. Decides nothing.
@@ -24,6 +24,9 @@ use crate::{Action, Address, ContractName, HistoryEntry, InvokeRequest, Receipt}
 pub trait Observer: Send + Sync {
     /// An operation that was carried out, or something that was refused.
     fn audit(&self, event: &AuditEvent<'_>);
+
+    /// A change of the host's policy that was carried out or refused.
+    fn governed(&self, _event: &GovernanceEvent<'_>) {}
 
     /// A call from outside that has a receipt, successful or not; no queries.
     fn called(&self, _request: &InvokeRequest, _receipt: &Receipt) {}
@@ -52,6 +55,26 @@ pub enum AuditResult<'a> {
     Done(&'a HistoryEntry),
     /// It was refused, or failed, and nothing was changed: the error's text.
     Refused(&'a str),
+}
+
+/// A change of the host's policy that was carried out or refused.
+#[derive(Debug, Clone, Copy)]
+pub struct GovernanceEvent<'a> {
+    /// Who.
+    pub actor: Address,
+    /// Why, in the actor's words.
+    pub reason: &'a str,
+    /// The new policy, or why it was refused: the error's text.
+    pub result: Result<&'a HostPolicy, &'a str>,
+}
+
+impl std::fmt::Display for GovernanceEvent<'_> {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self.result {
+            Ok(policy) => write!(f, "{} gave the host policy {}", self.actor, policy.version),
+            Err(why) => write!(f, "{} could not change the host's policy: {why}", self.actor),
+        }
+    }
 }
 
 impl std::fmt::Display for AuditEvent<'_> {

@@ -72,7 +72,7 @@ pub use access::{
 pub use account::Account;
 pub use address::{Address, InvalidAddress};
 pub use amount::{Amount, InvalidAmount};
-pub use audit::{AuditEvent, AuditResult, Observer};
+pub use audit::{AuditEvent, AuditResult, GovernanceEvent, Observer};
 pub use call::{Block, Call, Entry, Env, Event, Outcome, Return, Status, Target, Trap};
 pub use contract::{Code, CodeHash, ContractName, InvalidName, RuntimeKind, UnknownRuntime, Version};
 pub use dry_run::{Difference, DryRun, DryRunRequest, Replayed, Trial};

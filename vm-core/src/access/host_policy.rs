@@ -2,7 +2,7 @@ use borsh::{BorshDeserialize, BorshSerialize};
 
 use super::{Organisations, Policy, Rule};
 use crate::record::Stored;
-use crate::{Address, Journal, Refusal, StateError, StateKey};
+use crate::{Address, Journal, Refusal, StateError, StateKey, WriteSet};
 
 /// Who may do what with the host, and who its people are.
 #[derive(Debug, Clone, PartialEq, Eq, BorshSerialize, BorshDeserialize, serde::Serialize)]
@@ -67,6 +67,11 @@ impl HostPolicy {
             0 => Ok(Some(Self::default())),
             version => Stored::load(journal, &StateKey::policy(None, version)),
         }
+    }
+
+    /// The one that a transaction has put in force, if it has.
+    pub(crate) fn written(writes: &WriteSet) -> Option<Self> {
+        Self::try_from_slice(writes.get(&StateKey::system(KEY))?.as_ref()?).ok()
     }
 
     /// Puts it in force, and keeps it among its versions.

@@ -6,8 +6,8 @@ use super::task::{Answer, Reply, Request};
 use crate::core::Core;
 use crate::transaction::{Asked, Denial};
 use crate::{
-    Action, Address, AuditEvent, AuditResult, Change, ContractName, HistoryEntry, KeyRange, Operation, Refusal, Space,
-    Target, VmError, WriteSet,
+    Action, Address, AuditEvent, AuditResult, Change, ContractName, GovernanceEvent, HistoryEntry, HostPolicy,
+    KeyRange, Operation, Refusal, Space, Target, VmError, WriteSet,
 };
 
 /// The log's target.
@@ -37,17 +37,33 @@ pub(super) fn tell(core: &Core, request: &Request, reply: &Reply, denials: &[Den
     match reply {
         Ok(Answer::Receipt(receipt)) => {
             done(&receipt.writes, &tell);
+            // A system contract can govern, too.
+            if let Some(policy) = HostPolicy::written(&receipt.writes) {
+                governed(core, policy.author, &policy.reason, Ok(&policy));
+            }
             if let (Some(observer), Request::Invoke(request)) = (&core.observer, request) {
                 observer.called(request, receipt);
             }
         }
         Ok(Answer::Record(record)) => done(&record.1.writes, &tell),
-        Ok(Answer::Policy(policy)) => tracing::info!(
-            target: TARGET, reason = policy.reason, "{} gave the host policy {}", policy.author, policy.version
-        ),
+        Ok(Answer::Policy(policy)) => governed(core, policy.author, &policy.reason, Ok(policy)),
         // Nothing was done.
         Ok(Answer::DryRun(_)) => {}
-        Err(error) => refused(request, error, &tell),
+        Err(error) => match request {
+            Request::Govern(request) => {
+                governed(core, request.sender.caller, &request.reason, Err(&error.to_string()));
+            }
+            request => refused(request, error, &tell),
+        },
+    }
+}
+
+/// A change of the host's policy.
+fn governed(core: &Core, actor: Address, reason: &str, result: Result<&HostPolicy, &str>) {
+    let event = GovernanceEvent { actor, reason, result };
+    tracing::info!(target: TARGET, reason, "{event}");
+    if let Some(observer) = &core.observer {
+        observer.governed(&event);
     }
 }
 
@@ -65,11 +81,6 @@ fn done(writes: &WriteSet, tell: &dyn Fn(&AuditEvent<'_>)) {
 
 /// Operations that were refused for whatever reason, and calls that were denied.
 fn refused(request: &Request, error: &VmError, tell: &dyn Fn(&AuditEvent<'_>)) {
-    if let Request::Govern(request) = request {
-        tracing::info!(
-            target: TARGET, reason = request.reason, "{} could not change the host's policy: {error}", request.sender.caller
-        );
-    }
     let Some((contract, action, actor, reason)) = asked(request) else { return };
     let denied = matches!(error.refusal(), Some(Refusal::Denied(_)));
     if denied || !matches!(action, Action::Call { .. }) {
@@ -87,9 +98,8 @@ fn asked(request: &Request) -> Option<(&ContractName, Action<'_>, Address, &str)
             (&request.name, Action::Change(request.change), request.sender.caller, &request.reason)
         }
         Request::Grant(request) => (&request.name, Action::Grant, request.sender.caller, &request.reason),
-        // Of the host, not of a contract: `refused` has told it.
-        Request::Govern(_) => return None,
-        Request::DryRun(_) => return None,
+        // Of the host, or only tried.
+        Request::Govern(_) | Request::DryRun(_) => return None,
         Request::Invoke(request) | Request::Query(request) => match &request.target {
             Target::Name(name) => (name, Action::Call { method: &request.method }, request.sender.caller, ""),
             Target::Address(_) => return None,

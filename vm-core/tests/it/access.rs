@@ -5,8 +5,9 @@ use std::sync::{Arc, Mutex};
 use futures_executor::block_on;
 use vm_core::{
     Access, Action, Address, AuditEvent, Authorizer, CallRequest, Capabilities, Change, ChangeRequest, Denied,
-    DeployRequest, GovernRequest, Governance, GrantRequest, HostPolicy, InvokeRequest, Observer, Operation,
-    Organisations, Phase, Policy, Right, RollbackRequest, Rule, Status, UpgradeRequest, Vm, VmError, VmProvider,
+    DeployRequest, GovernRequest, Governance, GovernanceEvent, GrantRequest, HostPolicy, InvokeRequest, Observer,
+    Operation, Organisations, Phase, Policy, Right, RollbackRequest, Rule, Status, UpgradeRequest, Vm, VmError,
+    VmProvider,
 };
 
 use crate::script::{Scripts, call, name, ok, owner, script};
@@ -286,6 +287,30 @@ fn the_host_is_governed_by_its_administrators() {
     assert!(versions[3].is_some() && versions[4].is_none());
     block_on(vm.govern(govern(Governance::Administrators(Rule::Nobody)))).unwrap();
     assert!(block_on(vm.govern(govern(Governance::Deploy(Rule::Anyone)))).is_err(), "nobody governs any more");
+}
+
+#[test]
+fn changes_of_the_hosts_policy_are_told() {
+    #[derive(Clone, Default)]
+    struct Lines(Arc<Mutex<Vec<String>>>);
+    impl Observer for Lines {
+        fn audit(&self, _: &AuditEvent<'_>) {}
+        fn governed(&self, event: &GovernanceEvent<'_>) {
+            self.0.lock().unwrap().push(format!("{event} ({})", event.reason));
+        }
+    }
+    let lines = Lines::default();
+    let mut policy = HostPolicy::default();
+    policy.administrators = rule("callers(root)");
+    let vm = scripts().start_with(Vm::builder().policy(policy).observer(lines.clone()));
+    let govern = |from| GovernRequest::new(Governance::Deploy(Rule::Nobody)).from(who(from)).because("order");
+    block_on(vm.govern(govern("zoe"))).unwrap_err();
+    block_on(vm.govern(govern("root"))).unwrap();
+    let (zoe, root) = (who("zoe"), who("root"));
+    let denied = format!(
+        "{zoe} could not change the host's policy: permission: {zoe} may not change the host's policy: only {root} may (order)"
+    );
+    assert_eq!(*lines.0.lock().unwrap(), [denied, format!("{root} gave the host policy 2 (order)")]);
 }
 
 #[test]

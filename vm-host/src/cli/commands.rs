@@ -117,7 +117,7 @@ fn on_vm(command: Command, config: &Config, vm: &Vm, output: Output) -> anyhow::
             Ok(ExitCode::SUCCESS)
         }
         Command::Govern { change } => govern(vm, output, change),
-        Command::Policy { name, version } => policy::show(vm, output, name.as_ref(), version),
+        Command::Policy { name, version } => policy::show(vm, &Records::of(config), output, name.as_ref(), version),
         Command::List => inspect::list(vm, output),
         Command::Show { name } => inspect::show(vm, output, &name),
         Command::History { name, last } => inspect::history(vm, &Records::of(config), output, &name, last),

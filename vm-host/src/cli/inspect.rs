@@ -104,7 +104,7 @@ pub(super) fn history(
     last: Option<u64>,
 ) -> anyhow::Result<ExitCode> {
     let record = vm.record(name)?;
-    let refused = records.refused(name);
+    let refused = records.refused(Some(name));
     if record.is_none() && refused.is_empty() {
         return Err(unknown(name).into());
     }
@@ -131,18 +131,23 @@ pub(super) fn history(
                 ]);
             }
             writeln!(out, "{}", trimmed(&table))?;
-            if refused.is_empty() {
-                return Ok(());
-            }
-            writeln!(out, "\n{STRONG}refused{STRONG:#}")?;
-            for Refused { time, actor, action, why, reason, .. } in &refused {
-                let reason = if reason.is_empty() { String::new() } else { format!("  ({reason})") };
-                writeln!(out, "  {FAINT}{time}{FAINT:#}  {actor}  {action}: {}", printable(&format!("{why}{reason}")))?;
-            }
-            Ok(())
+            write_refused(out, &refused)
         },
     )?;
     Ok(ExitCode::SUCCESS)
+}
+
+/// What was refused, if anything was.
+pub(super) fn write_refused(out: &mut dyn Write, refused: &[Refused]) -> io::Result<()> {
+    if refused.is_empty() {
+        return Ok(());
+    }
+    writeln!(out, "\n{STRONG}refused{STRONG:#}")?;
+    for Refused { time, actor, action, why, reason, .. } in refused {
+        let reason = if reason.is_empty() { String::new() } else { format!("  ({reason})") };
+        writeln!(out, "  {FAINT}{time}{FAINT:#}  {actor}  {action}: {}", printable(&format!("{why}{reason}")))?;
+    }
+    Ok(())
 }
 
 /// `1 → 2`, or only `2` when it was that before.

@@ -7,12 +7,14 @@ use serde_json::json;
 use vm_core::{ContractName, HostPolicy, Policy, Vm};
 
 use super::failure::Usage;
-use super::inspect::{columns, trimmed, unknown};
+use super::inspect::{columns, trimmed, unknown, write_refused};
 use super::output::Output;
+use super::records::Records;
 
 /// Shows the policy of a contract, or of the host.
 pub(super) fn show(
     vm: &Vm,
+    records: &Records,
     output: Output,
     name: Option<&ContractName>,
     version: Option<u32>,
@@ -31,7 +33,11 @@ pub(super) fn show(
                 Some(version) => vm.host_policy_version(version)?.ok_or_else(|| missing(version))?,
                 None => vm.host_policy()?,
             };
-            output.print(|| json!({ "ok": true, "policy": policy }), |out| write_host(out, &policy))?;
+            let refused = records.refused(None);
+            output.print(
+                || json!({ "ok": true, "policy": policy, "refused": refused }),
+                |out| write_host(out, &policy).and_then(|()| write_refused(out, &refused)),
+            )?;
         }
     }
     Ok(ExitCode::SUCCESS)

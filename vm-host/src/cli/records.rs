@@ -10,13 +10,16 @@ use std::path::{Path, PathBuf};
 
 use serde::{Deserialize, Serialize};
 use vm_core::{
-    Address, Amount, Argument, Arguments, AuditEvent, AuditResult, ContractName, Gas, InvokeRequest, Observer, Receipt,
-    Target,
+    Address, Amount, Argument, Arguments, AuditEvent, AuditResult, ContractName, Gas, GovernanceEvent, InvokeRequest,
+    Observer, Receipt, Target,
 };
 use vm_host::config::{Config, State};
 
 /// Beyond this size a file is put aside, in the place of the one before.
 const MOST: u64 = 4 << 20;
+
+/// Stands for the host where a contract is named, which none can be.
+const HOST: &str = "";
 
 /// Something that was refused.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -125,12 +128,13 @@ impl Records {
         Self { directory }
     }
 
-    /// What was refused on a contract, oldest first.
-    pub(super) fn refused(&self, contract: &ContractName) -> Vec<Refused> {
+    /// What was refused on a contract, or on the host, oldest first.
+    pub(super) fn refused(&self, contract: Option<&ContractName>) -> Vec<Refused> {
+        let contract = contract.map_or(HOST, ContractName::as_str);
         let files = self.directory.iter().flat_map(|directory| [aside(&refusals(directory)), refusals(directory)]);
         let lines = files.filter_map(|file| File::open(file).ok()).flat_map(|file| BufReader::new(file).lines());
         let told = lines.map_while(Result::ok).filter_map(|line| serde_json::from_str::<Refused>(&line).ok());
-        told.filter(|refused| refused.contract == contract.as_str()).collect()
+        told.filter(|refused| refused.contract == contract).collect()
     }
 }
 
@@ -159,18 +163,39 @@ impl Observer for Records {
 
     fn audit(&self, event: &AuditEvent<'_>) {
         let (Some(directory), AuditResult::Refused(why)) = (&self.directory, event.result) else { return };
-        let refused = Refused {
-            time: now(),
-            contract: event.contract.to_string(),
-            actor: event.actor.to_string(),
-            action: event.action.to_string(),
-            reason: event.reason.to_owned(),
-            why: why.to_owned(),
-        };
-        let file = refusals(directory);
-        if let Err(error) = append(&file, &refused) {
-            tracing::warn!(file = %file.display(), %error, "cannot record what was refused");
-        }
+        record(
+            directory,
+            &Refused {
+                time: now(),
+                contract: event.contract.to_string(),
+                actor: event.actor.to_string(),
+                action: event.action.to_string(),
+                reason: event.reason.to_owned(),
+                why: why.to_owned(),
+            },
+        );
+    }
+
+    fn governed(&self, event: &GovernanceEvent<'_>) {
+        let (Some(directory), Err(why)) = (&self.directory, event.result) else { return };
+        record(
+            directory,
+            &Refused {
+                time: now(),
+                contract: HOST.to_owned(),
+                actor: event.actor.to_string(),
+                action: "change the host's policy".to_owned(),
+                reason: event.reason.to_owned(),
+                why: why.to_owned(),
+            },
+        );
+    }
+}
+
+fn record(directory: &Path, refused: &Refused) {
+    let file = refusals(directory);
+    if let Err(error) = append(&file, refused) {
+        tracing::warn!(file = %file.display(), %error, "cannot record what was refused");
     }
 }
 
