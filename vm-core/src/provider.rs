@@ -56,7 +56,7 @@ pub trait VmProvider: Send + Sync {
     /// With the phase; the contract is as before then. A migration that fails is an error with its receipt.
     async fn upgrade(&self, request: UpgradeRequest) -> Result<Receipt, VmError>;
 
-    /// Gives a contract the code of an earlier version back: load, permission, keep, verify, compile, migrate, replace, store.
+    /// Gives a contract the code of an earlier version back: load, permission, keep, compile, migrate, replace, store.
     ///
     /// # Errors
     /// With the phase; the contract is as before then. A migration that fails is an error with its receipt.
