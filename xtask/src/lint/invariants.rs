@@ -1,4 +1,4 @@
-//! Every invariant names its tests, and these tests exist.
+//! Every invariant has a number of its own and names its tests, and these tests exist.
 
 use std::collections::BTreeSet;
 use std::fs;
@@ -33,9 +33,13 @@ fn function_names(text: &str) -> impl Iterator<Item = &str> {
 fn check(list: &str, functions: &BTreeSet<String>) -> Vec<Violation> {
     let mut found = Vec::new();
     let mut untested: Option<usize> = None;
+    let mut invariants = BTreeSet::new();
     for (number, line) in (1..).zip(list.lines()) {
-        if starts_an_invariant(line) {
+        if let Some(invariant) = invariant(line) {
             found.extend(untested.replace(number).map(without_test));
+            if !invariants.insert(invariant) {
+                found.push(Violation::new(number, format!("another invariant has the number {invariant}")));
+            }
         }
         for test in line.split('`').skip(1).step_by(2).flat_map(test_names) {
             untested = None;
@@ -52,8 +56,9 @@ fn without_test(line: usize) -> Violation {
     Violation::new(line, "this invariant names no test")
 }
 
-fn starts_an_invariant(line: &str) -> bool {
-    line.split_once(". **").is_some_and(|(number, _)| number.parse::<u32>().is_ok())
+/// The number of the invariant that begins with this line.
+fn invariant(line: &str) -> Option<u32> {
+    line.split_once(". **").and_then(|(number, _)| number.parse().ok())
 }
 
 fn test_names(code: &str) -> impl Iterator<Item = &str> {
@@ -83,5 +88,10 @@ mod tests {
     #[test]
     fn each_invariant_names_a_test() {
         assert_eq!(lines("1. **A.** Always.\n2. **B.** `call::it_holds`\n3. **C.** `vm_core` is fine."), [1, 3]);
+    }
+
+    #[test]
+    fn each_invariant_has_its_own_number() {
+        assert_eq!(lines("1. **A.** `call::it_holds`\n2. **B.** `call::it_holds`\n1. **C.** `call::it_holds`"), [3]);
     }
 }
