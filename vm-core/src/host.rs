@@ -121,6 +121,9 @@ pub struct CallRequest {
     /// On whose behalf, when it is not the frame's own contract: an engine with frames of its own (the EVM) names the inner
     /// account. Default: the frame's contract.
     pub caller: Option<Address>,
+    /// What the caller occupies of the host's memory while it waits, in bytes, where this is a result of its input alone:
+    /// [`Limits::waiting_memory`](crate::Limits::waiting_memory) bounds it. Default: 0.
+    pub memory: usize,
 }
 
 impl CallRequest {
@@ -137,6 +140,7 @@ impl CallRequest {
             is_static: false,
             value_moved: false,
             caller: None,
+            memory: 0,
         }
     }
 

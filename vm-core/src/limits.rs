@@ -15,6 +15,9 @@ pub struct Limits {
     pub grace: Duration,
     /// Frames on the call stack, over all runtimes. Default: 64.
     pub call_depth: u16,
+    /// Memory of contracts that wait for what they called, of one transaction, all together; what the innermost may have is
+    /// its runtime's limit and comes on top. Default: 256 MiB.
+    pub waiting_memory: usize,
     /// A contract's code. Default: 64 MiB, for images; runtimes have their own, lower ones.
     pub code_size: usize,
     /// The encoded arguments of a call. Default: 1 MiB.
@@ -47,6 +50,7 @@ impl Default for Limits {
             execution_timeout: Duration::from_secs(30),
             grace: Duration::from_millis(500),
             call_depth: 64,
+            waiting_memory: 256 * MIB,
             code_size: 64 * MIB,
             input_size: MIB,
             output_size: MIB,

@@ -29,6 +29,8 @@ pub(crate) struct Transaction<'c> {
     overlay_depth: usize,
     /// The contracts on the call stack, outermost first.
     stack: Vec<Address>,
+    /// The memory of those that wait for what they called, in bytes.
+    waiting: usize,
     /// The first host fault. It decides the transaction, whatever contracts make of it.
     fault: Option<HostFault>,
     /// What a rule refused to contracts, whatever they made of it.
@@ -80,6 +82,7 @@ impl<'c> Transaction<'c> {
             overlay: None,
             overlay_depth: 0,
             stack: Vec::new(),
+            waiting: 0,
             fault: None,
             denials: Vec::new(),
         }
@@ -172,10 +175,23 @@ impl<'c> Transaction<'c> {
         }
     }
 
-    /// A call from a contract: the rules of the dispatcher, then [`enter`](Self::enter).
+    /// A call from a contract, whose memory waits for it.
     pub(crate) fn call(&mut self, from: &Env, request: CallRequest, gas: Gas) -> Result<Outcome, HostFault> {
-        let refuse =
-            |reason: String| Ok(Outcome { status: Status::Revert, output: reason.into(), gas_used: Gas::ZERO });
+        let (before, limit) = (self.waiting, self.core.limits.waiting_memory);
+        let waiting = before.saturating_add(request.memory);
+        if waiting > limit {
+            return refuse(format!(
+                "the contracts that wait for this call occupy {waiting} bytes, above the limit of {limit}"
+            ));
+        }
+        self.waiting = waiting;
+        let outcome = self.dispatch(from, request, gas);
+        self.waiting = before;
+        outcome
+    }
+
+    /// The rules of the dispatcher, then [`enter`](Self::enter).
+    fn dispatch(&mut self, from: &Env, request: CallRequest, gas: Gas) -> Result<Outcome, HostFault> {
         if self.stack.len() >= usize::from(self.core.limits.call_depth) {
             return refuse(format!("call depth of {} exceeded", self.core.limits.call_depth));
         }

@@ -131,7 +131,8 @@ impl WasmEngine {
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Limits {
-    /// Memory of one running contract, in bytes. Default: 1 GB. Native contracts are trusted and not bounded.
+    /// Memory of one running contract, in bytes, and of all that wait for it in one transaction together. Default: 1 GB.
+    /// Native contracts are trusted and not bounded.
     pub memory: u64,
     /// Processors that one container may use, in thousandths. Default: 2000. The other runtimes run a call on one thread.
     pub cpu_millis: u32,

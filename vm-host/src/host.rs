@@ -128,7 +128,8 @@ impl fmt::Debug for HostBuilder<'_> {
 fn limits(config: &Config) -> Limits {
     let cache_size = usize::try_from(config.cache.memory).unwrap_or(usize::MAX);
     let execution_timeout = config.limits.execution_timeout;
-    let mut limits = Limits { execution_timeout, cache_size, ..Limits::default() };
+    let waiting_memory = usize::try_from(config.limits.memory).unwrap_or(usize::MAX);
+    let mut limits = Limits { execution_timeout, cache_size, waiting_memory, ..Limits::default() };
     if let Some(gas) = config.limits.gas {
         limits.gas = Gas::new(gas);
     }

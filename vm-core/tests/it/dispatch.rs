@@ -168,6 +168,31 @@ fn depth_and_reentrancy() {
 }
 
 #[test]
+fn contracts_that_wait_have_bounded_memory() {
+    let vm = Scripts::default()
+        .reentrant("deep", |host, call_| {
+            if &*call_.method != "run" {
+                return ok();
+            }
+            let request = CallRequest { memory: 100, ..CallRequest::new(name("deep"), "run", Bytes::new()) };
+            let depth = host.env().depth;
+            if depth == 0 {
+                // What waited for a call that is over counts no more.
+                host.call(request.clone())?;
+            }
+            let outcome = host.call(request)?;
+            Ok(if outcome.status.is_success() {
+                outcome.output
+            } else {
+                format!("{depth} {}", String::from_utf8_lossy(&outcome.output)).into()
+            })
+        })
+        .start_with(Vm::builder().limits(Limits { waiting_memory: 400, ..Limits::default() }));
+    let expected = "4 the contracts that wait for this call occupy 500 bytes, above the limit of 400";
+    assert_eq!(String::from_utf8_lossy(&invoke(&vm, "deep", "run").output), expected);
+}
+
+#[test]
 fn permission_is_asked_for_calls_between_contracts() {
     struct NoStrangers;
     impl Authorizer for NoStrangers {

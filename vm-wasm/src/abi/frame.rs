@@ -1,5 +1,5 @@
 use bytes::Bytes;
-use vm_core::{Call, Gas, Host, HostFault, Return, Stop, Trap, WasmPrices};
+use vm_core::{Call, CallRequest, Gas, Host, HostFault, Outcome, Return, Stop, Trap, WasmPrices};
 
 use super::chainmaker::Session;
 use crate::meter::word;
@@ -66,6 +66,8 @@ pub(crate) struct Frame<'h> {
     pub(super) session: Session,
     /// The gas that the contract was given when it last left the host.
     given: i64,
+    /// The bytes of the contract's memory when it last entered the host.
+    memory: usize,
     /// What the contract counts of its stack, which it gets back as it gave it.
     stack: i64,
     slice: u64,
@@ -75,7 +77,7 @@ pub(crate) struct Frame<'h> {
 impl<'h> Frame<'h> {
     pub(crate) fn new(host: &'h mut dyn Host, call: &'h Call, input: Bytes, prices: AbiPrices, slice: u64) -> Self {
         let (output, kept, session) = (Bytes::new(), Bytes::new(), Session::default());
-        Self { host, call, input, output, kept, prices, session, given: 0, stack: 0, slice, exit: None }
+        Self { host, call, input, output, kept, prices, session, given: 0, memory: 0, stack: 0, slice, exit: None }
     }
 
     /// With what the host keeps for a ChainMaker contract.
@@ -104,9 +106,11 @@ impl<'h> Frame<'h> {
     /// Settles, performs an operation, and gives the next slice: returns the operation's result and the slice.
     pub(super) fn enter(
         &mut self,
+        memory: usize,
         left: i64,
         operation: impl FnOnce(&mut Self) -> Result<i64, Exit>,
     ) -> Result<(i64, i64), Stopped> {
+        self.memory = memory;
         match self.settle(left).map_err(Exit::from).and_then(|()| operation(self)) {
             Ok(result) => Ok((result, self.give())),
             Err(exit) => {
@@ -114,6 +118,11 @@ impl<'h> Frame<'h> {
                 Err(Stopped)
             }
         }
+    }
+
+    /// Calls another contract, for which this one's memory waits.
+    pub(super) fn call(&mut self, request: CallRequest) -> Result<Outcome, Stop> {
+        self.host.call(CallRequest { memory: self.memory, ..request })
     }
 
     /// How the call ends when the host stopped the contract.

@@ -49,7 +49,7 @@ impl Frame<'_> {
         operands: [u32; 5],
         left: i64,
     ) -> Result<(i64, i64), Stopped> {
-        self.enter(left, |frame| {
+        self.enter(memory.len(), left, |frame| {
             let op =
                 Op::from_number(op).ok_or_else(|| HostFault::Internal(format!("there is no host operation {op}")))?;
             frame.perform(memory, op, operands)
@@ -58,7 +58,7 @@ impl Frame<'_> {
 
     /// Calls another contract. Returns length and status of the result, and the next slice of gas.
     pub(crate) fn call_out(&mut self, memory: &[u8], operands: CallOperands, left: i64) -> Result<(i64, i64), Stopped> {
-        self.enter(left, |frame| Ok(frame.call_contract(memory, operands)?))
+        self.enter(memory.len(), left, |frame| Ok(frame.call_contract(memory, operands)?))
     }
 
     fn perform(&mut self, memory: &mut [u8], op: Op, [a, b, c, d, e]: [u32; 5]) -> Result<i64, Exit> {
@@ -164,7 +164,7 @@ impl Frame<'_> {
         }
         request.gas = (gas != 0).then(|| Gas::new(gas));
         request.is_static = flags & FLAG_STATIC != 0;
-        let outcome = self.host.call(request)?;
+        let outcome = self.call(request)?;
         self.called(outcome.status, outcome.output)
     }
 

@@ -1,8 +1,9 @@
 //! Calls between contracts, and how they end.
 
-use vm_core::{Address, ContractName, Gas, Receipt, Status, Vm};
+use vm_core::{Address, ContractName, Gas, Limits, Receipt, Status, Vm};
+use vm_wasm::WasmConfig;
 
-use super::machine::{contract, deploy, machine, on_invoke, request};
+use super::machine::{contract, deploy, machine, machine_with, on_invoke, request};
 
 const STATIC: u32 = 1;
 const BY_ADDRESS: u32 = 2;
@@ -147,4 +148,32 @@ fn the_callee_sees_its_caller_and_depth() {
     assert_eq!(env[..20], Address::from_name("contract:b").as_bytes()[..]);
     assert_eq!(env[20..40], Address::from_name("contract:a").as_bytes()[..]);
     assert_eq!(env[140..144], 1u32.to_le_bytes());
+}
+
+/// Four contracts of two pages, of which each grows, calls the next, and ends as that one did.
+#[test]
+fn contracts_that_wait_have_bounded_memory() {
+    const PAGE: usize = 1 << 16;
+    let link = |callee: &str, growth: u32| {
+        let body = format!(
+            r#"(drop (memory.grow (i32.const {growth})))
+            (local.set $n (call $call (i32.const 0) (i32.const 1) (i32.const 0) (i32.const 0) (i32.const 0) (i32.const 0)
+                (i32.const 0) (i64.const 0) (i32.const 0)))
+            (call $result (i32.const 200))
+            (call $output (i32.const 200) (i32.wrap_i64 (local.get $n)))
+            (i32.wrap_i64 (i64.shr_u (local.get $n) (i64.const 32)))"#
+        );
+        on_invoke(callee, "", &body)
+    };
+    for (pages, status) in [(6, Status::Revert), (7, Status::Success)] {
+        let vm = machine_with(WasmConfig::default(), Limits { waiting_memory: pages * PAGE, ..Limits::default() });
+        deploy(&vm, "a", link("b", 1));
+        deploy(&vm, "b", link("c", 0));
+        deploy(&vm, "c", link("d", 0));
+        deploy(&vm, "d", on_invoke("", "", "(drop (memory.grow (i32.const 8))) (i32.const 0)"));
+        let receipt = vm.invoke_sync(request("a")).unwrap();
+        assert_eq!(receipt.status, status, "{pages} pages");
+        let refused = "the contracts that wait for this call occupy 458752 bytes, above the limit of 393216";
+        assert_eq!(String::from_utf8_lossy(&receipt.output), if status.is_success() { "" } else { refused });
+    }
 }

@@ -19,7 +19,7 @@ impl Frame<'_> {
             return refused(format!("there are {} parameters, {MOST} are allowed", parameters.len()));
         }
         let values = parameters::by_name(&parameters)?;
-        let outcome = self.host.call(CallRequest::named(name.clone(), method, values))?;
+        let outcome = self.call(CallRequest::named(name.clone(), method, values))?;
         match outcome.status {
             Status::Success => Ok(outcome.output),
             Status::Revert => {
