@@ -7,7 +7,7 @@ use bytes::Bytes;
 use vm_core::{
     Access, Block, Call, CallRequest, Changes, Contract, Denied, Env, Gas, GasSchedule, Height, Host, HostFault,
     Interrupt, Journal, KeyRange, LogLevel, Managed, Outcome, Overlay, Return, Space, StateError, StateKey, StateView,
-    Status, Stop, TransactionHost,
+    Status, Stop, Topic, TransactionHost,
 };
 
 /// A state in a hash map and without locks, which is where bare revm's is.
@@ -119,7 +119,7 @@ impl Host for BareHost<'_> {
         absent()
     }
 
-    fn emit(&mut self, _: Vec<Bytes>, _: Bytes) -> Result<(), Stop> {
+    fn emit(&mut self, _: Vec<Topic>, _: Bytes) -> Result<(), Stop> {
         absent()
     }
 

@@ -266,26 +266,3 @@ pub struct Outcome {
     /// What the call used, all its callees included.
     pub gas_used: Gas,
 }
-
-/// An event. Vanishes when a frame above it is reverted.
-#[derive(Debug, Clone, PartialEq, Eq, serde::Serialize)]
-pub struct Event {
-    /// The address of the contract that emitted it.
-    pub address: Address,
-    /// Its name, unless it is a nameless EVM account.
-    pub contract: Option<ContractName>,
-    /// What it is found by: the UTF-8 topic of a native, WASM or container contract, the 32-byte topics of an EVM log.
-    #[serde(serialize_with = "hex_list")]
-    pub topics: Vec<Bytes>,
-    /// The encoded content.
-    #[serde(serialize_with = "hex_text")]
-    pub data: Bytes,
-}
-
-fn hex_text<S: serde::Serializer>(bytes: &Bytes, s: S) -> Result<S::Ok, S::Error> {
-    s.collect_str(&format_args!("0x{}", hex::encode(bytes)))
-}
-
-fn hex_list<S: serde::Serializer>(list: &[Bytes], s: S) -> Result<S::Ok, S::Error> {
-    s.collect_seq(list.iter().map(|bytes| format!("0x{}", hex::encode(bytes))))
-}

@@ -51,7 +51,7 @@ impl Entries {
             let value = look_up()?;
             match self {
                 Self::Few(few) if few.len() < FEW => place(few, at, key.clone(), value),
-                _ => drop(self.insert(key.clone(), value)),
+                _ => drop(self.insert(key, value)),
             }
         }
         let value = match self {
@@ -62,21 +62,21 @@ impl Entries {
     }
 
     /// Sets a key, and returns what it replaced.
-    pub(crate) fn insert(&mut self, key: StateKey, value: Option<Bytes>) -> Option<Option<Bytes>> {
+    pub(crate) fn insert(&mut self, key: &StateKey, value: Option<Bytes>) -> Option<Option<Bytes>> {
         match self {
-            Self::Few(few) => match search(few, &key) {
+            Self::Few(few) => match search(few, key) {
                 Ok(at) => few.get_mut(at).map(|(_, old)| std::mem::replace(old, value)),
                 Err(_) if few.len() == FEW => {
-                    let all = std::mem::take(few).into_iter().chain([(key, value)]);
+                    let all = std::mem::take(few).into_iter().chain([(key.clone(), value)]);
                     *self = Self::Many(all.collect());
                     None
                 }
                 Err(at) => {
-                    place(few, at, key, value);
+                    place(few, at, key.clone(), value);
                     None
                 }
             },
-            Self::Many(many) => many.insert(key, value),
+            Self::Many(many) => many.insert(key.clone(), value),
         }
     }
 
@@ -166,7 +166,7 @@ mod tests {
                 match step {
                     Step::Insert(number, value) => {
                         let value = (value % 3 > 0).then(|| Bytes::from(vec![value]));
-                        prop_assert_eq!(entries.insert(key(number), value.clone()), tree.insert(key(number), value));
+                        prop_assert_eq!(entries.insert(&key(number), value.clone()), tree.insert(key(number), value));
                     }
                     Step::Remove(number) => {
                         entries.remove(&key(number));
@@ -189,7 +189,7 @@ mod tests {
             prop_assert!(entries.range(&range).eq(tree.iter().filter(|(key, _)| range.contains(key))));
             let mut rebuilt = Entries::default();
             for (key, value) in &tree {
-                rebuilt.insert(key.clone(), value.clone());
+                rebuilt.insert(key, value.clone());
             }
             prop_assert!(entries == rebuilt, "however it came about");
         }

@@ -7,7 +7,7 @@ use crate::transaction::Transaction;
 use crate::{
     Access, Action, CallRequest, Capabilities, ContractName, ContractRecord, Denied, Env, Event, Gas, GasSchedule,
     Host, HostFault, Interrupt, Journal, KeyRange, LogLevel, Managed, Outcome, Overlay, Refusal, Room, StateError,
-    StateKey, Status, Stop, TransactionHost, Trap,
+    StateKey, Status, Stop, Topic, TransactionHost, Trap,
 };
 
 /// How many entries a scan reads before it is paid for them.
@@ -115,7 +115,7 @@ impl Host for Frame<'_, '_> {
         self.operate(|frame| frame.do_scan(start, end, limit))
     }
 
-    fn emit(&mut self, topics: Vec<Bytes>, data: Bytes) -> Result<(), Stop> {
+    fn emit(&mut self, topics: Vec<Topic>, data: Bytes) -> Result<(), Stop> {
         self.operate(|frame| frame.do_emit(topics, data))
     }
 
@@ -216,8 +216,8 @@ impl Frame<'_, '_> {
         Ok(found)
     }
 
-    fn do_emit(&mut self, topics: Vec<Bytes>, data: Bytes) -> Result<(), Stop> {
-        let size = topics.iter().map(Bytes::len).fold(data.len(), usize::saturating_add);
+    fn do_emit(&mut self, topics: Vec<Topic>, data: Bytes) -> Result<(), Stop> {
+        let size = topics.iter().map(|topic| topic.len()).fold(data.len(), usize::saturating_add);
         self.pay(self.prices().emit.of(size))?;
         self.changing()?;
         if !self.capabilities.contains(Capabilities::EVENTS) {

@@ -6,7 +6,7 @@ use bytes::Bytes;
 
 use crate::{
     Access, Address, Amount, Denied, Env, Gas, GasSchedule, Journal, Managed, Outcome, Overlay, Return, StateError,
-    Target, Trap,
+    Target, Topic, Trap,
 };
 
 /// All that a running contract can do. The dispatcher implements it; runtimes hand it to their contracts in the form of
@@ -35,7 +35,7 @@ pub trait Host {
     fn scan(&mut self, start: &[u8], end: &[u8], limit: usize) -> Result<Vec<(Bytes, Bytes)>, Stop>;
 
     /// Emits an event of this contract.
-    fn emit(&mut self, topics: Vec<Bytes>, data: Bytes) -> Result<(), Stop>;
+    fn emit(&mut self, topics: Vec<Topic>, data: Bytes) -> Result<(), Stop>;
 
     /// Calls another contract, of whichever runtime. What it does is undone if it does not succeed. A call that a rule
     /// refuses (unknown, frozen, re-entered, too deep, not permitted, balance too low) is an outcome with

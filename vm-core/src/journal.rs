@@ -170,7 +170,7 @@ impl Journal {
     /// Appends an event.
     pub fn emit(&self, event: Event) {
         let mut inner = self.0.borrow_mut();
-        let topics = event.topics.iter().map(Bytes::len).fold(0, usize::saturating_add);
+        let topics = event.topics.iter().map(|topic| topic.len()).fold(0, usize::saturating_add);
         inner.size = inner.size.saturating_add(topics).saturating_add(event.data.len()).saturating_add(ENTRY);
         inner.events.push(event);
     }
@@ -231,7 +231,7 @@ fn entry_size(key: &StateKey, value: Option<&Bytes>) -> usize {
 impl Inner {
     fn write(&mut self, key: StateKey, value: Option<Bytes>) {
         self.size = self.size.saturating_add(entry_size(&key, value.as_ref()));
-        let old = self.writes.replace(key.clone(), value);
+        let old = self.writes.replace(&key, value);
         self.undo.push((key, old));
     }
 }

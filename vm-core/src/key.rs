@@ -114,11 +114,13 @@ impl StateKey {
     }
 
     /// An account.
+    #[inline]
     pub fn account(address: &Address) -> Self {
         Self::new(Space::Account, address.as_bytes(), &[])
     }
 
     /// A slot of an EVM account's storage.
+    #[inline]
     pub fn evm_storage(address: &Address, slot: &[u8; 32]) -> Self {
         Self::new(Space::EvmStorage, address.as_bytes(), slot)
     }
@@ -211,7 +213,7 @@ impl Ord for StateKey {
 
 impl Hash for StateKey {
     fn hash<H: Hasher>(&self, state: &mut H) {
-        self.as_bytes().hash(state);
+        state.write(self.as_bytes());
     }
 }
 

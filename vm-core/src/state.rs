@@ -135,7 +135,7 @@ pub struct WriteSet(Entries);
 impl WriteSet {
     /// Sets or (with `None`) deletes a key.
     pub fn insert(&mut self, key: StateKey, value: Option<Bytes>) {
-        self.0.insert(key, value);
+        self.0.insert(&key, value);
     }
 
     /// The new value of a key, if it is written.
@@ -156,7 +156,7 @@ impl WriteSet {
     /// Adds all writes of `later`, which win.
     pub fn extend(&mut self, later: &Self) {
         for (key, value) in later.iter() {
-            self.insert(key.clone(), value.clone());
+            self.0.insert(key, value.clone());
         }
     }
 
@@ -173,12 +173,12 @@ impl WriteSet {
     /// Puts back what [`insert`](Self::insert) replaced.
     pub(crate) fn restore(&mut self, key: StateKey, old: Option<Option<Bytes>>) {
         match old {
-            Some(value) => self.insert(key, value),
+            Some(value) => drop(self.0.insert(&key, value)),
             None => self.0.remove(&key),
         }
     }
 
-    pub(crate) fn replace(&mut self, key: StateKey, value: Option<Bytes>) -> Option<Option<Bytes>> {
+    pub(crate) fn replace(&mut self, key: &StateKey, value: Option<Bytes>) -> Option<Option<Bytes>> {
         self.0.insert(key, value)
     }
 }

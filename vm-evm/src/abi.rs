@@ -183,7 +183,7 @@ impl Interface for SolidityInterface {
     }
 
     fn decode_event(&self, event: &Event) -> Option<String> {
-        let topics = event.topics.iter().map(|t| B256::try_from(t.as_ref()).ok());
+        let topics = event.topics.iter().map(|t| B256::try_from(&t[..]).ok());
         let topics = topics.collect::<Option<Vec<_>>>()?;
         event::decode(self.abi.as_ref()?, &topics, &event.data)
     }

@@ -24,7 +24,7 @@ use revm::{
     },
     primitives::{AddressMap, B256, Bytes, HashSet, U256},
 };
-use vm_core::{Block, Env, Event, Gas, Host, HostFault, Interrupt, Journal, Mark};
+use vm_core::{Block, Env, Event, Gas, Host, HostFault, Interrupt, Journal, Mark, Topic};
 
 pub(crate) use cache::CodeCache;
 pub(crate) use construct::Constructor;
@@ -93,7 +93,7 @@ impl Session {
     /// Makes the session part of a transaction.
     fn bind(&mut self, journal: Journal, interrupt: Interrupt, block: &Block, cache: &std::sync::Arc<CodeCache>) {
         let ctx = &mut self.revm.ctx;
-        ctx.chain = Deadline(Some(interrupt));
+        ctx.chain = Deadline(interrupt);
         ctx.journaled_state.database.bind(journal, &block.hashes, cache);
         ctx.cfg.chain_id = block.chain_id;
         block::fill(&mut ctx.block, block, &ctx.cfg);
@@ -188,7 +188,7 @@ impl Session {
             journal.emit(Event {
                 address: vm_address(&log.address),
                 contract: database.read(&log.address).and_then(|read| read.account.contract.clone()),
-                topics: topics.iter().map(|topic| bytes::Bytes::copy_from_slice(topic.as_slice())).collect(),
+                topics: topics.into_iter().map(|topic| Topic::Word(topic.0)).collect(),
                 data: data.0,
             });
         }

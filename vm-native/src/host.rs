@@ -64,7 +64,7 @@ impl HostApi for LinkedHost<'_> {
     }
 
     fn emit(&mut self, topic: &str, data: &[u8]) -> Result<(), vm_sdk::Stop> {
-        let topics = vec![Bytes::copy_from_slice(topic.as_bytes())];
+        let topics = vec![Bytes::copy_from_slice(topic.as_bytes()).into()];
         let result = self.host.emit(topics, Bytes::copy_from_slice(data));
         self.stopped(result)
     }

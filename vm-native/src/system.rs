@@ -58,7 +58,7 @@ impl Direct {
         let operation = self.operations.decode(&call.method, &call.input)?;
         let sender = Sender { caller: host.env().caller, ..Sender::default() };
         perform(host, operation, sender)?;
-        host.emit(vec![Bytes::copy_from_slice(call.method.as_bytes())], call.input.clone())?;
+        host.emit(vec![Bytes::copy_from_slice(call.method.as_bytes()).into()], call.input.clone())?;
         Ok(Bytes::new())
     }
 }

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use bytes::Bytes;
 use vm_core::{
     Address, Call, CallRequest, Code, Contract, Entry, Env, Gas, Host, HostFault, LogLevel, Outcome, RuntimeKind,
-    RuntimeProvider, Status, Stop, TransactionHost, Trap,
+    RuntimeProvider, Status, Stop, Topic, TransactionHost, Trap,
 };
 use vm_wasm::{EngineKind, WasmConfig, WasmRuntime};
 
@@ -254,7 +254,7 @@ impl Host for Map {
         unimplemented()
     }
 
-    fn emit(&mut self, _: Vec<Bytes>, _: Bytes) -> Result<(), Stop> {
+    fn emit(&mut self, _: Vec<Topic>, _: Bytes) -> Result<(), Stop> {
         unimplemented()
     }
 

@@ -1,7 +1,7 @@
 //! The types that revm is put together from: one context for outer and nested execution, so that the interpreter is
 //! instantiated once.
 
-use std::sync::Arc;
+use std::{sync::Arc, time::Duration};
 
 use revm::{
     bytecode::opcode,
@@ -14,7 +14,7 @@ use revm::{
     primitives::{AddressSet, hardfork::SpecId},
 };
 
-use vm_core::{HostFault, Interrupt};
+use vm_core::Interrupt;
 
 use super::{cache::CodeCache, database::JournalDb};
 use crate::{EvmConfig, Fork};
@@ -23,17 +23,13 @@ pub(super) type Ctx = Context<BlockEnv, TxEnv, CfgEnv, JournalDb, Journal<Journa
 pub(super) type Revm = Evm<Ctx, (), EthInstructions<EthInterpreter, Ctx>, Precompiles, EthFrame<EthInterpreter>>;
 
 /// The transaction's deadline, where instructions find it.
-#[derive(Clone, Debug, Default)]
-pub(super) struct Deadline(pub(super) Option<Interrupt>);
+#[derive(Clone, Debug)]
+pub(super) struct Deadline(pub(super) Interrupt);
 
-impl Deadline {
-    #[inline]
-    fn is_over(&self) -> bool {
-        self.0.as_ref().is_some_and(Interrupt::is_raised)
-    }
-
-    pub(super) fn check(&self) -> Result<(), HostFault> {
-        self.0.as_ref().map_or(Ok(()), Interrupt::check)
+impl Default for Deadline {
+    /// One that nobody raises, until there is a transaction.
+    fn default() -> Self {
+        Self(Interrupt::after(Duration::MAX))
     }
 }
 
@@ -91,7 +87,7 @@ type InstructionOf<'a> = InstructionContext<'a, Ctx, EthInterpreter>;
 
 /// JUMPDEST, unless the transaction's time is over. Every loop comes by one, so this is where an endless one is noticed.
 fn jumpdest(context: InstructionOf<'_>) -> InstructionExecResult {
-    match context.host.chain.is_over() {
+    match context.host.chain.0.is_raised() {
         true => Err(InstructionResult::FatalExternalError),
         false => Ok(()),
     }

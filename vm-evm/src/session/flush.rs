@@ -5,6 +5,7 @@ use revm::{
     primitives::{Address, KECCAK_EMPTY},
     state::Account as EvmAccount,
 };
+use smallvec::SmallVec;
 use vm_core::{Account, Amount, HostFault, Journal, KeyRange, Space, StateKey};
 
 use super::{
@@ -19,7 +20,7 @@ impl Session {
         self.drain_logs()?;
         let mut state = self.revm.ctx.journaled_state.finalize();
         #[allow(clippy::disallowed_methods, reason = "sorted right below")]
-        let mut touched: Vec<_> = state.iter().filter(|(_, account)| account.is_touched()).collect();
+        let mut touched: SmallVec<[_; 8]> = state.iter().filter(|(_, account)| account.is_touched()).collect();
         touched.sort_unstable_by_key(|(address, _)| **address);
         for (address, account) in touched {
             self.write_account(journal, address, account)?;

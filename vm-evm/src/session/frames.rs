@@ -187,7 +187,7 @@ impl Session {
     }
 
     fn check_deadline(&self) -> Result<(), HostFault> {
-        self.revm.ctx.chain.check()
+        self.revm.ctx.chain.0.check()
     }
 }
 

@@ -93,7 +93,7 @@ fn run(host: &mut dyn Host, script: &[u8]) -> Result<Return, Stop> {
             b'e' => {
                 let mut topic = vec![0; 31];
                 topic.extend(next(1));
-                host.emit(vec![topic.into()], Bytes::new())?;
+                host.emit(vec![Bytes::from(topic).into()], Bytes::new())?;
             }
             b'c' => {
                 let to = Address::new(next(20).try_into().unwrap());

@@ -145,7 +145,7 @@ fn key(id: u64) -> Vec<u8> {
 
 fn told(host: &mut dyn Host, what: &'static str, id: u64, by: Address) -> Result<Bytes, Refused> {
     let data = [&id.to_le_bytes()[..], by.as_bytes()].concat();
-    let emitted: Result<(), Stop> = host.emit(vec![Bytes::from_static(what.as_bytes())], data.into());
+    let emitted: Result<(), Stop> = host.emit(vec![what.into()], data.into());
     emitted?;
     Ok(Bytes::new())
 }

@@ -96,7 +96,7 @@ impl Frame<'_> {
                     return Err(Trap::BadHostCall.into());
                 }
                 let topic = Bytes::copy_from_slice(text(memory, a, b)?.as_bytes());
-                self.host.emit(vec![topic], Bytes::copy_from_slice(read(memory, c, d)?))?;
+                self.host.emit(vec![topic.into()], Bytes::copy_from_slice(read(memory, c, d)?))?;
             }
             Op::Env => {
                 let env = encode_env(self.host.env());

@@ -36,7 +36,7 @@ impl Frame<'_> {
             ));
         }
         let data = serde_json::to_vec(&texts).or_else(|error| refused(error.to_string()))?;
-        self.host.emit(vec![Bytes::copy_from_slice(topic.as_bytes())], data.into())?;
+        self.host.emit(vec![Bytes::copy_from_slice(topic.as_bytes()).into()], data.into())?;
         Ok(Answer::Nothing)
     }
 }
