@@ -27,6 +27,31 @@ pub struct Argument {
     pub name: Option<String>,
     /// The value.
     pub value: String,
+    /// True when the value is a JSON list or object as it was written: a parameter that is text does not take it.
+    pub is_composite: bool,
+}
+
+impl Argument {
+    /// For the parameter at its place.
+    pub fn positional(value: impl Into<String>) -> Self {
+        Self { name: None, value: value.into(), is_composite: false }
+    }
+
+    /// For the parameter of this name.
+    pub fn named(name: impl Into<String>, value: impl Into<String>) -> Self {
+        Self { name: Some(name.into()), ..Self::positional(value) }
+    }
+
+    /// The value of a parameter that is text.
+    ///
+    /// # Errors
+    /// When it is a JSON list or object: what is wrong with it, as [`ArgumentError::Value`] says it.
+    pub fn text(&self) -> Result<&str, &'static str> {
+        match self.is_composite {
+            false => Ok(&self.value),
+            true => Err("is a JSON list or object; put it in quotes if its text is meant"),
+        }
+    }
 }
 
 impl Arguments {
@@ -35,7 +60,7 @@ impl Arguments {
 
     /// Positional arguments.
     pub fn positional<T: Into<String>>(values: impl IntoIterator<Item = T>) -> Self {
-        Self::Text(values.into_iter().map(|value| Argument { name: None, value: value.into() }).collect())
+        Self::Text(values.into_iter().map(Argument::positional).collect())
     }
 
     /// True when there is nothing.
@@ -71,10 +96,10 @@ pub trait Interface: Send + Sync {
     /// # Errors
     /// As [`encode`](Self::encode).
     fn encode_named(&self, method: &str, values: &[(String, Bytes)]) -> Result<Encoded, ArgumentError> {
-        let argument = |(name, value): &(String, Bytes)| Argument {
-            name: Some(name.clone()),
-            value: std::str::from_utf8(value).map_or_else(|_| format!("0x{}", hex::encode(value)), str::to_owned),
+        let text = |value: &Bytes| {
+            std::str::from_utf8(value).map_or_else(|_| format!("0x{}", hex::encode(value)), str::to_owned)
         };
+        let argument = |(name, value): &(String, Bytes)| Argument::named(name.as_str(), text(value));
         self.encode(&Entry::Invoke, method, &Arguments::Text(values.iter().map(argument).collect()))
     }
 

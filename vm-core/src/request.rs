@@ -78,7 +78,7 @@ macro_rules! argument_setters {
             #[must_use]
             pub fn args<T: Into<String>>(mut self, values: impl IntoIterator<Item = T>) -> Self {
                 for value in values {
-                    self.push(Argument { name: None, value: value.into() });
+                    self.push(Argument::positional(value));
                 }
                 self
             }
@@ -86,7 +86,7 @@ macro_rules! argument_setters {
             /// Adds a named argument as text.
             #[must_use]
             pub fn arg(mut self, name: impl Into<String>, value: impl Into<String>) -> Self {
-                self.push(Argument { name: Some(name.into()), value: value.into() });
+                self.push(Argument::named(name, value));
                 self
             }
 

@@ -87,6 +87,20 @@ pub fn read(bytes: &[u8], contract: Option<&str>) -> Result<Artifact, ArtifactEr
     text::read(text, contract)
 }
 
+/// The ABI, a JSON list, out of a file that is one, or that a tool wrote: code is not needed. Where there are several contracts,
+/// `contract` chooses one, as for [`read`].
+///
+/// # Errors
+/// When the file holds no ABI, lacks or has too many contracts.
+pub fn interface(text: &str, contract: Option<&str>) -> Result<String, ArtifactError> {
+    let text = text.trim_start_matches('\u{feff}').trim();
+    if let Some(output) = text::output(text) {
+        return json::interface(&output, contract);
+    }
+    let value: Value = serde_json::from_str(text).map_err(|error| ArtifactError::Json(error.to_string()))?;
+    json::interface(&value, contract)
+}
+
 impl Artifact {
     /// As code for a deployment or an upgrade.
     #[must_use]
@@ -102,23 +116,22 @@ impl Artifact {
     /// the contract's own, and so is the constructor. Without an ABI of its own, the other one is simply taken.
     ///
     /// # Errors
-    /// When `abi` is neither a JSON ABI nor an artefact that holds one.
+    /// When `abi` is neither a JSON ABI nor a file of which [`interface()`] makes one.
     pub fn with_interface(mut self, abi: &str) -> Result<Self, ArtifactError> {
-        let given: Value = serde_json::from_str(abi).map_err(|error| ArtifactError::Json(error.to_string()))?;
-        let given = given.get("abi").unwrap_or(&given);
-        let given = given.as_array().ok_or_else(|| ArtifactError::Json("the ABI is not a list".to_owned()))?;
+        let given: Vec<Value> =
+            serde_json::from_str(&interface(abi, None)?).map_err(|error| ArtifactError::Json(error.to_string()))?;
         let own = self.abi.as_deref().and_then(|own| serde_json::from_str::<Vec<Value>>(own).ok());
         let merged: Vec<Value> = match own {
-            None => given.clone(),
+            None => given,
             Some(own) => {
                 let kind = |entry: &Value| entry.get("type").and_then(Value::as_str).unwrap_or_default().to_owned();
                 let name = |entry: &Value| entry.get("name").and_then(Value::as_str).unwrap_or_default().to_owned();
                 let same = |one: &Value, other: &Value| {
                     kind(one) == kind(other) && name(one) == name(other) && types(one) == types(other)
                 };
-                let others = given.iter().filter(|entry| kind(entry) != "constructor");
-                let fresh = others.filter(|entry| !own.iter().any(|known| same(known, entry))).cloned();
-                own.iter().cloned().chain(fresh.collect::<Vec<_>>()).collect()
+                let others = given.into_iter().filter(|entry| kind(entry) != "constructor");
+                let fresh: Vec<_> = others.filter(|entry| !own.iter().any(|known| same(known, entry))).collect();
+                own.into_iter().chain(fresh).collect()
             }
         };
         self.abi = Some(Value::Array(merged).to_string());

@@ -7,7 +7,8 @@ use revm::primitives::hardfork::SpecId;
 /// A hard fork of Ethereum: the set of opcodes, gas costs and precompiles that contracts run under.
 ///
 /// Parses from the fork's name (case, spaces, `-` and `_` do not matter; the forks' other names are understood too) and
-/// from a version of geth, which stands for the newest fork that this release had scheduled on Ethereum's main network.
+/// from a version of geth, which stands for the newest fork that this release had scheduled on Ethereum's main network. A
+/// version of two numbers stands for the last release of its line: 1.9 means Istanbul, as 1.9.25 does.
 ///
 /// ```
 /// use vm_evm::Fork;
@@ -230,7 +231,8 @@ fn geth_version(text: &str) -> Option<[u16; 3]> {
     let lower = text.to_ascii_lowercase();
     let text = lower.strip_prefix("geth").unwrap_or(&lower).trim_start_matches([' ', '/', '-', 'v']);
     let numbers = text.split(['-', '+']).next()?;
-    let mut version = [0; 3];
+    // A line without a patch is meant as it is at its end.
+    let mut version = [0, 0, u16::MAX];
     let mut parts = numbers.split('.');
     for (i, number) in version.iter_mut().enumerate() {
         match parts.next() {
@@ -272,6 +274,7 @@ mod tests {
     fn geth_versions_on_both_sides_of_each_border() {
         for (text, fork) in [
             ("1.0", Fork::Frontier),
+            ("1.3", Fork::Homestead),
             ("1.3.3", Fork::Frontier),
             ("1.3.4", Fork::Homestead),
             ("1.7.0", Fork::SpuriousDragon),
@@ -280,12 +283,16 @@ mod tests {
             ("1.8.22", Fork::Petersburg),
             ("1.9.6", Fork::Petersburg),
             ("1.9.7", Fork::Istanbul),
+            ("1.9", Fork::Istanbul),
+            ("1.9.0", Fork::Petersburg),
             ("1.9.24", Fork::Istanbul),
             ("v1.9.24-stable", Fork::Istanbul),
             ("Geth/v1.10.0", Fork::Istanbul),
             ("1.10.1", Fork::Berlin),
             ("1.10.21", Fork::London),
             ("1.10.22", Fork::Paris),
+            ("1.10", Fork::Paris),
+            ("1.17", Fork::Osaka),
             ("1.11.4", Fork::Paris),
             ("1.11.5", Fork::Shanghai),
             ("1.13.12", Fork::Cancun),

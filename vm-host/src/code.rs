@@ -18,6 +18,8 @@ pub struct CodeFile {
     pub abi: Option<String>,
     /// Where that is, for messages.
     pub abi_path: Option<PathBuf>,
+    /// The contract that it describes, where a file of Solidity's tools has several.
+    pub abi_contract: Option<String>,
     /// The contract, where a file of Solidity's tools has several: `Name` or `File.sol:Name`.
     pub contract: Option<String>,
     /// `prefix=path` for the imports of Solidity sources.

@@ -20,7 +20,7 @@ pub struct Failure {
     pub file: String,
     /// The test's name in the file.
     pub test: String,
-    /// The hard fork as the file names it.
+    /// The hard fork as the file names it; `(none)` for a file that cannot be read.
     pub fork: String,
     /// The place among the fork's cases.
     pub index: usize,
@@ -35,7 +35,7 @@ pub struct Report {
     pub forks: BTreeMap<String, Tally>,
     /// All failures, in the order of files.
     pub failures: Vec<Failure>,
-    /// How many cases were not run, by reason; files that are no state tests count as one.
+    /// How many cases were not run, by reason; files of JSON that are no state tests count as one.
     pub skipped: BTreeMap<String, usize>,
 }
 

@@ -44,12 +44,23 @@ pub fn run(files: &[PathBuf]) -> io::Result<Report> {
 }
 
 fn run_file(path: &Path, runtimes: &mut BTreeMap<Fork, EvmRuntime>, report: &mut Report) {
-    let file = match fs::read(path)
-        .map_err(|error| error.to_string())
-        .and_then(|text| serde_json::from_slice::<File>(&text).map_err(|error| error.to_string()))
-    {
+    let broken = |difference: String| Failure {
+        file: path.display().to_string(),
+        test: "(whole file)".to_owned(),
+        fork: "(none)".to_owned(),
+        index: 0,
+        difference,
+    };
+    let text = match fs::read(path) {
+        Ok(text) => text,
+        Err(error) => return report.failed(broken(format!("cannot be read: {error}"))),
+    };
+    let file: File = match serde_json::from_slice(&text) {
         Ok(file) => file,
-        Err(error) => return report.skipped(None, 1, format!("{} is no state test: {error}", path.display())),
+        Err(error) if error.is_data() => {
+            return report.skipped(None, 1, format!("{} is no state test: {error}", path.display()));
+        }
+        Err(error) => return report.failed(broken(format!("is no JSON: {error}"))),
     };
     for (name, test) in &file {
         for fork in test.post.keys() {

@@ -25,10 +25,12 @@ fn a_wrong_expectation_is_a_failure_that_says_what_differs() {
     let at = text.find("\"hash\": \"0x").unwrap() + 11;
     std::fs::write(folder.join("wrong.json"), format!("{}{}{}", &text[..at], "00", &text[at + 2..])).unwrap();
     std::fs::write(folder.join("other.json"), "[1]").unwrap();
+    std::fs::write(folder.join("broken.json"), &text[..at]).unwrap();
     let report = run(&files(&folder, "").unwrap()).unwrap();
     std::fs::remove_dir_all(&folder).unwrap();
-    assert_eq!((report.total().failed, report.total().skipped), (1, 1), "{report}");
-    let failure = &report.failures[0];
+    assert_eq!((report.total().failed, report.total().skipped), (2, 1), "{report}");
+    assert!(report.failures[0].difference.starts_with("is no JSON: EOF"), "{report}");
+    let failure = &report.failures[1];
     assert_eq!((failure.test.as_str(), failure.index), ("transfer", 0));
     assert!(failure.difference.starts_with("state root is 0x"), "{failure}");
 }

@@ -178,19 +178,19 @@ impl TextInterface {
 
 impl Signature {
     /// Brings arguments into the order of the parameters.
-    fn arrange<'a>(&self, list: &'a [Argument]) -> Result<Vec<&'a str>, ArgumentError> {
+    fn arrange<'a>(&self, list: &'a [Argument]) -> Result<Vec<&'a Argument>, ArgumentError> {
         let count =
             || ArgumentError::Count { signature: self.to_string(), expected: self.parameters.len(), found: list.len() };
-        let mut slots: Vec<Option<&str>> = vec![None; self.parameters.len()];
-        for (n, Argument { name, value }) in list.iter().enumerate() {
-            let Some(name) = name else {
-                *slots.get_mut(n).ok_or_else(count)? = Some(value);
+        let mut slots: Vec<Option<&Argument>> = vec![None; self.parameters.len()];
+        for (n, argument) in list.iter().enumerate() {
+            let Some(name) = &argument.name else {
+                *slots.get_mut(n).ok_or_else(count)? = Some(argument);
                 continue;
             };
             let wrong = |why| ArgumentError::Name { signature: self.to_string(), name: name.clone(), why };
             let position = self.parameters.iter().position(|parameter| parameter.name == *name);
             let slot = position.and_then(|n| slots.get_mut(n)).ok_or_else(|| wrong("is not one of its parameters"))?;
-            if slot.replace(value).is_some() {
+            if slot.replace(argument).is_some() {
                 return Err(wrong("is given twice"));
             }
         }
@@ -199,12 +199,15 @@ impl Signature {
 
     fn encode(&self, list: &[Argument]) -> Result<Vec<u8>, ArgumentError> {
         let mut input = Vec::new();
-        for (Parameter { name, kind }, text) in self.parameters.iter().zip(self.arrange(list)?) {
-            borsh_text::encode(*kind, text, &mut input).map_err(|why| ArgumentError::Value {
+        for (Parameter { name, kind }, argument) in self.parameters.iter().zip(self.arrange(list)?) {
+            let text =
+                if *kind == Type::String { argument.text().map_err(str::to_owned) } else { Ok(&*argument.value) };
+            let encoded = text.and_then(|text| borsh_text::encode(*kind, text, &mut input));
+            encoded.map_err(|why| ArgumentError::Value {
                 signature: self.to_string(),
                 parameter: name.clone(),
                 expected: kind.to_string(),
-                found: text.chars().take(40).collect(),
+                found: argument.value.chars().take(40).collect(),
                 why,
             })?;
         }
@@ -266,7 +269,7 @@ mod tests {
     #[test]
     fn named_and_positional_agree() {
         let interface: TextInterface = TOKEN.parse().unwrap();
-        let named = |name: &str, value: &str| Argument { name: Some(name.into()), value: value.into() };
+        let named = |name: &str, value: &str| Argument::named(name, value);
         let swapped = Arguments::Text(vec![named("amount", "5"), named("to", "bob")]);
         let encoded = interface.encode(&Entry::Invoke, "transfer", &swapped).unwrap();
         assert_eq!(
@@ -281,8 +284,13 @@ mod tests {
         let error = |method: &str, arguments: &Arguments| {
             interface.encode(&Entry::Invoke, method, arguments).unwrap_err().to_string()
         };
-        let named = |name: &str| Arguments::Text(vec![Argument { name: Some(name.into()), value: "1".into() }; 2]);
+        let named = |name: &str| Arguments::Text(vec![Argument::named(name, "1"); 2]);
+        let composite = Argument { is_composite: true, ..Argument::positional("[1]") };
+        let noted: TextInterface = "note(text: string)".parse().unwrap();
+        let note = |list| noted.encode(&Entry::Invoke, "note", &Arguments::Text(list));
+        assert!(note(vec![Argument::positional("[1]")]).is_ok());
         for (found, expected) in [
+            (note(vec![composite]).unwrap_err().to_string(), "but '[1]' is a JSON list or object; put it in quotes"),
             (error("burn", &Arguments::NONE), "unknown method 'burn'"),
             (error("transfer", &Arguments::positional(["bob"])), "takes 2 arguments, but 1 was given"),
             (error("transfer", &Arguments::positional(["a", "1", "2"])), "takes 2 arguments, but 3 were given"),

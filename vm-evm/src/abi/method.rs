@@ -144,7 +144,7 @@ pub(super) fn encode(name: &str, inputs: &[Param], arguments: &[Argument]) -> Re
     let described = || format!("{name}({})", list(inputs));
     let ordered = arrange(&described, inputs, arguments)?;
     let mut values = Vec::with_capacity(inputs.len());
-    for (position, (param, text)) in inputs.iter().zip(ordered).enumerate() {
+    for (position, (param, argument)) in inputs.iter().zip(ordered).enumerate() {
         let error = |why: String| ArgumentError::Value {
             signature: described(),
             parameter: match param.name.as_str() {
@@ -152,26 +152,30 @@ pub(super) fn encode(name: &str, inputs: &[Param], arguments: &[Argument]) -> Re
                 name => name.to_owned(),
             },
             expected: param.selector_type().into_owned(),
-            found: value::short(text),
+            found: value::short(&argument.value),
             why,
         };
         let shape = Shape::new(param).map_err(|e| error(format!("cannot be encoded: {e}")))?;
+        let text = match shape {
+            Shape::Scalar(DynSolType::String) => argument.text().map_err(|why| error(why.to_owned()))?,
+            _ => argument.value.as_str(),
+        };
         values.push(value::from_text(&shape, text).map_err(error)?);
     }
     Ok(DynSolValue::Tuple(values).abi_encode_params())
 }
 
-/// The arguments' texts in the order of the parameters: positional ones fill their position, named ones their parameter.
+/// The arguments in the order of the parameters: positional ones fill their position, named ones their parameter.
 fn arrange<'a>(
     described: &impl Fn() -> String,
     inputs: &[Param],
     arguments: &'a [Argument],
-) -> Result<Vec<&'a str>, ArgumentError> {
+) -> Result<Vec<&'a Argument>, ArgumentError> {
     let count = || ArgumentError::Count { signature: described(), expected: inputs.len(), found: arguments.len() };
-    let mut slots: Vec<Option<&str>> = vec![None; inputs.len()];
-    for (position, Argument { name, value }) in arguments.iter().enumerate() {
-        let Some(name) = name else {
-            *slots.get_mut(position).ok_or_else(count)? = Some(value);
+    let mut slots: Vec<Option<&Argument>> = vec![None; inputs.len()];
+    for (position, argument) in arguments.iter().enumerate() {
+        let Some(name) = &argument.name else {
+            *slots.get_mut(position).ok_or_else(count)? = Some(argument);
             continue;
         };
         let wrong = |why| ArgumentError::Name { signature: described(), name: name.clone(), why };
@@ -180,7 +184,7 @@ fn arrange<'a>(
             .position(|param| param.name == *name)
             .and_then(|n| slots.get_mut(n))
             .ok_or_else(|| wrong("is not one of its parameters"))?;
-        if slot.replace(value).is_some() {
+        if slot.replace(argument).is_some() {
             return Err(wrong("is given twice"));
         }
     }

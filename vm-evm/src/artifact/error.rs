@@ -17,6 +17,9 @@ pub enum ArtifactError {
         "the JSON is no artefact of Foundry or Hardhat and no output of solc: it has neither 'bytecode' nor 'contracts'"
     )]
     Shape,
+    /// Compiler output without any contract.
+    #[error("there is no contract: the source is empty, or has nothing but comments, imports and free functions")]
+    NoContracts,
     /// The compiler's errors.
     #[error("the Solidity compiler found errors:\n{0}")]
     Compiler(String),
@@ -29,7 +32,7 @@ pub enum ArtifactError {
         known: Vec<String>,
     },
     /// More than one contract, and none was chosen.
-    #[error("there are several contracts; choose one by its name (--contract): {}", .known.join(", "))]
+    #[error("there are several contracts; choose one by its name (--contract; for the file of an ABI --abi-contract): {}", .known.join(", "))]
     Several {
         /// What there is.
         known: Vec<String>,
@@ -77,6 +80,14 @@ pub enum ArtifactError {
         "no Solidity compiler was found: install solc so that it is on the PATH, or run 'npm install solc' beside the sources"
     )]
     NoCompiler,
+    /// A remapping that leads nowhere.
+    #[error("the remapping '{remapping}' {why}")]
+    Remapping {
+        /// The remapping.
+        remapping: String,
+        /// What is wrong with it.
+        why: String,
+    },
     /// The compiler, or a source, cannot be used.
     #[error("cannot {action} {}: {why}", .path.display())]
     Io {

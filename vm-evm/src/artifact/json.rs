@@ -41,11 +41,54 @@ pub(super) fn read(value: &Value, wanted: Option<&str>) -> Result<Artifact, Arti
     }
     // Without a contract, an output may hold just the errors.
     compiler_errors(value)?;
-    Err(ArtifactError::Shape)
+    match value.get("sources") {
+        Some(_) if value.get("language").is_none() => Err(ArtifactError::NoContracts),
+        _ => Err(ArtifactError::Shape),
+    }
 }
 
-/// The artefact of one contract, of Foundry or Hardhat.
-fn single(value: &Value, wanted: Option<&str>) -> Result<Artifact, ArtifactError> {
+/// The ABI of an artefact, of a contract in the compiler's output, or alone.
+pub(super) fn interface(value: &Value, wanted: Option<&str>) -> Result<String, ArtifactError> {
+    if value.is_array() {
+        return Ok(value.to_string());
+    }
+    if let Some(abi) = value.get("abi") {
+        let found = named(value);
+        if let Some(wanted) = wanted.filter(|wanted| !found.name.is_empty() && !found.is(wanted)) {
+            return Err(ArtifactError::NoContract { wanted: wanted.to_owned(), known: vec![found.full_name()] });
+        }
+        return listed(abi, &found);
+    }
+    let contracts = value.pointer("/output/contracts").or_else(|| value.get("contracts"));
+    let all = contracts.map(all).unwrap_or_default();
+    let known = |found: &[&Found<'_>]| found.iter().map(|found| found.full_name()).collect();
+    let described: Vec<_> = all.iter().filter(|found| found.value.get("abi").is_some()).collect();
+    let fitting: Vec<_> =
+        described.iter().copied().filter(|found| wanted.is_none_or(|wanted| found.is(wanted))).collect();
+    match (fitting.as_slice(), wanted) {
+        ([found], _) => listed(found.value.get("abi").unwrap_or(&Value::Null), found),
+        ([], Some(wanted)) if !described.is_empty() => {
+            Err(ArtifactError::NoContract { wanted: wanted.to_owned(), known: known(&described) })
+        }
+        ([], _) => Err(ArtifactError::Json("it holds no ABI: it is no list, and has no 'abi'".to_owned())),
+        (several, _) => Err(ArtifactError::Several { known: known(several) }),
+    }
+}
+
+/// An ABI as text. Old compilers write it as a string.
+fn listed(abi: &Value, found: &Found<'_>) -> Result<String, ArtifactError> {
+    let text = abi.as_str().map_or_else(|| abi.to_string(), str::to_owned);
+    match serde_json::from_str(&text) {
+        Ok(Value::Array(_)) => Ok(text),
+        _ => {
+            let shown: String = text.chars().take(40).collect();
+            Err(ArtifactError::Json(format!("the ABI of {} is {shown}, and no list", found.full_name())))
+        }
+    }
+}
+
+/// The contract of an artefact that has one, of Foundry or Hardhat.
+fn named(value: &Value) -> Found<'_> {
     let text = |key: &str| value.get(key).and_then(Value::as_str).unwrap_or_default();
     let target = value.pointer("/metadata/settings/compilationTarget").and_then(Value::as_object);
     let target =
@@ -54,8 +97,12 @@ fn single(value: &Value, wanted: Option<&str>) -> Result<Artifact, ArtifactError
         ("", Some(target)) => target,
         (name, _) => (text("sourceName"), name),
     };
-    let found = Found { file, name, value };
-    if let Some(wanted) = wanted.filter(|wanted| !name.is_empty() && !found.is(wanted)) {
+    Found { file, name, value }
+}
+
+fn single(value: &Value, wanted: Option<&str>) -> Result<Artifact, ArtifactError> {
+    let found = named(value);
+    if let Some(wanted) = wanted.filter(|wanted| !found.name.is_empty() && !found.is(wanted)) {
         return Err(ArtifactError::NoContract { wanted: wanted.to_owned(), known: vec![found.full_name()] });
     }
     let code = value.get("bytecode").unwrap_or(&Value::Null);
@@ -72,6 +119,9 @@ fn single(value: &Value, wanted: Option<&str>) -> Result<Artifact, ArtifactError
 fn from_output(output: &Value, contracts: &Value, wanted: Option<&str>) -> Result<Artifact, ArtifactError> {
     compiler_errors(output)?;
     let all = all(contracts);
+    if all.is_empty() {
+        return Err(ArtifactError::NoContracts);
+    }
     let known = |list: &[Found<'_>]| list.iter().map(Found::full_name).collect();
     let (deployable, empty): (Vec<_>, Vec<_>) = all.into_iter().partition(|found| !digits(found.value).is_empty());
     if let Some(wanted) = wanted {
@@ -136,9 +186,7 @@ fn artifact(
         libraries.extend(names.as_object().into_iter().flatten().map(|(name, _)| format!("{file}:{name}")));
     }
     let bytecode = bytecode::decode(digits, &libraries, &found.full_name())?;
-    let abi = abi.filter(|abi| !abi.is_null());
-    // Old compilers write the ABI as a string.
-    let abi = abi.map(|abi| abi.as_str().map_or_else(|| abi.to_string(), str::to_owned));
+    let abi = abi.map(|abi| listed(abi, found)).transpose()?;
     let contract = (!found.name.is_empty()).then(|| found.full_name());
     Ok(Artifact { format, contract, bytecode, abi })
 }

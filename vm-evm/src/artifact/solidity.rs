@@ -90,25 +90,27 @@ impl Compiler {
         let full = file.canonicalize().map_err(|error| io("read", file, &error))?;
         let folder = full.parent().unwrap_or(Path::new("/"));
         let name = full.file_name().unwrap_or_default().to_string_lossy().into_owned();
+        let include = include_paths(folder, settings)?;
+        let remappings = rooted(&settings.remappings, folder, &include)?;
         let job = |evm_version: Option<&str>| {
             json!({
                 "language": "Solidity",
                 "sources": { &*name: { "content": content } },
                 "settings": {
-                    "remappings": rooted(&settings.remappings),
+                    "remappings": remappings,
                     "optimizer": { "enabled": true, "runs": 200 },
                     "evmVersion": evm_version,
                     "outputSelection": { "*": { "*": ["abi", "evm.bytecode.object", "evm.bytecode.linkReferences"] } },
                 },
             })
         };
-        let mut answer = self.run(folder, settings, &job(Some(solc_name(fork))))?;
+        let mut answer = self.run(folder, &include, &job(Some(solc_name(fork))))?;
         if messages(&answer).iter().any(|message| message.contains("Invalid EVM version")) {
             let mut job = job(None);
             if let Some(settings) = job.get_mut("settings").and_then(Value::as_object_mut) {
                 settings.remove("evmVersion");
             }
-            answer = self.run(folder, settings, &job)?;
+            answer = self.run(folder, &include, &job)?;
         }
         let wanted = settings.contract.as_deref();
         let artifact = match output::read(&answer, wanted) {
@@ -119,16 +121,9 @@ impl Compiler {
         Ok(Compiled { artifact, compiler: self, diagnostics: messages(&answer) })
     }
 
-    fn run(&self, folder: &Path, settings: &Settings, job: &Value) -> Result<Value, ArtifactError> {
+    fn run(&self, folder: &Path, include: &[PathBuf], job: &Value) -> Result<Value, ArtifactError> {
         let mut command = Command::new(&self.program);
         command.args(["--standard-json", "--base-path"]).arg(folder);
-        let given = settings.include_paths.iter().map(|path| path.canonicalize().map_err(|e| io("read", path, &e)));
-        let mut include = given.collect::<Result<Vec<_>, _>>()?;
-        include.extend(node_modules(folder));
-        if !settings.remappings.is_empty() {
-            include.push(PathBuf::from("/"));
-        }
-        include.dedup();
         for path in include.iter().filter(|path| *path != folder) {
             command.arg("--include-path").arg(path);
         }
@@ -179,16 +174,41 @@ fn node_modules(near: &Path) -> Vec<PathBuf> {
     near.ancestors().map(|folder| folder.join("node_modules")).filter(|folder| folder.is_dir()).collect()
 }
 
-/// Remappings whose targets lie below the root folder, from which the compiler then includes: it reads no absolute path.
-fn rooted(remappings: &[String]) -> Vec<String> {
+/// Where the compiler looks for imports: folders that were given, and those that are found.
+fn include_paths(folder: &Path, settings: &Settings) -> Result<Vec<PathBuf>, ArtifactError> {
+    // Reading it tells that it is there, and a folder.
+    let given = settings.include_paths.iter().map(|path| {
+        let full = path.read_dir().and_then(|_| path.canonicalize());
+        full.map_err(|error| io("look for imports in", path, &error))
+    });
+    let mut include = given.collect::<Result<Vec<_>, _>>()?;
+    include.extend(node_modules(folder));
+    if !settings.remappings.is_empty() {
+        include.push(PathBuf::from("/"));
+    }
+    include.dedup();
+    Ok(include)
+}
+
+/// Remappings whose targets lie below the root folder, from which the compiler then includes: it reads no absolute path. A
+/// target may also lie where imports do.
+fn rooted(remappings: &[String], folder: &Path, include: &[PathBuf]) -> Result<Vec<String>, ArtifactError> {
     let whole = |remapping: &String| {
-        let (prefix, target) = remapping.split_once('=')?;
-        let full = Path::new(target).canonicalize().ok()?;
-        let below = full.strip_prefix("/").ok()?;
-        let slash = if target.ends_with('/') { "/" } else { "" };
-        Some(format!("{prefix}={}{slash}", below.display()))
+        let wrong = |why: String| ArtifactError::Remapping { remapping: remapping.clone(), why };
+        let (prefix, target) = remapping.split_once('=').ok_or_else(|| wrong("is not prefix=path".to_owned()))?;
+        let full = Path::new(target).canonicalize();
+        if let Some(below) = full.as_ref().ok().and_then(|full| full.strip_prefix("/").ok()) {
+            let slash = if target.ends_with('/') { "/" } else { "" };
+            return Ok(format!("{prefix}={}{slash}", below.display()));
+        }
+        match include.iter().map(PathBuf::as_path).chain([folder]).any(|place| place.join(target).exists()) {
+            true => Ok(remapping.clone()),
+            false => Err(wrong(format!(
+                "leads nowhere: there is no {target} here, beside the source, or in a folder of imports"
+            ))),
+        }
     };
-    remappings.iter().map(|remapping| whole(remapping).unwrap_or_else(|| remapping.clone())).collect()
+    remappings.iter().map(whole).collect()
 }
 
 /// All that the compiler remarks, errors included.
@@ -211,5 +231,42 @@ const fn solc_name(fork: Fork) -> &'static str {
         Fork::Tangerine => "tangerineWhistle",
         Fork::SpuriousDragon => "spuriousDragon",
         fork => fork.name(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn places_that_are_not_there_are_named() {
+        let folder = tempfile::tempdir().unwrap();
+        let file = folder.path().join("A.sol");
+        std::fs::write(&file, "contract A {}").unwrap();
+        std::fs::create_dir(folder.path().join("lib")).unwrap();
+        // It is not started before the places are looked at.
+        let compiler = Compiler { program: folder.path().join("no-solc"), version: "0.8.30".to_owned() };
+        let said = |remapping: &str, include: &Path| {
+            let settings = Settings {
+                remappings: vec![remapping.to_owned()],
+                include_paths: vec![include.to_owned()],
+                ..Settings::default()
+            };
+            compiler.clone().compile(&file, &settings, Fork::default()).unwrap_err().to_string()
+        };
+        for (remapping, include, want) in [
+            ("@a/=lib/", folder.path().join("absent"), "absent: No such file"),
+            ("@a/=lib/", file.clone(), "cannot look for imports in"),
+            (
+                "@a/=absent/",
+                folder.path().to_owned(),
+                "the remapping '@a/=absent/' leads nowhere: there is no absent/ here",
+            ),
+            ("lib/", folder.path().to_owned(), "the remapping 'lib/' is not prefix=path"),
+            ("@a/=lib/", folder.path().to_owned(), "cannot start"),
+        ] {
+            let error = said(remapping, &include);
+            assert!(error.contains(want), "{remapping} {}: {error}", include.display());
+        }
     }
 }

@@ -10,8 +10,8 @@ const HEADING: &str = "=======";
 
 /// Reads text that is not JSON.
 pub(super) fn read(text: &str, contract: Option<&str>) -> Result<Artifact, ArtifactError> {
-    if text.starts_with(HEADING) {
-        let artifact = json::read(&sections(text), contract)?;
+    if let Some(output) = output(text) {
+        let artifact = json::read(&output, contract)?;
         return Ok(Artifact { format: Format::SolcText, ..artifact });
     }
     let Bin { digits, libraries } = text.lines().fold(Bin::default(), Bin::with);
@@ -47,7 +47,11 @@ impl Bin {
     }
 }
 
-/// The output as combined JSON has it.
+/// What the compiler prints, as combined JSON has it; nothing for other text.
+pub(super) fn output(text: &str) -> Option<Value> {
+    text.starts_with(HEADING).then(|| sections(text))
+}
+
 fn sections(text: &str) -> Value {
     let mut contracts = Map::new();
     let (mut name, mut part) = ("", Part::Other);
@@ -88,5 +92,10 @@ fn contract(bin: Bin, abi: Option<String>) -> Value {
             names.insert(name.to_owned(), json!([]));
         }
     }
-    json!({ "bin": bin.digits, "abi": abi, "evm": { "bytecode": { "linkReferences": links } } })
+    let mut contract = json!({ "bin": bin.digits, "evm": { "bytecode": { "linkReferences": links } } });
+    // Not every call of the compiler asks for the ABI.
+    if let (Some(fields), Some(abi)) = (contract.as_object_mut(), abi) {
+        fields.insert("abi".to_owned(), Value::String(abi));
+    }
+    contract
 }

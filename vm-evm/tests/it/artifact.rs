@@ -73,7 +73,7 @@ fn one_of_several_is_chosen() {
         format!(r#"{{"contracts": {{"src/A.sol": {{"A": {a}, "I": {empty}}}, "lib/A.sol": {{"A": {b}, "B": {b}}}}}}}"#);
     let known = "lib/A.sol:A, lib/A.sol:B, src/A.sol:A";
     for (wanted, want) in [
-        (None, format!("choose one by its name (--contract): {known}")),
+        (None, format!("choose one by its name (--contract; for the file of an ABI --abi-contract): {known}")),
         (Some("C"), format!("there is no contract 'C'; there are: {known}")),
         (Some("A"), "choose one by its name".to_owned()),
         (Some("I"), "src/A.sol:I has no code".to_owned()),
@@ -123,6 +123,11 @@ fn what_is_none_says_so() {
         ("contract A {}", "expected creation code as hex text"),
         ("{", "the JSON cannot be used"),
         ("{}", "it has neither 'bytecode' nor 'contracts'"),
+        (r#"{"sources": {"A.sol": {"id": 0}}}"#, "there is no contract: the source is empty"),
+        (r#"{"contracts": {}}"#, "there is no contract: the source is empty"),
+        (r#"{"language": "Solidity", "sources": {}}"#, "it has neither 'bytecode' nor 'contracts'"),
+        (r#"{"abi": null, "bytecode": "0x00", "contractName": "I"}"#, "the ABI of I is null, and no list"),
+        (r#"{"abi": {}, "bytecode": "0x00"}"#, "the ABI of the artefact is {}, and no list"),
         (r#"{"bytecode": {}}"#, "it has neither"),
         (r#"{"bytecode": "0x", "contractName": "I"}"#, "I has no code: it is an interface"),
         (r#"{"bytecode": "0x6", "contractName": "I"}"#, "an odd number"),
@@ -149,6 +154,44 @@ fn a_proxy_answers_for_its_implementation() {
     let again = merged.clone().with_interface(ABI).unwrap();
     assert_eq!(again.abi, merged.abi, "what both have is there once");
     assert!(read(CODE, None).unwrap().with_interface("7").is_err());
+}
+
+#[test]
+fn an_abi_is_found_in_every_format() {
+    let list: serde_json::Value = serde_json::from_str(ABI).unwrap();
+    let (a, none) = (contract(CODE, "{}"), r#"{"abi": [], "evm": {}}"#);
+    let two = format!(r#"{{"contracts": {{"A.sol": {{"A": {a}, "I": {none}}}}}}}"#);
+    for (text, wanted) in [
+        (ABI.to_owned(), None),
+        (format!("\u{feff}{ABI}\n"), None),
+        (format!(r#"{{"abi": {ABI}}}"#), None),
+        (format!(r#"{{"abi": {ABI}, "bytecode": {{"object": "0x"}}}}"#), None),
+        (format!(r#"{{"contractName": "A", "sourceName": "A.sol", "abi": {ABI}}}"#), Some("A.sol:A")),
+        (format!(r#"{{"output": {two}}}"#), Some("A")),
+        (format!(r#"{{"contracts": {{"A.sol:A": {{"abi": {ABI:?}}}}}}}"#), None),
+        (format!("======= A.sol:A =======\nBinary:\n\nContract JSON ABI\n{ABI}\n"), None),
+        (two.clone(), Some("A")),
+    ] {
+        let found = artifact::interface(&text, wanted).unwrap_or_else(|error| panic!("{text}: {error}"));
+        assert_eq!(serde_json::from_str::<serde_json::Value>(&found).unwrap(), list, "{text}");
+    }
+    for (text, wanted, want) in [
+        (
+            two.as_str(),
+            None,
+            "choose one by its name (--contract; for the file of an ABI --abi-contract): A.sol:A, A.sol:I",
+        ),
+        (&two, Some("B"), "there is no contract 'B'; there are: A.sol:A, A.sol:I"),
+        (r#"{"contractName": "A", "abi": []}"#, Some("B"), "there is no contract 'B'"),
+        (r#"{"contractName": "A", "abi": null}"#, None, "the ABI of A is null, and no list"),
+        (r#"{"contracts": {"A.sol:A": {"bin": "00"}}}"#, None, "it holds no ABI"),
+        ("7", None, "it holds no ABI"),
+        ("6080", None, "it holds no ABI"),
+        ("[", None, "the JSON cannot be used"),
+    ] {
+        let error = artifact::interface(text, wanted).unwrap_err().to_string();
+        assert!(error.contains(want), "{text}: {error}");
+    }
 }
 
 /// The compiler on the PATH, or the one that the xtask fetched; or the test is over.

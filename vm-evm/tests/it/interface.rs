@@ -38,12 +38,21 @@ fn mistakes_are_found_before_anything_runs() {
 fn named_arguments_pick_overloads_and_order() {
     let machine = Machine::holding(&[("Ledger", "ledger")]);
     let named = |list: &[(&str, &str)]| {
-        let argument = |(name, value): &(&str, &str)| Argument { name: Some((*name).into()), value: (*value).into() };
+        let argument = |(name, value): &(&str, &str)| Argument::named(*name, *value);
         InvokeRequest::new(name("ledger"), "move").arguments(Arguments::Text(list.iter().map(argument).collect()))
     };
     let receipt = machine.send(named(&[("memo", "rent"), ("amount", "5"), ("to", "bob")])).unwrap();
     assert_eq!((receipt.status, receipt.method.as_str()), (Status::Success, "move(address,uint256,string)"));
     assert_eq!(machine.text("ledger", "balanceOf", &["bob"]), "5");
+    // A text that looks like JSON is a text; JSON is none.
+    let memo = Argument { is_composite: true, ..Argument::named("memo", "[1]") };
+    let request = |memo| {
+        let list = vec![Argument::named("to", "bob"), Argument::named("amount", "0"), memo];
+        InvokeRequest::new(name("ledger"), "move").arguments(Arguments::Text(list))
+    };
+    assert_eq!(machine.send(request(Argument::named("memo", "[1]"))).unwrap().status, Status::Success);
+    let error = machine.send(request(memo)).unwrap_err().to_string();
+    assert!(error.contains("parameter 'memo' is of type string, but '[1]' is a JSON list or object"), "{error}");
     let mixed = InvokeRequest::new(name("ledger"), "move").args(["bob"]).arg("amount", "6");
     assert_eq!(machine.send(mixed).unwrap().status, Status::Success);
     for (list, want) in [

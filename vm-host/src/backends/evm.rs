@@ -60,11 +60,12 @@ fn configured_fork(config: &Config) -> Fork {
 /// Creation code out of whatever Solidity's tools write, or out of a source.
 pub(crate) fn code(config: &Config, file: &CodeFile) -> Result<Loaded, HostError> {
     let failed = |error| HostError::Code { path: file.path.clone(), source: Box::new(error) };
-    let with_abi = |artifact: Artifact| match &file.abi {
-        Some(abi) => artifact.with_interface(abi).map_err(|error| HostError::Code {
-            path: file.abi_path.as_ref().unwrap_or(&file.path).clone(),
-            source: Box::new(error),
-        }),
+    let in_abi =
+        |error| HostError::Code { path: file.abi_path.as_ref().unwrap_or(&file.path).clone(), source: Box::new(error) };
+    let abi = file.abi.as_deref().map(|abi| artifact::interface(abi, file.abi_contract.as_deref()));
+    let abi = abi.transpose().map_err(in_abi)?;
+    let with_abi = |artifact: Artifact| match &abi {
+        Some(abi) => artifact.with_interface(abi).map_err(in_abi),
         None => Ok(artifact),
     };
     if file.path.extension().is_some_and(|extension| extension == "sol") {
@@ -83,9 +84,7 @@ pub(crate) fn code(config: &Config, file: &CodeFile) -> Result<Loaded, HostError
     let code = match artifact::read(&file.bytes, file.contract.as_deref()) {
         Ok(artifact) => with_abi(artifact)?.into_code(),
         // Nothing that a tool writes: the code itself, unless the runtime knows better.
-        Err(ArtifactError::Unknown) => {
-            Code { abi: file.abi.clone(), ..Code::new(RuntimeKind::Evm, file.bytes.clone()) }
-        }
+        Err(ArtifactError::Unknown) => Code { abi, ..Code::new(RuntimeKind::Evm, file.bytes.clone()) },
         Err(error) => return Err(failed(error)),
     };
     Ok(Loaded { code, notes: Vec::new() })

@@ -31,9 +31,18 @@ fn settings(config: &Config) -> WasmConfig {
     settings
 }
 
-/// What the module is and needs.
-#[allow(clippy::unnecessary_wraps, reason = "a build without WebAssembly refuses")]
+/// What the module is and needs, and whether a deployment would be accepted.
 pub(crate) fn analysis(config: &Config, code: &Code) -> Result<Analysis, HostError> {
-    let analysis = vm_wasm::analyze(&code.bytes, &settings(config));
-    Ok(Analysis { accepted: analysis.accepted, text: analysis.to_string(), json: analysis.to_json() })
+    let settings = settings(config);
+    let analysis = vm_wasm::analyze(&code.bytes, &settings);
+    let (mut accepted, mut text) = (analysis.accepted, analysis.to_string());
+    if accepted {
+        // The module is in order; what was given with it, its interface and its options, may not be.
+        let failed = |error| HostError::Runtime { runtime: RuntimeKind::Wasm, source: Box::new(error) };
+        if let Err(error) = WasmRuntime::new(settings).map_err(failed)?.verify(code) {
+            text.push_str(&format!("refused: {error}\n"));
+            accepted = false;
+        }
+    }
+    Ok(Analysis { accepted, text, json: analysis.to_json() })
 }

@@ -336,9 +336,13 @@ pub(super) struct CodeArgs {
     /// native, wasm, evm or docker [default: told by the file; for an upgrade, the contract's].
     #[arg(long)]
     pub(super) runtime: Option<RuntimeKind>,
-    /// The JSON ABI of an EVM contract, or an artefact that holds it; for a proxy, that of its implementation.
+    /// The JSON ABI of an EVM contract, or an artefact of Foundry, Hardhat or solc that holds it; for a proxy, that of its
+    /// implementation.
     #[arg(long, value_name = "FILE")]
     pub(super) abi: Option<PathBuf>,
+    /// Which contract of the file of --abi, where it has several: Name or File.sol:Name.
+    #[arg(long, value_name = "NAME", requires = "abi")]
+    pub(super) abi_contract: Option<String>,
     /// Which contract, where a Solidity artefact or source has several: Name or File.sol:Name.
     #[arg(long, value_name = "NAME")]
     pub(super) contract: Option<String>,
@@ -431,8 +435,8 @@ impl CallArgs {
         if let Some(JsonArguments(list)) = &self.args_json {
             return Arguments::Text(list.clone());
         }
-        let positional = self.args.iter().map(|value| Argument { name: None, value: value.clone() });
-        let named = self.named.iter().map(|(name, value)| Argument { name: Some(name.clone()), value: value.clone() });
+        let positional = self.args.iter().map(Argument::positional);
+        let named = self.named.iter().map(|(name, value)| Argument::named(name, value));
         Arguments::Text(positional.chain(named).collect())
     }
 

@@ -27,6 +27,7 @@ pub(super) fn load(config: &Config, args: &CodeArgs, known: Option<RuntimeKind>)
             let mut file = CodeFile::new(path, bytes);
             file.abi = abi(args)?;
             file.abi_path.clone_from(&args.abi);
+            file.abi_contract.clone_from(&args.abi_contract);
             file.contract.clone_from(&args.contract);
             file.remappings.clone_from(&args.remappings);
             file.include_paths.clone_from(&args.include_paths);
@@ -50,6 +51,8 @@ fn heeded(args: &CodeArgs, runtime: RuntimeKind) -> Result<(), Usage> {
     let is_source = args.file.ends_with(".sol");
     let idle = if args.contract.is_some() && runtime != RuntimeKind::Evm {
         "--contract is for artefacts and sources of Solidity"
+    } else if args.abi_contract.is_some() && runtime != RuntimeKind::Evm {
+        "--abi-contract is for artefacts of Solidity"
     } else if is_source || (args.remappings.is_empty() && args.include_paths.is_empty()) {
         return Ok(());
     } else {

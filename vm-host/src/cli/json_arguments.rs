@@ -30,7 +30,8 @@ impl JsonArguments {
             {
                 return Err(format!("argument '{name}' is given twice"));
             }
-            arguments.push(Argument { name, value: plain(&value) });
+            let is_composite = value.get().starts_with(['[', '{']);
+            arguments.push(Argument { name, value: plain(&value), is_composite });
         }
         Ok(Self(arguments))
     }

@@ -67,7 +67,7 @@ impl RecordedCall {
         match arguments {
             Arguments::Raw(bytes) => input = Some(hex::encode(bytes)),
             Arguments::Text(list) => {
-                for Argument { name, value } in list {
+                for Argument { name, value, .. } in list {
                     match name {
                         Some(name) => drop(named.insert(name.clone(), value.clone())),
                         None => args.push(value.clone()),

@@ -9,23 +9,28 @@ use vm_host::HostBuilder;
 
 use super::failure::unusable;
 
-/// A trace that goes on until [`Tracing::end`]; or none.
+/// A trace that goes on until [`Tracing::end`]; or none. A file that was not there before goes again when nothing is in it.
 pub(super) struct Tracing(Option<(PathBuf, Lines)>);
 
 /// Lets the builder's machine trace to `file`. That it can be written is tried at once; what is in it stays until there is
 /// something to trace.
 pub(super) fn begin<'c>(builder: HostBuilder<'c>, file: Option<&Path>) -> anyhow::Result<(HostBuilder<'c>, Tracing)> {
     let Some(path) = file else { return Ok((builder, Tracing(None))) };
-    let open = OpenOptions::new().write(true).create(true).truncate(false).open(path);
+    let (open, fresh) = match OpenOptions::new().write(true).create_new(true).open(path) {
+        Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {
+            (OpenOptions::new().write(true).open(path), false)
+        }
+        created => (created, true),
+    };
     let open = open.map_err(|error| unusable("write", path, &error))?;
-    let lines = Lines(Arc::new(Mutex::new(State { to: BufWriter::new(open), begun: false, failed: None })));
+    let lines = Lines(Arc::new(Mutex::new(State { to: BufWriter::new(open), fresh, begun: false, failed: None })));
     Ok((builder.trace(lines.clone()), Tracing(Some((path.to_owned(), lines)))))
 }
 
 impl Tracing {
     /// Completes the file. What went wrong with it is told and is no failure: the command has done its work.
     pub(super) fn end(self) {
-        let Some((path, lines)) = self.0 else { return };
+        let Some((path, lines)) = &self.0 else { return };
         let mut state = lines.state();
         let path = path.display();
         let remark = match state.failed.take().map_or_else(|| state.to.flush(), Err) {
@@ -38,12 +43,25 @@ impl Tracing {
     }
 }
 
+impl Drop for Tracing {
+    fn drop(&mut self) {
+        let Some((path, lines)) = &self.0 else { return };
+        let state = lines.state();
+        if state.fresh && !state.begun {
+            // An empty file that cannot be removed harms nobody.
+            let _ = std::fs::remove_file(path);
+        }
+    }
+}
+
 /// A file that keeps its first failure, since the machine goes on without the trace.
 #[derive(Clone)]
 struct Lines(Arc<Mutex<State>>);
 
 struct State {
     to: BufWriter<File>,
+    /// True when the file was not there before.
+    fresh: bool,
     begun: bool,
     failed: Option<io::Error>,
 }

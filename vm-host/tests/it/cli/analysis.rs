@@ -20,6 +20,11 @@ fn modules_are_analysed() {
     let analysis = &told["analysis"];
     assert_eq!((code, &told["ok"], &analysis["abi"]), (0, &json!(true), &json!("vm1")));
     assert_eq!(analysis["violations"], json!([]));
+    // Options are part of the verdict, as they are at a deployment.
+    for verb in ["analyze", "deploy token"] {
+        let told = desk.fails(4, &format!("{verb} token.wasm --option nonsense=1"));
+        assert!(told.contains("have no option 'nonsense'"), "{told}");
+    }
 
     // What it says of the price is what a deployment takes, with enough for the constructor or without.
     let price = analysis["deploy"]["total"].as_u64().unwrap();

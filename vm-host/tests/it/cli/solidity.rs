@@ -26,7 +26,7 @@ fn an_artefact_is_deployed_called_with_json_and_upgraded() {
     desk.file("token.json", output(1));
     desk.file("v2.json", output(2));
     let told = desk.fails(2, "deploy token token.json 1000");
-    assert!(told.contains("choose one by its name (--contract): Other.sol:Other, Token.sol:Token"), "{told}");
+    assert!(told.contains("choose one by its name (--contract; for the file of an ABI --abi-contract): Other.sol:Other, Token.sol:Token"), "{told}");
     desk.ok("deploy token token.json 1000 --contract Token --from alice");
     desk.ok(r#"invoke token transfer --args-json ["bob",0x64] --from alice"#.replace("0x64", "\"0x64\"").as_str());
     let (code, receipt) = desk.json(r#"invoke token transfer --args-json {"amount":5,"to":"bob"} --from alice"#);
@@ -45,6 +45,18 @@ fn an_artefact_is_deployed_called_with_json_and_upgraded() {
 
     desk.ok("upgrade token v2.json --version 2 --contract Token --option migrate=constructor --from alice");
     assert_eq!(desk.ok("query token schemaVersion").trim(), "2");
+}
+
+/// An ABI beside the code may be any file that holds one.
+#[test]
+fn an_artefact_gives_the_abi_of_bare_code() {
+    let desk = Desk::new();
+    desk.file("token.json", output(1));
+    desk.file("bare.bin", sample("token-v1.bin"));
+    let told = desk.fails(2, "deploy bare bare.bin 1000 --abi token.json");
+    assert!(told.contains("token.json: there are several contracts") && told.contains("--abi-contract"), "{told}");
+    desk.ok("deploy bare bare.bin 1000 --abi token.json --abi-contract Token --from alice");
+    assert_eq!(desk.ok("query bare balanceOf alice").trim(), "1000");
 }
 
 #[test]
@@ -127,6 +139,17 @@ fn json_arguments_are_taken_seriously() {
     ] {
         let told = desk.fails(2, words);
         assert!(told.contains(want), "{words}: {told}");
+    }
+    // A parameter that is text takes text, not what happens to be written in JSON.
+    let abi =
+        json!([{ "type": "function", "name": "say", "inputs": [{ "name": "text", "type": "string" }], "outputs": [] }]);
+    desk.file("say.json", json!({ "abi": abi, "bytecode": "0x6001600c60003960016000f300" }).to_string());
+    desk.ok("deploy say say.json");
+    for value in [r#"{"a":1}"#, "[1]"] {
+        let told = desk.fails(4, &format!("query say say --args-json [{value}]"));
+        assert!(told.contains("is a JSON list or object; put it in quotes"), "{told}");
+        desk.ok(&format!("query say say --args-json [{}]", Value::from(value)));
+        desk.ok(&format!("query say say {value}"));
     }
     let told = desk.fails(4, "query token balanceOf 5fbdb2315678afecb367f032d93f642f64180aa3");
     assert!(told.contains("without 0x"), "{told}");
@@ -226,6 +249,10 @@ fn instructions_are_traced_to_a_file() {
         "{done:?}"
     );
     assert_eq!(std::fs::read_to_string(desk.path().join("d.jsonl")).unwrap(), text);
+    // Nor do they leave a new one.
+    for words in ["query token nothing --trace new.jsonl", "deploy token no-such-file --trace new.jsonl"] {
+        assert!(desk.run(words).code != 0 && !desk.path().join("new.jsonl").exists(), "{words}");
+    }
     // What was committed is told as such, and the trace's failure beside it.
     let done = desk.run("invoke token transfer bob 5 --from alice --trace /dev/full --json");
     assert!(done.code == 0 && done.stderr.contains("the trace is not complete"), "{done:?}");

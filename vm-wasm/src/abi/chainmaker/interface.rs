@@ -67,7 +67,7 @@ fn encode(method: &str, list: &[Argument]) -> Result<Bytes, ArgumentError> {
     }
     let mut seen = BTreeSet::new();
     let mut items = Vec::with_capacity(list.len());
-    for Argument { name, value } in list {
+    for Argument { name, value, .. } in list {
         let wrong = |name: &str, why| Err(ArgumentError::Name { signature: signature(), name: name.into(), why });
         let Some(name) = name else {
             let shown: String = value.chars().take(40).collect();
