@@ -11,6 +11,7 @@ mod decide;
 mod host_policy;
 mod organisations;
 mod policy;
+mod recent;
 mod rule;
 
 pub use authorizer::{Access, Action, Authorizer, Denied};

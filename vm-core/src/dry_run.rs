@@ -3,7 +3,8 @@
 use bytes::Bytes;
 
 use crate::{
-    DeployRequest, Event, Gas, InvokeRequest, Receipt, RollbackRequest, StateKey, Status, UpgradeRequest, VmError,
+    DeployRequest, Event, Gas, InvokeRequest, MigrateRequest, Receipt, RollbackRequest, StateKey, Status,
+    UpgradeRequest, VmError,
 };
 
 /// Something to be tried on a fork of the state, of which nothing is kept.
@@ -16,6 +17,8 @@ pub enum Trial {
     Deploy(DeployRequest),
     /// An upgrade.
     Upgrade(UpgradeRequest),
+    /// A migration by itself.
+    Migrate(MigrateRequest),
     /// A rollback.
     Rollback(RollbackRequest),
 }

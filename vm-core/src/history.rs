@@ -35,6 +35,8 @@ pub enum Operation {
     Grant = 6,
     /// The most state that it may have changed.
     Room = 7,
+    /// Its code migrated its state, and is the same as before.
+    Migrate = 8,
 }
 
 impl Operation {
@@ -49,6 +51,7 @@ impl Operation {
             Self::Revoke => "revoke",
             Self::Grant => "grant",
             Self::Room => "room",
+            Self::Migrate => "migrate",
         }
     }
 }
@@ -113,6 +116,8 @@ pub struct HistoryEntry {
     pub operation: Operation,
     /// What became of the migration.
     pub migration: Migration,
+    /// The version that the migration took the state for, if it ran; it took it to the one after.
+    pub migrated_from: Option<Version>,
     /// Who did it.
     pub actor: Address,
     /// Why, in the actor's words.

@@ -47,6 +47,7 @@ mod journal;
 mod key;
 mod lifecycle;
 mod limits;
+mod managed;
 mod manager;
 mod memory;
 mod metrics;
@@ -90,6 +91,7 @@ pub use journal::{Changes, Journal, Mark};
 pub use key::{KeyRange, Space, StateKey};
 pub use lifecycle::{Change, IllegalTransition, Lifecycle, Transition};
 pub use limits::Limits;
+pub use managed::Managed;
 pub use memory::MemoryBackend;
 pub use metrics::{MetricsSnapshot, RuntimeMetrics};
 pub use overlay::Overlay;
@@ -98,8 +100,8 @@ pub use quota::{Quota, Quotas, Rate};
 pub use receipt::Receipt;
 pub use record::{ContractRecord, Standing, VersionRecord};
 pub use request::{
-    ChangeRequest, DeployRequest, GovernRequest, Governance, GrantRequest, InvokeRequest, Managed, RollbackRequest,
-    Sender, UpgradeRequest,
+    ChangeRequest, DeployRequest, GovernRequest, Governance, GrantRequest, InvokeRequest, MigrateRequest,
+    RollbackRequest, Sender, UpgradeRequest,
 };
 pub use room::Room;
 pub use runtime::{CodeError, Contract, PrepareError, ProviderStatus, RuntimeProvider};

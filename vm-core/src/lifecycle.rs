@@ -15,8 +15,8 @@ use crate::Operation;
 ///                        (upgrading)            (upgrading)
 ///             revoke: from active or frozen, for good
 /// ```
-/// `deploying` and `upgrading` exist only inside the transaction that deploys, upgrades or rolls back: a failure leaves the
-/// state before it, and no other transaction ever sees them. A frozen contract that gets other code stays frozen.
+/// `deploying` and `upgrading` exist only inside the transaction that deploys, upgrades, rolls back or migrates: a failure leaves
+/// the state before it, and no other transaction ever sees them. A frozen contract that gets other code stays frozen.
 #[derive(
     Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, BorshSerialize, BorshDeserialize, serde::Serialize,
 )]
@@ -40,11 +40,11 @@ pub enum Lifecycle {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, serde::Serialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Transition {
-    /// The end of a deployment, or of an upgrade or rollback of an active contract.
+    /// The end of a deployment, or of an upgrade, rollback or migration of an active contract.
     Activate,
-    /// The beginning of an upgrade or rollback.
+    /// The beginning of an upgrade, rollback or migration.
     BeginUpgrade,
-    /// No calls for now; also the end of an upgrade or rollback of a frozen contract.
+    /// No calls for now; also the end of an upgrade, rollback or migration of a frozen contract.
     Freeze,
     /// Calls again.
     Unfreeze,
@@ -62,17 +62,6 @@ pub enum Change {
     Unfreeze,
     /// No calls any more.
     Revoke,
-}
-
-impl Change {
-    /// The name used in messages and metrics.
-    pub const fn as_str(self) -> &'static str {
-        match self {
-            Self::Freeze => "freeze",
-            Self::Unfreeze => "unfreeze",
-            Self::Revoke => "revoke",
-        }
-    }
 }
 
 impl From<Change> for Transition {

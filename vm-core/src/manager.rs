@@ -1,4 +1,4 @@
-//! The contract manager: deploy, invoke, query, upgrade, roll back and change, each as one transaction in named phases.
+//! The contract manager: deploy, invoke, query, upgrade, migrate, roll back and change, each as one transaction in named phases.
 //!
 //! Nothing here commits. A phase that fails drops the transaction with all that it did.
 
@@ -9,6 +9,7 @@ mod govern;
 mod grant;
 mod invoke;
 mod managed;
+mod migrate;
 mod operation;
 mod replace;
 mod rollback;
@@ -24,6 +25,7 @@ pub(crate) use govern::govern;
 pub(crate) use grant::grant;
 pub(crate) use invoke::invoke;
 pub(crate) use managed::manage;
+pub(crate) use migrate::migrate;
 pub(crate) use rollback::rollback;
 pub(crate) use upgrade::upgrade;
 
@@ -122,6 +124,11 @@ impl Core {
     fn admit_kept(&self, code: &Code, limit: Gas) -> Result<Gas, Refusal> {
         let preparing = self.schedule.prepare.of(code.runtime).of(code.bytes.len());
         Self::admit_gas(limit, self.schedule.transaction.upgrade.of(0).saturating_add(preparing))
+    }
+
+    /// What is left for an operation that neither stores nor prepares code: it costs what the smallest call does.
+    fn admit_simple(&self, limit: Gas) -> Result<Gas, Refusal> {
+        Self::admit_gas(limit, self.schedule.transaction.invoke.of(0))
     }
 
     fn verify(&self, code: &Code, hash: &CodeHash) -> Result<(), Refusal> {

@@ -2,8 +2,8 @@ use async_trait::async_trait;
 
 use crate::{
     ChangeRequest, ContractRecord, DeployRequest, DryRun, DryRunRequest, GovernRequest, GrantRequest, Height,
-    HostPolicy, InvokeRequest, Lifecycle, Limits, MetricsSnapshot, ProviderStatus, Receipt, RollbackRequest,
-    RuntimeKind, UpgradeRequest, VmError,
+    HostPolicy, InvokeRequest, Lifecycle, Limits, MetricsSnapshot, MigrateRequest, ProviderStatus, Receipt,
+    RollbackRequest, RuntimeKind, UpgradeRequest, VmError,
 };
 
 /// The facade of a virtual machine: one lifecycle over all its runtimes. [`Vm`](crate::Vm) implements it.
@@ -55,6 +55,12 @@ pub trait VmProvider: Send + Sync {
     /// # Errors
     /// With the phase; the contract is as before then. A migration that fails is an error with its receipt.
     async fn upgrade(&self, request: UpgradeRequest) -> Result<Receipt, VmError>;
+
+    /// Has a contract's current code migrate its state once more: load, permission, keep, validate, migrate, store.
+    ///
+    /// # Errors
+    /// With the phase; the contract is as before then. A migration that fails is an error with its receipt.
+    async fn migrate(&self, request: MigrateRequest) -> Result<Receipt, VmError>;
 
     /// Gives a contract the code of an earlier version back: load, permission, keep, compile, migrate, replace, store.
     ///

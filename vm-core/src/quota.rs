@@ -1,19 +1,25 @@
 //! How much callers and contracts may ask of this host. A host's own business: what it admits depends on its clock, so it never
 //! has a part in a result, and requests that belong to a block are not asked.
+//!
+//! Deployments, upgrades, migrations and rollbacks cost a host more than calls, so they count for their caller, too. They do not
+//! count for the contract: its owner gets through when others have used up what it may be asked. What runs no code (freeze,
+//! unfreeze, revoke, grant, govern) is never refused here.
 
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
 use crate::transaction::now;
-use crate::{Address, Gas, HostFault, Target};
+use crate::{Address, Gas, HostFault, InvokeRequest, Sender, Target};
 
 /// What one caller, or all callers of one contract, may ask of this host. Default: no bounds.
+///
+/// A caller's deployments, upgrades, migrations and rollbacks count as calls do, but may ask for more gas than a call.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct Quota {
-    /// Calls that are in flight at once, waiting ones included.
+    /// Requests that are in flight at once, waiting ones included.
     pub in_flight: Option<u32>,
-    /// Calls in the long run, and at once.
+    /// Requests in the long run, and at once.
     pub rate: Option<Rate>,
     /// The gas that one call may ask for; a call that asks for none in particular gets that much.
     pub gas_per_call: Option<Gas>,
@@ -30,13 +36,27 @@ pub struct Rate {
     pub every: Duration,
 }
 
-/// The bounds of a host. Calls, queries and dry runs without a block of their own are counted.
+/// The bounds of a host. What is counted are calls, queries, deployments, upgrades, migrations, rollbacks, and dry runs of them,
+/// without a block of their own.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct Quotas {
     /// Of each caller.
     pub caller: Quota,
     /// Of each contract.
     pub contract: Quota,
+}
+
+/// Something that is counted.
+pub(crate) struct Demand<'r> {
+    pub(crate) sender: &'r mut Sender,
+    /// Whom it calls, if it is a call.
+    pub(crate) call: Option<&'r Target>,
+}
+
+impl<'r> Demand<'r> {
+    pub(crate) const fn call(request: &'r mut InvokeRequest) -> Self {
+        Self { sender: &mut request.sender, call: Some(&request.target) }
+    }
 }
 
 /// Those who are counted.
@@ -129,8 +149,11 @@ pub(crate) struct Gate {
 /// A call that was admitted, until it is answered.
 pub(crate) struct Ticket {
     gate: Arc<Gate>,
-    who: [Who; 2],
+    who: Counted,
 }
+
+/// The caller, and the contract if it is a call.
+type Counted = [Option<Who>; 2];
 
 impl Gate {
     pub(crate) fn new(quotas: Quotas) -> Arc<Self> {
@@ -148,16 +171,33 @@ impl Gate {
         self.usage.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Admits a call, and bounds the gas that it asks for; or says which limit refuses it, and when to try again.
-    pub(crate) fn admit(
-        self: &Arc<Self>,
-        from: Address,
-        to: &Target,
-        gas: &mut Option<Gas>,
-    ) -> Result<Ticket, HostFault> {
-        let who = [Who::Caller(from), Who::Contract(to.address())];
-        for who in who {
-            let Some(most) = self.quota(who).gas_per_call else { continue };
+    /// Admits a request, and bounds the gas that a call asks for; or says which limit refuses it, and when to try again.
+    pub(crate) fn admit(self: &Arc<Self>, demand: Demand<'_>) -> Result<Ticket, HostFault> {
+        let Demand { sender, call } = demand;
+        let who = [Some(Who::Caller(sender.caller)), call.map(|to| Who::Contract(to.address()))];
+        if call.is_some() {
+            self.bound_gas(&who, &mut sender.gas)?;
+        }
+        let time = now();
+        let mut usage = self.lock();
+        if usage.len() > REMEMBERED {
+            usage.retain(|_, usage| !usage.is_idle(time));
+        }
+        for who in who.into_iter().flatten() {
+            let refused = usage.get(&who).and_then(|usage| usage.refusal(self.quota(who), time));
+            if let Some((limit, retry_after)) = refused {
+                return Err(HostFault::Quota { who: who.to_string(), limit, retry_after });
+            }
+        }
+        for who in who.into_iter().flatten() {
+            usage.entry(who).or_insert_with(|| Usage::new(time)).begin(self.quota(who), time);
+        }
+        Ok(Ticket { gate: self.clone(), who })
+    }
+
+    fn bound_gas(&self, who: &Counted, gas: &mut Option<Gas>) -> Result<(), HostFault> {
+        for who in who.iter().flatten() {
+            let Some(most) = self.quota(*who).gas_per_call else { continue };
             match *gas {
                 Some(asked) if asked > most => {
                     let limit = format!("{asked} gas are asked for, and the limit of a call is {most}");
@@ -167,29 +207,15 @@ impl Gate {
                 None => *gas = Some(most),
             }
         }
-        let time = now();
-        let mut usage = self.lock();
-        if usage.len() > REMEMBERED {
-            usage.retain(|_, usage| !usage.is_idle(time));
-        }
-        for who in who {
-            let refused = usage.get(&who).and_then(|usage| usage.refusal(self.quota(who), time));
-            if let Some((limit, retry_after)) = refused {
-                return Err(HostFault::Quota { who: who.to_string(), limit, retry_after });
-            }
-        }
-        for who in who {
-            usage.entry(who).or_insert_with(|| Usage::new(time)).begin(self.quota(who), time);
-        }
-        Ok(Ticket { gate: self.clone(), who })
+        Ok(())
     }
 }
 
 impl Ticket {
-    /// Counts what the call used.
+    /// Counts what the request used.
     pub(crate) fn used(&self, gas: Gas) {
         let mut usage = self.gate.lock();
-        for who in &self.who {
+        for who in self.who.iter().flatten() {
             if let Some(usage) = usage.get_mut(who) {
                 usage.gas = usage.gas.saturating_add(gas);
             }
@@ -200,7 +226,7 @@ impl Ticket {
 impl Drop for Ticket {
     fn drop(&mut self) {
         let mut usage = self.gate.lock();
-        for who in &self.who {
+        for who in self.who.iter().flatten() {
             if let Some(usage) = usage.get_mut(who) {
                 usage.in_flight = usage.in_flight.saturating_sub(1);
             }
@@ -253,10 +279,10 @@ mod tests {
     #[test]
     fn those_who_are_idle_are_forgotten() {
         let gate = Gate::new(Quotas { caller: Quota { in_flight: Some(1), ..Quota::default() }, ..Quotas::default() });
-        let target = Target::Address(Address::ZERO);
+        let mut call = InvokeRequest::new(Target::Address(Address::ZERO), "");
         for n in 0..3 * REMEMBERED {
-            let caller = Address::from_name(&n.to_string());
-            assert!(gate.admit(caller, &target, &mut None).is_ok());
+            call.sender.caller = Address::from_name(&n.to_string());
+            assert!(gate.admit(Demand::call(&mut call)).is_ok());
         }
         assert!(gate.lock().len() <= REMEMBERED + 2);
     }

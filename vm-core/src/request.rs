@@ -280,7 +280,36 @@ impl RollbackRequest {
 sender_setters!(RollbackRequest);
 reason_setter!(RollbackRequest);
 
-/// A step in a contract's life other than deployment, upgrade and rollback. Costs no gas and moves no value.
+/// A migration by itself: the contract's current code brings the state into its own form. For migrations that an upgrade skipped, that a
+/// rollback left out, or that are done in several transactions.
+#[derive(Debug, Clone)]
+pub struct MigrateRequest {
+    /// The contract.
+    pub name: ContractName,
+    /// The version that wrote the state, one that the contract had: the migration is entered with it as `from`, and with the
+    /// current version as `to`.
+    pub written_by: Version,
+    /// The arguments of the migration.
+    pub arguments: Arguments,
+    /// Why, for the history; at most 1,024 bytes.
+    pub reason: String,
+    /// Who sends it.
+    pub sender: Sender,
+}
+
+impl MigrateRequest {
+    /// A migration without arguments.
+    pub fn new(name: ContractName, written_by: Version) -> Self {
+        let (arguments, reason, sender) = (Arguments::NONE, String::new(), Sender::default());
+        Self { name, written_by, arguments, reason, sender }
+    }
+}
+
+sender_setters!(MigrateRequest);
+argument_setters!(MigrateRequest);
+reason_setter!(MigrateRequest);
+
+/// A step in a contract's life that replaces no code and runs none. Costs no gas and moves no value.
 #[derive(Debug, Clone)]
 pub struct ChangeRequest {
     /// The contract.
@@ -407,23 +436,3 @@ impl GovernRequest {
 
 sender_setters!(GovernRequest);
 reason_setter!(GovernRequest);
-
-/// An operation that a contract asks for inside its own transaction; see
-/// [`TransactionHost::manage`](crate::TransactionHost::manage). Of the sender count the caller and the endorsers; there is no
-/// value, and gas and block are those of the transaction.
-#[derive(Debug, Clone)]
-#[non_exhaustive]
-pub enum Managed {
-    /// A deployment.
-    Deploy(DeployRequest),
-    /// An upgrade.
-    Upgrade(UpgradeRequest),
-    /// A rollback.
-    Rollback(RollbackRequest),
-    /// Freeze, unfreeze, revoke.
-    Change(ChangeRequest),
-    /// Another policy for a contract.
-    Grant(GrantRequest),
-    /// Another policy for the host.
-    Govern(GovernRequest),
-}

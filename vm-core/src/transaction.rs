@@ -38,17 +38,20 @@ pub(crate) struct Transaction<'c> {
 }
 
 /// Something that a contract asked for and a rule refused.
-pub(crate) struct Denial {
-    pub(crate) asked: Asked,
-    pub(crate) denied: Denied,
+pub(crate) enum Denial {
+    /// A call of a method.
+    Call { method: String, denied: Denied },
+    /// An operation, by somebody whom the contract named.
+    Operation(DeniedOperation),
 }
 
-/// What a contract asked for.
-pub(crate) enum Asked {
-    /// A call of a method.
-    Call(String),
-    /// An operation on a contract.
-    Operation(Action<'static>),
+/// What is told of an operation that a rule refused.
+pub(crate) struct DeniedOperation {
+    /// On which contract, and what; nothing for the host.
+    pub(crate) on: Option<(ContractName, Action<'static>)>,
+    pub(crate) actor: Address,
+    pub(crate) reason: String,
+    pub(crate) why: String,
 }
 
 /// A call that passed all rules.
@@ -268,14 +271,19 @@ impl<'c> Transaction<'c> {
     pub(crate) fn permit_call(&mut self, access: &Access<'_>, method: &str, policy: u32) -> Result<(), Unresolved> {
         self.permit(access, policy, &[]).inspect_err(|unresolved| {
             if let Unresolved::Refused(Refusal::Denied(denied)) = unresolved {
-                self.denials.push(Denial { asked: Asked::Call(method.into()), denied: denied.clone() });
+                self.denials.push(Denial::Call { method: method.into(), denied: denied.clone() });
             }
         })
     }
 
-    /// True while an engine keeps accounts of its own, or this contract runs: then nobody else may change them.
-    pub(crate) fn is_occupied(&self, contract: &ContractName) -> bool {
-        self.overlay.is_some() || self.stack.contains(&contract.address())
+    /// True while this contract runs: then nobody may change it.
+    pub(crate) fn is_running(&self, contract: &ContractName) -> bool {
+        self.stack.contains(&contract.address())
+    }
+
+    /// True while an engine keeps accounts of its own.
+    pub(crate) const fn has_overlay(&self) -> bool {
+        self.overlay.is_some()
     }
 
     fn unresolved(&mut self, unresolved: Unresolved) -> Result<Outcome, HostFault> {

@@ -21,8 +21,9 @@ use crate::worker::Workers;
 use crate::{
     Account, Address, Amount, Block, ChangeRequest, Code, CodeHash, Contract, ContractName, ContractRecord,
     DeployRequest, DryRun, DryRunRequest, ErrorKind, GovernRequest, GrantRequest, HistoryEntry, HostFault, HostPolicy,
-    InvokeRequest, Journal, KeyRange, Lifecycle, MetricsSnapshot, Phase, Policy, Receipt, Refusal, RollbackRequest,
-    Space, StateBackend, StateError, StateKey, StateView, UpgradeRequest, VersionRecord, VmError, VmProvider, VmStatus,
+    InvokeRequest, Journal, KeyRange, Lifecycle, Managed, MetricsSnapshot, MigrateRequest, Phase, Policy, Receipt,
+    Refusal, RollbackRequest, Space, StateBackend, StateError, StateKey, StateView, UpgradeRequest, VersionRecord,
+    VmError, VmProvider, VmStatus,
 };
 
 /// A virtual machine: runtimes, a state, and the workers that execute requests. Clones are handles to the same one.
@@ -234,13 +235,17 @@ impl Vm {
         futures_executor::block_on(answer).unwrap_or_else(|_| Err(unanswered()))
     }
 
-    /// Asks the quotas, if there are any, for calls that belong to no block.
+    /// Asks the quotas, if there are any, for requests that belong to no block.
     fn admit(&self, request: &mut Request) -> Result<Option<Ticket>, VmError> {
-        let (Some(gate), Some(call)) = (&self.0.gate, request.call()) else { return Ok(None) };
-        if call.sender.block.is_some() {
-            return Ok(None);
+        let Some(gate) = &self.0.gate else { return Ok(None) };
+        match request.demand().filter(|demand| demand.sender.block.is_none()) {
+            Some(demand) => gate.admit(demand).map(Some).phase(Phase::Admit),
+            None => Ok(None),
         }
-        gate.admit(call.sender.caller, &call.target, &mut call.sender.gas).map(Some).phase(Phase::Admit)
+    }
+
+    async fn operate(&self, operation: Managed) -> Result<Answer, VmError> {
+        self.execute(Request::Operation(operation)).await
     }
 
     fn next_id(&self) -> u64 {
@@ -361,7 +366,7 @@ impl VmProvider for Vm {
     }
 
     async fn deploy(&self, request: DeployRequest) -> Result<Receipt, VmError> {
-        self.execute(Request::Deploy(request)).await.map(Answer::receipt)
+        self.operate(Managed::Deploy(request)).await.map(Answer::receipt)
     }
 
     async fn invoke(&self, request: InvokeRequest) -> Result<Receipt, VmError> {
@@ -373,23 +378,27 @@ impl VmProvider for Vm {
     }
 
     async fn upgrade(&self, request: UpgradeRequest) -> Result<Receipt, VmError> {
-        self.execute(Request::Upgrade(request)).await.map(Answer::receipt)
+        self.operate(Managed::Upgrade(request)).await.map(Answer::receipt)
+    }
+
+    async fn migrate(&self, request: MigrateRequest) -> Result<Receipt, VmError> {
+        self.operate(Managed::Migrate(request)).await.map(Answer::receipt)
     }
 
     async fn rollback(&self, request: RollbackRequest) -> Result<Receipt, VmError> {
-        self.execute(Request::Rollback(request)).await.map(Answer::receipt)
+        self.operate(Managed::Rollback(request)).await.map(Answer::receipt)
     }
 
     async fn change(&self, request: ChangeRequest) -> Result<ContractRecord, VmError> {
-        self.execute(Request::Change(request)).await.map(Answer::record)
+        self.operate(Managed::Change(request)).await.map(Answer::record)
     }
 
     async fn grant(&self, request: GrantRequest) -> Result<ContractRecord, VmError> {
-        self.execute(Request::Grant(request)).await.map(Answer::record)
+        self.operate(Managed::Grant(request)).await.map(Answer::record)
     }
 
     async fn govern(&self, request: GovernRequest) -> Result<HostPolicy, VmError> {
-        self.execute(Request::Govern(request)).await.map(Answer::policy)
+        self.operate(Managed::Govern(request)).await.map(Answer::policy)
     }
 
     async fn dry_run(&self, request: DryRunRequest) -> Result<DryRun, VmError> {

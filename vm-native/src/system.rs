@@ -1,7 +1,7 @@
 //! System contracts: the verbs of the lifecycle as methods of contracts, so that transactions and other contracts can use
 //! them.
 //!
-//! * `contract_manager` deploys, upgrades, rolls back, freezes, unfreezes and revokes contracts for its caller.
+//! * `contract_manager` deploys, upgrades, migrates, rolls back, freezes, unfreezes and revokes contracts for its caller.
 //! * `access_control` changes the policies of contracts and of the host for its caller.
 //! * `multi_sign` collects approvals of such an operation, and does it for its proposer, endorsed by those who approved.
 //!

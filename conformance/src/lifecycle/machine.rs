@@ -1,26 +1,27 @@
 //! The machine that is tested.
 
+use std::fmt::Display;
 use std::io;
 use std::path::Path;
 use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
 
 use futures_executor::block_on;
 use vm_core::{
-    Address, Arguments, ChangeRequest, Code, ContractName, DeployRequest, DryRunRequest, ErrorKind, GovernRequest,
-    Governance, GrantRequest, HistoryEntry, HostPolicy, InvokeRequest, Refusal, RollbackRequest, Rule, RuntimeKind,
-    StateKey, Status, Trial, UpgradeRequest, Version, Vm, VmError, VmProvider,
+    Address, Arguments, Code, DeployRequest, Entry, ErrorKind, HistoryEntry, HostFault, HostPolicy, InvokeRequest,
+    KeyRange, Managed, Organisations, Quota, Quotas, Rate, Receipt, Refusal, Rule, RuntimeKind, Status, Vm, VmError,
+    VmProvider,
 };
 use vm_native::{NativeConfig, NativeContract, NativeRuntime};
 use vm_wasm::{WasmConfig, WasmRuntime};
 
 use super::crash::{Crashing, Plan, tear};
-use super::model::{Contract, Model, rights_as_text};
-use super::step::{ACTORS, Crash, RULES, Step, Verb};
+use super::model::{BURST, Contract, Model, rights_as_text};
+use super::request::{TIME, Transaction, address, block, call, code, hex, name, operation, rule, transaction, trial};
+use super::step::{ACTORS, ADMINISTRATORS, Crash, MEMBERS, RULES, Step, Verb, Way};
 
-/// The probe as a module; its native twin is linked.
-const MODULE: &[u8] = include_bytes!("../../../contracts/artifacts/probe.wasm");
-/// Under which key the probe counts.
-const KEY: &[u8] = b"n";
+/// The contracts by which operations are transactions.
+const SYSTEM: [&str; 3] = ["access_control", "contract_manager", "multi_sign"];
 
 /// A machine over a data directory.
 pub(super) struct Machine {
@@ -31,23 +32,47 @@ pub(super) struct Machine {
 /// How a request ended: in an error of the host, or as a model can say it.
 pub(super) type Ending = Result<Result<(), &'static str>, String>;
 
+/// What is asked for, once everything is said that comes before.
+pub(super) enum Prepared {
+    Request,
+    Invoke(InvokeRequest),
+}
+
 impl Machine {
     pub(super) fn start(directory: &Path) -> io::Result<Self> {
         let plan = Arc::new(Mutex::default());
         let backend = Crashing::open(directory, plan.clone())?;
         let linked = NativeConfig::new().contract("probe", NativeContract::of::<probe::Probe>());
-        let mut policy = HostPolicy::default();
-        policy.administrators = Rule::Callers([address("root")].into());
+        let linked = linked.and_then(NativeConfig::system_contracts).map_err(io::Error::other)?;
+        let rate = Some(Rate { burst: BURST, every: Duration::from_secs(24 * 3_600) });
+        let quota = Quota { rate, ..Quota::default() };
         let vm = Vm::builder()
-            .runtime(NativeRuntime::new(linked.map_err(io::Error::other)?))
+            .runtime(NativeRuntime::new(linked))
             .runtime(WasmRuntime::new(WasmConfig::default()).map_err(io::Error::other)?)
             .backend(Arc::new(backend))
-            .policy(policy)
+            .policy(policy().map_err(io::Error::other)?)
+            .quotas(Quotas { caller: quota, contract: quota })
+            .block(block())
             .workers(1)
             .build()
             .map_err(io::Error::other)?;
         block_on(vm.start()).map_err(io::Error::other)?;
-        Ok(Self { vm, plan })
+        let machine = Self { vm, plan };
+        machine.begin().map_err(io::Error::other)?;
+        Ok(machine)
+    }
+
+    /// Deploys the system's contracts, if they are not there.
+    fn begin(&self) -> Result<(), String> {
+        for contract in SYSTEM {
+            let name = name(contract)?;
+            if self.vm.record(&name).map_err(told)?.is_none() {
+                let code = Code::new(RuntimeKind::Native, contract);
+                let request = DeployRequest::new(name, super::request::parsed("1")?, code).block(Arc::new(block()));
+                block_on(self.vm.deploy(request)).map_err(told)?;
+            }
+        }
+        Ok(())
     }
 
     /// Ends the machine, and tears what its last commit wrote.
@@ -62,20 +87,58 @@ impl Machine {
     }
 
     pub(super) fn height(&self) -> Result<u64, String> {
-        Ok(self.vm.view().map_err(|error| error.to_string())?.height().get())
+        Ok(self.vm.view().map_err(told)?.height().get())
     }
 
     fn lock(&self) -> std::sync::MutexGuard<'_, Plan> {
         self.plan.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
+    /// Does what has to come before a step: a proposal is made and approved.
+    pub(super) fn prepare(&self, step: &Step) -> Result<Prepared, String> {
+        let from = address(step.actor);
+        let Some(Transaction { contract, method, args }) = transaction(step).filter(|_| step.way != Way::Request)
+        else {
+            return Ok(Prepared::Request);
+        };
+        if step.way == Way::Transaction {
+            return Ok(Prepared::Invoke(self.transaction(from, contract, method, args)?));
+        }
+        let target = self.vm.contract(&name(contract)?).map_err(told)?;
+        let encoded = target.interface().encode(&Entry::Invoke, method, &Arguments::positional(args)).map_err(told)?;
+        let args = vec![contract.to_owned(), method.to_owned(), hex(&encoded.input), "9".to_owned()];
+        let proposed = self.sign(from, "propose", args)?;
+        let id = proposed.text.ok_or("a proposal without number")?;
+        for endorser in step.endorsers.iter().filter(|endorser| **endorser != step.actor) {
+            // Whoever is named twice is refused the second time, which changes nothing.
+            self.sign(address(endorser), "approve", vec![id.clone()])?;
+        }
+        Ok(Prepared::Invoke(self.transaction(from, "multi_sign", "execute", vec![id])?))
+    }
+
+    fn sign(&self, from: Address, method: &str, args: Vec<String>) -> Result<Receipt, String> {
+        block_on(self.vm.invoke(self.transaction(from, "multi_sign", method, args)?)).map_err(told)
+    }
+
+    /// A transaction in a block, of which no quota is asked.
+    fn transaction(&self, from: Address, to: &str, method: &str, args: Vec<String>) -> Result<InvokeRequest, String> {
+        Ok(InvokeRequest::new(name(to)?, method).args(args).from(from).block(Arc::new(block())))
+    }
+
     /// Asks for what a step asks for; `crash` is for the commit that it makes.
-    pub(super) fn perform(&self, step: &Step) -> Result<Ending, String> {
+    pub(super) fn perform(&self, step: &Step, prepared: Prepared) -> Result<Ending, String> {
+        let request = match prepared {
+            Prepared::Invoke(request) => Some(request),
+            Prepared::Request => call(step)?,
+        };
         self.lock().next = Some(step.crash);
-        let ending = block_on(self.request(step))?;
+        let ending = match request {
+            Some(request) => block_on(self.vm.invoke(request)).map(|receipt| ended(step, &receipt)),
+            None => block_on(self.request(step))?.map(Ok),
+        };
         self.lock().next = None;
         Ok(match ending {
-            Ok(()) => Ok(Ok(())),
+            Ok(verdict) => Ok(verdict),
             Err(error) => match label(&error) {
                 Some(label) => Ok(Err(label)),
                 None => Err(error.to_string()),
@@ -84,139 +147,126 @@ impl Machine {
     }
 
     async fn request(&self, step: &Step) -> Result<Result<(), VmError>, String> {
-        let told = |error: &dyn std::fmt::Display| error.to_string();
-        let name = name(step.name)?;
-        let version = |text: &str| text.parse::<Version>().map_err(|error| told(&error));
-        let rule =
-            |rule: usize| RULES.get(rule).map_or("", |(text, _)| text).parse::<Rule>().map_err(|error| told(&error));
-        let (from, endorsers) = (address(step.actor), || step.endorsers.iter().copied().map(address));
-        let message = |fails: bool| if fails { "no" } else { "" };
         let vm = &self.vm;
-        Ok(match &step.verb {
-            Verb::Deploy { version: to, kind, fails } => {
-                let request = DeployRequest::new(name, version(to)?, code(*kind)).args([message(*fails)]);
-                vm.deploy(request.from(from).endorsed_by(endorsers()).because("life")).await.map(drop)
-            }
-            Verb::Upgrade { version: to, kind, fails, skip, change_runtime } => {
-                let request = UpgradeRequest::new(name, version(to)?, code(*kind)).from(from).endorsed_by(endorsers());
-                let request = if *skip { request.skip_migration() } else { request.args([message(*fails)]) };
-                vm.upgrade(if *change_runtime { request.change_runtime() } else { request }).await.map(drop)
-            }
-            Verb::Rollback { version: to, migration, change_runtime } => {
-                let mut request = RollbackRequest::new(name, version(to)?).from(from).endorsed_by(endorsers());
-                request.migration = migration.map(|fails| Arguments::positional([message(fails)]));
-                request.change_runtime = *change_runtime;
-                vm.rollback(request).await.map(drop)
-            }
-            Verb::Change(change) => {
-                vm.change(ChangeRequest::new(name, *change).from(from).endorsed_by(endorsers())).await.map(drop)
-            }
-            Verb::Grant { right, rule: by } => {
-                let right = right.parse().map_err(|error| told(&error))?;
-                let request = GrantRequest::new(name).set(right, rule(*by)?).from(from).endorsed_by(endorsers());
-                vm.grant(request).await.map(drop)
-            }
-            Verb::Govern { rule: by } => {
-                let request = GovernRequest::new(Governance::Deploy(rule(*by)?)).from(from).endorsed_by(endorsers());
-                vm.govern(request).await.map(drop)
-            }
-            Verb::Call => {
-                let request =
-                    InvokeRequest::new(name, "count").arg("key", hex(KEY)).from(from).endorsed_by(endorsers());
-                let receipt = vm.invoke(request).await;
-                if let Ok(receipt) = &receipt
-                    && receipt.status != Status::Success
-                {
-                    return Err(format!("the call ended with {}: {:?}", receipt.status, receipt.text));
-                }
-                receipt.map(drop)
-            }
-            Verb::DryRun { version: to, kind } => {
-                let request = UpgradeRequest::new(name, version(to)?, code(*kind)).args([""]).change_runtime();
-                let request = request.from(from).endorsed_by(endorsers());
-                vm.dry_run(DryRunRequest::new(Trial::Upgrade(request))).await.map(drop)
-            }
+        if let Some(request) = trial(step)? {
+            return Ok(vm.dry_run(request).await.map(drop));
+        }
+        Ok(match operation(step)?.ok_or("a step without request")? {
+            Managed::Deploy(request) => vm.deploy(request).await.map(drop),
+            Managed::Upgrade(request) => vm.upgrade(request).await.map(drop),
+            Managed::Migrate(request) => vm.migrate(request).await.map(drop),
+            Managed::Rollback(request) => vm.rollback(request).await.map(drop),
+            Managed::Change(request) => vm.change(request).await.map(drop),
+            Managed::Grant(request) => vm.grant(request).await.map(drop),
+            Managed::Govern(request) => vm.govern(request).await.map(drop),
+            _ => return Err("an operation that nobody knows".into()),
         })
     }
 
     /// In what the machine differs from a model.
     pub(super) fn differences(&self, model: &Model) -> Result<Option<String>, String> {
-        let told = |error: &dyn std::fmt::Display| error.to_string();
-        let records = self.vm.contracts().map_err(|error| told(&error))?;
-        let names: Vec<_> = records.iter().map(|record| record.name.as_str()).collect();
-        if !names.iter().eq(model.contracts.keys()) {
-            return Ok(Some(format!("contracts {names:?} instead of {:?}", model.contracts.keys())));
+        let records = self.vm.contracts().map_err(told)?;
+        let names = records.iter().map(|record| record.name.as_str()).filter(|name| !SYSTEM.contains(name));
+        if !names.clone().eq(model.contracts.keys().copied()) {
+            let (names, expected) = (names.collect::<Vec<_>>(), model.contracts.keys());
+            return Ok(Some(format!("contracts {names:?} instead of {expected:?}")));
         }
-        let host = self.vm.host_policy().map_err(|error| told(&error))?;
-        let deploys = RULES.iter().find(|(_, who)| *who == model.deploys).map_or("", |(text, _)| text);
-        let deploys: Rule = deploys.parse().map_err(|error| told(&error))?;
-        if (host.version, &host.deploy) != (model.host_policy, &deploys) {
-            return Ok(Some(format!(
-                "host policy {} {} instead of {} {deploys}",
-                host.version, host.deploy, model.host_policy
-            )));
+        let host = (self.host()?, host(model));
+        if host.0 != host.1 {
+            return Ok(Some(format!("host {} instead of {}", host.0, host.1)));
         }
         for (name, expected) in &model.contracts {
-            let found = self.read(name)?;
-            if let Some((found, expected)) =
-                found.into_iter().zip(lines(expected)).find(|(found, expected)| found != expected)
-            {
+            let (found, expected) = (self.contract(name)?, contract(expected));
+            if let Some((found, expected)) = found.iter().zip(&expected).find(|(found, expected)| found != expected) {
                 return Ok(Some(format!("contract {name}: {found} instead of {expected}")));
             }
         }
         Ok(None)
     }
 
-    /// A contract as lines, in the order in which [`lines`] tells one of the model.
-    fn read(&self, text: &str) -> Result<Vec<String>, String> {
-        let told = |error: &dyn std::fmt::Display| error.to_string();
+    /// The host's policy as a line, as [`host`] tells that of the model.
+    fn host(&self) -> Result<String, String> {
+        let policy = self.vm.host_policy().map_err(told)?;
+        let members = policy.organisations.iter().flat_map(|(organisation, role, members)| {
+            members.iter().map(move |member| format!("{} as {role} of {organisation}", actor(*member)))
+        });
+        let mut members: Vec<_> = members.collect();
+        members.sort();
+        Ok(format!("policy {}, deploy {}, {}", policy.version, policy.deploy, members.join(", ")))
+    }
+
+    /// A contract as lines, in the order in which [`contract`] tells one of the model.
+    fn contract(&self, text: &str) -> Result<Vec<String>, String> {
         let name = name(text)?;
-        let record = self.vm.record(&name).map_err(|error| told(&error))?.ok_or("no record")?;
-        let versions = self.vm.versions(&name).map_err(|error| told(&error))?;
-        let policy = self.vm.policy(&name).map_err(|error| told(&error))?.ok_or("no policy")?;
-        let history = self.vm.history(&name, 1, usize::MAX).map_err(|error| told(&error))?;
-        let view = self.vm.view().map_err(|error| told(&error))?;
-        let value = |key: &[u8]| view.get(&StateKey::contract(&name, key)).map_err(|error| told(&error));
-        let count = value(KEY)?.and_then(|bytes| bytes.first_chunk::<8>().copied()).map_or(0, u64::from_le_bytes);
-        let migrated = value(b"upgraded")?.map(|bytes| String::from_utf8_lossy(&bytes).into_owned());
+        let record = self.vm.record(&name).map_err(told)?.ok_or("no record")?;
+        let versions = self.vm.versions(&name).map_err(told)?;
+        let policy = self.vm.policy(&name).map_err(told)?.ok_or("no policy")?;
+        let history = self.vm.history(&name, 1, usize::MAX).map_err(told)?;
+        let view = self.vm.view().map_err(told)?;
+        let state = view.scan(&KeyRange::contract(&name, &[], &[]), usize::MAX).map_err(told)?;
         for version in &versions {
-            let code = self.vm.code(&version.code).map_err(|error| told(&error))?;
-            if code != Some(self::code(version.runtime)) {
+            if self.vm.code(&version.code).map_err(told)? != Some(code(version.runtime)) {
                 return Err(format!("the code of {name} {} is not what was deployed", version.version));
             }
         }
         if record.versions as usize != versions.len() || record.entries as usize != history.len() {
             return Err(format!("the record of {name} miscounts: {record:?}"));
         }
+        let room = record.room.map(|room| (room.keys, room.bytes));
+        let state = state.iter().map(|(key, value)| entry_of(key.suffix().unwrap_or_default(), value));
         let mut lines = vec![
             format!("{} {} {} {}", actor(record.owner), record.lifecycle, record.version, record.runtime),
             format!("{:?}", versions.iter().map(|v| (v.version.as_str(), v.runtime)).collect::<Vec<_>>()),
-            format!("policy {}", record.policy),
+            format!("may use {}, room {room:?}, policy {}", record.capabilities, record.policy),
             format!("{:?}", policy.iter().map(|(right, rule)| format!("{right} = {rule}")).collect::<Vec<_>>()),
-            format!("count {count}, migrated {migrated:?}, {} entries", history.len()),
+            format!("state {}, {} entries", state.collect::<Vec<_>>().join(" "), history.len()),
         ];
         lines.extend(history.iter().map(entry));
         Ok(lines)
     }
 }
 
+/// The policy that a host begins with.
+fn policy() -> Result<HostPolicy, String> {
+    let (mut policy, mut organisations) = (HostPolicy::default(), Organisations::default());
+    for (organisation, role, member) in MEMBERS {
+        organisations.enrol(organisation, role, address(member)).map_err(told)?;
+    }
+    (policy.administrators, policy.organisations) = (ADMINISTRATORS.parse::<Rule>().map_err(told)?, organisations);
+    Ok(policy)
+}
+
+/// The model's host as a line.
+fn host(model: &Model) -> String {
+    let deploys = RULES.iter().find(|(_, who)| *who == model.deploys).map_or("", |(text, _)| text);
+    let members =
+        model.members.iter().map(|(organisation, role, member)| format!("{member} as {role} of {organisation}"));
+    let mut members: Vec<_> = members.collect();
+    members.sort();
+    format!("policy {}, deploy {}, {}", model.host_policy, rule(deploys), members.join(", "))
+}
+
 /// A contract of the model as lines.
-fn lines(contract: &Contract) -> Vec<String> {
-    let Contract { owner, life, version, kind, versions, policy, history, count, migrated, .. } = contract;
-    // The machine tells addresses where the model has names.
-    let with_addresses = |text: String| match text.split_once(" = ") {
-        Some((right, rule)) => rule.parse::<Rule>().map_or(text.clone(), |rule| format!("{right} = {rule}")),
+fn contract(contract: &Contract) -> Vec<String> {
+    let Contract { owner, life, version, kind, versions, policy, capabilities, room, history, state, .. } = contract;
+    let right = |text: String| match text.split_once(" = ") {
+        Some((right, of)) => format!("{right} = {}", rule(of)),
         None => text,
     };
+    let state = state.iter().map(|(key, value)| entry_of(key.as_bytes(), value));
     let mut lines = vec![
         format!("{owner} {life} {version} {kind}"),
         format!("{versions:?}"),
-        format!("policy {policy}"),
-        format!("{:?}", rights_as_text(contract).into_iter().map(with_addresses).collect::<Vec<_>>()),
-        format!("count {count}, migrated {migrated:?}, {} entries", history.len()),
+        format!("may use {capabilities}, room {room:?}, policy {policy}"),
+        format!("{:?}", rights_as_text(contract).into_iter().map(right).collect::<Vec<_>>()),
+        format!("state {}, {} entries", state.collect::<Vec<_>>().join(" "), history.len()),
     ];
     lines.extend(history.iter().cloned());
     lines
+}
+
+fn entry_of(key: &[u8], value: &[u8]) -> String {
+    format!("{}={}", String::from_utf8_lossy(key), hex(value))
 }
 
 fn entry(entry: &HistoryEntry) -> String {
@@ -226,27 +276,25 @@ fn entry(entry: &HistoryEntry) -> String {
     format!("{operation} {migration:?} by {actor}: {before} -> {version} {life} {policy}")
 }
 
-fn actor(address: Address) -> &'static str {
-    ACTORS.into_iter().find(|name| self::address(name) == address).unwrap_or("somebody")
+fn actor(of: Address) -> &'static str {
+    ACTORS.into_iter().find(|name| address(name) == of).unwrap_or("somebody")
 }
 
-fn address(name: &str) -> Address {
-    Address::from_name(name)
+fn told(error: impl Display) -> String {
+    error.to_string()
 }
 
-fn name(text: &str) -> Result<ContractName, String> {
-    ContractName::new(text).map_err(|error| error.to_string())
-}
-
-fn code(kind: RuntimeKind) -> Code {
-    match kind {
-        RuntimeKind::Wasm => Code::new(kind, MODULE),
-        _ => Code::new(kind, "probe"),
+/// How a call ended, in the model's words.
+fn ended(step: &Step, receipt: &Receipt) -> Result<(), &'static str> {
+    let sees_time = || receipt.text.as_ref().is_some_and(|text| text.contains(&format!("timestamp={TIME} ")));
+    match receipt.status {
+        Status::Revert => Err("reverted"),
+        Status::Trap(_) => Err("trapped"),
+        Status::Success if matches!(step.verb, Verb::Call(super::step::Calling::Time)) && !sees_time() => {
+            Err("no time")
+        }
+        Status::Success => Ok(()),
     }
-}
-
-fn hex(bytes: &[u8]) -> String {
-    bytes.iter().fold("0x".to_owned(), |text, byte| format!("{text}{byte:02x}"))
 }
 
 /// The model's name of an error; none for those of the host.
@@ -254,6 +302,7 @@ fn label(error: &VmError) -> Option<&'static str> {
     let refusal = match &error.kind {
         ErrorKind::Refused(refusal) => refusal,
         ErrorKind::Failed(_) => return Some("failed"),
+        ErrorKind::Fault(HostFault::Quota { .. }) => return Some("quota"),
         ErrorKind::Fault(_) => return None,
     };
     Some(match **refusal {

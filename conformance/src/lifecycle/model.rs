@@ -1,17 +1,24 @@
 //! What has to be, told in the simplest way.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
-use vm_core::{Change, RuntimeKind};
+use vm_core::{Change, Operation, RuntimeKind};
 
-use super::step::{Crash, RIGHTS, RULES, Step, Verb, Who};
+use super::step::{Calling, Crash, Governing, MEMBERS, Member, RIGHTS, RULES, Step, Verb, Way, Who};
+
+/// How many requests everybody may send, and how many calls every contract may get, until the host is started again: the
+/// quotas of the machine give the next one back only after a day.
+pub(super) const BURST: u32 = 8;
 
 /// A host with its contracts.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct Model {
     pub(super) deploys: Who,
     pub(super) host_policy: u32,
+    pub(super) members: BTreeSet<Member>,
     pub(super) contracts: BTreeMap<&'static str, Contract>,
+    /// The requests of callers, and the calls of contracts.
+    spent: BTreeMap<&'static str, u32>,
 }
 
 /// A contract as everybody sees it.
@@ -25,11 +32,12 @@ pub(super) struct Contract {
     pub(super) versions: Vec<(&'static str, RuntimeKind)>,
     pub(super) policy: u32,
     pub(super) rights: BTreeMap<&'static str, Who>,
+    pub(super) capabilities: &'static str,
+    /// The most keys and bytes that it may have.
+    pub(super) room: Option<(u64, u64)>,
     /// One line an entry: operation, migration, actor, version before and after, state and policy after.
     pub(super) history: Vec<String>,
-    pub(super) count: u64,
-    /// What the last migration wrote.
-    pub(super) migrated: Option<String>,
+    pub(super) state: BTreeMap<&'static str, Vec<u8>>,
 }
 
 /// Whether a request is carried out: otherwise the stable name of why not.
@@ -37,34 +45,60 @@ pub(super) type Verdict = Result<(), &'static str>;
 
 impl Default for Model {
     fn default() -> Self {
-        Self { deploys: Who::Anyone, host_policy: 1, contracts: BTreeMap::new() }
-    }
-}
-
-impl Who {
-    fn permits(self, step: &Step, owner: Option<&str>) -> Verdict {
-        let endorses = |name: &&&str| step.actor == **name || step.endorsers.contains(*name);
-        let permitted = match self {
-            Self::Anyone => true,
-            Self::Owner => owner == Some(step.actor),
-            Self::Administrators => step.actor == "root",
-            Self::OneOf(names) => names.contains(&step.actor),
-            Self::Two(names) => names.iter().filter(endorses).count() >= 2,
-            Self::OwnerOr(name) => owner == Some(step.actor) || step.actor == name,
-        };
-        if permitted { Ok(()) } else { Err("denied") }
+        let (members, contracts, spent) = (MEMBERS.into(), BTreeMap::new(), BTreeMap::new());
+        Self { deploys: Who::Anyone, host_policy: 1, members, contracts, spent }
     }
 }
 
 impl Contract {
-    fn permits(&self, right: &str, step: &Step) -> Verdict {
-        let who = self.rights.get(right).copied().unwrap_or(if right == "call" { Who::Anyone } else { Who::Owner });
-        who.permits(step, Some(self.owner))
-    }
-
     fn write_down(&mut self, operation: &str, migration: &str, step: &Step, before: &str) {
         let (actor, version, life, policy) = (step.actor, self.version, self.life, self.policy);
         self.history.push(format!("{operation} {migration} by {actor}: {before} -> {version} {life} {policy}"));
+    }
+
+    fn may_use(&self, capability: &str) -> bool {
+        self.capabilities == "all" || self.capabilities.contains(capability)
+    }
+
+    /// The rule of a right.
+    fn who(&self, right: &str) -> Who {
+        self.rights.get(right).copied().unwrap_or(if right == "call" { Who::Anyone } else { Who::Owner })
+    }
+
+    /// The rule of a method.
+    fn callers(&self, method: Calling) -> Who {
+        let own = matches!(method, Calling::Count) && self.rights.contains_key("call:count");
+        self.who(if own { "call:count" } else { "call" })
+    }
+
+    /// Sets a key, or deletes it, unless there is no room: then the state may not grow.
+    fn write(&mut self, key: &'static str, value: Option<Vec<u8>>) -> Verdict {
+        let size = |state: &BTreeMap<&str, Vec<u8>>| {
+            (state.len() as u64, state.iter().map(|(key, value)| key.len() + value.len()).sum::<usize>() as u64)
+        };
+        let before = size(&self.state);
+        match value {
+            Some(value) => drop(self.state.insert(key, value)),
+            None => drop(self.state.remove(key)),
+        }
+        let after = size(&self.state);
+        let fits = |most: u64, before: u64, after: u64| after <= most || after <= before;
+        match self.room {
+            Some((keys, bytes)) if !fits(keys, before.0, after.0) || !fits(bytes, before.1, after.1) => Err("trapped"),
+            _ => Ok(()),
+        }
+    }
+
+    pub(super) fn count(&mut self) -> Verdict {
+        let number =
+            self.state.get("n").and_then(|bytes| bytes.first_chunk()).map_or(0, |bytes| u64::from_le_bytes(*bytes));
+        self.write("n", Some((number + 1).to_le_bytes().to_vec()))
+    }
+
+    /// What the probe's migration does.
+    fn migrate(&mut self, from: &str, to: &str, fails: bool) -> Verdict {
+        self.write("upgraded", Some(format!("{from} -> {to}").into_bytes())).map_err(|_| "failed")?;
+        if fails { Err("failed") } else { Ok(()) }
     }
 
     /// Other code: a version that is there or becomes one.
@@ -72,51 +106,102 @@ impl Contract {
         if self.kind != to.1 && !allowed {
             return Err("runtime_change");
         }
-        if self.life == "revoked" {
-            return Err("transition");
-        }
+        self.alive()?;
         (self.version, self.kind) = to;
         Ok(())
+    }
+
+    fn alive(&self) -> Verdict {
+        if self.life == "revoked" { Err("transition") } else { Ok(()) }
     }
 }
 
 impl Model {
     /// Does a step, or leaves everything as it is.
     pub(super) fn apply(&mut self, step: &Step) -> Verdict {
+        if step.way == Way::Request {
+            self.spend(step)?;
+        }
         let mut next = self.clone();
-        next.attempt(step)?;
-        if !matches!(step.verb, Verb::DryRun { .. }) {
+        let verdict = next.attempt(step);
+        if verdict.is_ok() && !matches!(step.verb, Verb::DryRun { .. }) {
             *self = next;
         }
+        // A contract that carries out an operation hands on that it was refused.
+        if step.way == Way::Request { verdict } else { verdict.map_err(|_| "reverted") }
+    }
+
+    /// The host was started again.
+    pub(super) fn restarted(&mut self) {
+        self.spent.clear();
+    }
+
+    /// Asks the quotas, of which those count that run code.
+    fn spend(&mut self, step: &Step) -> Verdict {
+        let who = match step.verb {
+            Verb::Change(_) | Verb::Grant { .. } | Verb::Govern(_) => [None, None],
+            Verb::Call(_) => [Some(step.actor), Some(step.name)],
+            _ => [Some(step.actor), None],
+        };
+        let who = who.into_iter().flatten();
+        if who.clone().any(|who| self.spent.get(who) == Some(&BURST)) {
+            return Err("quota");
+        }
+        who.for_each(|who| *self.spent.entry(who).or_default() += 1);
         Ok(())
+    }
+
+    fn permits(&self, who: Who, step: &Step, owner: Option<&str>) -> Verdict {
+        let permitted = match who {
+            Who::Anyone => true,
+            Who::Owner => owner == Some(step.actor),
+            Who::Administrators => step.actor == "root" || self.endorsed_by_majority("admin", step),
+            Who::OneOf(names) => names.contains(&step.actor),
+            Who::Role(role) => self.members.iter().any(|(_, of, member)| *of == role && *member == step.actor),
+            Who::Two(names) => names.iter().filter(|name| step.endorses(name)).count() >= 2,
+            Who::Majority(role) => self.endorsed_by_majority(role, step),
+            Who::OwnerOr(name) => owner == Some(step.actor) || step.actor == name,
+        };
+        if permitted { Ok(()) } else { Err("denied") }
+    }
+
+    /// True when in more than half of the organisations that have the role somebody with it endorses a step.
+    fn endorsed_by_majority(&self, role: &str, step: &Step) -> bool {
+        let holders = self.members.iter().filter(|(_, of, _)| *of == role);
+        let all: BTreeSet<_> = holders.clone().map(|(organisation, ..)| organisation).collect();
+        let endorsing: BTreeSet<_> =
+            holders.filter(|(.., member)| step.endorses(member)).map(|(organisation, ..)| organisation).collect();
+        endorsing.len() * 2 > all.len()
     }
 
     fn attempt(&mut self, step: &Step) -> Verdict {
         match step.verb {
-            Verb::Deploy { version, kind, fails } => self.deploy(step, version, kind, fails),
-            Verb::Govern { rule } => self.govern(step, rule),
-            _ => {
-                let contract = self.contracts.get_mut(step.name).ok_or("unknown_contract")?;
-                match step.verb {
-                    Verb::Upgrade { version, kind, fails, skip, change_runtime } => {
-                        upgrade(contract, step, (version, kind), Migrating { fails, skip }, change_runtime)
-                    }
-                    Verb::DryRun { version, kind } => {
-                        upgrade(contract, step, (version, kind), Migrating { fails: false, skip: false }, true)
-                    }
-                    Verb::Rollback { version, migration, change_runtime } => {
-                        rollback(contract, step, version, migration, change_runtime)
-                    }
-                    Verb::Change(to) => change(contract, step, to),
-                    Verb::Grant { right, rule } => grant(contract, step, right, rule),
-                    _ => call(contract, step),
-                }
+            Verb::Deploy { version, kind, capabilities, fails } => {
+                self.deploy(step, (version, kind), capabilities, fails)
             }
+            Verb::Upgrade { version, kind, fails, skip, change_runtime } => {
+                self.upgrade(step, (version, kind), (!skip).then_some(fails), change_runtime)
+            }
+            Verb::DryRun { version, kind } => self.upgrade(step, (version, kind), Some(false), true),
+            Verb::Migrate { written_by, fails } => self.migrate(step, written_by, fails),
+            Verb::Rollback { version, migration, change_runtime } => {
+                self.rollback(step, version, migration, change_runtime)
+            }
+            Verb::Change(to) => self.change(step, to),
+            Verb::Grant { right, rule } => self.grant(step, right, rule),
+            Verb::Govern(change) => self.govern(step, change),
+            Verb::Call(method) => self.call(step, method),
         }
     }
 
-    fn deploy(&mut self, step: &Step, version: &'static str, kind: RuntimeKind, fails: bool) -> Verdict {
-        self.deploys.permits(step, None)?;
+    fn deploy(
+        &mut self,
+        step: &Step,
+        (version, kind): (&'static str, RuntimeKind),
+        capabilities: &'static str,
+        fails: bool,
+    ) -> Verdict {
+        self.permits(self.deploys, step, None)?;
         if self.contracts.contains_key(step.name) {
             return Err("name_taken");
         }
@@ -131,124 +216,165 @@ impl Model {
             versions: vec![(version, kind)],
             policy: 0,
             rights: BTreeMap::new(),
+            capabilities,
+            room: None,
             history: Vec::new(),
-            count: 0,
-            migrated: None,
+            state: BTreeMap::new(),
         };
         contract.write_down("deploy", "None", step, "-");
         self.contracts.insert(step.name, contract);
         Ok(())
     }
 
-    fn govern(&mut self, step: &Step, rule: usize) -> Verdict {
-        Who::Administrators.permits(step, None)?;
-        let (_, who) = RULES.get(rule).copied().ok_or("no such rule")?;
-        if matches!(who, Who::Owner | Who::OwnerOr(_)) {
-            return Err("policy");
+    /// The contract, for somebody who has a right.
+    fn approach(&mut self, step: &Step, right: &str) -> Result<&mut Contract, &'static str> {
+        let contract = self.contracts.get(step.name).ok_or("unknown_contract")?;
+        self.permits(contract.who(right), step, Some(contract.owner))?;
+        self.contracts.get_mut(step.name).ok_or("unknown_contract")
+    }
+
+    /// `migration` says whether it fails, unless it is skipped.
+    fn upgrade(
+        &mut self,
+        step: &Step,
+        to: (&'static str, RuntimeKind),
+        migration: Option<bool>,
+        change_runtime: bool,
+    ) -> Verdict {
+        self.approach(step, "upgrade")?;
+        if migration.is_none() {
+            self.permits(Who::Administrators, step, None)?;
         }
-        self.deploys = who;
+        let contract = self.approach(step, "upgrade")?;
+        if contract.versions.iter().any(|(version, _)| *version == to.0) {
+            return Err("version_taken");
+        }
+        let before = contract.version;
+        contract.replace(to, change_runtime)?;
+        if let Some(fails) = migration {
+            contract.migrate(before, to.0, fails)?;
+        }
+        contract.versions.push(to);
+        contract.write_down("upgrade", if migration.is_some() { "Ran" } else { "Skipped" }, step, before);
+        Ok(())
+    }
+
+    fn migrate(&mut self, step: &Step, written_by: &'static str, fails: bool) -> Verdict {
+        let contract = self.approach(step, "upgrade")?;
+        if !contract.versions.iter().any(|(version, _)| *version == written_by) {
+            return Err("unknown_version");
+        }
+        contract.alive()?;
+        contract.migrate(written_by, contract.version, fails)?;
+        contract.write_down("migrate", "Ran", step, contract.version);
+        Ok(())
+    }
+
+    fn rollback(&mut self, step: &Step, to: &'static str, migration: Option<bool>, change_runtime: bool) -> Verdict {
+        let contract = self.contracts.get(step.name).ok_or("unknown_contract")?;
+        let kept = contract.versions.iter().find(|(version, _)| *version == to).copied().ok_or("unknown_version")?;
+        let contract = self.approach(step, "rollback")?;
+        if contract.version == to {
+            return Err("current_version");
+        }
+        let before = contract.version;
+        contract.replace(kept, change_runtime)?;
+        if let Some(fails) = migration {
+            contract.migrate(before, to, fails)?;
+        }
+        contract.write_down("rollback", if migration.is_some() { "Ran" } else { "None" }, step, before);
+        Ok(())
+    }
+
+    fn change(&mut self, step: &Step, to: Change) -> Verdict {
+        let contract = self.approach(step, if to == Change::Revoke { "revoke" } else { "freeze" })?;
+        contract.life = match (contract.life, to) {
+            ("active", Change::Freeze) => "frozen",
+            ("frozen", Change::Unfreeze) => "active",
+            ("active" | "frozen", Change::Revoke) => "revoked",
+            _ => return Err("transition"),
+        };
+        contract.write_down(Operation::from(to).as_str(), "None", step, contract.version);
+        Ok(())
+    }
+
+    fn grant(&mut self, step: &Step, right: &'static str, rule: usize) -> Verdict {
+        let contract = self.approach(step, "grant")?;
+        let (_, who) = RULES.get(rule).copied().ok_or("no such rule")?;
+        contract.rights.insert(right, who);
+        contract.policy += 1;
+        contract.write_down("grant", "None", step, contract.version);
+        Ok(())
+    }
+
+    fn govern(&mut self, step: &Step, change: Governing) -> Verdict {
+        self.permits(Who::Administrators, step, None)?;
+        match change {
+            Governing::Deploy { rule } => {
+                let (_, who) = RULES.get(rule).copied().ok_or("no such rule")?;
+                if matches!(who, Who::Owner | Who::OwnerOr(_)) {
+                    return Err("policy");
+                }
+                self.deploys = who;
+            }
+            Governing::Enrol(member) => drop(self.members.insert(member)),
+            Governing::Dismiss(member) => drop(self.members.remove(&member)),
+            Governing::Room(room) => {
+                let contract = self.contracts.get_mut(step.name).ok_or("unknown_contract")?;
+                contract.room = room;
+                contract.write_down("room", "None", step, contract.version);
+            }
+        }
         self.host_policy += 1;
         Ok(())
     }
-}
 
-struct Migrating {
-    fails: bool,
-    skip: bool,
-}
-
-fn upgrade(
-    contract: &mut Contract,
-    step: &Step,
-    to: (&'static str, RuntimeKind),
-    migrating: Migrating,
-    change_runtime: bool,
-) -> Verdict {
-    contract.permits("upgrade", step)?;
-    if migrating.skip {
-        Who::Administrators.permits(step, None)?;
-    }
-    if contract.versions.iter().any(|(version, _)| *version == to.0) {
-        return Err("version_taken");
-    }
-    let before = contract.version;
-    contract.replace(to, change_runtime)?;
-    if !migrating.skip {
-        contract.migrated = Some(format!("{before} -> {}", to.0));
-        if migrating.fails {
-            return Err("failed");
+    fn call(&mut self, step: &Step, method: Calling) -> Verdict {
+        let other = self.contracts.get(other(step.name)).map(|other| (other.life, other.callers(peers(method))));
+        let contract = self.contracts.get(step.name).ok_or("unknown_contract")?;
+        if contract.life != "active" {
+            return Err("not_callable");
+        }
+        self.permits(contract.callers(method), step, Some(contract.owner))?;
+        let contract = self.contracts.get_mut(step.name).ok_or("unknown_contract")?;
+        match method {
+            Calling::Count => contract.count(),
+            Calling::Put(key, length) => contract.write(key, Some(vec![7; length])),
+            Calling::Delete(key) => contract.write(key, None),
+            Calling::Emit if !contract.may_use("events") => Err("trapped"),
+            Calling::Time if !contract.may_use("time") => Err("no time"),
+            Calling::Emit | Calling::Time => Ok(()),
+            Calling::Forward if !contract.may_use("calls") => Err("reverted"),
+            Calling::Ask if !contract.may_use("calls") && !contract.may_use("state") => Err("reverted"),
+            // A contract is nobody's owner, has no role, and nobody endorses what it does.
+            Calling::Forward | Calling::Ask if other != Some(("active", Who::Anyone)) => Err("reverted"),
+            Calling::Forward => {
+                let other = self.contracts.get_mut(self::other(step.name)).ok_or("unknown_contract")?;
+                other.count().map_err(|_| "reverted")
+            }
+            Calling::Ask => Ok(()),
         }
     }
-    contract.versions.push(to);
-    contract.write_down("upgrade", if migrating.skip { "Skipped" } else { "Ran" }, step, before);
-    Ok(())
 }
 
-fn rollback(
-    contract: &mut Contract,
-    step: &Step,
-    to: &'static str,
-    migration: Option<bool>,
-    change_runtime: bool,
-) -> Verdict {
-    let kept = contract.versions.iter().find(|(version, _)| *version == to).copied().ok_or("unknown_version")?;
-    contract.permits("rollback", step)?;
-    if contract.version == to {
-        return Err("current_version");
+/// What a contract asks the other one for.
+const fn peers(method: Calling) -> Calling {
+    match method {
+        Calling::Forward => Calling::Count,
+        other => other,
     }
-    let before = contract.version;
-    contract.replace(kept, change_runtime)?;
-    if let Some(fails) = migration {
-        contract.migrated = Some(format!("{before} -> {to}"));
-        if fails {
-            return Err("failed");
-        }
-    }
-    contract.write_down("rollback", if migration.is_some() { "Ran" } else { "None" }, step, before);
-    Ok(())
 }
 
-fn change(contract: &mut Contract, step: &Step, to: Change) -> Verdict {
-    contract.permits(if to == Change::Revoke { "revoke" } else { "freeze" }, step)?;
-    contract.life = match (contract.life, to) {
-        ("active", Change::Freeze) => "frozen",
-        ("frozen", Change::Unfreeze) => "active",
-        ("active" | "frozen", Change::Revoke) => "revoked",
-        _ => return Err("transition"),
-    };
-    contract.write_down(to.as_str(), "None", step, contract.version);
-    Ok(())
-}
-
-fn grant(contract: &mut Contract, step: &Step, right: &'static str, rule: usize) -> Verdict {
-    contract.permits("grant", step)?;
-    let (_, who) = RULES.get(rule).copied().ok_or("no such rule")?;
-    contract.rights.insert(right, who);
-    contract.policy += 1;
-    contract.write_down("grant", "None", step, contract.version);
-    Ok(())
-}
-
-fn call(contract: &mut Contract, step: &Step) -> Verdict {
-    if contract.life != "active" {
-        return Err("not_callable");
-    }
-    let right = if contract.rights.contains_key("call:count") { "call:count" } else { "call" };
-    contract.permits(right, step)?;
-    contract.count += 1;
-    Ok(())
+/// The other one of the two contracts.
+pub(super) fn other(name: &str) -> &'static str {
+    if name == "one" { "two" } else { "one" }
 }
 
 /// The rule of each right as the machine tells it.
 pub(super) fn rights_as_text(contract: &Contract) -> Vec<String> {
     let text = |who: Who| RULES.iter().find(|(_, other)| *other == who).map_or("?", |(text, _)| text);
-    let of = |right: &&str| contract.rights.get(*right).copied();
-    let told = |right: &&str| {
-        let usual =
-            || if *right == "call" { Some(Who::Anyone) } else { (*right != "call:count").then_some(Who::Owner) };
-        of(right).or_else(usual).map(|who| format!("{right} = {}", text(who)))
-    };
-    RIGHTS.iter().filter_map(told).collect()
+    let told = RIGHTS.iter().filter(|right| **right != "call:count" || contract.rights.contains_key(*right));
+    told.map(|right| format!("{right} = {}", text(contract.who(right)))).collect()
 }
 
 /// True when a crash can leave a step undone though it is permitted.

@@ -1,5 +1,6 @@
 //! Many lives, on all cores.
 
+use std::cell::RefCell;
 use std::collections::BTreeMap;
 use std::fmt;
 use std::io;
@@ -7,11 +8,11 @@ use std::path::Path;
 use std::time::{Duration, Instant};
 
 use proptest::test_runner::{Config, RngAlgorithm, TestCaseError, TestError, TestRng, TestRunner};
-use std::cell::RefCell;
+use vm_core::Operation;
 
 use super::machine::Machine;
 use super::model::{Model, may_be_lost};
-use super::step::{Crash, Step, Verb, steps};
+use super::step::{Calling, Crash, Governing, Step, Verb, Way, steps};
 use crate::folder;
 
 /// The most steps of a life.
@@ -119,19 +120,22 @@ fn live(life: &[Step], report: &mut Report) -> Result<(), String> {
     let mut machine = Machine::start(directory.path()).map_err(told)?;
     let mut model = Model::default();
     for (number, step) in (1..).zip(life) {
+        let prepared = machine.prepare(step)?;
         let (before, height) = (model.clone(), machine.height()?);
         let expected = model.apply(step);
         let at = |what: String| format!("step {number}: {what}");
-        match (machine.perform(step)?, step.crash) {
+        match (machine.perform(step, prepared)?, step.crash) {
             (Ok(found), crash) => {
                 if found != expected {
                     return Err(at(format!("ended with {found:?} instead of {expected:?}")));
                 }
                 let ending = expected.err().unwrap_or("done");
-                *report.endings.entry(format!("{} {ending}", step.verb.name())).or_default() += 1;
+                let way = step.way.name();
+                *report.endings.entry(format!("{} {ending}{way}", step.verb.name())).or_default() += 1;
                 if crash == Crash::Restart {
                     machine.end(directory.path(), crash).map_err(told)?;
                     machine = Machine::start(directory.path()).map_err(told)?;
+                    model.restarted();
                 }
             }
             (Err(error), Crash::None | Crash::Restart) => return Err(at(error)),
@@ -148,6 +152,7 @@ fn live(life: &[Step], report: &mut Report) -> Result<(), String> {
                     Some(1) if crash != Crash::Before => {}
                     _ => return Err(at(format!("height {} after {height} and a crash", machine.height()?))),
                 }
+                model.restarted();
             }
         }
         if let Some(difference) = machine.differences(&model)? {
@@ -163,16 +168,36 @@ fn live(life: &[Step], report: &mut Report) -> Result<(), String> {
 }
 
 impl Verb {
-    const fn name(&self) -> &'static str {
+    fn name(&self) -> &'static str {
         match self {
             Self::Deploy { .. } => "deploy",
             Self::Upgrade { .. } => "upgrade",
             Self::Rollback { .. } => "rollback",
-            Self::Change(change) => change.as_str(),
+            Self::Migrate { .. } => "migrate",
+            Self::Change(change) => Operation::from(*change).as_str(),
             Self::Grant { .. } => "grant",
-            Self::Govern { .. } => "govern",
-            Self::Call => "call",
+            Self::Govern(Governing::Deploy { .. }) => "govern deploy",
+            Self::Govern(Governing::Enrol(_)) => "enrol",
+            Self::Govern(Governing::Dismiss(_)) => "dismiss",
+            Self::Govern(Governing::Room(_)) => "room",
+            Self::Call(Calling::Count) => "count",
+            Self::Call(Calling::Put(..)) => "put",
+            Self::Call(Calling::Delete(_)) => "delete",
+            Self::Call(Calling::Emit) => "emit",
+            Self::Call(Calling::Time) => "time",
+            Self::Call(Calling::Forward) => "forward",
+            Self::Call(Calling::Ask) => "ask",
             Self::DryRun { .. } => "dry run",
+        }
+    }
+}
+
+impl Way {
+    const fn name(self) -> &'static str {
+        match self {
+            Self::Request => "",
+            Self::Transaction => " as transaction",
+            Self::Proposal => " by proposal",
         }
     }
 }

@@ -14,17 +14,31 @@ fn the_machine_agrees_with_the_model_through_crashes() {
         "deploy failed",
         "upgrade done",
         "upgrade version_taken",
+        "upgrade done as transaction",
+        "upgrade done by proposal",
+        "migrate done",
+        "migrate unknown_version",
         "rollback done",
         "rollback unknown_version",
         "freeze done",
         "revoke done",
         "grant done",
-        "call done",
-        "call not_callable",
+        "enrol done",
+        "room done",
+        "count done",
+        "count denied",
+        "count not_callable",
+        "put trapped",
+        "emit trapped",
+        "time no time",
+        "forward done",
+        "forward reverted",
+        "ask done",
         "dry run done",
     ] {
         assert!(report.endings.contains_key(ending), "no {ending}: {report}");
     }
+    assert!(report.endings.keys().any(|ending| ending.ends_with(" quota")), "no quota: {report}");
     for crash in ["before the commit", "after the commit", "within the commit"] {
         assert!(report.crashes.contains_key(crash), "no crash {crash}: {report}");
     }

@@ -1,6 +1,6 @@
 use std::fmt;
 
-use crate::{Address, Change, ContractName, ContractRecord};
+use crate::{Address, Change, ContractName, ContractRecord, Operation};
 
 /// What somebody wants to do.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -17,12 +17,16 @@ pub enum Action<'a> {
     Upgrade,
     /// Leave out the migration that the new code has; asked beside [`Upgrade`](Self::Upgrade).
     SkipMigration,
+    /// Have the current code migrate the state by itself.
+    Migrate,
     /// Return to the code of an earlier version.
     Rollback,
     /// Freeze, unfreeze or revoke.
     Change(Change),
     /// Change the contract's policy.
     Grant,
+    /// Bound the contract's state. Told to observers only: it is an administrator's change of the host.
+    Room,
 }
 
 impl fmt::Display for Action<'_> {
@@ -33,9 +37,11 @@ impl fmt::Display for Action<'_> {
             Self::Call { method } => write!(f, "call '{method}' of contract"),
             Self::Upgrade => f.write_str("upgrade contract"),
             Self::SkipMigration => f.write_str("skip the migration of contract"),
+            Self::Migrate => f.write_str("migrate contract"),
             Self::Rollback => f.write_str("roll back contract"),
-            Self::Change(change) => write!(f, "{} contract", change.as_str()),
+            Self::Change(change) => write!(f, "{} contract", Operation::from(*change)),
             Self::Grant => f.write_str("change the policy of contract"),
+            Self::Room => f.write_str("bound the state of contract"),
         }
     }
 }

@@ -20,12 +20,12 @@ pub(crate) fn decide(
     }
     let (host, contract);
     let rule = if access.action == Action::Deploy {
-        host = HostPolicy::load(journal)?;
+        host = HostPolicy::in_force(journal)?;
         &host.deploy
     } else {
-        contract = Policy::load(journal, access.contract, policy)?;
+        contract = Policy::of(journal, access.contract, policy)?;
         let rule = contract.rule(access.action);
-        host = if rule.asks_the_host() { HostPolicy::load(journal)? } else { HostPolicy::default() };
+        host = if rule.asks_the_host() { HostPolicy::in_force(journal)? } else { HostPolicy::usual() };
         rule
     };
     let question = Question { actor: access.actor, owner: access.owner, endorsers, host: &host };

@@ -1,5 +1,8 @@
+use std::rc::Rc;
+
 use borsh::{BorshDeserialize, BorshSerialize};
 
+use super::recent::Recent;
 use super::{Organisations, Policy, Rule};
 use crate::record::Stored;
 use crate::{Address, Journal, Refusal, StateError, StateKey, WriteSet};
@@ -61,6 +64,20 @@ impl HostPolicy {
         Ok(Stored::load(journal, &StateKey::system(KEY))?.unwrap_or_default())
     }
 
+    /// As [`load`](Self::load), for those who ask in each call.
+    pub(super) fn in_force(journal: &Journal) -> Result<Rc<Self>, StateError> {
+        let key = StateKey::system(KEY);
+        journal.read(&key, |bytes| match bytes {
+            Some(bytes) => RECENT.with(|recent| recent.decoded(&key, bytes)),
+            None => Ok(Self::usual()),
+        })?
+    }
+
+    /// The default.
+    pub(super) fn usual() -> Rc<Self> {
+        USUAL.with(Rc::clone)
+    }
+
     /// A version, if there was one; version 0 is the default.
     pub(crate) fn load_version(journal: &Journal, version: u32) -> Result<Option<Self>, StateError> {
         match version {
@@ -82,3 +99,8 @@ impl HostPolicy {
 }
 
 const KEY: &str = "policy";
+
+thread_local! {
+    static RECENT: Recent<HostPolicy> = const { Recent::new() };
+    static USUAL: Rc<HostPolicy> = Rc::default();
+}

@@ -1,9 +1,11 @@
 use std::collections::BTreeMap;
 use std::fmt;
+use std::rc::Rc;
 use std::str::FromStr;
 
 use borsh::{BorshDeserialize, BorshSerialize};
 
+use super::recent::Recent;
 use super::{Action, Rule};
 use crate::record::Stored;
 use crate::{Change, ContractName, Journal, StateError, StateKey};
@@ -12,7 +14,7 @@ use crate::{Change, ContractName, Journal, StateError, StateKey};
 #[derive(Debug, Clone, PartialEq, Eq, BorshSerialize, BorshDeserialize, serde::Serialize)]
 #[non_exhaustive]
 pub struct Policy {
-    /// Who upgrades it. Default: its owner.
+    /// Who upgrades it, and has its code migrate its state. Default: its owner.
     pub upgrade: Rule,
     /// Who rolls it back. Default: its owner.
     pub rollback: Rule,
@@ -39,7 +41,7 @@ impl Default for Policy {
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
 #[non_exhaustive]
 pub enum Right {
-    /// Upgrade the contract.
+    /// Upgrade the contract, or have it migrate.
     Upgrade,
     /// Roll it back.
     Rollback,
@@ -96,6 +98,11 @@ impl fmt::Display for Right {
     }
 }
 
+thread_local! {
+    static RECENT: Recent<Policy> = const { Recent::new() };
+    static USUAL: Rc<Policy> = Rc::default();
+}
+
 impl Policy {
     /// Sets the rule of a right.
     pub fn set(&mut self, right: Right, rule: Rule) {
@@ -128,12 +135,12 @@ impl Policy {
     pub(crate) fn rule(&self, action: Action<'_>) -> &Rule {
         match action {
             Action::Call { method } => self.methods.get(method).unwrap_or(&self.call),
-            Action::Upgrade => &self.upgrade,
+            Action::Upgrade | Action::Migrate => &self.upgrade,
             Action::Rollback => &self.rollback,
             Action::Change(Change::Freeze | Change::Unfreeze) => &self.freeze,
             Action::Change(Change::Revoke) => &self.revoke,
             Action::Grant => &self.grant,
-            Action::SkipMigration => &Rule::Administrators,
+            Action::SkipMigration | Action::Room => &Rule::Administrators,
             // Of the host, not of a contract.
             Action::Deploy => &Rule::Nobody,
         }
@@ -146,13 +153,23 @@ impl Policy {
 
     /// A version of a contract's policy; version 0 is the default.
     pub(crate) fn load(journal: &Journal, name: &ContractName, version: u32) -> Result<Self, StateError> {
+        Self::of(journal, name, version).map(|policy| (*policy).clone())
+    }
+
+    /// As [`load`](Self::load), for those who ask in each call.
+    pub(super) fn of(journal: &Journal, name: &ContractName, version: u32) -> Result<Rc<Self>, StateError> {
         if version == 0 {
-            return Ok(Self::default());
+            return Ok(USUAL.with(Rc::clone));
         }
         let key = StateKey::policy(Some(name), version);
-        let missing =
-            || StateError::Damaged { what: format!("policy {version} of '{name}'"), message: "it is missing".into() };
-        Stored::load(journal, &key)?.ok_or_else(missing)
+        // A version never changes, and the record that names it has been read.
+        match journal.get_immutable(&key)? {
+            Some(bytes) => RECENT.with(|recent| recent.decoded(&key, &bytes)),
+            None => {
+                let what = format!("policy {version} of '{name}'");
+                Err(StateError::Damaged { what, message: "it is missing".into() })
+            }
+        }
     }
 
     pub(crate) fn store(&self, journal: &Journal, name: &ContractName, version: u32) -> Result<(), StateError> {

@@ -1,10 +1,7 @@
-use super::operation::{Actor, Note, check_reason, permit, step, write_down};
+use super::operation::{Actor, Note, approach, check_reason, step, write_down};
 use super::{Base, phase};
-use crate::core::Core;
 use crate::transaction::Transaction;
-use crate::{
-    Action, ChangeRequest, Changes, ContractRecord, ErrorKind, HostFault, Migration, Phase, Situation, VmError,
-};
+use crate::{Action, ChangeRequest, Changes, ContractRecord, Phase, Situation, VmError};
 
 /// A change as a transaction of its own.
 pub(crate) fn change(base: &Base<'_>, request: &ChangeRequest) -> Result<(ContractRecord, Changes), VmError> {
@@ -21,15 +18,12 @@ pub(super) fn alter(
     request: &ChangeRequest,
 ) -> Result<ContractRecord, VmError> {
     let ChangeRequest { name, change, reason, .. } = request;
-    let mut record = phase(Phase::Load, || Core::load(&transaction.journal, name))?;
-    phase(Phase::Permission, || permit(transaction, actor, Action::Change(*change), &record))?;
+    let mut record = approach(transaction, actor, name, Action::Change(*change))?;
     phase(Phase::Store, || {
         check_reason(reason)?;
         let before = Situation::from(&record);
         step(&mut record, (*change).into())?;
-        let (operation, migration, before) = ((*change).into(), Migration::None, Some(before));
-        let note = Note { operation, migration, actor: actor.caller, reason, before };
-        Ok::<_, ErrorKind>(write_down(transaction, &mut record, note).map_err(HostFault::from)?)
+        write_down(transaction, actor, &mut record, Note::of((*change).into(), reason, Some(before)))
     })?;
     Ok(record)
 }

@@ -5,8 +5,8 @@ use super::{Base, Executed, Provisional, Top, enter, phase};
 use crate::record::store_code;
 use crate::transaction::Transaction;
 use crate::{
-    Access, Account, Action, Capabilities, ContractRecord, DeployRequest, Entry, ErrorKind, Gas, HostFault, HostPolicy,
-    Lifecycle, Migration, Operation, Phase, Policy, Refusal, RuntimeKind, StateError, Transition, VmError,
+    Access, Account, Action, Capabilities, ContractRecord, DeployRequest, Entry, ErrorKind, Gas, HostPolicy, Lifecycle,
+    Operation, Phase, Policy, Refusal, RuntimeKind, StateError, Transition, VmError,
 };
 
 /// A deployment as a transaction of its own.
@@ -83,9 +83,7 @@ pub(super) fn create<'c>(
             step(&mut record, Transition::Activate)?;
             store_code(&transaction.journal, code)?;
             keep_version(transaction, &record, actor.caller, reason)?;
-            let (operation, migration) = (Operation::Deploy, Migration::None);
-            let note = Note { operation, migration, actor: actor.caller, reason, before: None };
-            Ok::<_, ErrorKind>(write_down(transaction, &mut record, note).map_err(HostFault::from)?)
+            write_down(transaction, actor, &mut record, Note::of(Operation::Deploy, reason, None))
         })?;
     }
     Ok(Done { record, contract, outcome, provisional })

@@ -1,6 +1,6 @@
 use std::sync::Arc;
 
-use super::{Base, deploy, invoke, rollback, upgrade};
+use super::{Base, deploy, invoke, migrate, rollback, upgrade};
 use crate::dry_run::compare;
 use crate::fork::Fork;
 use crate::{DryRun, DryRunRequest, InvokeRequest, Receipt, Replayed, Trial, VmError};
@@ -11,6 +11,7 @@ pub(crate) fn dry_run(base: &Base<'_>, request: &DryRunRequest) -> Result<DryRun
         Trial::Invoke(request) => invoke(base, request, false),
         Trial::Deploy(request) => deploy(base, request),
         Trial::Upgrade(request) => upgrade(base, request),
+        Trial::Migrate(request) => migrate(base, request),
         Trial::Rollback(request) => rollback(base, request),
     };
     let (receipt, changes) = executed?.into_parts();

@@ -4,8 +4,8 @@ use crate::access::{Question, answer};
 use crate::core::Core;
 use crate::transaction::Transaction;
 use crate::{
-    Changes, ContractName, ErrorKind, GovernRequest, Governance, HostPolicy, Migration, Operation, Phase, Refusal,
-    Room, RuntimeKind, Situation, VmError,
+    Changes, ContractName, ErrorKind, GovernRequest, Governance, HostPolicy, Operation, Phase, Refusal, Room,
+    RuntimeKind, Situation, VmError,
 };
 
 /// A change of the host's policy as a transaction of its own.
@@ -73,11 +73,10 @@ fn bound(
     if record.runtime == RuntimeKind::Evm {
         return Err(Refusal::EvmRoom.into());
     }
-    let before = Some(Situation::from(&record));
+    let before = Situation::from(&record);
     record.room = room;
     if room.is_some() {
         Room::begin(&transaction.journal, name)?;
     }
-    let (operation, migration) = (Operation::Room, Migration::None);
-    Ok(write_down(transaction, &mut record, Note { operation, migration, actor: actor.caller, reason, before })?)
+    write_down(transaction, actor, &mut record, Note::of(Operation::Room, reason, Some(before)))
 }

@@ -1,11 +1,10 @@
-use super::operation::{Actor, Note, check_reason, permit, write_down};
+use super::operation::{Actor, Note, approach, check_reason, write_down};
 use super::{Base, phase};
 use crate::access::selector_of;
-use crate::core::Core;
 use crate::transaction::Transaction;
 use crate::{
-    Action, Changes, ContractRecord, ErrorKind, GrantRequest, HostFault, Migration, Operation, Phase, Policy, Refusal,
-    Right, RuntimeKind, Situation, VmError,
+    Action, Changes, ContractRecord, GrantRequest, Operation, Phase, Policy, Refusal, Right, RuntimeKind, Situation,
+    VmError,
 };
 
 /// The most methods that have a rule of their own.
@@ -26,8 +25,7 @@ pub(super) fn regulate(
     request: &GrantRequest,
 ) -> Result<ContractRecord, VmError> {
     let GrantRequest { name, rules, reason, .. } = request;
-    let mut record = phase(Phase::Load, || Core::load(&transaction.journal, name))?;
-    phase(Phase::Permission, || permit(transaction, actor, Action::Grant, &record))?;
+    let mut record = approach(transaction, actor, name, Action::Grant)?;
     phase(Phase::Store, || {
         check_reason(reason)?;
         let before = Situation::from(&record);
@@ -46,9 +44,7 @@ pub(super) fn regulate(
         }
         (record.policy, record.guarded) = (record.policy.saturating_add(1), policy.guards_calls());
         policy.store(&transaction.journal, name, record.policy)?;
-        let (operation, migration, before) = (Operation::Grant, Migration::None, Some(before));
-        let note = Note { operation, migration, actor: actor.caller, reason, before };
-        Ok::<_, ErrorKind>(write_down(transaction, &mut record, note).map_err(HostFault::from)?)
+        write_down(transaction, actor, &mut record, Note::of(Operation::Grant, reason, Some(before)))
     })?;
     Ok(record)
 }

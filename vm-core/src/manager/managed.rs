@@ -4,13 +4,16 @@ use super::change::alter;
 use super::deploy::create;
 use super::govern::reform;
 use super::grant::regulate;
+use super::migrate::renovate;
 use super::operation::{Actor, Done, nothing_to_do};
 use super::rollback::{Kept, restore};
 use super::upgrade::renew;
 use crate::error::InPhase;
-use crate::transaction::{Asked, Denial, Transaction};
+use crate::history::REASON;
+use crate::transaction::{Denial, DeniedOperation, Transaction};
 use crate::{
-    Action, Amount, ContractName, ErrorKind, Gas, HostFault, Managed, Outcome, Phase, Refusal, Sender, Status, VmError,
+    Amount, ContractName, ContractRecord, ErrorKind, Gas, Governance, HostFault, Managed, Outcome, Phase, Refusal,
+    RuntimeKind, StateError, Status, VmError,
 };
 
 /// Does an operation, or leaves everything as it was and says why in a revert.
@@ -27,9 +30,12 @@ pub(crate) fn manage(
         Ok(outcome) => Outcome { gas_used: outcome.gas_used.saturating_add(paid), ..outcome },
         Err(VmError { kind: ErrorKind::Fault(fault), .. }) => return Err(transaction.fail(fault)),
         Err(error) => {
-            if let Some(Refusal::Denied(denied)) = error.refusal() {
-                let asked = Asked::Operation(operation.action());
-                transaction.denials.push(Denial { asked, denied: denied.clone() });
+            if matches!(error.refusal(), Some(Refusal::Denied(_) | Refusal::Ungoverned { .. })) {
+                let on = operation.name().cloned().zip(operation.action());
+                // Not checked yet, and there may be many.
+                let reason = operation.reason().chars().take(REASON).collect();
+                let (actor, why) = (operation.sender().caller, error.to_string());
+                transaction.denials.push(Denial::Operation(DeniedOperation { on, actor, reason, why }));
             }
             Outcome { status: Status::Revert, output: error.to_string().into(), gas_used: paid }
         }
@@ -50,7 +56,7 @@ fn perform(
 ) -> Result<Outcome, VmError> {
     let core = transaction.core;
     let sender = operation.sender();
-    check(transaction, operation.name(), sender, depth).phase(Phase::Admit)?;
+    check(transaction, operation, depth).phase(Phase::Admit)?;
     let actor = Actor { caller: sender.caller, endorsers: &sender.endorsers, value: Amount::ZERO, depth };
     let mut admit = |left: Result<Gas, Refusal>| {
         let left = left.phase(Phase::Admit)?;
@@ -58,8 +64,6 @@ fn perform(
         Ok::<_, VmError>(left)
     };
     let prices = &core.schedule.transaction;
-    // As much as the smallest transaction of its own.
-    let simple = || crate::core::Core::admit_gas(gas, prices.invoke.of(0));
     match operation {
         Managed::Deploy(request) => {
             let left = admit(core.admit_code(&request.code, gas, prices.deploy))?;
@@ -69,21 +73,25 @@ fn perform(
             let left = admit(core.admit_code(&request.code, gas, prices.upgrade))?;
             renew(transaction, &actor, request, left).map(end)
         }
+        Managed::Migrate(request) => {
+            let left = admit(core.admit_simple(gas))?;
+            renovate(transaction, &actor, request, left).map(end)
+        }
         Managed::Rollback(request) => {
             let kept = Kept::find(transaction, request)?;
             let left = admit(core.admit_kept(&kept.code, gas))?;
             restore(transaction, &actor, request, kept, left).map(end)
         }
         Managed::Change(request) => {
-            admit(simple())?;
+            admit(core.admit_simple(gas))?;
             alter(transaction, &actor, request).map(|_| nothing_to_do())
         }
         Managed::Grant(request) => {
-            admit(simple())?;
+            admit(core.admit_simple(gas))?;
             regulate(transaction, &actor, request).map(|_| nothing_to_do())
         }
         Managed::Govern(request) => {
-            admit(simple())?;
+            admit(core.admit_simple(gas))?;
             reform(transaction, &actor, request).map(|_| nothing_to_do())
         }
     }
@@ -97,73 +105,37 @@ fn end(done: Done<'_>) -> Outcome {
 }
 
 /// Refuses what would change a contract while it runs, or accounts while an engine has them.
-fn check(
-    transaction: &Transaction<'_>,
-    name: Option<&ContractName>,
-    sender: &Sender,
-    depth: u16,
-) -> Result<(), Refusal> {
+fn check(transaction: &Transaction<'_>, operation: &Managed, depth: u16) -> Result<(), ErrorKind> {
+    let refuse = |why| Err(Refusal::Managed(why).into());
     if depth >= transaction.core.limits.call_depth {
-        return Err(Refusal::Managed("the call depth is exceeded"));
+        return refuse("the call depth is exceeded");
     }
-    if !sender.value.is_zero() {
-        return Err(Refusal::Managed("an operation that a contract asks for moves no value; leave it out"));
+    if !operation.sender().value.is_zero() {
+        return refuse("an operation that a contract asks for moves no value; leave it out");
     }
-    if name.is_some_and(|name| transaction.is_occupied(name)) {
-        return Err(Refusal::Managed(
-            "no contract is changed while it runs, or in a transaction in which evm code has run; use one of its own",
-        ));
+    let bounded = match operation {
+        Managed::Govern(request) => &*request.changes,
+        _ => &[],
+    };
+    let bounded = bounded.iter().filter_map(|change| match change {
+        Governance::Room { contract, .. } => Some(contract),
+        _ => None,
+    });
+    for name in operation.name().into_iter().chain(bounded) {
+        if transaction.is_running(name) {
+            return refuse("no contract is changed while it runs; use a transaction of its own");
+        }
+        if transaction.has_overlay() && has_engine(transaction, name)? {
+            return refuse(
+                "in a transaction in which evm code has run, no contract is deployed and no evm contract changed; use one of its own",
+            );
+        }
     }
     Ok(())
 }
 
-impl Managed {
-    /// Which contract it is about; none for the host.
-    pub const fn name(&self) -> Option<&ContractName> {
-        match self {
-            Self::Deploy(request) => Some(&request.name),
-            Self::Upgrade(request) => Some(&request.name),
-            Self::Rollback(request) => Some(&request.name),
-            Self::Change(request) => Some(&request.name),
-            Self::Grant(request) => Some(&request.name),
-            Self::Govern(_) => None,
-        }
-    }
-
-    /// Who does it, and who endorses it.
-    pub const fn sender(&self) -> &Sender {
-        match self {
-            Self::Deploy(request) => &request.sender,
-            Self::Upgrade(request) => &request.sender,
-            Self::Rollback(request) => &request.sender,
-            Self::Change(request) => &request.sender,
-            Self::Grant(request) => &request.sender,
-            Self::Govern(request) => &request.sender,
-        }
-    }
-
-    /// Sets who does it, and who endorses it.
-    #[must_use]
-    pub fn by(mut self, sender: Sender) -> Self {
-        let place = match &mut self {
-            Self::Deploy(request) => &mut request.sender,
-            Self::Upgrade(request) => &mut request.sender,
-            Self::Rollback(request) => &mut request.sender,
-            Self::Change(request) => &mut request.sender,
-            Self::Grant(request) => &mut request.sender,
-            Self::Govern(request) => &mut request.sender,
-        };
-        *place = sender;
-        self
-    }
-
-    const fn action(&self) -> Action<'static> {
-        match self {
-            Self::Deploy(_) => Action::Deploy,
-            Self::Upgrade(_) => Action::Upgrade,
-            Self::Rollback(_) => Action::Rollback,
-            Self::Change(request) => Action::Change(request.change),
-            Self::Grant(_) | Self::Govern(_) => Action::Grant,
-        }
-    }
+/// True for a contract whose account an engine keeps during a transaction: an EVM contract, or one that is still to be.
+fn has_engine(transaction: &Transaction<'_>, name: &ContractName) -> Result<bool, StateError> {
+    let standing = ContractRecord::standing(&transaction.journal, name)?;
+    Ok(standing.is_none_or(|standing| standing.runtime == RuntimeKind::Evm))
 }

@@ -1,12 +1,13 @@
 //! What all operations on contracts have in common: who acts, what is written of it, how it ends.
 
 use super::{About, Base, Executed, Provisional, phase, too_large};
+use crate::core::Core;
 use crate::history::REASON;
 use crate::transaction::Transaction;
 use crate::{
-    Access, Account, Action, Address, Amount, Contract, ContractRecord, ErrorKind, Gas, HistoryEntry, HostFault,
-    Migration, Operation, Outcome, Phase, Refusal, RuntimeKind, Sender, Situation, StateError, Status, Transition,
-    VersionRecord, VmError,
+    Access, Account, Action, Address, Amount, Contract, ContractName, ContractRecord, ErrorKind, Gas, HistoryEntry,
+    HostFault, Migration, Operation, Outcome, Phase, Refusal, RuntimeKind, Sender, Situation, Status, Transition,
+    Version, VersionRecord, VmError,
 };
 use std::sync::Arc;
 
@@ -76,6 +77,18 @@ pub(crate) fn conclude(
     Ok(executed)
 }
 
+/// The record of a contract that somebody wants to change, and may: load → permission.
+pub(crate) fn approach(
+    transaction: &Transaction<'_>,
+    actor: &Actor<'_>,
+    name: &ContractName,
+    action: Action<'_>,
+) -> Result<ContractRecord, VmError> {
+    let record = phase(Phase::Load, || Core::load(&transaction.journal, name))?;
+    phase(Phase::Permission, || permit(transaction, actor, action, &record))?;
+    Ok(record)
+}
+
 /// Asks whether somebody may do something with a contract.
 pub(crate) fn permit(
     transaction: &Transaction<'_>,
@@ -125,24 +138,44 @@ pub(crate) fn keep_version(
 
 /// An operation that is about to be written down.
 pub(crate) struct Note<'r> {
-    pub(crate) operation: Operation,
-    pub(crate) migration: Migration,
-    pub(crate) actor: Address,
-    pub(crate) reason: &'r str,
-    pub(crate) before: Option<Situation>,
+    operation: Operation,
+    migration: Migration,
+    written_by: Option<Version>,
+    reason: &'r str,
+    before: Option<Situation>,
+}
+
+impl<'r> Note<'r> {
+    /// Of an operation without migration.
+    pub(crate) const fn of(operation: Operation, reason: &'r str, before: Option<Situation>) -> Self {
+        Self { operation, migration: Migration::None, written_by: None, reason, before }
+    }
+
+    /// Of one with a migration, of the state of the version before.
+    pub(crate) fn with(self, migration: Migration) -> Self {
+        let before = self.before.as_ref().map(|before| before.version.clone());
+        let written_by = before.filter(|_| migration == Migration::Ran);
+        Self { migration, written_by, ..self }
+    }
+
+    /// Of one with a migration of the state of some version.
+    pub(crate) fn migrated(self, written_by: Version) -> Self {
+        Self { migration: Migration::Ran, written_by: Some(written_by), ..self }
+    }
 }
 
 /// Stores the record as it is after an operation, and the operation as the newest entry of its history.
 pub(crate) fn write_down(
     transaction: &Transaction<'_>,
+    actor: &Actor<'_>,
     record: &mut ContractRecord,
     note: Note<'_>,
-) -> Result<(), StateError> {
-    let Note { operation, migration, actor, reason, before } = note;
+) -> Result<(), ErrorKind> {
+    let Note { operation, migration, written_by: migrated_from, reason, before } = note;
     record.entries = record.entries.saturating_add(1);
     let (number, after, block) = (record.entries, Situation::from(&*record), transaction.block_number());
-    let reason = reason.to_owned();
-    let entry = HistoryEntry { number, operation, migration, actor, reason, before, after, block };
+    let (actor, reason) = (actor.caller, reason.to_owned());
+    let entry = HistoryEntry { number, operation, migration, migrated_from, actor, reason, before, after, block };
     entry.store(&transaction.journal, &record.name)?;
-    record.store(&transaction.journal)
+    Ok(record.store(&transaction.journal)?)
 }

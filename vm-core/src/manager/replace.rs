@@ -1,4 +1,4 @@
-//! How a contract gets other code: what upgrade and rollback have in common.
+//! How a contract gets other code, or other state for its code: what upgrade, rollback and migration have in common.
 
 use std::sync::Arc;
 
@@ -6,11 +6,11 @@ use super::operation::{Actor, step};
 use super::{Top, enter, phase};
 use crate::transaction::Transaction;
 use crate::{
-    Contract, ContractName, ContractRecord, Encoded, Entry, ErrorKind, Gas, Lifecycle, Outcome, Phase, Refusal,
-    RuntimeKind, Situation, Transition, VmError,
+    Arguments, Contract, ContractName, ContractRecord, Encoded, Entry, ErrorKind, Gas, Journal, Lifecycle, Outcome,
+    Phase, Refusal, RuntimeKind, Situation, StateError, Transition, Version, VersionRecord, VmError,
 };
 
-/// A contract whose code is about to be replaced.
+/// A contract whose code is about to be replaced, or whose state is about to be migrated.
 pub(super) struct Replacing {
     pub(super) record: ContractRecord,
     pub(super) before: Situation,
@@ -47,6 +47,35 @@ impl Replacing {
         let top = Top { runtime, contract, record, this, entry, encoded, actor, gas, is_static: false };
         phase(Phase::Migrate, || enter(transaction, top))
     }
+
+    /// Has the contract's current code migrate its state: validate → migrate.
+    pub(super) fn migrate_by_itself(
+        &self,
+        transaction: &mut Transaction<'_>,
+        actor: &Actor<'_>,
+        (entry, arguments): (Entry, &Arguments),
+        gas: Gas,
+    ) -> Result<(Arc<dyn Contract>, Outcome), VmError> {
+        let Self { record, .. } = self;
+        let core = transaction.core;
+        let ((runtime, contract), encoded) = phase(Phase::Validate, || {
+            if record.runtime == RuntimeKind::Evm {
+                let why = "evm contracts migrate in a constructor; upgrade to code whose constructor does";
+                return Err(unfit(&record.name, why));
+            }
+            let ready = core.ready(&transaction.journal, Some(record))?;
+            if !ready.1.interface().has_entry(&entry) {
+                let why = "its current version has no migration; do without, or upgrade to a version that has one";
+                return Err(unfit(&record.name, why));
+            }
+            let encoded = core.encode(&*ready.1, &entry, "upgrade", arguments)?;
+            Ok::<_, ErrorKind>((ready, encoded))
+        })?;
+        // From here on nobody calls it.
+        phase(Phase::Replace, || record.store(&transaction.journal))?;
+        let outcome = self.migrate(transaction, actor, (runtime, &contract), (entry, encoded), gas)?;
+        Ok((contract, outcome))
+    }
 }
 
 /// Refuses other runtimes, unless the change was asked for and both keep state in the same form.
@@ -66,4 +95,15 @@ pub(super) fn check_runtime(
 /// A refusal of what does not fit a migration.
 pub(super) fn unfit(name: &ContractName, why: &'static str) -> ErrorKind {
     Refusal::Migration { name: name.clone(), why }.into()
+}
+
+/// The refusal of a version that a contract never had; it names those that there are.
+pub(super) fn unknown_version(
+    journal: &Journal,
+    name: &ContractName,
+    version: &Version,
+) -> Result<ErrorKind, StateError> {
+    let versions = VersionRecord::all(&*journal.view(), name)?;
+    let kept: Vec<_> = versions.iter().map(|version| version.version.as_str()).collect();
+    Ok(Refusal::UnknownVersion { name: name.clone(), version: version.clone(), kept: kept.join(", ") }.into())
 }

@@ -1,14 +1,12 @@
-use std::sync::Arc;
-
 use super::operation::{Actor, Done, Note, Terms, check_reason, conclude, nothing_to_do, permit, write_down};
-use super::replace::{Replacing, check_runtime, unfit};
+use super::replace::{Replacing, check_runtime, unfit, unknown_version};
 use super::{Base, Executed, Provisional, phase};
 use crate::core::Core;
 use crate::record::load_code;
 use crate::transaction::Transaction;
 use crate::{
-    Account, Action, Arguments, Code, Contract, ContractName, ContractRecord, Entry, ErrorKind, Gas, HostFault,
-    Migration, Operation, Outcome, Phase, Refusal, RollbackRequest, RuntimeKind, StateError, VersionRecord, VmError,
+    Account, Action, Code, ContractName, ContractRecord, Entry, ErrorKind, Gas, HostFault, Migration, Operation, Phase,
+    Refusal, RollbackRequest, RuntimeKind, VersionRecord, VmError,
 };
 
 /// A rollback as a transaction of its own.
@@ -35,7 +33,7 @@ impl Kept {
         phase(Phase::Load, || {
             let record = Core::load(journal, name)?;
             let Some(version) = VersionRecord::load(journal, name, version)? else {
-                return Err(unknown_version(transaction, request)?);
+                return Err(unknown_version(journal, name, version)?);
             };
             let missing = || HostFault::Load { contract: name.to_string(), message: "its code is missing".into() };
             let code = load_code(journal, &version.code)?.ok_or_else(missing)?;
@@ -74,7 +72,9 @@ pub(super) fn restore<'c>(
 
     let mut outcome = nothing_to_do();
     if let Some(arguments) = migration {
-        outcome = migrate_down(transaction, actor, &replacing, (&version, arguments), gas)?;
+        // The code that is left knows its own form of the state, so it is the one that brings it into the older form.
+        let entry = Entry::Upgrade { from: replacing.record.version.clone(), to: version.version.clone() };
+        outcome = replacing.migrate_by_itself(transaction, actor, (entry, arguments), gas)?.1;
     }
     if outcome.status.is_success() {
         phase(Phase::Replace, || {
@@ -86,41 +86,11 @@ pub(super) fn restore<'c>(
             replacing.end()?;
             let Replacing { record, before } = &mut replacing;
             let migration = if migration.is_some() { Migration::Ran } else { Migration::None };
-            let (operation, before) = (Operation::Rollback, Some(before.clone()));
-            let note = Note { operation, migration, actor: actor.caller, reason, before };
-            Ok::<_, ErrorKind>(write_down(transaction, record, note).map_err(HostFault::from)?)
+            let note = Note::of(Operation::Rollback, reason, Some(before.clone())).with(migration);
+            write_down(transaction, actor, record, note)
         })?;
     }
     Ok(Done { record: replacing.record, contract, outcome, provisional })
-}
-
-/// The code that is left knows its own form of the state, so it is the one that brings it into the older form.
-fn migrate_down(
-    transaction: &mut Transaction<'_>,
-    actor: &Actor<'_>,
-    replacing: &Replacing,
-    (version, arguments): (&VersionRecord, &Arguments),
-    gas: Gas,
-) -> Result<Outcome, VmError> {
-    let Replacing { record, .. } = replacing;
-    let core = transaction.core;
-    let entry = Entry::Upgrade { from: record.version.clone(), to: version.version.clone() };
-    let (by, encoded): ((RuntimeKind, Arc<dyn Contract>), _) = phase(Phase::Validate, || {
-        if record.runtime == RuntimeKind::Evm {
-            return Err(unfit(
-                &record.name,
-                "evm contracts migrate in a constructor; upgrade to code whose constructor does",
-            ));
-        }
-        let by = core.ready(&transaction.journal, Some(record))?;
-        if !by.1.interface().has_entry(&entry) {
-            return Err(unfit(&record.name, "the current version has no migration; roll back without"));
-        }
-        let encoded = core.encode(&*by.1, &entry, "upgrade", arguments)?;
-        Ok::<_, ErrorKind>((by, encoded))
-    })?;
-    phase(Phase::Replace, || record.store(&transaction.journal))?;
-    replacing.migrate(transaction, actor, (by.0, &by.1), (entry, encoded), gas)
 }
 
 /// What an EVM contract runs lies under its account.
@@ -136,12 +106,4 @@ fn restore_account(
     let address = name.address();
     let account = Account { evm_code: version.evm_code, ..Account::load(&transaction.journal, &address)? };
     Ok(account.store(&transaction.journal, &address)?)
-}
-
-/// The refusal that names the versions that there are.
-fn unknown_version(transaction: &Transaction<'_>, request: &RollbackRequest) -> Result<ErrorKind, StateError> {
-    let RollbackRequest { name, version, .. } = request;
-    let versions = VersionRecord::all(&*transaction.journal.view(), name)?;
-    let kept: Vec<_> = versions.iter().map(|version| version.version.as_str()).collect();
-    Ok(Refusal::UnknownVersion { name: name.clone(), version: version.clone(), kept: kept.join(", ") }.into())
 }

@@ -1,14 +1,13 @@
 use super::operation::{
-    Actor, Done, Note, Terms, check_reason, conclude, keep_version, nothing_to_do, permit, write_down,
+    Actor, Done, Note, Terms, approach, check_reason, conclude, keep_version, nothing_to_do, permit, write_down,
 };
 use super::replace::{Replacing, check_runtime, unfit};
 use super::{Base, Executed, Provisional, phase};
-use crate::core::Core;
 use crate::record::store_code;
 use crate::transaction::Transaction;
 use crate::{
-    Action, Entry, ErrorKind, Gas, HostFault, Migration, Operation, Phase, Refusal, RuntimeKind, UpgradeRequest,
-    VersionRecord, VmError,
+    Action, Entry, ErrorKind, Gas, Migration, Operation, Phase, Refusal, RuntimeKind, UpgradeRequest, VersionRecord,
+    VmError,
 };
 
 /// An upgrade as a transaction of its own.
@@ -30,14 +29,10 @@ pub(super) fn renew<'c>(
 ) -> Result<Done<'c>, VmError> {
     let UpgradeRequest { name, version, code, arguments, reason, .. } = request;
     let core = transaction.core;
-    let record = phase(Phase::Load, || Core::load(&transaction.journal, name))?;
-    phase(Phase::Permission, || {
-        permit(transaction, actor, Action::Upgrade, &record)?;
-        match request.skip_migration {
-            true => permit(transaction, actor, Action::SkipMigration, &record),
-            false => Ok(()),
-        }
-    })?;
+    let record = approach(transaction, actor, name, Action::Upgrade)?;
+    if request.skip_migration {
+        phase(Phase::Permission, || permit(transaction, actor, Action::SkipMigration, &record))?;
+    }
     // The old version's record and code stay where they are; the new one must not take their place.
     let mut replacing = phase(Phase::Keep, || {
         check_reason(reason)?;
@@ -80,9 +75,8 @@ pub(super) fn renew<'c>(
             record.version = version.clone();
             record.versions = record.versions.saturating_add(1);
             keep_version(transaction, record, actor.caller, reason)?;
-            let (operation, before) = (Operation::Upgrade, Some(before.clone()));
-            let note = Note { operation, migration, actor: actor.caller, reason, before };
-            Ok::<_, ErrorKind>(write_down(transaction, record, note).map_err(HostFault::from)?)
+            let note = Note::of(Operation::Upgrade, reason, Some(before.clone())).with(migration);
+            write_down(transaction, actor, record, note)
         })?;
     }
     Ok(Done { record: replacing.record, contract, outcome, provisional })

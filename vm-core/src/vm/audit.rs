@@ -4,10 +4,10 @@ use tracing::Level;
 
 use super::task::{Answer, Reply, Request};
 use crate::core::Core;
-use crate::transaction::{Asked, Denial};
+use crate::transaction::{Denial, DeniedOperation};
 use crate::{
-    Action, Address, AuditEvent, AuditResult, Change, ContractName, GovernanceEvent, HistoryEntry, HostPolicy,
-    KeyRange, Operation, Refusal, Space, Target, VmError, WriteSet,
+    Action, Address, AuditEvent, AuditResult, Change, ContractName, Denied, GovernanceEvent, HistoryEntry, HostPolicy,
+    KeyRange, Operation, Refusal, Space, WriteSet,
 };
 
 /// The log's target.
@@ -25,14 +25,14 @@ pub(super) fn tell(core: &Core, request: &Request, reply: &Reply, denials: &[Den
             observer.audit(event);
         }
     };
-    for Denial { asked, denied } in denials {
-        let (contract, actor) = (&denied.contract, denied.actor);
-        let action = match asked {
-            Asked::Call(method) => Action::Call { method },
-            Asked::Operation(action) => *action,
-        };
-        let why = denied.to_string();
-        tell(&AuditEvent { contract, action, actor, reason: "", result: AuditResult::Refused(&why) });
+    for denial in denials {
+        match denial {
+            Denial::Call { method, denied } => not_called(method, denied, &denied.to_string(), &tell),
+            Denial::Operation(DeniedOperation { on, actor, reason, why }) => {
+                let on = on.as_ref().map(|(contract, action)| (contract, *action));
+                not_done(core, on, (*actor, reason), why, &tell);
+            }
+        }
     }
     match reply {
         Ok(Answer::Receipt(receipt)) => {
@@ -46,14 +46,25 @@ pub(super) fn tell(core: &Core, request: &Request, reply: &Reply, denials: &[Den
             }
         }
         Ok(Answer::Record(record)) => done(&record.1.writes, &tell),
-        Ok(Answer::Policy(policy)) => governed(core, policy.author, &policy.reason, Ok(policy)),
+        Ok(Answer::Policy(policy)) => {
+            let (policy, changes) = &**policy;
+            done(&changes.writes, &tell);
+            governed(core, policy.author, &policy.reason, Ok(policy));
+        }
         // Nothing was done.
         Ok(Answer::DryRun(_)) => {}
         Err(error) => match request {
-            Request::Govern(request) => {
-                governed(core, request.sender.caller, &request.reason, Err(&error.to_string()));
+            Request::Operation(operation) => {
+                let by = (operation.sender().caller, operation.reason());
+                not_done(core, operation.name().zip(operation.action()), by, &error.to_string(), &tell);
             }
-            request => refused(request, error, &tell),
+            Request::Invoke(request) | Request::Query(request) => {
+                if let Some(Refusal::Denied(denied)) = error.refusal() {
+                    not_called(&request.method, denied, &error.to_string(), &tell);
+                }
+            }
+            // It was only tried.
+            Request::DryRun(_) => {}
         },
     }
 }
@@ -79,34 +90,29 @@ fn done(writes: &WriteSet, tell: &dyn Fn(&AuditEvent<'_>)) {
     }
 }
 
-/// Operations that were refused for whatever reason, and calls that were denied.
-fn refused(request: &Request, error: &VmError, tell: &dyn Fn(&AuditEvent<'_>)) {
-    let Some((contract, action, actor, reason)) = asked(request) else { return };
-    let denied = matches!(error.refusal(), Some(Refusal::Denied(_)));
-    if denied || !matches!(action, Action::Call { .. }) {
-        let why = error.to_string();
-        tell(&AuditEvent { contract, action, actor, reason, result: AuditResult::Refused(&why) });
+/// An operation on a contract, or on the host, that was refused for whatever reason, or failed.
+fn not_done(
+    core: &Core,
+    on: Option<(&ContractName, Action<'_>)>,
+    (actor, reason): (Address, &str),
+    why: &str,
+    tell: &dyn Fn(&AuditEvent<'_>),
+) {
+    match on {
+        Some((contract, action)) => {
+            tell(&AuditEvent { contract, action, actor, reason, result: AuditResult::Refused(why) });
+        }
+        None => governed(core, actor, reason, Err(why)),
     }
 }
 
-fn asked(request: &Request) -> Option<(&ContractName, Action<'_>, Address, &str)> {
-    Some(match request {
-        Request::Deploy(request) => (&request.name, Action::Deploy, request.sender.caller, &request.reason),
-        Request::Upgrade(request) => (&request.name, Action::Upgrade, request.sender.caller, &request.reason),
-        Request::Rollback(request) => (&request.name, Action::Rollback, request.sender.caller, &request.reason),
-        Request::Change(request) => {
-            (&request.name, Action::Change(request.change), request.sender.caller, &request.reason)
-        }
-        Request::Grant(request) => (&request.name, Action::Grant, request.sender.caller, &request.reason),
-        // Of the host, or only tried.
-        Request::Govern(_) | Request::DryRun(_) => return None,
-        Request::Invoke(request) | Request::Query(request) => match &request.target {
-            Target::Name(name) => (name, Action::Call { method: &request.method }, request.sender.caller, ""),
-            Target::Address(_) => return None,
-        },
-    })
+/// A call that a rule denied.
+fn not_called(method: &str, denied: &Denied, why: &str, tell: &dyn Fn(&AuditEvent<'_>)) {
+    let (contract, action, actor) = (&denied.contract, Action::Call { method }, denied.actor);
+    tell(&AuditEvent { contract, action, actor, reason: "", result: AuditResult::Refused(why) });
 }
 
+/// What somebody wanted who did it.
 const fn action(operation: Operation) -> Action<'static> {
     match operation {
         Operation::Deploy => Action::Deploy,
@@ -115,6 +121,8 @@ const fn action(operation: Operation) -> Action<'static> {
         Operation::Freeze => Action::Change(Change::Freeze),
         Operation::Unfreeze => Action::Change(Change::Unfreeze),
         Operation::Revoke => Action::Change(Change::Revoke),
-        Operation::Grant | Operation::Room => Action::Grant,
+        Operation::Migrate => Action::Migrate,
+        Operation::Grant => Action::Grant,
+        Operation::Room => Action::Room,
     }
 }

@@ -12,37 +12,42 @@ use crate::commit::{Committed, Pending};
 use crate::error::InPhase;
 use crate::manager::{self, Base, Executed};
 use crate::metrics::add;
-use crate::quota::Ticket;
+use crate::quota::{Demand, Ticket};
 use crate::transaction::{Denial, now};
 use crate::worker::retire;
 use crate::{
-    ChangeRequest, Changes, ContractRecord, DeployRequest, DryRun, DryRunRequest, ErrorKind, Gas, GovernRequest,
-    GrantRequest, Height, HostFault, HostPolicy, Interrupt, InvokeRequest, Phase, Receipt, RollbackRequest, Trial,
-    UpgradeRequest, VmError,
+    Changes, ContractRecord, DryRun, DryRunRequest, ErrorKind, Gas, Height, HostFault, HostPolicy, Interrupt,
+    InvokeRequest, Managed, Phase, Receipt, Trial, VmError,
 };
 
 pub(super) enum Request {
-    Deploy(DeployRequest),
     Invoke(InvokeRequest),
     Query(InvokeRequest),
-    Upgrade(UpgradeRequest),
-    Rollback(RollbackRequest),
-    Change(ChangeRequest),
-    Grant(GrantRequest),
-    Govern(GovernRequest),
+    Operation(Managed),
     DryRun(Box<DryRunRequest>),
 }
 
 impl Request {
-    /// The call that it is, if it is one.
-    pub(super) fn call(&mut self) -> Option<&mut InvokeRequest> {
+    /// What the quotas count it as, if they do.
+    pub(super) fn demand(&mut self) -> Option<Demand<'_>> {
+        let operation = |sender| Some(Demand { sender, call: None });
         match self {
-            Self::Invoke(call) | Self::Query(call) => Some(call),
-            Self::DryRun(run) => match &mut run.trial {
-                Trial::Invoke(call) => Some(call),
-                _ => None,
+            Self::Invoke(call) | Self::Query(call) => Some(Demand::call(call)),
+            Self::Operation(managed) => match managed {
+                Managed::Deploy(request) => operation(&mut request.sender),
+                Managed::Upgrade(request) => operation(&mut request.sender),
+                Managed::Migrate(request) => operation(&mut request.sender),
+                Managed::Rollback(request) => operation(&mut request.sender),
+                // They run no code, and have to get through when calls do not.
+                Managed::Change(_) | Managed::Grant(_) | Managed::Govern(_) => None,
             },
-            _ => None,
+            Self::DryRun(run) => match &mut run.trial {
+                Trial::Invoke(call) => Some(Demand::call(call)),
+                Trial::Deploy(request) => operation(&mut request.sender),
+                Trial::Upgrade(request) => operation(&mut request.sender),
+                Trial::Migrate(request) => operation(&mut request.sender),
+                Trial::Rollback(request) => operation(&mut request.sender),
+            },
         }
     }
 }
@@ -50,7 +55,7 @@ impl Request {
 pub(super) enum Answer {
     Receipt(Box<Receipt>),
     Record(Box<(ContractRecord, Changes)>),
-    Policy(Box<HostPolicy>),
+    Policy(Box<(HostPolicy, Changes)>),
     DryRun(Box<DryRun>),
 }
 
@@ -71,7 +76,7 @@ impl Answer {
 
     pub(super) fn policy(self) -> HostPolicy {
         match self {
-            Self::Policy(policy) => *policy,
+            Self::Policy(policy) => policy.0,
             _ => unreachable!("the host's policy is the answer to its change"),
         }
     }
@@ -93,6 +98,7 @@ impl Answer {
                 Self::Receipt(Box::new(receipt))
             }
             Self::Record(record) => Self::Record(Box::new((record.0, changes))),
+            Self::Policy(policy) => Self::Policy(Box::new((policy.0, changes))),
             other => other,
         }
     }
@@ -184,7 +190,6 @@ impl Task {
         };
         let record = |(record, changes)| (Answer::Record(Box::new((record, Changes::default()))), changes, height);
         match &self.request {
-            Request::Deploy(request) => manager::deploy(&base, request).map(receipt),
             Request::Invoke(request) => manager::invoke(&base, request, false).map(receipt),
             Request::Query(request) => {
                 let (answer, mut changes, height) = manager::invoke(&base, request, true).map(receipt)?;
@@ -192,19 +197,23 @@ impl Task {
                 changes.writes = Default::default();
                 Ok((answer, changes, height))
             }
-            Request::Upgrade(request) => manager::upgrade(&base, request).map(receipt),
-            Request::Rollback(request) => manager::rollback(&base, request).map(receipt),
-            Request::Change(request) => manager::change(&base, request).map(record),
-            Request::Grant(request) => manager::grant(&base, request).map(record),
             // Nothing of it is committed.
             Request::DryRun(request) => {
                 let run = manager::dry_run(&base, request)?;
                 Ok((Answer::DryRun(Box::new(run)), Changes::default(), height))
             }
-            Request::Govern(request) => {
-                let (policy, changes) = manager::govern(&base, request)?;
-                Ok((Answer::Policy(Box::new(policy)), changes, height))
-            }
+            Request::Operation(operation) => match operation {
+                Managed::Deploy(request) => manager::deploy(&base, request).map(receipt),
+                Managed::Upgrade(request) => manager::upgrade(&base, request).map(receipt),
+                Managed::Migrate(request) => manager::migrate(&base, request).map(receipt),
+                Managed::Rollback(request) => manager::rollback(&base, request).map(receipt),
+                Managed::Change(request) => manager::change(&base, request).map(record),
+                Managed::Grant(request) => manager::grant(&base, request).map(record),
+                Managed::Govern(request) => {
+                    let (policy, changes) = manager::govern(&base, request)?;
+                    Ok((Answer::Policy(Box::new((policy, Changes::default()))), changes, height))
+                }
+            },
         }
     }
 

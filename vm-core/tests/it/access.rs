@@ -5,9 +5,9 @@ use std::sync::{Arc, Mutex};
 use futures_executor::block_on;
 use vm_core::{
     Access, Action, Address, AuditEvent, Authorizer, CallRequest, Capabilities, Change, ChangeRequest, Denied,
-    DeployRequest, GovernRequest, Governance, GovernanceEvent, GrantRequest, HostPolicy, InvokeRequest, Observer,
-    Operation, Organisations, Phase, Policy, Right, RollbackRequest, Rule, Status, UpgradeRequest, Vm, VmError,
-    VmProvider,
+    DeployRequest, GovernRequest, Governance, GovernanceEvent, GrantRequest, HostPolicy, InvokeRequest, MigrateRequest,
+    Observer, Operation, Organisations, Phase, Policy, Right, RollbackRequest, Rule, Status, UpgradeRequest, Vm,
+    VmError, VmProvider,
 };
 
 use crate::script::{Scripts, call, name, ok, owner, script};
@@ -146,6 +146,7 @@ fn every_right_has_its_rule() {
     }
     grant(&vm, "grant", "callers(g)");
     let upgrade = |from| UpgradeRequest::new(name("c"), "2".parse().unwrap(), script("c-v2")).from(from);
+    let migrate = |from| MigrateRequest::new(name("c"), "1".parse().unwrap()).from(from);
     let rollback = |from| RollbackRequest::new(name("c"), "1".parse().unwrap()).from(from);
     let change = |change, from| ChangeRequest::new(name("c"), change).from(from);
     let regrant = |from| GrantRequest::new(name("c")).set(Right::Call, Rule::Anyone).from(from);
@@ -155,8 +156,10 @@ fn every_right_has_its_rule() {
     for other in ["owner", "m"] {
         for error in [
             block_on(vm.upgrade(upgrade(by(other)))).unwrap_err(),
+            block_on(vm.migrate(migrate(by(other)))).unwrap_err(),
             block_on(vm.rollback(rollback(by(other)))).unwrap_err(),
             block_on(vm.change(change(Change::Freeze, by(other)))).unwrap_err(),
+            block_on(vm.change(change(Change::Unfreeze, by(other)))).unwrap_err(),
             block_on(vm.change(change(Change::Revoke, by(other)))).unwrap_err(),
             block_on(vm.grant(regrant(by(other)))).unwrap_err(),
         ] {
@@ -169,6 +172,7 @@ fn every_right_has_its_rule() {
 
     block_on(vm.invoke(call("read", by("m")))).unwrap();
     block_on(vm.upgrade(upgrade(by("u")))).unwrap();
+    block_on(vm.migrate(migrate(by("u")))).unwrap();
     block_on(vm.rollback(rollback(by("b")))).unwrap();
     block_on(vm.change(change(Change::Freeze, by("f")))).unwrap();
     block_on(vm.change(change(Change::Unfreeze, by("f")))).unwrap();
@@ -201,6 +205,10 @@ fn policies_are_versioned_and_part_of_the_history() {
     let nonsense = GrantRequest { rules: vec![(Right::Call, None)], ..GrantRequest::new(name("c")) };
     let error = block_on(vm.grant(nonsense.from(owner()))).unwrap_err();
     assert_eq!(error.to_string(), "store: only the rule of a method can be taken back");
+    let many = GrantRequest::new(name("c")).from(owner());
+    let many = (0..257).fold(many, |many, n| many.set(Right::Method(format!("m{n}")), Rule::Owner));
+    let error = block_on(vm.grant(many)).unwrap_err();
+    assert!(error.to_string().contains("more than 256 methods have a rule of their own"), "{error}");
 }
 
 #[test]
@@ -223,6 +231,15 @@ fn calls_between_contracts_are_asked_for_and_their_denials_told() {
     let (swallows, caller) = (name("swallows").address(), name("caller").address());
     let told = format!(
         "{swallows} could not call 'read' of contract 'c': {swallows} may not call 'read' of contract 'c': only {caller} may"
+    );
+    assert_eq!(*lines.0.lock().unwrap(), [told]);
+
+    // Whoever calls by address is told of by name, too.
+    lines.0.lock().unwrap().clear();
+    block_on(vm.invoke(InvokeRequest::new(name("c").address(), "read").from(who("zoe")))).unwrap_err();
+    let zoe = who("zoe");
+    let told = format!(
+        "{zoe} could not call 'read' of contract 'c': permission: {zoe} may not call 'read' of contract 'c': only {caller} may"
     );
     assert_eq!(*lines.0.lock().unwrap(), [told]);
 }
@@ -273,14 +290,22 @@ fn the_host_is_governed_by_its_administrators() {
     let dismiss = Governance::Dismiss { organisation: "org1".into(), role: "operator".into(), member: who("op") };
     block_on(vm.govern(govern(dismiss))).unwrap();
     denied(&block_on(vm.deploy(deploy("d3", who("op")))).unwrap_err());
-    for nonsense in [
-        Governance::Administrators(rule("callers(root) or administrators")),
-        Governance::Administrators(Rule::Owner),
-        Governance::Deploy(rule("owner")),
-        Governance::Enrol { organisation: "a b".into(), role: "r".into(), member: owner() },
+    for (nonsense, told) in [
+        (
+            Governance::Administrators(rule("callers(root) or administrators")),
+            "cannot be defined as the administrators",
+        ),
+        (Governance::Administrators(Rule::Owner), "the host has no owner"),
+        (Governance::Deploy(rule("owner")), "the host has no owner"),
+        (Governance::Enrol { organisation: "a b".into(), role: "r".into(), member: owner() }, "'a b' is no name"),
+        (Governance::Room { contract: name("nobody"), room: None }, "there is no contract 'nobody'"),
     ] {
-        assert_eq!(block_on(vm.govern(govern(nonsense))).unwrap_err().phase, Phase::Store);
+        let error = block_on(vm.govern(govern(nonsense))).unwrap_err();
+        assert_eq!(error.phase, Phase::Store);
+        assert!(error.to_string().contains(told), "{error}");
     }
+    let long = govern(Governance::Deploy(Rule::Anyone)).because("x".repeat(1_025));
+    assert!(block_on(vm.govern(long)).unwrap_err().to_string().contains("the reason is 1025"));
     let versions: Vec<_> = (0..5).map(|version| vm.host_policy_version(version).unwrap()).collect();
     assert_eq!(versions[0], Some(HostPolicy::default()));
     assert_eq!((versions[1].as_ref().map(|policy| &policy.deploy), &versions[2]), (Some(&Rule::Anyone), &Some(policy)));
@@ -294,7 +319,9 @@ fn changes_of_the_hosts_policy_are_told() {
     #[derive(Clone, Default)]
     struct Lines(Arc<Mutex<Vec<String>>>);
     impl Observer for Lines {
-        fn audit(&self, _: &AuditEvent<'_>) {}
+        fn audit(&self, event: &AuditEvent<'_>) {
+            self.0.lock().unwrap().push(format!("{event} ({})", event.reason));
+        }
         fn governed(&self, event: &GovernanceEvent<'_>) {
             self.0.lock().unwrap().push(format!("{event} ({})", event.reason));
         }
@@ -306,11 +333,23 @@ fn changes_of_the_hosts_policy_are_told() {
     let govern = |from| GovernRequest::new(Governance::Deploy(Rule::Nobody)).from(who(from)).because("order");
     block_on(vm.govern(govern("zoe"))).unwrap_err();
     block_on(vm.govern(govern("root"))).unwrap();
+    let room = Some(vm_core::Room { keys: 1, bytes: 1 });
+    let bound = GovernRequest::new(Governance::Room { contract: name("c"), room }).from(who("root")).because("small");
+    block_on(vm.govern(bound)).unwrap();
     let (zoe, root) = (who("zoe"), who("root"));
+    let lines: Vec<_> = lines.0.lock().unwrap().drain(..).filter(|line| !line.contains("did deploy")).collect();
     let denied = format!(
         "{zoe} could not change the host's policy: permission: {zoe} may not change the host's policy: only {root} may (order)"
     );
-    assert_eq!(*lines.0.lock().unwrap(), [denied, format!("{root} gave the host policy 2 (order)")]);
+    assert_eq!(
+        lines,
+        [
+            denied,
+            format!("{root} gave the host policy 2 (order)"),
+            format!("{root} did bound the state of contract 'c' (small)"),
+            format!("{root} gave the host policy 3 (small)"),
+        ]
+    );
 }
 
 #[test]

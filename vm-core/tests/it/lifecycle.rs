@@ -2,8 +2,9 @@
 
 use futures_executor::block_on;
 use vm_core::{
-    Address, Amount, Change, ChangeRequest, Code, DeployRequest, Entry, ErrorKind, Gas, Lifecycle, Phase, Refusal,
-    RuntimeKind, Status, UpgradeRequest, Vm, VmError, VmProvider,
+    Address, Amount, Change, ChangeRequest, Code, DeployRequest, Entry, ErrorKind, Gas, GrantRequest, Lifecycle,
+    MigrateRequest, Phase, Refusal, Right, RollbackRequest, Rule, RuntimeKind, Status, UpgradeRequest, Vm, VmError,
+    VmProvider,
 };
 
 use crate::script::{REVERT, Scripts, call, deploy, invoke, name, ok, owner, refusal, request, script};
@@ -129,6 +130,59 @@ fn frozen_and_revoked_contracts_are_not_called_from_anywhere() {
     assert!(matches!(refusal(&error), Refusal::Transition { .. }));
     assert!(error.to_string().contains("a contract that is revoked cannot become active"));
     assert!(block_on(vm.invoke(request("c", "read"))).unwrap_err().to_string().contains("is revoked"));
+}
+
+/// What becomes of each verb in each state of life: the state that it leads to, or a word of the refusal.
+#[test]
+fn every_verb_in_every_state_of_life() {
+    let to_be_called = "cannot be called";
+    let forbidden = "cannot become";
+    for (verb, active, frozen, revoked) in [
+        ("invoke", "active", to_be_called, to_be_called),
+        ("query", "active", to_be_called, to_be_called),
+        ("upgrade", "active", "frozen", forbidden),
+        ("migrate", "active", "frozen", forbidden),
+        ("rollback", "active", "frozen", forbidden),
+        ("freeze", "frozen", forbidden, forbidden),
+        ("unfreeze", forbidden, "active", forbidden),
+        ("revoke", "revoked", "revoked", forbidden),
+        ("grant", "active", "frozen", "revoked"),
+        ("deploy", "exists already", "exists already", "exists already"),
+    ] {
+        for (life, expected) in [("active", active), ("frozen", frozen), ("revoked", revoked)] {
+            let vm = machine();
+            upgrade(&vm, "2", "c-v2").unwrap();
+            match life {
+                "frozen" => drop(change(&vm, Change::Freeze).unwrap()),
+                "revoked" => drop(change(&vm, Change::Revoke).unwrap()),
+                _ => {}
+            }
+            let before = (vm.view().unwrap().height(), vm.record(&name("c")).unwrap());
+            let rules = GrantRequest::new(name("c")).set(Right::Call, Rule::Owner).from(owner());
+            let (one, two) = ("1".parse().unwrap(), "1".parse().unwrap());
+            let done = match verb {
+                "invoke" => block_on(vm.invoke(request("c", "read"))).map(drop),
+                "query" => block_on(vm.query(request("c", "read"))).map(drop),
+                "upgrade" => upgrade(&vm, "3", "c-v2").map(drop),
+                "migrate" => block_on(vm.migrate(MigrateRequest::new(name("c"), one).from(owner()))).map(drop),
+                "rollback" => block_on(vm.rollback(RollbackRequest::new(name("c"), two).from(owner()))).map(drop),
+                "freeze" => change(&vm, Change::Freeze).map(drop),
+                "unfreeze" => change(&vm, Change::Unfreeze).map(drop),
+                "revoke" => change(&vm, Change::Revoke).map(drop),
+                "grant" => block_on(vm.grant(rules)).map(drop),
+                _ => deploy(&vm, "c").map(drop),
+            };
+            match done {
+                Ok(()) => {
+                    assert_eq!(vm.record(&name("c")).unwrap().unwrap().lifecycle.as_str(), expected, "{verb} {life}")
+                }
+                Err(error) => {
+                    assert!(error.to_string().contains(expected), "{verb} {life}: {error}");
+                    assert_eq!((vm.view().unwrap().height(), vm.record(&name("c")).unwrap()), before);
+                }
+            }
+        }
+    }
 }
 
 #[test]

@@ -5,11 +5,12 @@ use std::time::Duration;
 
 use futures_executor::block_on;
 use vm_core::{
-    Address, Block, Gas, GovernRequest, Governance, HostFault, HostPolicy, InvokeRequest, Phase, Quota, Quotas, Rate,
-    Room, Rule, Status, Trap, Vm, VmError, VmProvider,
+    Address, Block, Change, ChangeRequest, DeployRequest, DryRunRequest, Gas, GovernRequest, Governance, GrantRequest,
+    HostFault, HostPolicy, InvokeRequest, MigrateRequest, Phase, Quota, Quotas, Rate, Right, RollbackRequest, Room,
+    Rule, Status, Trap, Trial, UpgradeRequest, Vm, VmError, VmProvider,
 };
 
-use crate::script::{Scripts, name, ok};
+use crate::script::{Scripts, name, ok, script};
 
 const LONG: Duration = Duration::from_secs(3_600);
 
@@ -51,6 +52,41 @@ fn a_rate_refuses_with_the_time_to_wait_and_only_whom_it_is_for() {
     assert!(ask("bob").is_ok());
     // On the caller's own thread, and for queries.
     assert!(vm.invoke_sync(call("c", "ann")).is_err() && block_on(vm.query(call("c", "ann"))).is_err());
+}
+
+#[test]
+fn what_runs_code_counts_for_its_caller_and_what_runs_none_gets_through() {
+    let rate = Rate { burst: 5, every: LONG };
+    let of_caller = Quota { rate: Some(rate), gas_per_call: Some(Gas::new(1)), ..Quota::default() };
+    let of_contract = Quota { rate: Some(Rate { burst: 1, every: LONG }), ..Quota::default() };
+    let quotas = Quotas { caller: of_caller, contract: of_contract };
+    let vm = scripts().with("c-v2", |_, _| ok()).start_with(Vm::builder().quotas(quotas));
+    let ann = Address::from_name("ann");
+    let deploy = |contract: &str| DeployRequest::new(name(contract), "1".parse().unwrap(), script("c")).from(ann);
+    // None of them is a call, for which a unit of gas would be the limit; nor do they count for the contract.
+    block_on(vm.deploy(deploy("mine"))).unwrap();
+    let upgrade = UpgradeRequest::new(name("mine"), "2".parse().unwrap(), script("c-v2")).from(ann);
+    block_on(vm.upgrade(upgrade.clone())).unwrap();
+    block_on(vm.migrate(MigrateRequest::new(name("mine"), "1".parse().unwrap()).from(ann))).unwrap();
+    let rollback = RollbackRequest::new(name("mine"), "1".parse().unwrap()).from(ann);
+    block_on(vm.rollback(rollback.clone())).unwrap();
+    block_on(vm.dry_run(DryRunRequest::new(Trial::Deploy(deploy("other"))))).unwrap();
+    for error in [
+        block_on(vm.deploy(deploy("other"))).unwrap_err(),
+        block_on(vm.upgrade(upgrade)).unwrap_err(),
+        block_on(vm.rollback(rollback)).unwrap_err(),
+        block_on(vm.dry_run(DryRunRequest::new(Trial::Deploy(deploy("other"))))).unwrap_err(),
+        block_on(vm.invoke(call("mine", "ann").gas(Gas::new(1)))).unwrap_err(),
+    ] {
+        assert_eq!(refused(&error).0, format!("caller {ann}"));
+    }
+    let mut policy = GrantRequest::new(name("mine")).from(ann);
+    for _ in 0..3 {
+        policy = policy.set(Right::Call, Rule::Owner);
+        block_on(vm.grant(policy.clone())).unwrap();
+        block_on(vm.change(ChangeRequest::new(name("mine"), Change::Freeze).from(ann))).unwrap();
+        block_on(vm.change(ChangeRequest::new(name("mine"), Change::Unfreeze).from(ann))).unwrap();
+    }
 }
 
 #[test]

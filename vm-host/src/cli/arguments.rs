@@ -83,6 +83,9 @@ pub(super) enum Command {
         /// What it may use of its host: all, none, or some of state, calls, events and time.
         #[arg(long, value_name = "LIST", default_value = "all", hide_default_value = true)]
         capabilities: Capabilities,
+        /// Show what it would do, and keep nothing of it.
+        #[arg(long)]
+        dry_run: bool,
         #[command(flatten)]
         reason: Reason,
         #[command(flatten)]
@@ -138,11 +141,20 @@ pub(super) enum Command {
         #[arg(long)]
         change_runtime: bool,
         #[command(flatten)]
-        dry: Dry,
-        #[command(flatten)]
-        reason: Reason,
+        trying: Trying,
         #[command(flatten)]
         trace: TraceArgs,
+    },
+    /// Have a contract's current code migrate its state, where an upgrade or rollback did not.
+    Migrate {
+        /// The contract's name.
+        name: ContractName,
+        /// The version that wrote the state, one that the contract had; `history` shows them.
+        written_by: Version,
+        #[command(flatten)]
+        call: CallArgs,
+        #[command(flatten)]
+        trying: Trying,
     },
     /// Give a contract the code of an earlier version back. Its state stays as it is, unless --migrate is given.
     Rollback {
@@ -159,9 +171,7 @@ pub(super) enum Command {
         #[arg(long)]
         change_runtime: bool,
         #[command(flatten)]
-        dry: Dry,
-        #[command(flatten)]
-        reason: Reason,
+        trying: Trying,
     },
     /// Refuse calls of a contract until it is unfrozen.
     Freeze(ChangeArgs),
@@ -231,9 +241,9 @@ pub(super) enum Command {
     },
 }
 
-/// Whether something is only tried.
+/// Whether something is only tried, and why it is done.
 #[derive(Debug, Args)]
-pub(super) struct Dry {
+pub(super) struct Trying {
     /// Show what it would do, and keep nothing of it.
     #[arg(long)]
     pub(super) dry_run: bool,
@@ -243,6 +253,8 @@ pub(super) struct Dry {
     /// Compare the calls in this file: lines of JSON such as {"from":"alice","method":"transfer","args":["bob","5"]}.
     #[arg(long, value_name = "FILE", requires = "dry_run", conflicts_with = "replay")]
     pub(super) calls: Option<PathBuf>,
+    #[command(flatten)]
+    pub(super) reason: Reason,
 }
 
 const RULES: &str = "\

@@ -8,8 +8,8 @@ use clap::CommandFactory;
 use serde_json::json;
 use vm_core::{
     Account, Change, ChangeRequest, DeployRequest, DryRunRequest, GovernRequest, Governance, GrantRequest, HostFault,
-    InvokeRequest, Journal, Phase, Receipt, RollbackRequest, Room, RuntimeKind, Target, Trial, UpgradeRequest, Vm,
-    VmError, VmProvider,
+    InvokeRequest, Journal, MigrateRequest, Phase, Receipt, RollbackRequest, Room, RuntimeKind, Target, Trial,
+    UpgradeRequest, Vm, VmError, VmProvider,
 };
 use vm_host::config::{Config, Format, State};
 
@@ -52,29 +52,32 @@ pub(super) fn run(cli: Cli, output: Output) -> anyhow::Result<ExitCode> {
 
 fn on_vm(command: Command, config: &Config, vm: &Vm, output: Output) -> anyhow::Result<ExitCode> {
     match command {
-        Command::Deploy { name, code, version, call, capabilities, reason, .. } => {
+        Command::Deploy { name, code, version, call, capabilities, dry_run, reason, .. } => {
             let title = format!("deployed {name} {version}");
             let code = artifact::load(config, &code, None)?;
             let request = DeployRequest::new(name, version, code).arguments(call.arguments()).because(reason.text);
             let request = DeployRequest { capabilities, sender: call.sender(config)?, ..request };
-            let receipt = progress::wait(&title, vm.deploy(request))??;
-            finish(vm, output, &receipt, &title, Kind::Creation)
+            let dry = dry_run.then(|| DryRunRequest::new(Trial::Deploy(request.clone())));
+            operate(vm, output, &title, dry, || vm.deploy(request))
         }
-        Command::Upgrade { name, code, version, call, skip_migration, change_runtime, dry, reason, .. } => {
+        Command::Upgrade { name, code, version, call, skip_migration, change_runtime, trying, .. } => {
             let code = artifact::load(config, &code, vm.record(&name)?.map(|record| record.runtime))?;
             let title = format!("upgraded {name} to {version}");
-            let request = UpgradeRequest::new(name, version, code).arguments(call.arguments()).because(reason.text);
+            let request = UpgradeRequest::new(name.clone(), version, code).arguments(call.arguments());
             let sender = call.sender(config)?;
-            let request = UpgradeRequest { sender, skip_migration, change_runtime, ..request };
-            if dry.dry_run {
-                let name = request.name.clone();
-                let request = dry_run::request(Trial::Upgrade(request), &dry, &Records::of(config), &name)?;
-                return dry_run::run(vm, output, &format!("would have {title}"), request);
-            }
-            let receipt = progress::wait(&title, vm.upgrade(request))??;
-            finish(vm, output, &receipt, &title, Kind::Creation)
+            let request =
+                UpgradeRequest { sender, skip_migration, change_runtime, ..request.because(&*trying.reason.text) };
+            let dry = dry_run::request(|| Trial::Upgrade(request.clone()), &trying, &Records::of(config), &name)?;
+            operate(vm, output, &title, dry, || vm.upgrade(request))
         }
-        Command::Rollback { name, version, migrate, call, change_runtime, dry, reason } => {
+        Command::Migrate { name, written_by, call, trying } => {
+            let title = format!("migrated {name} from {written_by}");
+            let request = MigrateRequest::new(name.clone(), written_by).arguments(call.arguments());
+            let request = MigrateRequest { sender: call.sender(config)?, ..request.because(&*trying.reason.text) };
+            let dry = dry_run::request(|| Trial::Migrate(request.clone()), &trying, &Records::of(config), &name)?;
+            operate(vm, output, &title, dry, || vm.migrate(request))
+        }
+        Command::Rollback { name, version, migrate, call, change_runtime, trying } => {
             let title = format!("rolled {name} back to {version}");
             let arguments = call.arguments();
             if !migrate && !arguments.is_empty() {
@@ -83,15 +86,10 @@ fn on_vm(command: Command, config: &Config, vm: &Vm, output: Output) -> anyhow::
                 );
             }
             let migration = migrate.then_some(arguments);
-            let request = RollbackRequest::new(name, version).because(reason.text);
+            let request = RollbackRequest::new(name.clone(), version).because(&*trying.reason.text);
             let request = RollbackRequest { migration, change_runtime, sender: call.sender(config)?, ..request };
-            if dry.dry_run {
-                let name = request.name.clone();
-                let request = dry_run::request(Trial::Rollback(request), &dry, &Records::of(config), &name)?;
-                return dry_run::run(vm, output, &format!("would have {title}"), request);
-            }
-            let receipt = progress::wait(&title, vm.rollback(request))??;
-            finish(vm, output, &receipt, &title, Kind::Creation)
+            let dry = dry_run::request(|| Trial::Rollback(request.clone()), &trying, &Records::of(config), &name)?;
+            operate(vm, output, &title, dry, || vm.rollback(request))
         }
         Command::Invoke { name, method, call, dry_run, .. } => {
             let (title, request) = request(vm, config, &name, method, &call)?;
@@ -125,6 +123,21 @@ fn on_vm(command: Command, config: &Config, vm: &Vm, output: Output) -> anyhow::
         Command::Metrics { reset } => metrics(vm, config, output, reset),
         Command::Init { .. } | Command::Completions { .. } | Command::Analyze { .. } => Ok(ExitCode::SUCCESS),
     }
+}
+
+/// Gives or replaces code, or migrates; or only tries it.
+fn operate<O: Future<Output = Result<Receipt, VmError>> + Send>(
+    vm: &Vm,
+    output: Output,
+    title: &str,
+    dry: Option<DryRunRequest>,
+    operation: impl FnOnce() -> O,
+) -> anyhow::Result<ExitCode> {
+    if let Some(request) = dry {
+        return dry_run::run(vm, output, &format!("would have {title}"), request);
+    }
+    let receipt = progress::wait(title, operation())??;
+    finish(vm, output, &receipt, title, Kind::Creation)
 }
 
 fn change(vm: &Vm, output: Output, args: ChangeArgs, change: Change) -> anyhow::Result<ExitCode> {

@@ -10,7 +10,7 @@ use vm_core::{
     ContractName, Difference, DryRun, DryRunRequest, InvokeRequest, Receipt, Replayed, Trial, Vm, VmError, VmProvider,
 };
 
-use super::arguments::Dry;
+use super::arguments::Trying;
 use super::failure::{Class, Usage, unusable};
 use super::output::{Output, Told, short_hex, thousands};
 use super::progress;
@@ -25,19 +25,22 @@ pub(super) fn run(vm: &Vm, output: Output, title: &str, request: DryRunRequest) 
     Ok(if run.receipt.status.is_success() { ExitCode::SUCCESS } else { ExitCode::from(Class::Contract as u8) })
 }
 
-/// A trial with the calls that are to be compared.
+/// A trial with the calls that are to be compared, if that is what is asked for.
 pub(super) fn request(
-    trial: Trial,
-    dry: &Dry,
+    trial: impl FnOnce() -> Trial,
+    trying: &Trying,
     records: &Records,
     name: &ContractName,
-) -> anyhow::Result<DryRunRequest> {
-    let calls = match (&dry.replay, &dry.calls) {
+) -> anyhow::Result<Option<DryRunRequest>> {
+    if !trying.dry_run {
+        return Ok(None);
+    }
+    let calls = match (&trying.replay, &trying.calls) {
         (Some(last), _) => requests(&records.calls(name, *last), name)?,
         (None, Some(file)) => requests(&read(file)?, name)?,
         (None, None) => Vec::new(),
     };
-    Ok(DryRunRequest::new(trial).replay(calls))
+    Ok(Some(DryRunRequest::new(trial()).replay(calls)))
 }
 
 fn requests(calls: &[RecordedCall], name: &ContractName) -> anyhow::Result<Vec<InvokeRequest>> {

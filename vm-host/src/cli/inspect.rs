@@ -7,7 +7,7 @@ use std::process::ExitCode;
 use anstyle::Style;
 use comfy_table::{CellAlignment, Table, presets};
 use serde_json::{Value, json};
-use vm_core::{ContractName, Migration, Phase, Refusal, Vm, VmError, VmProvider, VmStatus};
+use vm_core::{ContractName, Migration, Operation, Phase, Refusal, Version, Vm, VmError, VmProvider, VmStatus};
 
 use super::counters::Counters;
 use super::output::{Output, milliseconds, printable, thousands};
@@ -121,6 +121,10 @@ pub(super) fn history(
                     entry.block.to_string(),
                     match entry.migration {
                         Migration::Skipped => format!("{} without its migration", entry.operation),
+                        // From another version than the one before.
+                        Migration::Ran if entry.operation == Operation::Migrate => {
+                            format!("migrate from {}", entry.migrated_from.as_ref().map_or("", Version::as_str))
+                        }
                         Migration::Ran => format!("{} with migration", entry.operation),
                         Migration::None => entry.operation.to_string(),
                     },

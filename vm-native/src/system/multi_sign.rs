@@ -14,7 +14,7 @@ use super::{Operations, Refused, perform, returned};
 /// A proposal is carried out by whoever calls `execute` when the rules that the operation is under are content with its
 /// proposer as actor and those who approved it as endorsers; until then `execute` reverts with the rule's words.
 /// Approvals are asked for by rules only, so anybody may give one. Whoever approved can reject, which takes the approval back;
-/// the proposer's rejection withdraws the proposal.
+/// the proposer's rejection withdraws the proposal. One that has expired can be removed by anybody, with `expire`.
 pub(crate) struct MultiSign {
     interface: TextInterface,
 }
@@ -23,6 +23,7 @@ const INTERFACE: &str = "propose(contract: string, method: string, input: bytes,
     approve(id: u64)
     reject(id: u64)
     execute(id: u64)
+    expire(id: u64)
     view approvals(id: u64) -> u64";
 
 /// The number that the next proposal gets.
@@ -79,6 +80,16 @@ impl MultiSign {
                 perform(host, operation, Sender { caller: proposal.proposer, endorsers, ..Sender::default() })?;
                 told(host, "executed", id, caller)
             }
+            "expire" => {
+                let (id, proposal) = find(host, &call.input)?;
+                let block = host.env().block.number;
+                if block <= proposal.expires {
+                    let told = format!("proposal {id} expires after block {}; this is block {block}", proposal.expires);
+                    return Err(told.into());
+                }
+                host.delete(&key(id))?;
+                told(host, "expired", id, caller)
+            }
             "approvals" => {
                 let (_, proposal) = load(host, &call.input)?;
                 Ok((proposal.approvals.len() as u64).to_le_bytes().to_vec().into())
@@ -122,15 +133,20 @@ fn propose(host: &mut dyn Host, caller: Address, input: &[u8]) -> Result<Bytes, 
 
 /// The proposal whose number is the argument, unless it has expired.
 fn load(host: &mut dyn Host, input: &[u8]) -> Result<(u64, Proposal), Refused> {
+    let (id, proposal) = find(host, input)?;
+    let block = host.env().block.number;
+    if block > proposal.expires {
+        return Err(format!("proposal {id} expired in block {}; this is block {block}", proposal.expires).into());
+    }
+    Ok((id, proposal))
+}
+
+fn find(host: &mut dyn Host, input: &[u8]) -> Result<(u64, Proposal), Refused> {
     let (id,): (u64,) = arguments(input)?;
     let Some(bytes) = host.get(&key(id))? else {
         return Err(format!("there is no proposal {id}; it was executed or withdrawn, or never made").into());
     };
     let proposal = Proposal::try_from_slice(&bytes).map_err(|_| format!("proposal {id} is damaged"))?;
-    let block = host.env().block.number;
-    if block > proposal.expires {
-        return Err(format!("proposal {id} expired in block {}; this is block {block}", proposal.expires).into());
-    }
     Ok((id, proposal))
 }
 

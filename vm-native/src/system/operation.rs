@@ -3,7 +3,7 @@
 use borsh::BorshDeserialize;
 use vm_core::{
     Address, Arguments, Change, ChangeRequest, Code, ContractName, DeployRequest, GovernRequest, Governance,
-    GrantRequest, Managed, Right, RollbackRequest, Rule, UpgradeRequest, Version,
+    GrantRequest, Managed, MigrateRequest, Right, RollbackRequest, Room, Rule, UpgradeRequest, Version,
 };
 
 /// The two kinds of operations, each of which is a system contract.
@@ -34,8 +34,9 @@ impl Operations {
         match self {
             Self::Contracts => {
                 "deploy_contract(name: string, version: string, runtime: string, code: bytes, abi: string, options: string, input: bytes, capabilities: string, reason: string)
-                 upgrade_contract(name: string, version: string, runtime: string, code: bytes, abi: string, options: string, input: bytes, reason: string)
-                 rollback_contract(name: string, version: string, reason: string)
+                 upgrade_contract(name: string, version: string, runtime: string, code: bytes, abi: string, options: string, input: bytes, how: string, reason: string)
+                 migrate_contract(name: string, written_by: string, input: bytes, reason: string)
+                 rollback_contract(name: string, version: string, input: bytes, how: string, reason: string)
                  freeze_contract(name: string, reason: string)
                  unfreeze_contract(name: string, reason: string)
                  revoke_contract(name: string, reason: string)"
@@ -47,7 +48,9 @@ impl Operations {
                  administrators(rule: string, reason: string)
                  contracts(right: string, rule: string, reason: string)
                  enrol(organisation: string, role: string, member: address, reason: string)
-                 dismiss(organisation: string, role: string, member: address, reason: string)"
+                 dismiss(organisation: string, role: string, member: address, reason: string)
+                 bound(name: string, keys: u64, bytes: u64, reason: string)
+                 unbound(name: string, reason: string)"
             }
         }
     }
@@ -60,11 +63,12 @@ impl Operations {
         match (self, method) {
             (Self::Contracts, "deploy_contract") => deploy(arguments(input)?),
             (Self::Contracts, "upgrade_contract") => upgrade(arguments(input)?),
-            (Self::Contracts, "rollback_contract") => {
-                let (contract, version, reason): (String, String, String) = arguments(input)?;
-                let request = RollbackRequest::new(name(&contract)?, parsed::<Version>(&version)?);
-                Ok(Managed::Rollback(request.because(reason)))
+            (Self::Contracts, "migrate_contract") => {
+                let (contract, written_by, input, reason): (String, String, Vec<u8>, String) = arguments(input)?;
+                let request = MigrateRequest::new(name(&contract)?, parsed::<Version>(&written_by)?);
+                Ok(Managed::Migrate(request.arguments(raw(input)).because(reason)))
             }
+            (Self::Contracts, "rollback_contract") => rollback(arguments(input)?),
             (Self::Contracts, "freeze_contract") => change(Change::Freeze, arguments(input)?),
             (Self::Contracts, "unfreeze_contract") => change(Change::Unfreeze, arguments(input)?),
             (Self::Contracts, "revoke_contract") => change(Change::Revoke, arguments(input)?),
@@ -93,13 +97,26 @@ fn deploy(arguments: Deployment) -> Result<Managed, String> {
     Ok(Managed::Deploy(request.because(reason)))
 }
 
-type Renewal = (String, String, String, Vec<u8>, String, String, Vec<u8>, String);
+type Renewal = (String, String, String, Vec<u8>, String, String, Vec<u8>, String, String);
 
 fn upgrade(arguments: Renewal) -> Result<Managed, String> {
-    let (contract, version, runtime, bytes, abi, options, input, reason) = arguments;
+    let (contract, version, runtime, bytes, abi, options, input, how, reason) = arguments;
     let code = code(&runtime, bytes, abi, &options)?;
     let request = UpgradeRequest::new(name(&contract)?, parsed::<Version>(&version)?, code);
-    Ok(Managed::Upgrade(request.arguments(raw(input)).because(reason)))
+    let [skip_migration, change_runtime] = wanted(&how, ["skip-migration", "change-runtime"])?;
+    let request = UpgradeRequest { skip_migration, change_runtime, ..request.arguments(raw(input)) };
+    Ok(Managed::Upgrade(request.because(reason)))
+}
+
+fn rollback(arguments: (String, String, Vec<u8>, String, String)) -> Result<Managed, String> {
+    let (contract, version, input, how, reason) = arguments;
+    let request = RollbackRequest::new(name(&contract)?, parsed::<Version>(&version)?);
+    let [migrate, change_runtime] = wanted(&how, ["migrate", "change-runtime"])?;
+    if !migrate && !input.is_empty() {
+        return Err("the input is for the migration; ask for migrate, or leave it out".to_owned());
+    }
+    let request = RollbackRequest { change_runtime, migration: migrate.then(|| raw(input)), ..request };
+    Ok(Managed::Rollback(request.because(reason)))
 }
 
 fn change(change: Change, (contract, reason): (String, String)) -> Result<Managed, String> {
@@ -125,6 +142,14 @@ fn govern(method: &str, input: &[u8]) -> Result<Managed, String> {
             };
             (change, reason)
         }
+        "bound" => {
+            let (contract, keys, bytes, reason): (String, u64, u64, String) = arguments(input)?;
+            (Governance::Room { contract: name(&contract)?, room: Some(Room { keys, bytes }) }, reason)
+        }
+        "unbound" => {
+            let (contract, reason): (String, String) = arguments(input)?;
+            (Governance::Room { contract: name(&contract)?, room: None }, reason)
+        }
         _ => return Err(format!("unknown method '{}'", method.chars().take(80).collect::<String>())),
     };
     Ok(Managed::Govern(GovernRequest::new(change).because(reason)))
@@ -143,6 +168,15 @@ fn code(runtime: &str, bytes: Vec<u8>, abi: String, options: &str) -> Result<Cod
         Some((key, value)) => Ok(code.with_option(key.trim(), value.trim())),
         None => Err(format!("'{pair}' is no option; expected NAME=VALUE")),
     })
+}
+
+/// Which of the known words are in a list such as `migrate, change-runtime`.
+fn wanted<const N: usize>(list: &str, known: [&str; N]) -> Result<[bool; N], String> {
+    let words = list.split(',').map(str::trim).filter(|word| !word.is_empty());
+    match words.clone().find(|word| !known.contains(word)) {
+        Some(word) => Err(format!("'{word}' is no way to do it; expected some of {}, or nothing", known.join(", "))),
+        None => Ok(known.map(|known| words.clone().any(|word| word == known))),
+    }
 }
 
 fn name(text: &str) -> Result<ContractName, String> {

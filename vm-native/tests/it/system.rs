@@ -1,11 +1,11 @@
 //! System contracts: the verbs as transactions, for whom the rules permit, and by approval of several.
 
-use std::sync::Arc;
+use std::sync::{Arc, Mutex};
 
 use futures_executor::block_on;
 use vm_core::{
-    Address, Block, Code, ContractName, DeployRequest, GrantRequest, HostPolicy, InvokeRequest, Lifecycle, Receipt,
-    Right, Rule, RuntimeKind, Status, Vm, VmProvider,
+    Address, AuditEvent, Block, Code, ContractName, DeployRequest, GovernanceEvent, GrantRequest, HostPolicy,
+    InvokeRequest, Lifecycle, Observer, Receipt, Right, Room, Rule, RuntimeKind, StateKey, Status, Vm, VmProvider,
 };
 use vm_native::{NativeConfig, NativeContract, NativeRuntime};
 
@@ -19,12 +19,23 @@ fn who(name: &str) -> Address {
 
 /// The system contracts, and a contract `c` of alice.
 fn machine() -> Vm {
+    observed(Silent)
+}
+
+struct Silent;
+
+impl Observer for Silent {
+    fn audit(&self, _: &AuditEvent<'_>) {}
+}
+
+fn observed(observer: impl Observer + 'static) -> Vm {
     let add = |config: NativeConfig, name, contract| config.contract(name, contract).unwrap();
     let config = add(NativeConfig::new().system_contracts().unwrap(), "probe", NativeContract::of::<probe::Probe>());
     let config = add(config, "token", NativeContract::of::<token::Token>());
     let mut policy = HostPolicy::default();
     policy.administrators = Rule::Callers([who("root")].into());
-    let vm = Vm::builder().runtime(NativeRuntime::new(config)).policy(policy).workers(1).build().unwrap();
+    let vm = Vm::builder().runtime(NativeRuntime::new(config)).policy(policy).observer(observer).workers(1);
+    let vm = vm.build().unwrap();
     block_on(vm.start()).unwrap();
     for contract in ["contract_manager", "access_control", "multi_sign"] {
         let code = Code::new(RuntimeKind::Native, contract);
@@ -58,6 +69,12 @@ fn life(vm: &Vm, contract: &str) -> Lifecycle {
     vm.record(&name(contract)).unwrap().unwrap().lifecycle
 }
 
+/// What the probe `d` wrote when it migrated.
+fn migrated(vm: &Vm) -> String {
+    let value = vm.view().unwrap().get(&StateKey::contract(&name("d"), b"upgraded")).unwrap().unwrap();
+    String::from_utf8(value.to_vec()).unwrap()
+}
+
 fn hex(text: &[u8]) -> String {
     text.iter().fold("0x".to_owned(), |hex, byte| format!("{hex}{byte:02x}"))
 }
@@ -79,14 +96,26 @@ fn the_verbs_are_methods() {
     assert_eq!(life(&vm, "d"), Lifecycle::Frozen);
     done(&manager("bob", "unfreeze_contract", &["d", ""]));
     // The probe writes what it migrated; arguments are borsh.
-    done(&manager("bob", "upgrade_contract", &["d", "2", "native", &probe, "", "", &empty, "better"]));
+    done(&manager("bob", "upgrade_contract", &["d", "2", "native", &probe, "", "", &empty, "", "better"]));
     assert_eq!(call(&vm, "bob", "d", "get", &[&hex(b"upgraded")]).status, Status::Success);
-    done(&manager("bob", "rollback_contract", &["d", "1", "regret"]));
+    done(&manager("bob", "rollback_contract", &["d", "1", "0x", "", "regret"]));
+    done(&manager("bob", "migrate_contract", &["d", "2", &empty, "down"]));
+    assert_eq!(migrated(&vm), "2 -> 1");
+    done(&manager("bob", "rollback_contract", &["d", "2", &empty, "migrate", "up"]));
+    assert_eq!(migrated(&vm), "1 -> 2");
     done(&manager("bob", "revoke_contract", &["d", "over"]));
     let history = vm.history(&name("d"), 1, 99).unwrap();
     let told: Vec<_> = history.iter().map(|entry| format!("{} {}", entry.operation, entry.reason)).collect();
-    let expected =
-        ["deploy first", "freeze suspicion", "unfreeze ", "upgrade better", "rollback regret", "revoke over"];
+    let expected = [
+        "deploy first",
+        "freeze suspicion",
+        "unfreeze ",
+        "upgrade better",
+        "rollback regret",
+        "migrate down",
+        "rollback up",
+        "revoke over",
+    ];
     assert_eq!(told, expected);
     assert!(history.iter().all(|entry| entry.actor == who("bob")));
 
@@ -104,6 +133,21 @@ fn the_verbs_are_methods() {
         "'x' is no option",
     );
     refused(&manager("root", "freeze_contract", &["contract_manager", ""]), "no contract is changed while it runs");
+    refused(
+        &manager("alice", "migrate_contract", &["c", "7", &empty, ""]),
+        "never had a version '7'; its versions are 1",
+    );
+    refused(&manager("alice", "migrate_contract", &["c", "1", "0x020000006e6f", ""]), "no");
+    let skip = ["c", "2", "native", &probe, "", "", "0x", "skip-migration", ""];
+    refused(&manager("alice", "upgrade_contract", &skip), "may not skip the migration of contract 'c'");
+    refused(
+        &manager("alice", "upgrade_contract", &["c", "2", "native", &probe, "", "", "0x", "skip", ""]),
+        "'skip' is no way to do it; expected some of skip-migration, change-runtime, or nothing",
+    );
+    refused(
+        &manager("alice", "rollback_contract", &["c", "1", &empty, "change-runtime", ""]),
+        "the input is for the migration; ask for migrate",
+    );
     // Nor does a query change anything.
     let freeze = InvokeRequest::new(name("contract_manager"), "freeze_contract").args(["c", ""]).from(who("alice"));
     assert!(!block_on(vm.query(freeze)).unwrap().status.is_success());
@@ -134,6 +178,49 @@ fn policies_are_methods() {
     assert_eq!((policy.version, policy.author), (6, who("root")));
     assert_eq!((policy.deploy.to_string(), policy.organisations.iter().count()), ("role(operator)".into(), 0));
     refused(&access("root", "grant", &["c", "cal", "anyone", ""]), "'cal' is no right");
+
+    let room = || vm.record(&name("c")).unwrap().unwrap().room;
+    refused(&access("alice", "bound", &["c", "1", "100", ""]), "may not change the host's policy");
+    done(&access("root", "bound", &["c", "1", "100", "small"]));
+    assert_eq!(room(), Some(Room { keys: 1, bytes: 100 }));
+    done(&access("root", "unbound", &["c", ""]));
+    assert_eq!((room(), vm.host_policy().unwrap().version), (None, 8));
+    // The bound of a contract that runs would not be the one that its writes are counted for.
+    refused(&access("root", "bound", &["access_control", "1", "1", ""]), "no contract is changed while it runs");
+}
+
+#[test]
+fn what_system_contracts_are_refused_is_told() {
+    #[derive(Clone, Default)]
+    struct Lines(Arc<Mutex<Vec<String>>>);
+    impl Observer for Lines {
+        fn audit(&self, event: &AuditEvent<'_>) {
+            self.0.lock().unwrap().push(format!("{event} ({})", event.reason));
+        }
+        fn governed(&self, event: &GovernanceEvent<'_>) {
+            self.0.lock().unwrap().push(format!("{event} ({})", event.reason));
+        }
+    }
+    let lines = Lines::default();
+    let vm = observed(lines.clone());
+    lines.0.lock().unwrap().clear();
+    let zoe = who("zoe");
+    call(&vm, "zoe", "access_control", "deploy", &["nobody", "mine"]);
+    call(&vm, "zoe", "contract_manager", "revoke_contract", &["c", "away"]);
+    call(&vm, "root", "access_control", "deploy", &["nobody", "closed"]);
+    let root = who("root");
+    assert_eq!(
+        *lines.0.lock().unwrap(),
+        [
+            format!(
+                "{zoe} could not change the host's policy: permission: {zoe} may not change the host's policy: only {root} may (mine)"
+            ),
+            format!(
+                "{zoe} could not revoke contract 'c': permission: {zoe} may not revoke contract 'c': only its owner may (away)"
+            ),
+            format!("{root} gave the host policy 2 (closed)"),
+        ]
+    );
 }
 
 /// The borsh of `freeze_contract(c, together)`'s arguments.
@@ -190,6 +277,14 @@ fn proposals_are_withdrawn_expire_and_have_to_make_sense() {
         "proposal 2 expired in block 9; this is block 10",
     );
     done(&block_on(vm.invoke(late.block(at(9)))).unwrap());
+
+    // What has expired is in nobody's way.
+    refused(&sign("bob", "expire", &["2"]), "there is no proposal 2");
+    done(&sign("ann", "propose", &["contract_manager", "freeze_contract", &freeze(), "9"]));
+    refused(&sign("zoe", "expire", &["3"]), "proposal 3 expires after block 9; this is block 0");
+    let expire = InvokeRequest::new(name("multi_sign"), "expire").args(["3"]).from(who("zoe"));
+    done(&block_on(vm.invoke(expire.block(at(10)))).unwrap());
+    refused(&sign("ann", "reject", &["3"]), "there is no proposal 3");
 
     refused(
         &sign("ann", "propose", &["token", "freeze_contract", &freeze(), "9"]),

@@ -112,6 +112,23 @@ fn a_contracts_state_is_bounded_by_administrators() {
 }
 
 #[test]
+fn quotas_refuse_with_the_limit_and_are_no_matter_of_the_contract() {
+    let desk = Desk::new();
+    desk.file("vm.toml", "[vm.quotas.caller]\ngas_per_call = 5000000\n");
+    let token = &Token::all()[0];
+    // A deployment costs more than a call may.
+    desk.ok(&format!("deploy token {} --from alice 1000", token.v1));
+    desk.ok("invoke token transfer --from alice bob 1");
+    let (code, told) = desk.json("invoke token transfer --from alice bob 1 --gas 5000001");
+    let told = told.to_string();
+    assert_eq!(code, 5, "{told}");
+    assert!(told.contains("5000001 gas are asked for, and the limit of a call is 5000000"), "{told}");
+    let refused = desk.fails(5, "query token balance_of bob --gas 6000000");
+    assert!(refused.contains("ask for less, or try again when others have ended"), "{refused}");
+    desk.ok("freeze token --from alice");
+}
+
+#[test]
 fn mistakes_in_rules_are_told_with_what_was_expected() {
     let desk = Desk::new();
     let token = &Token::all()[0];

@@ -21,8 +21,14 @@ fn live(token: &Token) {
     let balance = |account: &str| desk.ok(&format!("query token {} {account}", token.balance_of));
     let runtime = token.runtime;
 
+    // Tried, which leaves nothing.
+    let deploy = format!("deploy token {} --runtime {runtime} --version 1.0.0 --from alice 1000", token.v1);
+    let tried = desk.ok(&format!("{deploy} --dry-run"));
+    assert!(tried.contains("would have deployed token 1.0.0") && tried.contains("nothing was changed"), "{tried}");
+    assert!(desk.fails(4, "show token").contains("there is no contract 'token'"), "{runtime}");
+
     // Deployed: the supply is the caller's.
-    let deployed = desk.ok(&format!("deploy token {} --runtime {runtime} --version 1.0.0 --from alice 1000", token.v1));
+    let deployed = desk.ok(&deploy);
     assert!(deployed.starts_with("✓ deployed token 1.0.0\n"), "{runtime}: {deployed}");
     assert_eq!((balance("alice"), balance("bob")), ("1000\n".into(), "0\n".into()), "{runtime}");
 
@@ -48,8 +54,21 @@ fn live(token: &Token) {
     assert!(refused.contains("contract 'token' is frozen and cannot be called"), "{runtime}: {refused}");
     desk.ok("unfreeze token --from alice");
 
-    // Upgraded: the state is kept and migrated, and there is a new method.
-    let upgraded = desk.ok(&format!("upgrade token {} --version 2.0.0 --from alice --reason burning", token.v2));
+    // Granted to somebody, and taken back.
+    let granted = |rule: &str| {
+        let done = desk.command("grant token call").args([rule, "--from", "alice"]).output().unwrap();
+        assert!(done.status.success(), "{runtime}: {}", String::from_utf8_lossy(&done.stderr));
+    };
+    granted("callers(alice)");
+    let denied = desk.fails(4, "invoke token transfer --from bob alice 1");
+    assert!(denied.contains("of contract 'token': only 0x"), "{runtime}: {denied}");
+    granted("anyone");
+
+    // Upgraded: the state is kept and migrated, and there is a new method. First only tried, on the last calls.
+    let upgrade = format!("upgrade token {} --version 2.0.0 --from alice --reason burning", token.v2);
+    let tried = desk.ok(&format!("{upgrade} --dry-run --replay 2"));
+    assert!(tried.contains("of 2 calls differ; nothing was changed"), "{runtime}: {tried}");
+    let upgraded = desk.ok(&upgrade);
     assert!(upgraded.starts_with("✓ upgraded token to 2.0.0\n"), "{runtime}: {upgraded}");
     assert_eq!(desk.ok(&format!("query token {}", token.schema_version)), "2\n", "{runtime}");
     desk.ok("invoke token burn --from bob 150");
@@ -63,6 +82,14 @@ fn live(token: &Token) {
     for part in ["active", "1.0.0  by ", "2.0.0  by ", "burn"] {
         assert!(shown.contains(part), "{runtime}: no {part:?} in\n{shown}");
     }
+
+    // Its state has the new form already; EVM contracts know no other migration than their constructor.
+    let (code, why) = match runtime {
+        "evm" => (4, "evm contracts migrate in a constructor; upgrade to code whose constructor does"),
+        _ => (3, "expected state of schema 1, found 2"),
+    };
+    let refused = desk.fails(code, "migrate token 1.0.0 --from alice");
+    assert!(refused.contains(why), "{runtime}: {refused}");
 
     // Back to what was there before, and forward again.
     let unknown = desk.fails(4, "rollback token 3.0.0 --from alice");
@@ -88,6 +115,41 @@ fn live(token: &Token) {
     desk.fails(4, &format!("query token {} alice", token.balance_of));
     let refused = desk.fails(4, "unfreeze token --from alice");
     assert!(refused.contains("a contract that is revoked cannot become active"), "{runtime}: {refused}");
+}
+
+#[test]
+fn a_migration_that_was_skipped_is_made_up_for() {
+    for token in Token::all().into_iter().chain(Token::docker()) {
+        let desk = Desk::new();
+        let config = token.config.as_deref().unwrap_or_default();
+        desk.file("vm.toml", format!("{config}\n[vm.access]\nadministrators = \"callers(alice)\"\n"));
+        let runtime = token.runtime;
+        desk.ok(&format!("deploy token {} --runtime {runtime} --version 1 --from alice 1000", token.v1));
+        let skipped = format!("upgrade token {} --version 2 --from alice --skip-migration", token.v2);
+        if runtime == "evm" {
+            assert!(desk.fails(4, &skipped).contains("evm code is made by its constructor, which cannot be skipped"));
+            continue;
+        }
+        desk.ok(&skipped);
+        let schema = || desk.ok(&format!("query token {}", token.schema_version));
+        let denied = desk.fails(4, "migrate token 1 --from bob");
+        assert!(denied.contains("may not migrate contract 'token': only its owner may"), "{runtime}: {denied}");
+        let unknown = desk.fails(4, "migrate token 7 --from alice");
+        assert!(unknown.contains("never had a version '7'; its versions are 1, 2"), "{runtime}: {unknown}");
+        let tried = desk.ok("migrate token 1 --from alice --dry-run");
+        assert!(tried.contains("would have migrated token from 1"), "{runtime}: {tried}");
+        assert_eq!(schema(), "1\n", "{runtime}");
+        let migrated = desk.ok("migrate token 1 --from alice --reason afterwards");
+        assert!(migrated.starts_with("✓ migrated token from 1\n"), "{runtime}: {migrated}");
+        assert_eq!(schema(), "2\n", "{runtime}");
+        let history = desk.ok("history token");
+        for part in ["upgrade without its migration", "migrate from 1", "afterwards", "may not migrate"] {
+            assert!(history.contains(part), "{runtime}: no {part:?} in\n{history}");
+        }
+        desk.ok("rollback token 1 --from alice");
+        let none = desk.fails(4, "migrate token 2 --from alice");
+        assert!(none.contains("its current version has no migration"), "{runtime}: {none}");
+    }
 }
 
 #[test]

@@ -1,0 +1,45 @@
+use super::operation::{Actor, Done, Note, Terms, approach, check_reason, conclude, write_down};
+use super::replace::{Replacing, unknown_version};
+use super::{Base, Executed, Provisional, phase};
+use crate::transaction::Transaction;
+use crate::{Action, Entry, ErrorKind, Gas, MigrateRequest, Operation, Phase, VersionRecord, VmError};
+
+/// A migration as a transaction of its own.
+pub(crate) fn migrate(base: &Base<'_>, request: &MigrateRequest) -> Result<Executed, VmError> {
+    let gas_limit = base.core.gas_limit(&request.sender);
+    let gas = phase(Phase::Admit, || base.core.admit_simple(gas_limit))?;
+    let mut transaction = base.begin(&request.sender);
+    let done = renovate(&mut transaction, &Actor::sending(&request.sender), request, gas)?;
+    conclude(base, transaction, done, &Terms { gas_limit, gas, method: "migrate", phase: Phase::Migrate })
+}
+
+/// load → permission → keep → validate → migrate → store. The code stays what it is.
+pub(super) fn renovate<'c>(
+    transaction: &mut Transaction<'c>,
+    actor: &Actor<'_>,
+    request: &MigrateRequest,
+    gas: Gas,
+) -> Result<Done<'c>, VmError> {
+    let MigrateRequest { name, written_by, arguments, reason, .. } = request;
+    let record = approach(transaction, actor, name, Action::Migrate)?;
+    let mut replacing = phase(Phase::Keep, || {
+        check_reason(reason)?;
+        if VersionRecord::load(&transaction.journal, name, written_by)?.is_none() {
+            return Err(unknown_version(&transaction.journal, name, written_by)?);
+        }
+        Ok::<_, ErrorKind>(Replacing::begin(record)?)
+    })?;
+    let entry = Entry::Upgrade { from: written_by.clone(), to: replacing.record.version.clone() };
+    let (contract, outcome) = replacing.migrate_by_itself(transaction, actor, (entry, arguments), gas)?;
+    if outcome.status.is_success() {
+        phase(Phase::Store, || {
+            replacing.end()?;
+            let Replacing { record, before } = &mut replacing;
+            let note = Note::of(Operation::Migrate, reason, Some(before.clone())).migrated(written_by.clone());
+            write_down(transaction, actor, record, note)
+        })?;
+    }
+    // The code is in use, whatever becomes of this.
+    let provisional = Provisional::new(transaction.core, replacing.record.code);
+    Ok(Done { record: replacing.record, contract, outcome, provisional })
+}

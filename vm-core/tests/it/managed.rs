@@ -1,0 +1,163 @@
+//! Operations that contracts ask for inside their own transaction: what is refused, and that nothing is left of it.
+
+use std::any::Any;
+
+use futures_executor::block_on;
+use vm_core::{
+    Address, Amount, Change, ChangeRequest, Code, DeployRequest, GovernRequest, Governance, GrantRequest, Host,
+    HostFault, HostPolicy, Journal, Lifecycle, Managed, MigrateRequest, Outcome, Overlay, Right, RollbackRequest, Room,
+    Rule, RuntimeKind, Status, UpgradeRequest, Vm, VmProvider,
+};
+
+use crate::script::{Failure, Scripts, invoke, name, ok, owner, request, script};
+
+/// What an engine with accounts of its own leaves in a transaction.
+struct Engine;
+
+impl Overlay for Engine {
+    fn checkpoint(&mut self) {}
+    fn commit(&mut self) {}
+    fn revert(&mut self) {}
+    fn transfer(&mut self, _: Address, _: Address, _: Amount) -> Result<bool, HostFault> {
+        Ok(true)
+    }
+    fn flush(self: Box<Self>, _: &Journal) -> Result<(), HostFault> {
+        Ok(())
+    }
+    fn into_any(self: Box<Self>) -> Box<dyn Any> {
+        self
+    }
+}
+
+type Does = fn(&str) -> Managed;
+
+fn change(contract: &str) -> Managed {
+    Managed::Change(ChangeRequest::new(name(contract), Change::Freeze).from(owner()))
+}
+
+fn grant(contract: &str) -> Managed {
+    Managed::Grant(GrantRequest::new(name(contract)).set(Right::Call, Rule::Owner).from(owner()))
+}
+
+fn bound(contract: &str) -> Managed {
+    let room = Some(Room { keys: 9, bytes: 99 });
+    Managed::Govern(GovernRequest::new(Governance::Room { contract: name(contract), room }).from(owner()))
+}
+
+fn deploy(contract: &str) -> Managed {
+    Managed::Deploy(DeployRequest::new(name(contract), "1".parse().unwrap(), script("c")).from(owner()))
+}
+
+fn upgrade(contract: &str) -> Managed {
+    let kind = if contract == "evm" { RuntimeKind::Evm } else { RuntimeKind::Native };
+    let code = Code::new(kind, "c-v2");
+    Managed::Upgrade(UpgradeRequest::new(name(contract), "2".parse().unwrap(), code).from(owner()))
+}
+
+fn migrate(contract: &str) -> Managed {
+    Managed::Migrate(MigrateRequest::new(name(contract), "1".parse().unwrap()).from(owner()))
+}
+
+fn rollback(contract: &str) -> Managed {
+    Managed::Rollback(RollbackRequest::new(name(contract), "1".parse().unwrap()).from(owner()))
+}
+
+const ALL: [(&str, Does); 7] = [
+    ("freeze", change),
+    ("grant", grant),
+    ("bound", bound),
+    ("deploy", deploy),
+    ("upgrade", upgrade),
+    ("migrate", migrate),
+    ("rollback", rollback),
+];
+
+fn manage(host: &mut dyn Host, operation: &Managed) -> Result<bytes::Bytes, Failure> {
+    let Outcome { status, output, .. } = host.transaction().manage(operation)?;
+    Ok(if status == Status::Success { "done".into() } else { output })
+}
+
+/// `asks` does what its method says to the contract that its input names; with an `evm ` before it, after an engine has run.
+fn scripts() -> Scripts {
+    Scripts::default().with("c", |_, _| ok()).with("c-v2", |_, _| ok()).with("asks", |host, call| {
+        let (engine, verb) = call.method.split_once(' ').map_or((false, &*call.method), |(_, verb)| (true, verb));
+        if engine {
+            host.transaction().put_overlay(Box::new(Engine));
+        }
+        let to = String::from_utf8_lossy(&call.input).into_owned();
+        match (ALL.iter().find(|(known, _)| *known == verb), verb) {
+            (Some((_, operation)), _) => manage(host, &operation(&to)),
+            (None, "pay") => {
+                let paid = ChangeRequest::new(name(&to), Change::Freeze).from(owner()).value(Amount::from(1));
+                manage(host, &Managed::Change(paid))
+            }
+            _ => ok(),
+        }
+    })
+}
+
+fn machine() -> Vm {
+    let mut policy = HostPolicy::default();
+    policy.administrators = Rule::Callers([owner()].into());
+    let evm = std::sync::Arc::new(scripts().of_kind(RuntimeKind::Evm));
+    let vm = scripts().start_with(Vm::builder().policy(policy).shared_runtime(evm));
+    let code = Code::new(RuntimeKind::Evm, "c");
+    block_on(vm.deploy(DeployRequest::new(name("evm"), "1".parse().unwrap(), code).from(owner()))).unwrap();
+    vm
+}
+
+fn asks(vm: &Vm, verb: &str, contract: &str) -> String {
+    let receipt = block_on(vm.invoke(request("asks", verb).input(contract.to_owned()))).unwrap();
+    assert!(receipt.status.is_success());
+    let output = String::from_utf8(receipt.output.to_vec()).unwrap();
+    assert!(output == "done" || receipt.writes.is_empty(), "{verb} {contract}: {output}");
+    output
+}
+
+#[test]
+fn no_contract_is_changed_while_it_runs() {
+    let vm = machine();
+    for (verb, _) in ALL {
+        let told = asks(&vm, verb, "asks");
+        assert!(told.contains("no contract is changed while it runs; use a transaction of its own"), "{verb}: {told}");
+    }
+    for verb in ["upgrade", "migrate", "rollback", "grant", "bound", "freeze"] {
+        assert_eq!(asks(&vm, verb, "c"), "done", "{verb}");
+    }
+}
+
+#[test]
+fn after_evm_code_has_run_other_contracts_can_be_changed() {
+    let vm = machine();
+    let refused =
+        "admit: in a transaction in which evm code has run, no contract is deployed and no evm contract changed";
+    for (verb, _) in ALL {
+        let told = asks(&vm, &format!("evm {verb}"), "evm");
+        assert!(told.contains(refused), "{verb}: {told}");
+    }
+    assert!(asks(&vm, "evm deploy", "new").contains(refused));
+    assert_eq!(vm.record(&name("new")).unwrap(), None);
+    for verb in ["upgrade", "migrate", "rollback", "grant", "bound", "freeze"] {
+        assert_eq!(asks(&vm, &format!("evm {verb}"), "c"), "done", "{verb}");
+    }
+    assert_eq!(vm.record(&name("c")).unwrap().unwrap().lifecycle, Lifecycle::Frozen);
+    assert_eq!(vm.history(&name("c"), 1, 99).unwrap().len(), 7);
+    // In a transaction of its own.
+    assert_eq!(asks(&vm, "freeze", "evm"), "done");
+}
+
+#[test]
+fn operations_that_contracts_ask_for_move_no_value_and_change_nothing_in_queries() {
+    let vm = machine();
+    assert_eq!(asks(&vm, "pay", "c"), "admit: an operation that a contract asks for moves no value; leave it out");
+    let query = block_on(vm.query(request("asks", "freeze").input("c"))).unwrap();
+    assert!(matches!(query.status, Status::Trap(vm_core::Trap::StaticViolation)));
+    assert!(invoke(&vm, "c", "run").status.is_success());
+}
+
+#[test]
+fn operations_count_as_a_frame() {
+    let limits = vm_core::Limits { call_depth: 1, ..Default::default() };
+    let vm = scripts().start_with(Vm::builder().limits(limits));
+    assert_eq!(asks(&vm, "freeze", "c"), "admit: the call depth is exceeded");
+}
