@@ -5,9 +5,9 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 use vm_core::{
-    Access, Block, Call, CallRequest, Changes, Contract, Denied, Env, Gas, GasSchedule, Height, Host, HostFault,
-    Interrupt, Journal, KeyRange, LogLevel, Managed, Outcome, Overlay, Return, Space, StateError, StateKey, StateView,
-    Status, Stop, Topic, TransactionHost,
+    Access, Block, Bounds, Call, CallRequest, Changes, Contract, Denied, Env, Gas, GasSchedule, Height, Host,
+    HostFault, Interrupt, Journal, KeyRange, LogLevel, Managed, Outcome, Overlay, Return, Space, StateError, StateKey,
+    StateView, Status, Stop, Topic, TransactionHost,
 };
 
 /// A state in a hash map and without locks, which is where bare revm's is.
@@ -164,6 +164,10 @@ impl TransactionHost for BareHost<'_> {
 
     fn schedule(&self) -> &GasSchedule {
         self.schedule
+    }
+
+    fn bounds(&self) -> Bounds {
+        Bounds::NONE
     }
 
     fn manage(&mut self, _: &Managed) -> Result<Outcome, Stop> {

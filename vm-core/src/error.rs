@@ -195,9 +195,6 @@ pub enum Refusal {
         /// Which rule refused it.
         rule: String,
     },
-    /// A bound of a state that is not counted.
-    #[error("the state of evm contracts has a form of its own and cannot be bounded")]
-    EvmRoom,
     /// An operation that a contract cannot ask for.
     #[error("{0}")]
     Managed(&'static str),
@@ -207,9 +204,6 @@ pub enum Refusal {
     /// The name of an organisation or role is invalid.
     #[error(transparent)]
     Group(#[from] InvalidGroup),
-    /// Capabilities that the runtime cannot withhold.
-    #[error("{0} contracts have all capabilities; deploy it without naming some")]
-    Capabilities(RuntimeKind),
     /// The arguments do not fit.
     #[error(transparent)]
     Arguments(#[from] ArgumentError),

@@ -5,9 +5,9 @@ use crate::gas::Meter;
 use crate::manager;
 use crate::transaction::Transaction;
 use crate::{
-    Access, Action, CallRequest, Capabilities, ContractName, ContractRecord, Denied, Env, Event, Gas, GasSchedule,
-    Host, HostFault, Interrupt, Journal, KeyRange, LogLevel, Managed, Outcome, Overlay, Refusal, Room, StateError,
-    StateKey, Status, Stop, Topic, TransactionHost, Trap,
+    Access, Action, Bounds, CallRequest, Capabilities, ContractName, ContractRecord, Denied, Env, Event, Gas,
+    GasSchedule, Host, HostFault, Interrupt, Journal, KeyRange, LogLevel, Managed, Outcome, Overlay, Refusal,
+    StateError, StateKey, Status, Stop, Topic, TransactionHost, Trap,
 };
 
 /// How many entries a scan reads before it is paid for them.
@@ -18,9 +18,8 @@ pub(crate) struct Frame<'t, 'c> {
     transaction: &'t mut Transaction<'c>,
     env: Env,
     meter: Meter,
-    capabilities: Capabilities,
-    /// The most state that the contract may have.
-    room: Option<Room>,
+    /// What the contract is kept from.
+    bounds: Bounds,
     /// The contract's first trap. It decides the call, whatever the contract makes of it.
     trap: Option<Trap>,
     /// True while the overlay is out that was in the transaction before.
@@ -28,14 +27,8 @@ pub(crate) struct Frame<'t, 'c> {
 }
 
 impl<'t, 'c> Frame<'t, 'c> {
-    pub(crate) fn new(
-        transaction: &'t mut Transaction<'c>,
-        env: Env,
-        meter: Meter,
-        capabilities: Capabilities,
-        room: Option<Room>,
-    ) -> Self {
-        Self { transaction, env, meter, capabilities, room, trap: None, overlay_out: false }
+    pub(crate) fn new(transaction: &'t mut Transaction<'c>, env: Env, meter: Meter, bounds: Bounds) -> Self {
+        Self { transaction, env, meter, bounds, trap: None, overlay_out: false }
     }
 
     /// What was spent, and the trap that the contract ran into, if it did.
@@ -180,7 +173,7 @@ impl Frame<'_, '_> {
 
     /// Counts a write, where the contract's state is bounded.
     fn fits(&mut self, key: &StateKey, new: Option<usize>) -> Result<(), Stop> {
-        let Some(room) = self.room else { return Ok(()) };
+        let Some(room) = self.bounds.room else { return Ok(()) };
         let fits = room.count(&self.transaction.journal, self.name()?, key, new);
         if self.state(fits)? { Ok(()) } else { Err(Trap::NoRoom.into()) }
     }
@@ -220,7 +213,7 @@ impl Frame<'_, '_> {
         let size = topics.iter().map(|topic| topic.len()).fold(data.len(), usize::saturating_add);
         self.pay(self.prices().emit.of(size))?;
         self.changing()?;
-        if !self.capabilities.contains(Capabilities::EVENTS) {
+        if !self.bounds.capabilities.contains(Capabilities::EVENTS) {
             return Err(Trap::NoCapability.into());
         }
         if size > self.transaction.core.limits.event_size {
@@ -260,12 +253,7 @@ impl Frame<'_, '_> {
     /// Why the contract may not call others, if it may not.
     fn lacks_for(&self, request: &CallRequest) -> Option<String> {
         let reads = self.env.is_static || request.is_static;
-        let needed = if reads { Capabilities::STATE } else { Capabilities::CALLS };
-        if self.capabilities.contains(needed) || self.capabilities.contains(Capabilities::CALLS) {
-            return None;
-        }
-        let name = self.env.name.as_ref().map_or("", ContractName::as_str);
-        Some(format!("contract '{name}' was deployed without the capability '{needed}'"))
+        self.bounds.capabilities.lack(self.env.name.as_ref(), reads)
     }
 
     fn do_log(&mut self, level: LogLevel, message: &str) -> Result<(), Stop> {
@@ -306,6 +294,10 @@ impl TransactionHost for Frame<'_, '_> {
 
     fn schedule(&self) -> &GasSchedule {
         &self.transaction.core.schedule
+    }
+
+    fn bounds(&self) -> Bounds {
+        self.bounds
     }
 
     fn authorize(&mut self, access: &Access<'_>) -> Result<(), Denied> {

@@ -5,8 +5,8 @@ use std::time::{Duration, Instant};
 use bytes::Bytes;
 
 use crate::{
-    Access, Address, Amount, Denied, Env, Gas, GasSchedule, Journal, Managed, Outcome, Overlay, Return, StateError,
-    Target, Topic, Trap,
+    Access, Address, Amount, Bounds, Denied, Env, Gas, GasSchedule, Journal, Managed, Outcome, Overlay, Return,
+    StateError, Target, Topic, Trap,
 };
 
 /// All that a running contract can do. The dispatcher implements it; runtimes hand it to their contracts in the form of
@@ -72,6 +72,10 @@ pub trait TransactionHost {
 
     /// The prices in force.
     fn schedule(&self) -> &GasSchedule;
+
+    /// What this frame's contract is kept from. The dispatcher sees to it for what goes through [`Host`]; an engine that does
+    /// by itself what a contract may be kept from must, too.
+    fn bounds(&self) -> Bounds;
 
     /// Asks the contract's policy and the Vm's authorizer whether a call is permitted. The dispatcher does so for every call
     /// that it dispatches; an engine that enters named contracts by itself (the EVM) must, too.

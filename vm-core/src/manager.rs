@@ -35,8 +35,8 @@ use crate::core::Core;
 use crate::error::InPhase;
 use crate::transaction::{Denial, Entering, Transaction};
 use crate::{
-    Address, Arguments, Block, Call, Capabilities, Changes, Code, CodeHash, Contract, ContractName, ContractRecord,
-    Encoded, Entry, Env, ErrorKind, Gas, Height, Interrupt, Journal, Outcome, Phase, Price, ReadSet, Receipt, Refusal,
+    Address, Arguments, Block, Bounds, Call, Changes, Code, CodeHash, Contract, ContractName, ContractRecord, Encoded,
+    Entry, Env, ErrorKind, Gas, Height, Interrupt, Journal, Outcome, Phase, Price, ReadSet, Receipt, Refusal,
     RuntimeKind, Sender, StateView, Status, Target, VmError, WriteSet,
 };
 
@@ -258,7 +258,6 @@ fn enter(transaction: &mut Transaction<'_>, top: Top<'_>) -> Result<Outcome, cra
         call,
         gas: top.gas,
         value_moved: false,
-        capabilities: top.record.map_or(Capabilities::ALL, |record| record.capabilities),
-        room: top.record.and_then(|record| record.room),
+        bounds: top.record.map_or(Bounds::NONE, ContractRecord::bounds),
     })
 }

@@ -26,6 +26,13 @@ pub trait Overlay: Any {
     /// When the state below fails.
     fn transfer(&mut self, from: Address, to: Address, value: Amount) -> Result<bool, HostFault>;
 
+    /// Counts what contracts with a bounded state have of it now, once, at the end of what is flushed together; false when
+    /// one has more than it may. See [`Room::exchange`](crate::Room::exchange).
+    ///
+    /// # Errors
+    /// When the state below fails.
+    fn fits(&mut self, journal: &Journal) -> Result<bool, HostFault>;
+
     /// Writes all changes into the journal. The overlay is not used afterwards.
     ///
     /// # Errors

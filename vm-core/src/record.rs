@@ -3,8 +3,8 @@
 use borsh::{BorshDeserialize, BorshSerialize};
 
 use crate::{
-    Address, Capabilities, Code, CodeHash, ContractName, Journal, KeyRange, Lifecycle, Room, RuntimeKind, Space,
-    StateError, StateKey, StateView, Version,
+    Address, Bounds, Capabilities, Code, CodeHash, ContractName, Journal, KeyRange, Lifecycle, Room, RuntimeKind,
+    Space, StateError, StateKey, StateView, Version,
 };
 
 /// What is stored of a contract under its name.
@@ -54,6 +54,9 @@ pub struct Standing {
     pub owner: Address,
     /// True when its policy does not let everybody call every method.
     pub guarded: bool,
+    _policy: u32,
+    /// What it is kept from.
+    pub bounds: Bounds,
 }
 
 /// What is stored of one version of a contract. Never changed, never removed: a version's name cannot come back.
@@ -126,6 +129,11 @@ impl ContractRecord {
         journal.read(&key, |bytes| bytes.map(|bytes| decode(bytes)).transpose())?
     }
 
+    /// What the contract is kept from.
+    pub(crate) const fn bounds(&self) -> Bounds {
+        Bounds { capabilities: self.capabilities, room: self.room }
+    }
+
     pub(crate) fn store(&self, journal: &Journal) -> Result<(), StateError> {
         Stored::store(self, journal, StateKey::record(&self.name))
     }
@@ -187,17 +195,17 @@ mod tests {
             owner: Address::from_name("alice"),
             guarded: true,
             policy: 3,
-            capabilities: Capabilities::ALL,
-            room: None,
+            capabilities: Capabilities::EVENTS,
+            room: Some(Room { keys: 1, bytes: 2 }),
             versions: 1,
             deployed_in: 0,
             entries: 1,
         };
         record.store(&journal).unwrap();
-        let Standing { lifecycle, runtime, owner, guarded, .. } =
+        let Standing { lifecycle, runtime, owner, guarded, bounds, .. } =
             ContractRecord::standing(&journal, &name).unwrap().unwrap();
         assert_eq!((lifecycle, runtime, owner), (record.lifecycle, record.runtime, record.owner));
-        assert!(guarded);
+        assert!(guarded && bounds == record.bounds());
         for length in [0, 3, 5, 20, 60] {
             let cut = journal.get(&StateKey::record(&name)).unwrap().unwrap().slice(..length);
             journal.put(StateKey::record(&name), cut);

@@ -389,9 +389,10 @@ pub enum Governance {
         /// Who gets it.
         member: Address,
     },
-    /// Bounds a contract's state, or bounds it no more. Not for EVM contracts. What it has now is counted once, key by key; a
-    /// write beyond the bound traps, writes that leave no more than before do not. Contracts with a bound count every write in
-    /// one place, so transactions that write to one of them follow each other.
+    /// Bounds a contract's state, or bounds it no more. What it has now is counted once, key by key; a write beyond the bound
+    /// traps, writes that leave no more than before do not. Contracts with a bound count every write in one place, so
+    /// transactions that write to one of them follow each other. An EVM contract's slots are counted at the end of the
+    /// transaction, which traps as a whole.
     Room {
         /// The contract.
         contract: ContractName,

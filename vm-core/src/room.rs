@@ -1,9 +1,9 @@
-//! How much state a contract may have.
+//! How much state a contract may have, and what else it is bounded by.
 
 use borsh::{BorshDeserialize, BorshSerialize};
 
 use crate::record::Stored;
-use crate::{ContractName, Journal, KeyRange, StateError, StateKey};
+use crate::{Capabilities, ContractName, ContractRecord, Journal, KeyRange, RuntimeKind, Space, StateError, StateKey};
 
 /// The most state that a contract may have: a bound of its own, part of the state and the same on every host.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, BorshSerialize, BorshDeserialize, serde::Serialize)]
@@ -14,24 +14,43 @@ pub struct Room {
     pub bytes: u64,
 }
 
+/// What a contract is kept from.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, BorshDeserialize)]
+pub struct Bounds {
+    /// What it may use of its host.
+    pub capabilities: Capabilities,
+    /// The most state that it may have, if that is bounded.
+    pub room: Option<Room>,
+}
+
+impl Bounds {
+    /// Those of an account that is no named contract.
+    pub const NONE: Self = Self { capabilities: Capabilities::ALL, room: None };
+}
+
 /// Entries that are read at once when a contract's state is measured.
 const PAGE: usize = 1_024;
 
 impl Room {
-    const NOTHING: Self = Self { keys: 0, bytes: 0 };
+    /// Of no entry.
+    pub const NOTHING: Self = Self { keys: 0, bytes: 0 };
 
-    fn add(&mut self, key: &StateKey, value: usize) {
+    /// Adds an entry: what counts are the contract's own part of its key, and its value, in bytes.
+    pub const fn add(&mut self, key: usize, value: usize) {
         self.keys = self.keys.saturating_add(1);
-        self.bytes = self.bytes.saturating_add(size(key, value));
+        self.bytes = self.bytes.saturating_add(key.saturating_add(value) as u64);
     }
 
     /// What a contract has now, counted key by key.
-    fn measure(journal: &Journal, name: &ContractName) -> Result<Self, StateError> {
+    fn measure(journal: &Journal, record: &ContractRecord) -> Result<Self, StateError> {
         let mut used = Self::NOTHING;
-        let mut range = KeyRange::contract(name, &[], &[]);
+        let mut range = match record.runtime {
+            RuntimeKind::Evm => KeyRange::of(Space::EvmStorage, record.name.address().as_bytes()),
+            _ => KeyRange::contract(&record.name, &[], &[]),
+        };
         loop {
             let page = journal.scan(&range, PAGE)?;
-            page.iter().for_each(|(key, value)| used.add(key, value.len()));
+            page.iter().for_each(|(key, value)| used.add(suffix(key), value.len()));
             match page.last() {
                 Some((last, _)) if page.len() == PAGE => range.start = last.successor(),
                 _ => return Ok(used),
@@ -40,11 +59,11 @@ impl Room {
     }
 
     /// Begins to count what a contract has.
-    pub(crate) fn begin(journal: &Journal, name: &ContractName) -> Result<(), StateError> {
-        Self::measure(journal, name)?.store(journal, StateKey::usage(name))
+    pub(crate) fn begin(journal: &Journal, record: &ContractRecord) -> Result<(), StateError> {
+        Self::measure(journal, record)?.store(journal, StateKey::usage(&record.name))
     }
 
-    /// Counts a write; false when the contract would have more than it may, and more than before.
+    /// Counts a write, as [`exchange`](Self::exchange).
     pub(crate) fn count(
         self,
         journal: &Journal,
@@ -52,28 +71,44 @@ impl Room {
         key: &StateKey,
         new: Option<usize>,
     ) -> Result<bool, StateError> {
-        let usage = StateKey::usage(name);
-        let before: Self = Stored::load(journal, &usage)?.unwrap_or(Self::NOTHING);
-        let mut after = before;
+        let (mut removed, mut added) = (Self::NOTHING, Self::NOTHING);
         if let Some(old) = journal.read(key, |value| value.map(|value| value.len()))? {
-            after.keys = after.keys.saturating_sub(1);
-            after.bytes = after.bytes.saturating_sub(size(key, old));
+            removed.add(suffix(key), old);
         }
         if let Some(new) = new {
-            after.add(key, new);
+            added.add(suffix(key), new);
         }
-        let fits = |most: u64, before: u64, after: u64| after <= most || after <= before;
-        if !fits(self.keys, before.keys, after.keys) || !fits(self.bytes, before.bytes, after.bytes) {
-            return Ok(false);
-        }
+        self.exchange(journal, name, removed, added)
+    }
+
+    /// Counts that a contract has some entries no more, and others in their place; false when it then has more than it may,
+    /// and more than before. For engines that keep state of their own while they run.
+    ///
+    /// # Errors
+    /// When the state fails.
+    pub fn exchange(
+        self,
+        journal: &Journal,
+        name: &ContractName,
+        removed: Self,
+        added: Self,
+    ) -> Result<bool, StateError> {
+        let usage = StateKey::usage(name);
+        let before: Self = Stored::load(journal, &usage)?.unwrap_or(Self::NOTHING);
+        let sum = |before: u64, removed: u64, added: u64| before.saturating_sub(removed).saturating_add(added);
+        let after = Self {
+            keys: sum(before.keys, removed.keys, added.keys),
+            bytes: sum(before.bytes, removed.bytes, added.bytes),
+        };
         if after != before {
             after.store(journal, usage)?;
         }
-        Ok(true)
+        let fits = |most: u64, before: u64, after: u64| after <= most || after <= before;
+        Ok(fits(self.keys, before.keys, after.keys) && fits(self.bytes, before.bytes, after.bytes))
     }
 }
 
-/// What an entry counts: the contract's own part of its key, and its value.
-fn size(key: &StateKey, value: usize) -> u64 {
-    key.suffix().map_or(0, <[u8]>::len).saturating_add(value) as u64
+/// The length of the contract's own part of a key.
+fn suffix(key: &StateKey) -> usize {
+    key.suffix().map_or(0, <[u8]>::len)
 }

@@ -11,9 +11,9 @@ use crate::core::{Core, Unresolved};
 use crate::frame::Frame;
 use crate::gas::Meter;
 use crate::{
-    Access, Action, Address, Amount, Block, Call, CallRequest, Capabilities, Changes, Contract, ContractName,
+    Access, Action, Address, Amount, Block, Bounds, Call, CallRequest, Capabilities, Changes, Contract, ContractName,
     ContractRecord, Denied, Encoded, Entry, Env, Gas, HostFault, Interrupt, Journal, Outcome, Overlay, Refusal, Return,
-    Room, RuntimeKind, Status, Trap,
+    RuntimeKind, Status, Trap,
 };
 
 /// One transaction while it runs. It stays on its thread.
@@ -62,8 +62,7 @@ pub(crate) struct Entering {
     pub(crate) call: Call,
     pub(crate) gas: Gas,
     pub(crate) value_moved: bool,
-    pub(crate) capabilities: Capabilities,
-    pub(crate) room: Option<Room>,
+    pub(crate) bounds: Bounds,
 }
 
 impl<'c> Transaction<'c> {
@@ -111,8 +110,9 @@ impl<'c> Transaction<'c> {
 
     /// Runs one call: checkpoint, value, contract, then keep or undo.
     pub(crate) fn enter(&mut self, entering: Entering) -> Result<Outcome, HostFault> {
-        let Entering { runtime, contract, mut env, call, gas, value_moved, capabilities, room } = entering;
-        if !capabilities.contains(Capabilities::TIME) {
+        let Entering { runtime, contract, mut env, call, gas, value_moved, bounds } = entering;
+        // The EVM's block is that of all its frames, so it hides the time by itself.
+        if !bounds.capabilities.contains(Capabilities::TIME) && runtime != RuntimeKind::Evm {
             env.block = Arc::new(Block { timestamp: 0, ..(*env.block).clone() });
         }
         let started = now();
@@ -123,7 +123,7 @@ impl<'c> Transaction<'c> {
         let paid = value_moved || env.value.is_zero() || self.transfer(&env).map_err(|fault| self.fail(fault))?;
         let result = if paid {
             self.stack.push(env.this);
-            let mut frame = Frame::new(self, env, meter, capabilities, room);
+            let mut frame = Frame::new(self, env, meter, bounds);
             let result = contract.call(&mut frame, &call);
             let trap;
             (meter, trap) = frame.into_parts();
@@ -135,6 +135,10 @@ impl<'c> Transaction<'c> {
         let Return { mut status, mut output } = self.settle(result)?;
         if output.len() > self.core.limits.output_size {
             (status, output) = (Status::Trap(Trap::BadReturn), Bytes::new());
+        }
+        // What an engine keeps until the end is counted there.
+        if status.is_success() && self.stack.is_empty() && !self.fits()? {
+            (status, output) = (Status::Trap(Trap::NoRoom), Bytes::new());
         }
 
         self.close(status.is_success(), mark, checkpointed);
@@ -220,8 +224,7 @@ impl<'c> Transaction<'c> {
             Ok(ready) => ready,
             Err(unresolved) => return self.unresolved(unresolved),
         };
-        let capabilities = record.as_ref().map_or(Capabilities::ALL, |record| record.capabilities);
-        let room = record.as_ref().and_then(|record| record.room);
+        let bounds = record.as_ref().map_or(Bounds::NONE, ContractRecord::bounds);
         let name = record.map(|record| record.name);
         if let Some(name) = name.as_ref().filter(|_| self.stack.contains(&this) && !contract.reentrant()) {
             return refuse(format!("contract '{name}' does not accept being re-entered"));
@@ -239,15 +242,14 @@ impl<'c> Transaction<'c> {
         let value_moved = request.value_moved;
         let Some(values) = request.named else {
             let call = Call { entry: Entry::Invoke, method: request.method, input: request.input };
-            return self.enter(Entering { runtime, contract, env, call, gas, value_moved, capabilities, room });
+            return self.enter(Entering { runtime, contract, env, call, gas, value_moved, bounds });
         };
         let Encoded { method, input } = match contract.interface().encode_named(&request.method, &values) {
             Ok(encoded) => encoded,
             Err(error) => return refuse(error.to_string()),
         };
         let call = Call { entry: Entry::Invoke, method, input };
-        let entering =
-            Entering { runtime, contract: contract.clone(), env, call, gas, value_moved, capabilities, room };
+        let entering = Entering { runtime, contract: contract.clone(), env, call, gas, value_moved, bounds };
         let outcome = self.enter(entering)?;
         let text = match outcome.status {
             Status::Success => contract.interface().decode_output(&request.method, &outcome.output),
@@ -279,6 +281,11 @@ impl<'c> Transaction<'c> {
     /// True while this contract runs: then nobody may change it.
     pub(crate) fn is_running(&self, contract: &ContractName) -> bool {
         self.stack.contains(&contract.address())
+    }
+
+    /// True while a contract runs.
+    pub(crate) const fn is_nested(&self) -> bool {
+        !self.stack.is_empty()
     }
 
     /// True while an engine keeps accounts of its own.
@@ -315,6 +322,12 @@ impl<'c> Transaction<'c> {
             self.overlay_depth = self.stack.len();
         }
         self.overlay = Some(overlay);
+    }
+
+    /// True when what an engine keeps of its own fits into the room of its contracts.
+    pub(crate) fn fits(&mut self) -> Result<bool, HostFault> {
+        let Some(overlay) = &mut self.overlay else { return Ok(true) };
+        overlay.fits(&self.journal).map_err(|fault| self.fault.get_or_insert(fault).clone())
     }
 
     /// Writes what an engine keeps of its own into the journal, once its calls are over.

@@ -110,6 +110,7 @@ pub(crate) fn outcome(result: InterpreterResult, config: &EvmConfig) -> Return {
         R::MemoryLimitOOG => Status::Trap(Trap::MemoryLimit),
         R::CallNotAllowedInsideStatic | R::StateChangeDuringStaticCall => Status::Trap(Trap::StaticViolation),
         R::OutOfOffset => Status::Trap(Trap::OutOfBounds),
+        session::NO_EVENTS => Status::Trap(Trap::NoCapability),
         _ => Status::Trap(Trap::InvalidInstruction),
     };
     // A constructor that cannot pay for its code leaves the code behind; what is halted returns nothing.

@@ -1,6 +1,7 @@
 //! revm for the length of one transaction.
 
 mod block;
+mod bounds;
 mod cache;
 mod construct;
 mod context;
@@ -28,7 +29,8 @@ use vm_core::{Block, Env, Event, Gas, Host, HostFault, Interrupt, Journal, Mark,
 
 pub(crate) use cache::CodeCache;
 pub(crate) use construct::Constructor;
-use context::{Deadline, Revm};
+pub(crate) use context::NO_EVENTS;
+use context::Revm;
 use database::{evm_address, vm_address};
 use frames::Ran;
 pub(crate) use pool::{open, start};
@@ -54,6 +56,8 @@ pub(crate) struct Session {
     memories: Vec<SharedMemory>,
     /// The depth of the EVM frame that an entry now would have: EVM frames above it, over all nested frame stacks.
     depth: usize,
+    /// The time of the block, for contracts that may know it.
+    timestamp: U256,
     /// Spare frame stacks.
     stacks: Vec<FrameStack<EthFrame>>,
     /// Where every instruction is told; with it, frames run in another loop.
@@ -85,6 +89,7 @@ impl Session {
             checkpoints: Vec::new(),
             memories: Vec::new(),
             depth: 0,
+            timestamp: U256::ZERO,
             stacks: Vec::new(),
             trace: None,
         }
@@ -93,10 +98,11 @@ impl Session {
     /// Makes the session part of a transaction.
     fn bind(&mut self, journal: Journal, interrupt: Interrupt, block: &Block, cache: &std::sync::Arc<CodeCache>) {
         let ctx = &mut self.revm.ctx;
-        ctx.chain = Deadline(interrupt);
+        ctx.chain.deadline = interrupt;
         ctx.journaled_state.database.bind(journal, &block.hashes, cache);
         ctx.cfg.chain_id = block.chain_id;
         block::fill(&mut ctx.block, block, &ctx.cfg);
+        self.timestamp = ctx.block.timestamp;
     }
 
     /// Prepares for calls of the dispatcher, which pay no fee; what Ethereum has warm from the start is warm.
@@ -116,6 +122,7 @@ impl Session {
         let ctx = &mut self.revm.ctx;
         ctx.journaled_state.database.release();
         ctx.error = Ok(());
+        ctx.chain.silent = false;
         self.marks.clear();
         self.checkpoints.clear();
         self.memories.clear();
@@ -127,7 +134,7 @@ impl Session {
     pub(crate) fn call(mut self: Box<Self>, host: &mut dyn Host, entry: Entry) -> Result<Ended, HostFault> {
         let this = evm_address(&host.env().this);
         let journal = &mut self.revm.ctx.journaled_state;
-        journal.database.enter(this);
+        journal.database.enter(this, host.transaction().bounds());
         let info = &journal.load_account_with_code(this)?.info;
         let (hash, code) = (info.code_hash, info.code.clone().unwrap_or_default());
         // The dispatcher has decided that this is ours: a named contract that has destroyed itself is an empty account.

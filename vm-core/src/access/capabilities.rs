@@ -3,6 +3,8 @@ use std::str::FromStr;
 
 use borsh::{BorshDeserialize, BorshSerialize};
 
+use crate::ContractName;
+
 /// What a contract may use of its host beside its own state. Granted when it is deployed, and kept by its upgrades.
 ///
 /// As text a list such as `calls, events`, or `all` or `none`.
@@ -42,6 +44,16 @@ impl Capabilities {
     /// True when all of `others` are among these.
     pub const fn contains(self, others: Self) -> bool {
         self.0 & others.0 == others.0
+    }
+
+    /// Why a contract with these may not call others, if it may not: for a call that changes nothing, [`STATE`](Self::STATE) is enough.
+    pub fn lack(self, name: Option<&ContractName>, reads: bool) -> Option<String> {
+        let needed = if reads { Self::STATE } else { Self::CALLS };
+        if self.contains(needed) || self.contains(Self::CALLS) {
+            return None;
+        }
+        let name = name.map_or("", ContractName::as_str);
+        Some(format!("contract '{name}' was deployed without the capability '{needed}'"))
     }
 
     /// These and others.

@@ -5,8 +5,8 @@ use super::{Base, Executed, Provisional, Top, enter, phase};
 use crate::record::store_code;
 use crate::transaction::Transaction;
 use crate::{
-    Access, Account, Action, Capabilities, ContractRecord, DeployRequest, Entry, ErrorKind, Gas, HostPolicy, Lifecycle,
-    Operation, Phase, Policy, Refusal, RuntimeKind, StateError, Transition, VmError,
+    Access, Account, Action, ContractRecord, DeployRequest, Entry, ErrorKind, Gas, HostPolicy, Lifecycle, Operation,
+    Phase, Policy, Refusal, StateError, Transition, VmError,
 };
 
 /// A deployment as a transaction of its own.
@@ -35,12 +35,7 @@ pub(super) fn create<'c>(
     })?;
     phase(Phase::Admit, || match ContractRecord::load(&transaction.journal, name).map_err(ErrorKind::from)? {
         Some(_) => Err(Refusal::NameTaken(name.clone()).into()),
-        None => {
-            if code.runtime == RuntimeKind::Evm && *capabilities != Capabilities::ALL {
-                return Err(Refusal::Capabilities(code.runtime).into());
-            }
-            check_reason(reason).map_err(ErrorKind::from)
-        }
+        None => check_reason(reason).map_err(ErrorKind::from),
     })?;
     let hash = code.hash();
     phase(Phase::Verify, || core.verify(code, &hash))?;

@@ -5,7 +5,7 @@ use crate::core::Core;
 use crate::transaction::Transaction;
 use crate::{
     Changes, ContractName, ErrorKind, GovernRequest, Governance, HostPolicy, Operation, Phase, Refusal, Room,
-    RuntimeKind, Situation, VmError,
+    Situation, VmError,
 };
 
 /// A change of the host's policy as a transaction of its own.
@@ -70,13 +70,10 @@ fn bound(
     reason: &str,
 ) -> Result<(), ErrorKind> {
     let mut record = Core::load(&transaction.journal, name)?;
-    if record.runtime == RuntimeKind::Evm {
-        return Err(Refusal::EvmRoom.into());
-    }
     let before = Situation::from(&record);
     record.room = room;
     if room.is_some() {
-        Room::begin(&transaction.journal, name)?;
+        Room::begin(&transaction.journal, &record)?;
     }
     write_down(transaction, actor, &mut record, Note::of(Operation::Room, reason, Some(before)))
 }

@@ -23,7 +23,7 @@ pub(crate) fn manage(
     depth: u16,
     gas: Gas,
 ) -> Result<Outcome, HostFault> {
-    let mark = transaction.journal.mark();
+    let (mark, had_overlay) = (transaction.journal.mark(), transaction.has_overlay());
     let mut paid = Gas::ZERO;
     let result = perform(transaction, operation, depth, gas, &mut paid);
     let outcome = match result {
@@ -42,6 +42,10 @@ pub(crate) fn manage(
     };
     if !outcome.status.is_success() {
         transaction.journal.revert(mark);
+        if !had_overlay {
+            // It came in with what is undone.
+            drop(transaction.take_overlay());
+        }
     }
     Ok(outcome)
 }

@@ -6,8 +6,8 @@ use crate::history::REASON;
 use crate::transaction::Transaction;
 use crate::{
     Access, Account, Action, Address, Amount, Contract, ContractName, ContractRecord, ErrorKind, Gas, HistoryEntry,
-    HostFault, Migration, Operation, Outcome, Phase, Refusal, RuntimeKind, Sender, Situation, Status, Transition,
-    Version, VersionRecord, VmError,
+    Migration, Operation, Outcome, Phase, Refusal, RuntimeKind, Sender, Situation, Status, Transition, Version,
+    VersionRecord, VmError,
 };
 use std::sync::Arc;
 
@@ -117,9 +117,13 @@ pub(crate) fn keep_version(
     record: &ContractRecord,
     author: Address,
     reason: &str,
-) -> Result<(), HostFault> {
+) -> Result<(), ErrorKind> {
     let mut evm_code = None;
     if record.runtime == RuntimeKind::Evm {
+        // Inside a transaction of others, nobody counts it later.
+        if transaction.is_nested() && !transaction.fits()? {
+            return Err(Refusal::Managed("the contract's state has no more room").into());
+        }
         transaction.flush()?;
         evm_code = Account::load(&transaction.journal, &record.name.address())?.evm_code;
     }

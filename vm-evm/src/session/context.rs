@@ -9,7 +9,8 @@ use revm::{
     handler::{EthFrame, EthPrecompiles, PrecompileProvider, instructions::EthInstructions},
     interpreter::{
         CallInputs, Instruction, InstructionContext, InstructionExecResult, InstructionResult, InterpreterResult,
-        instructions::gas_table_spec, interpreter::EthInterpreter,
+        instructions::{self, gas_table_spec},
+        interpreter::EthInterpreter,
     },
     primitives::{AddressSet, hardfork::SpecId},
 };
@@ -19,17 +20,22 @@ use vm_core::Interrupt;
 use super::{cache::CodeCache, database::JournalDb};
 use crate::{EvmConfig, Fork};
 
-pub(super) type Ctx = Context<BlockEnv, TxEnv, CfgEnv, JournalDb, Journal<JournalDb>, Deadline>;
+pub(super) type Ctx = Context<BlockEnv, TxEnv, CfgEnv, JournalDb, Journal<JournalDb>, Around>;
 pub(super) type Revm = Evm<Ctx, (), EthInstructions<EthInterpreter, Ctx>, Precompiles, EthFrame<EthInterpreter>>;
 
-/// The transaction's deadline, where instructions find it.
+/// What instructions find of the transaction around them.
 #[derive(Clone, Debug)]
-pub(super) struct Deadline(pub(super) Interrupt);
+pub(super) struct Around {
+    /// Its deadline.
+    pub(super) deadline: Interrupt,
+    /// True while a contract runs that was deployed without events.
+    pub(super) silent: bool,
+}
 
-impl Default for Deadline {
-    /// One that nobody raises, until there is a transaction.
+impl Default for Around {
+    /// A deadline that nobody raises, until there is a transaction.
     fn default() -> Self {
-        Self(Interrupt::after(Duration::MAX))
+        Self { deadline: Interrupt::after(Duration::MAX), silent: false }
     }
 }
 
@@ -68,8 +74,11 @@ pub(super) fn new(config: &EvmConfig, cache: Arc<CodeCache>) -> Revm {
     let precompiles = EthPrecompiles::new(spec);
     ctx.journaled_state.warm_precompiles(precompiles.warm_addresses());
     let mut instruction = EthInstructions::new_mainnet_with_spec(spec);
-    let price = gas_table_spec(spec).get(usize::from(opcode::JUMPDEST)).copied().unwrap_or_default();
-    instruction.insert_instruction(opcode::JUMPDEST, Instruction::new(jumpdest), price);
+    let prices = gas_table_spec(spec);
+    for (opcode, own) in OWN {
+        let price = prices.get(usize::from(opcode)).copied().unwrap_or_default();
+        instruction.insert_instruction(opcode, Instruction::new(own), price);
+    }
     for opcode in config.refused_opcodes().iter() {
         instruction.insert_instruction(opcode, Instruction::new(refused), 0);
     }
@@ -85,9 +94,32 @@ pub(super) fn new(config: &EvmConfig, cache: Arc<CodeCache>) -> Revm {
 
 type InstructionOf<'a> = InstructionContext<'a, Ctx, EthInterpreter>;
 
+type Own = fn(InstructionOf<'_>) -> InstructionExecResult;
+
+/// Instructions that do something beside what Ethereum's do.
+const OWN: [(u8, Own); 6] = [
+    (opcode::JUMPDEST, jumpdest),
+    (opcode::LOG0, log::<0>),
+    (opcode::LOG1, log::<1>),
+    (opcode::LOG2, log::<2>),
+    (opcode::LOG3, log::<3>),
+    (opcode::LOG4, log::<4>),
+];
+
+/// LOG0 to LOG4, unless the contract was deployed without events.
+fn log<const N: usize>(context: InstructionOf<'_>) -> InstructionExecResult {
+    match context.host.chain.silent {
+        true => Err(NO_EVENTS),
+        false => instructions::host::log::<N, _>(context),
+    }
+}
+
+/// What no instruction of these forks ends with stands for a missing capability.
+pub(crate) const NO_EVENTS: InstructionResult = InstructionResult::InvalidImmediateEncoding;
+
 /// JUMPDEST, unless the transaction's time is over. Every loop comes by one, so this is where an endless one is noticed.
 fn jumpdest(context: InstructionOf<'_>) -> InstructionExecResult {
-    match context.host.chain.0.is_raised() {
+    match context.host.chain.deadline.is_raised() {
         true => Err(InstructionResult::FatalExternalError),
         false => Ok(()),
     }

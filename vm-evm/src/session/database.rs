@@ -9,7 +9,7 @@ use revm::{
     primitives::{Address, AddressMap, B256, Bytes, KECCAK_EMPTY, U256},
     state::AccountInfo,
 };
-use vm_core::{Account, ContractRecord, HostFault, Journal, RuntimeKind, StateError, StateKey};
+use vm_core::{Account, Bounds, ContractRecord, HostFault, Journal, RuntimeKind, StateError, StateKey};
 
 use super::cache::CodeCache;
 
@@ -46,7 +46,9 @@ pub(super) struct JournalDb {
     marker_hash: B256,
     read: AddressMap<Read>,
     /// The account that the dispatcher enters: its record has been looked at.
-    entered: Option<Address>,
+    entered: Option<(Address, Bounds)>,
+    /// True when an account was read that is kept from something.
+    bounded: bool,
     /// The codes that were run last, for which nobody need ask the cache, which all threads share.
     recent: Vec<(B256, Bytecode)>,
 }
@@ -56,6 +58,8 @@ pub(super) struct Read {
     pub(super) account: Account,
     /// True when the dispatcher must enter the contract that lives here.
     foreign: bool,
+    /// What the contract is kept from that lives here.
+    bounds: Bounds,
 }
 
 /// How many codes a session keeps at hand: a proxy and what it calls.
@@ -69,7 +73,7 @@ impl JournalDb {
         let marker = Bytecode::new_legacy(Bytes::from_static(&MARKER));
         let marker_hash = marker.hash_slow();
         let (hashes, read, recent) = Default::default();
-        Self { journal: None, hashes, cache, marker, marker_hash, read, entered: None, recent }
+        Self { journal: None, hashes, cache, marker, marker_hash, read, entered: None, bounded: false, recent }
     }
 
     pub(super) fn bind(&mut self, journal: Journal, hashes: &Arc<BTreeMap<u64, [u8; 32]>>, cache: &Arc<CodeCache>) {
@@ -86,6 +90,7 @@ impl JournalDb {
     pub(super) fn release(&mut self) {
         self.journal = None;
         self.entered = None;
+        self.bounded = false;
         self.read.clear();
         self.read.shrink_to(KEPT);
     }
@@ -108,8 +113,19 @@ impl JournalDb {
     }
 
     /// The dispatcher enters this account, as one of the EVM's.
-    pub(super) const fn enter(&mut self, address: Address) {
-        self.entered = Some(address);
+    pub(super) const fn enter(&mut self, address: Address, bounds: Bounds) {
+        self.entered = Some((address, bounds));
+    }
+
+    /// True when anybody is kept from anything.
+    #[inline]
+    pub(super) const fn is_bounded(&self) -> bool {
+        self.bounded
+    }
+
+    /// What the contract at an address is kept from.
+    pub(super) fn bounds(&self, address: &Address) -> Bounds {
+        self.read.get(address).map_or(Bounds::NONE, |read| read.bounds)
     }
 
     /// From now on the account is revm's own: its code is about to be made.
@@ -133,16 +149,20 @@ impl JournalDb {
     }
 
     fn look(&self, address: &Address, account: Account) -> Result<Read, DbFault> {
-        let name = match &account.contract {
-            Some(name) if self.entered.as_ref() != Some(address) => name,
-            _ => return Ok(Read { account, foreign: false }),
+        let name = match (&account.contract, self.entered) {
+            (None, _) => return Ok(Read { account, foreign: false, bounds: Bounds::NONE }),
+            (Some(_), Some((entered, bounds))) if entered == *address => {
+                return Ok(Read { account, foreign: false, bounds });
+            }
+            (Some(name), _) => name,
         };
         let standing = ContractRecord::standing(self.journal()?, name)?;
         // A record that is missing, foreign or inactive is the dispatcher's business.
         let foreign = !standing.is_some_and(|standing| {
             standing.lifecycle.is_callable() && (account.evm_code.is_some() || standing.runtime == RuntimeKind::Evm)
         });
-        Ok(Read { account, foreign })
+        let bounds = standing.map_or(Bounds::NONE, |standing| standing.bounds);
+        Ok(Read { account, foreign, bounds })
     }
 }
 
@@ -155,6 +175,7 @@ impl Database for JournalDb {
             return Ok(None);
         }
         let read = self.look(&address, account)?;
+        self.bounded |= read.bounds != Bounds::NONE;
         let Account { balance, nonce, evm_code, .. } = read.account;
         let (code_hash, code) = match (read.foreign, evm_code) {
             (true, _) => (self.marker_hash, Some(self.marker.clone())),

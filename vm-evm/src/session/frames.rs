@@ -44,14 +44,15 @@ pub(super) fn run(
         ended = loop {
             let result = match session.step()? {
                 ItemOrResult::Result(result) => result,
-                ItemOrResult::Item(init) => match &mut host {
-                    Some(host) if session.is_foreign(&init) => {
+                ItemOrResult::Item(init) => match (session.lacking(&init), &mut host) {
+                    (Some(refused), _) => refused,
+                    (None, Some(host)) if session.is_foreign(&init) => {
                         let called = foreign::call(session, &mut **host, init)?;
                         session = called.session;
                         foreign_gas = foreign_gas.saturating_add(called.gas_used);
                         called.result
                     }
-                    host => {
+                    (None, host) => {
                         let refused = match host {
                             Some(host) => session.denied(&mut **host, &init)?,
                             None => foreign::without_dispatcher(&session, &init),
@@ -131,6 +132,7 @@ impl Session {
 
     /// Runs the newest frame until it ends or calls.
     fn step(&mut self) -> Result<FrameInitOrResult<super::Frame>, HostFault> {
+        self.restrain();
         let next = match self.trace.clone() {
             None => self.revm.frame_run(),
             Some(trace) => self.run_traced(&trace),
@@ -187,7 +189,7 @@ impl Session {
     }
 
     fn check_deadline(&self) -> Result<(), HostFault> {
-        self.revm.ctx.chain.0.check()
+        self.revm.ctx.chain.deadline.check()
     }
 }
 

@@ -38,6 +38,10 @@ impl Overlay for Session {
         Ok(state.transfer_loaded(from, to, value).is_none())
     }
 
+    fn fits(&mut self, journal: &Journal) -> Result<bool, HostFault> {
+        self.count(journal)
+    }
+
     fn flush(mut self: Box<Self>, journal: &Journal) -> Result<(), HostFault> {
         self.write(journal)?;
         pool::give_back(self);

@@ -81,6 +81,8 @@ impl Session {
             FrameResult::Create(created) => created.address.as_ref().map(vm_address),
             FrameResult::Call(_) => None,
         };
+        // Ethereum's rules know no such bound: it is counted and not enforced.
+        session.count(journal)?;
         session.write(journal)?;
         session.revm.ctx.tx = TxEnv::default();
         pool::give_back(session);

@@ -7,6 +7,7 @@ mod accounts;
 mod analysis;
 mod artefacts;
 mod artifact;
+mod bounds;
 mod calls;
 mod deploy;
 mod ethereum;

@@ -299,7 +299,7 @@ pub(super) enum Govern {
         #[command(flatten)]
         by: By,
     },
-    /// Bound a contract's state, or bound it no more (without --keys and --bytes). Not for EVM contracts.
+    /// Bound a contract's state, or bound it no more (without --keys and --bytes).
     Room {
         /// The contract's name.
         name: ContractName,

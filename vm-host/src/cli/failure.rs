@@ -132,8 +132,6 @@ pub(super) fn code(error: &anyhow::Error) -> &'static str {
             Refusal::Transition { .. } => "illegal_transition",
             Refusal::Denied(_) | Refusal::Ungoverned { .. } => "denied",
             Refusal::Policy(_) | Refusal::Group(_) => "policy",
-            Refusal::EvmRoom => "room",
-            Refusal::Capabilities(_) => "capabilities",
             Refusal::Arguments(_) => "arguments",
             Refusal::Code(_) => "code_rejected",
             Refusal::NoRuntime(_) => "no_runtime",
