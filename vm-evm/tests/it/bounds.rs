@@ -1,7 +1,5 @@
 //! What contracts are kept from: capabilities that they were deployed without, and room for their slots.
 
-use std::sync::Arc;
-
 use futures_executor::block_on;
 use vm_core::{
     Address, Block, DeployRequest, GovernRequest, Governance, HostPolicy, InvokeRequest, Receipt, Room, Rule, Status,
