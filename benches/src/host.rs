@@ -174,6 +174,10 @@ impl TransactionHost for BareHost<'_> {
         Ok(Outcome { status: Status::Revert, output: "there is no manager".into(), gas_used: Gas::ZERO })
     }
 
+    fn scan_limit(&self) -> usize {
+        1_000
+    }
+
     fn authorize(&mut self, _: &Access<'_>) -> Result<(), Denied> {
         Ok(())
     }

@@ -300,6 +300,10 @@ impl TransactionHost for Frame<'_, '_> {
         self.bounds
     }
 
+    fn scan_limit(&self) -> usize {
+        self.transaction.core.limits.scan_entries
+    }
+
     fn authorize(&mut self, access: &Access<'_>) -> Result<(), Denied> {
         if !access.guarded && self.transaction.core.authorizer.is_none() {
             return Ok(());

@@ -77,6 +77,9 @@ pub trait TransactionHost {
     /// by itself what a contract may be kept from must, too.
     fn bounds(&self) -> Bounds;
 
+    /// Most entries that one [`scan`](Host::scan) gives, however many are asked for.
+    fn scan_limit(&self) -> usize;
+
     /// Asks the contract's policy and the Vm's authorizer whether a call is permitted. The dispatcher does so for every call
     /// that it dispatches; an engine that enters named contracts by itself (the EVM) must, too.
     ///

@@ -29,9 +29,24 @@ pub struct DockerConfig {
     pub cpu_millis: u32,
     /// Processes and threads of one container. At least 1. Default: 64.
     pub pids: u32,
-    /// How many containers of the same code may run at a time. More than one run when calls come at a time, or when a
-    /// contract calls another with the same code. At least 1. Default: 8.
-    pub containers_per_code: usize,
+    /// How many containers of each image are kept ready, from when a contract of it is deployed or called first. At most
+    /// `pool_max`. Default: 1.
+    pub pool_min: usize,
+    /// How many containers of one image may run at a time. More than one run when calls come at a time, or when a contract
+    /// calls another with the same code. At least 1, and 2 with `replay_check`. Default: 8.
+    pub pool_max: usize,
+    /// How long a container above `pool_min` may be idle until it is removed. Default: 60 s.
+    pub pool_idle: Duration,
+    /// How many calls may wait for a container of one image; one more is a fault at once. Default: 256.
+    pub pool_queue: usize,
+    /// How long a call may wait for a container, at most until its deadline. Default: 10 s.
+    pub pool_wait: Duration,
+    /// How long a process lives. Default: [`Isolation::Contract`].
+    pub isolation: Isolation,
+    /// True executes every call twice, in two processes; the second is given what the first was. What differs (reads, changes,
+    /// events, calls, output) is a fault that names the first difference. For tests and for contracts that are not
+    /// trusted to be deterministic; a call takes twice as long. Default: false.
+    pub replay_check: bool,
     /// How long a container may take from its creation until it has introduced itself. Default: 20 s.
     pub start_timeout: Duration,
     /// System call filter and user namespace. Default: true. The other restrictions (no capabilities, no new privileges, an
@@ -39,13 +54,51 @@ pub struct DockerConfig {
     pub enable_sandbox: bool,
     /// True gives containers the network of the machine. Default: false, no network at all.
     pub allow_network: bool,
-    /// True gives containers a `/tmp` in memory, and a root file system that is their own copy but not read-only.
-    /// Default: false, nothing can be written to.
+    /// True gives containers a `/tmp` in memory, of `tmp_size` bytes; the rest stays read-only. Default: false, nothing can
+    /// be written to.
     pub allow_file_system: bool,
+    /// Most bytes that the files in a container's `/tmp` have together, and each of them. They count as its memory, too.
+    /// At least 4 KiB. Default: 64 MiB.
+    pub tmp_size: u64,
     /// First of the 65,536 users of the machine that containers' users are mapped to; `None` for no user namespace.
     /// Default: 1,879,048,192, a range that Linux distributions leave unused.
     pub first_host_user: Option<u32>,
 }
+
+/// How long the process of a contract lives.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, PartialOrd, Ord)]
+pub enum Isolation {
+    /// A process takes one call after the other, as long as the container is kept. What it remembers is up to its author.
+    #[default]
+    Contract,
+    /// Every call has a process of its own, which begins anew and ends with the call. Containers whose library offers
+    /// that (vm-sdk, and the Python SDK) are kept, of others each call gets a new one.
+    Call,
+}
+
+impl Isolation {
+    /// `contract` or `call`.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Contract => "contract",
+            Self::Call => "call",
+        }
+    }
+}
+
+impl std::str::FromStr for Isolation {
+    type Err = UnknownIsolation;
+
+    fn from_str(text: &str) -> Result<Self, UnknownIsolation> {
+        let known = [Self::Contract, Self::Call].into_iter().find(|isolation| isolation.as_str() == text);
+        known.ok_or_else(|| UnknownIsolation(text.into()))
+    }
+}
+
+/// A name of no [`Isolation`].
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("unknown isolation '{0}'; expected contract or call")]
+pub struct UnknownIsolation(String);
 
 impl Default for DockerConfig {
     fn default() -> Self {
@@ -58,11 +111,18 @@ impl Default for DockerConfig {
             memory: 256 << 20,
             cpu_millis: 1000,
             pids: 64,
-            containers_per_code: 8,
+            pool_min: 1,
+            pool_max: 8,
+            pool_idle: Duration::from_secs(60),
+            pool_queue: 256,
+            pool_wait: Duration::from_secs(10),
+            isolation: Isolation::Contract,
+            replay_check: false,
             start_timeout: Duration::from_secs(20),
             enable_sandbox: true,
             allow_network: false,
             allow_file_system: false,
+            tmp_size: 64 << 20,
             first_host_user: Some(0x7000_0000),
         }
     }
@@ -95,17 +155,29 @@ impl DockerConfig {
         if self.memory < 8 << 20 || i64::try_from(self.memory).is_err() {
             return wrong("memory", format!("{} bytes; at least 8 MiB are expected", self.memory));
         }
+        if self.tmp_size < 4096 || i64::try_from(self.tmp_size).is_err() {
+            return wrong("tmp_size", format!("{} bytes; at least 4 KiB are expected", self.tmp_size));
+        }
         if self.cpu_millis < 10 {
             return wrong("cpu_millis", format!("{}; at least 10 are expected", self.cpu_millis));
         }
         if self.pids == 0 {
             return wrong("pids", "0; at least 1 is expected".into());
         }
-        if self.containers_per_code == 0 {
-            return wrong("containers_per_code", "0; at least 1 is expected".into());
+        let least = if self.replay_check { 2 } else { 1 };
+        if self.pool_max < least {
+            return wrong("pool_max", format!("{}; at least {least} is expected", self.pool_max));
         }
-        if self.start_timeout.is_zero() {
-            return wrong("start_timeout", "0; a time is expected".into());
+        if self.pool_min > self.pool_max {
+            let (min, max) = (self.pool_min, self.pool_max);
+            return wrong("pool_min", format!("{min}; at most pool_max is expected, which is {max}"));
+        }
+        for (field, time) in
+            [("start_timeout", self.start_timeout), ("pool_idle", self.pool_idle), ("pool_wait", self.pool_wait)]
+        {
+            if time.is_zero() {
+                return wrong(field, "0; a time is expected".into());
+            }
         }
         if self.first_host_user.is_some_and(|first| first == 0 || first > i32::MAX as u32 - 65_536) {
             return wrong("first_host_user", "expected between 1 and 2,147,418,111".into());
@@ -125,7 +197,7 @@ impl DockerConfig {
             list.push("allow_network = true: contracts use the network of this machine");
         }
         if self.allow_file_system {
-            list.push("allow_file_system = true: contracts write files");
+            list.push("allow_file_system = true: contracts write files, into memory");
         }
         list
     }
@@ -151,9 +223,14 @@ mod tests {
             ("snapshotter", DockerConfig { snapshotter: "a/b".into(), ..base() }),
             ("socket_folder", DockerConfig { socket_folder: "sockets".into(), ..base() }),
             ("memory", DockerConfig { memory: 1, ..base() }),
+            ("tmp_size", DockerConfig { tmp_size: 0, ..base() }),
             ("cpu_millis", DockerConfig { cpu_millis: 9, ..base() }),
             ("pids", DockerConfig { pids: 0, ..base() }),
-            ("containers_per_code", DockerConfig { containers_per_code: 0, ..base() }),
+            ("pool_max", DockerConfig { pool_max: 0, pool_min: 0, ..base() }),
+            ("pool_max", DockerConfig { pool_max: 1, replay_check: true, ..base() }),
+            ("pool_min", DockerConfig { pool_min: 9, ..base() }),
+            ("pool_idle", DockerConfig { pool_idle: Duration::ZERO, ..base() }),
+            ("pool_wait", DockerConfig { pool_wait: Duration::ZERO, ..base() }),
             ("start_timeout", DockerConfig { start_timeout: Duration::ZERO, ..base() }),
             ("first_host_user", DockerConfig { first_host_user: Some(0), ..base() }),
         ] {

@@ -3,14 +3,16 @@
 use std::{fs, os::fd::OwnedFd, sync::Arc, time::Duration};
 
 use rustix::process::{Pid, PidfdFlags, Signal, pidfd_open, pidfd_send_signal};
-use tokio::{sync::watch, time::timeout};
+use tokio::{net::unix::UCred, sync::watch, time::timeout};
 use vm_container_protocol::Hello;
 use vm_core::Interrupt;
 
 use crate::{
     DockerError, Exit,
+    cgroup::ControlGroup,
     connection::Connection,
     engine::{Engine, Guard},
+    output::CallLabel,
 };
 
 /// How long after a connection broke the process may take to end.
@@ -18,23 +20,20 @@ const LAST_WORDS: Duration = Duration::from_secs(2);
 
 /// A container whose process has introduced itself. It is killed and removed when this is dropped.
 pub(crate) struct Container {
+    pub(crate) id: String,
     pub(crate) connection: Connection,
     pub(crate) hello: Hello,
     pub(crate) exit: ExitWatch,
+    /// What lines that the process writes belong to.
+    pub(crate) label: CallLabel,
     pub(crate) process: Process,
     pub(crate) guard: Guard,
 }
 
 impl Container {
-    /// Why the connection broke.
-    pub(crate) fn cause(&self, engine: &Arc<Engine>) -> DockerError {
-        let mut exit = self.exit.clone();
-        let cause = async move { timeout(LAST_WORDS, exit.ended()).await.ok().flatten() };
-        // The process may need longer to end than its call had.
-        match engine.block_on(cause, &Interrupt::after(LAST_WORDS * 2)) {
-            Some(Some(exit)) => DockerError::Exited(exit),
-            _ => DockerError::HungUp,
-        }
+    /// Its name in containerd.
+    pub(crate) fn id(&self) -> &str {
+        &self.id
     }
 }
 
@@ -74,12 +73,25 @@ impl ExitWatch {
         tokio::spawn(async move {
             let exit = engine.daemon().wait(&id).await.ok().map(|code| Exit {
                 code,
-                out_of_memory: was_out_of_memory(&id),
+                out_of_memory: ControlGroup::of(&id).was_out_of_memory(),
                 memory: engine.config().memory,
             });
+            if exit.is_some_and(|exit| exit.out_of_memory) {
+                engine.metrics().out_of_memory();
+            }
             sender.send_replace(Some(exit));
         });
         Self(receiver)
+    }
+
+    /// Why a connection broke.
+    pub(crate) fn cause(mut self, engine: &Arc<Engine>) -> DockerError {
+        let cause = async move { timeout(LAST_WORDS, self.ended()).await.ok().flatten() };
+        // The process may need longer to end than its call had.
+        match engine.block_on(cause, &Interrupt::after(LAST_WORDS * 2)) {
+            Some(Some(exit)) => DockerError::Exited(exit),
+            _ => DockerError::HungUp,
+        }
     }
 
     /// Waits for the end; `None` if containerd could not tell.
@@ -91,15 +103,9 @@ impl ExitWatch {
     }
 }
 
-/// The control group of a container, inside the root of each hierarchy.
-pub(crate) fn control_group(id: &str) -> String {
-    format!("/{id}")
-}
-
-/// Looks whether the kernel killed a process of the container for its memory, in either version of control groups.
-fn was_out_of_memory(id: &str) -> bool {
-    ["/sys/fs/cgroup/memory/ID/memory.oom_control", "/sys/fs/cgroup/ID/memory.events"]
-        .iter()
-        .filter_map(|path| fs::read_to_string(path.replace("ID", id)).ok())
-        .any(|text| text.lines().filter_map(|line| line.strip_prefix("oom_kill ")).any(|count| count.trim() != "0"))
+/// True if a peer of a socket is this user and, where its process can be seen, one of the container's.
+pub(crate) fn is_peer(peer: &UCred, user: u32, id: &str) -> bool {
+    let groups = peer.pid().and_then(|process| fs::read_to_string(format!("/proc/{process}/cgroup")).ok());
+    let inside = |groups: &String| groups.lines().any(|line| line.split(['/', ':']).any(|part| part == id));
+    peer.uid() == user && groups.as_ref().is_none_or(inside)
 }

@@ -1,5 +1,6 @@
 //! What is asked of containerd: typed errors, time-outs, the name space.
 
+mod content;
 mod import;
 mod launch;
 mod orphans;

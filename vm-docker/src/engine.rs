@@ -23,12 +23,16 @@ use vm_container_protocol::{Hello, PROTOCOL_VERSION, contract_frame::Kind};
 use vm_core::Interrupt;
 
 use crate::{
-    DockerConfig, DockerError,
+    DockerConfig, DockerError, Isolation,
+    cgroup::ControlGroup,
     connection::Connection,
-    container::{Container, ExitWatch, Process, control_group},
+    container::{Container, ExitWatch, Process, is_peer},
     containerd::{Daemon, NewContainer},
-    folder::{HostFolder, dead_folders, file_error, lock_of_dead},
+    folder::{HostFolder, dead_folders, file_error, lock_of_dead, make_folder},
     image::{Image, Program},
+    metrics::Metrics,
+    output::{CallLabel, Output},
+    pool::Pools,
     sandbox,
 };
 
@@ -52,6 +56,8 @@ pub(crate) struct Engine {
     resources: Mutex<BTreeMap<Resource, Existence>>,
     /// Changes whenever a resource is gone.
     removed: watch::Sender<()>,
+    pools: Pools,
+    metrics: Metrics,
 }
 
 /// What has to be removed in the end.
@@ -105,7 +111,7 @@ impl Engine {
     /// Connects to containerd and removes what dead hosts left behind. Runs on `tokio`.
     pub(crate) async fn start(config: DockerConfig, tokio: Handle) -> Result<Arc<Self>, DockerError> {
         let folder = HostFolder::create(&config.socket_folder)?;
-        let longest = folder.path().join(u64::MAX.to_string()).join(SOCKET_NAME);
+        let longest = folder.path().join(u64::MAX.to_string()).join(SOCKET_FOLDER).join(SOCKET_NAME);
         if longest.as_os_str().len() > SOCKET_PATH_LIMIT {
             return Err(DockerError::PathTooLong { path: longest });
         }
@@ -119,6 +125,8 @@ impl Engine {
             stopped: AtomicBool::new(false),
             resources: Mutex::default(),
             removed: watch::Sender::new(()),
+            pools: Pools::default(),
+            metrics: Metrics::new(),
         };
         engine.remove_orphans().await?;
         Ok(Arc::new(engine))
@@ -126,6 +134,14 @@ impl Engine {
 
     pub(crate) fn config(&self) -> &DockerConfig {
         &self.config
+    }
+
+    pub(crate) fn metrics(&self) -> &Metrics {
+        &self.metrics
+    }
+
+    pub(crate) fn pools(&self) -> &Pools {
+        &self.pools
     }
 
     pub(crate) fn daemon(&self) -> &Daemon {
@@ -190,19 +206,29 @@ impl Engine {
     }
 
     /// Starts a container and waits until it has introduced itself.
-    pub(crate) async fn launch(self: &Arc<Self>, image: &Imported) -> Result<Container, DockerError> {
+    pub(crate) async fn launch(
+        self: &Arc<Self>,
+        image: &Imported,
+        isolation: Isolation,
+    ) -> Result<Container, DockerError> {
         let limit = self.config.start_timeout;
-        let launched = time::timeout(limit, self.launch_now(image)).await;
-        launched.unwrap_or(Err(DockerError::TimedOut { operation: "start a container", limit }))
+        let begun = time::Instant::now();
+        let launched = time::timeout(limit, self.launch_now(image, isolation)).await;
+        let launched = launched.unwrap_or(Err(DockerError::TimedOut { operation: "start a container", limit }));
+        self.metrics.start(launched.is_ok(), begun.elapsed());
+        launched
     }
 
-    async fn launch_now(self: &Arc<Self>, image: &Imported) -> Result<Container, DockerError> {
+    async fn launch_now(self: &Arc<Self>, image: &Imported, isolation: Isolation) -> Result<Container, DockerError> {
         let id = self.name();
         let guard = self.guard(Resource::Container(id.clone()), Some(image.guard.clone()))?;
         let folder = self.folder.subfolder(&id)?;
-        let listener = listen(&folder, sandbox::host_user(&self.config))?;
+        let user = sandbox::host_user(&self.config);
+        let listener = listen(&folder.join(SOCKET_FOLDER), user)?;
+        let output = Output::create(&folder)?;
 
-        let spec = sandbox::spec(&self.config, &image.program, &folder, &control_group(&id));
+        let sockets = folder.join(SOCKET_FOLDER);
+        let spec = sandbox::spec(&self.config, isolation, &image.program, &sockets, &ControlGroup::of(&id).path());
         let number = self
             .daemon
             .create(&NewContainer {
@@ -212,25 +238,29 @@ impl Engine {
                 snapshot: &image.snapshot,
                 runtime: &self.config.runtime,
                 spec: &spec,
+                stdout: &output.stdout,
+                stderr: &output.stderr,
             })
             .await?;
         let process = Process::open(number);
         self.daemon.start(&id).await?;
-        let mut exit = ExitWatch::begin(self.clone(), id);
+        let mut exit = ExitWatch::begin(self.clone(), id.clone());
+        let label = CallLabel::default();
+        output.follow(&id, &label, &exit);
 
         let stream = tokio::select! {
-            accepted = listener.accept() => accepted.and_then(|(stream, _)| stream.into_std()),
+            accepted = accept(&listener, user, &id) => accepted,
             ended = exit.ended() => return Err(ended.map_or(DockerError::HungUp, DockerError::Exited)),
         };
         // One connection is all that a container gets.
         drop(listener);
-        let _ = fs::remove_file(folder.join(SOCKET_NAME));
+        let _ = fs::remove_file(sockets.join(SOCKET_NAME));
 
         let stream = stream.map_err(|source| file_error(&folder, source))?;
         let limit = self.config.start_timeout;
         let greeted = tokio::task::spawn_blocking(move || greet(stream, limit)).await;
         let (connection, hello) = greeted.unwrap_or(Err(DockerError::NotRunning))?;
-        Ok(Container { connection, hello, exit, process, guard })
+        Ok(Container { id, connection, hello, exit, label, process, guard })
     }
 
     /// Removes what is labelled with the folder of a host that is dead, and such folders.
@@ -331,8 +361,12 @@ impl Engine {
 /// Name of a container's socket in its folder, as the protocol has it.
 const SOCKET_NAME: &str = "contract.sock";
 
+/// Name of the part of a container's folder that the container sees.
+const SOCKET_FOLDER: &str = "s";
+
 /// A socket that only the container's user can connect to.
 fn listen(folder: &Path, user: u32) -> Result<UnixListener, DockerError> {
+    make_folder(folder)?;
     let path: PathBuf = folder.join(SOCKET_NAME);
     let listen = || -> io::Result<UnixListener> {
         let listener = UnixListener::bind(&path)?;
@@ -341,6 +375,18 @@ fn listen(folder: &Path, user: u32) -> Result<UnixListener, DockerError> {
         Ok(listener)
     };
     listen().map_err(|source| file_error(&path, source))
+}
+
+/// The connection of a container's process. Whoever else connects is turned away.
+async fn accept(listener: &UnixListener, user: u32, id: &str) -> io::Result<UnixStream> {
+    loop {
+        let (stream, _) = listener.accept().await?;
+        let peer = stream.peer_cred()?;
+        if is_peer(&peer, user, id) {
+            return stream.into_std();
+        }
+        tracing::warn!(container = id, user = peer.uid(), process = peer.pid(), "a stranger was turned away");
+    }
 }
 
 /// Waits for the first frame of a container.

@@ -36,6 +36,23 @@ pub enum DockerError {
         /// What it answered.
         message: String,
     },
+    /// An image that was to be in containerd is not, or not all of it.
+    #[error(
+        "containerd lacks {digest} of the image {reference}; pull it into the namespace of this host: ctr --namespace NAMESPACE images pull --platform linux/{} {reference}",
+        crate::image::ARCHITECTURE
+    )]
+    NoImage {
+        /// The image.
+        reference: String,
+        /// The missing part.
+        digest: String,
+    },
+    /// An image in containerd is larger than is read.
+    #[error("the image has more than {limit} bytes")]
+    ImageTooLarge {
+        /// The limit, in bytes.
+        limit: u64,
+    },
     /// Something took too long.
     #[error("could not {operation} within {} s", .limit.as_secs_f64())]
     TimedOut {
@@ -75,6 +92,32 @@ pub enum DockerError {
     Version {
         /// The container's version.
         found: u32,
+    },
+    /// A call was executed twice, in two processes, and they did not do the same.
+    #[error(
+        "it did not do the same in two processes: operation {operation} was '{first}' in one and '{second}' in the other; what a contract does may depend on its arguments, its environment and its state alone"
+    )]
+    Differs {
+        /// The number of the first operation that differs, from 1. Returning is one.
+        operation: usize,
+        /// What it was in the first process.
+        first: String,
+        /// What it was in the second process.
+        second: String,
+    },
+    /// As many calls wait for a container as may.
+    #[error("{waiting} calls wait for a container of this code already; try again later, or raise pool_queue")]
+    QueueFull {
+        /// How many.
+        waiting: usize,
+    },
+    /// No container came free in time.
+    #[error("all {max} containers of this code were busy until {until}; try again later, or raise pool_max")]
+    AllBusy {
+        /// How many there may be.
+        max: usize,
+        /// When the waiting ended.
+        until: String,
     },
     /// The runtime was stopped, or not started yet.
     #[error("the docker runtime does not run")]
@@ -129,6 +172,7 @@ impl From<DockerError> for HostFault {
             | DockerError::HungUp
             | DockerError::Frame(_)
             | DockerError::Protocol(_)
+            | DockerError::Differs { .. }
             | DockerError::Version { .. } => Self::Process { runtime, message },
             _ => Self::Unavailable { runtime, message },
         }

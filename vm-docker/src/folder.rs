@@ -105,7 +105,8 @@ pub(crate) fn dead_folders(base: &Path) -> Vec<DeadFolder> {
         .collect()
 }
 
-fn make_folder(path: &Path) -> Result<(), DockerError> {
+/// Makes a folder that can be entered but not listed.
+pub(crate) fn make_folder(path: &Path) -> Result<(), DockerError> {
     if path.is_dir() {
         return Ok(());
     }

@@ -3,6 +3,8 @@
 mod archive;
 mod executable;
 mod layer;
+mod parts;
+mod reference;
 
 use std::sync::Arc;
 
@@ -10,9 +12,11 @@ use sha2::{Digest as _, Sha256};
 use vm_core::CodeError;
 
 pub(crate) use layer::Layer;
+pub(crate) use parts::Parts;
+pub(crate) use reference::Reference;
 
 /// The architecture whose executables and images are accepted, in the words of OCI.
-const ARCHITECTURE: &str = match std::env::consts::ARCH.as_bytes() {
+pub(crate) const ARCHITECTURE: &str = match std::env::consts::ARCH.as_bytes() {
     b"x86_64" => "amd64",
     b"aarch64" => "arm64",
     _ => std::env::consts::ARCH,
@@ -34,19 +38,40 @@ pub(crate) struct Program {
     pub(crate) folder: String,
 }
 
-impl Image {
-    /// Recognises an executable or an image archive by its first bytes.
+/// What code is.
+#[derive(Debug, Clone)]
+pub(crate) enum Source {
+    /// It holds the image.
+    Here(Image),
+    /// It names an image that containerd has.
+    There(Reference),
+}
+
+impl Source {
+    /// Recognises an executable or an image archive by its first bytes, and a reference by being a short text.
     pub(crate) fn read(code: &[u8]) -> Result<Self, CodeError> {
         if executable::recognise(code) {
-            executable::wrap(code)
-        } else if archive::recognise(code) {
-            archive::read(code)
-        } else {
-            let start = hex::encode(code.get(..8).unwrap_or(code));
-            Err(CodeError::new(
-                "unknown-format",
-                format!("neither a static ELF executable nor an OCI image archive: it starts with '{start}'"),
-            ))
+            return executable::wrap(code).map(Self::Here);
+        }
+        if archive::recognise(code) {
+            return archive::read(code).map(Self::Here);
+        }
+        if let Some(reference) = Reference::read(code) {
+            return reference.map(Self::There);
+        }
+        let start = hex::encode(code.get(..8).unwrap_or(code));
+        let expected = "neither a static ELF executable, an image archive, nor an image's name with its digest";
+        Err(CodeError::new("unknown-format", format!("{expected}: it starts with '{start}'")))
+    }
+}
+
+impl Image {
+    /// An image that the code holds.
+    #[cfg(test)]
+    pub(crate) fn read(code: &[u8]) -> Result<Self, CodeError> {
+        match Source::read(code)? {
+            Source::Here(image) => Ok(image),
+            Source::There(reference) => panic!("{reference} is no image"),
         }
     }
 
@@ -60,6 +85,12 @@ impl Image {
             });
         }
         chain
+    }
+
+    /// A name that all images have that run the same program on the same files, and no other ones.
+    pub(crate) fn name(&self) -> String {
+        let Program { args, env, folder } = &*self.program;
+        digest(format!("{:?}", (self.chain().last(), args, env, folder)).as_bytes())
     }
 
     /// Bytes of memory that it takes.

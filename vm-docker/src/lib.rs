@@ -1,8 +1,9 @@
 //! Smart contracts in hardened containers, run through containerd.
 //!
-//! [`DockerRuntime`] is a [`RuntimeProvider`](vm_core::RuntimeProvider). A contract's code is a static executable, or an
-//! OCI image archive (a tar file with `index.json`); a running container of it takes one call after the other over a
-//! unix socket, in the protocol of `docs/container-protocol.md`. Rust contracts use vm-sdk, which speaks it for them.
+//! [`DockerRuntime`] is a [`RuntimeProvider`](vm_core::RuntimeProvider). A contract's code is a static executable, an image
+//! archive (OCI's, or that of `docker save`), or the name of an image that containerd has, with its digest; a running container of it takes one call after the other over a
+//! unix socket, in the protocol of `docs/container-protocol.md`. vm-sdk speaks it for contracts in Rust, `sdk/python` for
+//! those in Python.
 //!
 //! ```
 //! use vm_core::{Code, ContractName, DeployRequest, InvokeRequest, RuntimeKind, Vm, VmProvider};
@@ -42,7 +43,29 @@
 //! State is read and written only through the host, in the same journal as the calls of all other runtimes. Each
 //! operation of the host is charged; **the processor time of a container is not metered**, only bounded by the deadline
 //! and the quota. The process outlives a call: **what it remembers from one call to the next is up to its author**, and an
-//! author who wants the same result on every host remembers nothing and asks no clock.
+//! author who wants the same result on every host remembers nothing and asks no clock. [`Isolation::Call`] gives every call
+//! a process of its own, and [`DockerConfig::replay_check`] executes every call in two and compares them.
+//!
+//! # Pools
+//!
+//! Contracts with the same image share its containers. [`DockerConfig::pool_min`] of them are kept ready, more start one at
+//! a time when calls wait, up to [`DockerConfig::pool_max`], and leave when they are idle. Calls wait in the order in which
+//! they came; the queue has a bound and waiting an end. [`Vm::contract`](vm_core::Vm::contract) prepares a deployed contract:
+//! a host calls it when it starts, and the first call finds a container that waits.
+//!
+//! # What is told
+//!
+//! What a contract prints becomes `tracing` events of the target `vm::contract`, with the contract and the transaction. The
+//! `metrics` facade gets:
+//!
+//! | metric | labels | |
+//! |---|---|---|
+//! | `vm_docker_starts_total` | `outcome` | containers that were started, or could not be |
+//! | `vm_docker_broken_total` | | those that misbehaved or broke off, and were replaced |
+//! | `vm_docker_oom_kills_total` | | those that were killed for their memory |
+//! | `vm_docker_start_duration_seconds`, `vm_docker_wait_duration_seconds` | | of starts; of calls, for a container |
+//! | `vm_docker_pool` | `image`, `state` | containers that are `live` or `idle`, calls that are `waiting` |
+//! | `vm_docker_container_memory_bytes`, `vm_docker_container_cpu_microseconds_total` | `image`, `place` | of each container |
 //!
 //! # Faults
 //!
@@ -62,6 +85,7 @@
     )
 )]
 
+mod cgroup;
 mod config;
 mod connection;
 mod container;
@@ -71,11 +95,13 @@ mod engine;
 mod error;
 mod folder;
 mod image;
+mod metrics;
+mod output;
 mod pool;
 mod runtime;
 mod sandbox;
 mod session;
 
-pub use config::DockerConfig;
+pub use config::{DockerConfig, Isolation, UnknownIsolation};
 pub use error::{DockerError, Exit, Refused};
 pub use runtime::DockerRuntime;

@@ -1,42 +1,103 @@
-//! The containers of one code.
+//! The containers of one image.
+
+mod desk;
+mod gauges;
 
 use std::{
+    collections::BTreeMap,
     ops::{Deref, DerefMut},
-    sync::{
-        Arc, Condvar, Mutex, MutexGuard, PoisonError,
-        atomic::{AtomicUsize, Ordering},
-    },
-    time::Duration,
+    sync::{Arc, Mutex, MutexGuard, PoisonError, Weak, mpsc::RecvTimeoutError},
+    time::{Duration, Instant},
 };
 
-use tokio::sync::{RwLock, oneshot};
-use vm_core::{HostFault, Interrupt, RuntimeKind};
+use tokio::{sync::RwLock, time};
+use vm_core::{HostFault, Interrupt};
 
 use crate::{
-    DockerError, Refused,
+    DockerConfig, DockerError, Isolation, Refused,
     container::Container,
     engine::{Engine, Imported},
     image::Image,
 };
+use desk::{Bounds, Desk, Full, Worker};
+use gauges::Gauges;
 
-/// How long a thread waits for a free container before it looks whether it was interrupted.
+/// How long a call waits for a container that is busy before another one starts. A start takes some 80 ms of a processor,
+/// most calls less than a tenth of one: a burst of them is over sooner than a second container would be there.
+const BEFORE_GROWTH: Duration = Duration::from_millis(5);
+
+/// How long a thread waits for a container before it looks whether it was interrupted.
 const SLICE: Duration = Duration::from_millis(50);
 
-/// Starts containers when they are needed and keeps them for the next call.
+/// How often it is looked for containers that were idle for too long, and for missing ones: bounds.
+const ROUNDS: (Duration, Duration) = (Duration::from_millis(50), Duration::from_secs(1));
+
+/// Starts containers when they are needed and keeps them for the next calls.
 pub(crate) struct Pool {
     engine: Arc<Engine>,
     image: Image,
+    isolation: Isolation,
+    interface: String,
     imported: RwLock<Imported>,
-    idle: Mutex<Vec<Pooled>>,
-    released: Condvar,
-    /// Containers that run or start. Raised only with `idle` locked.
-    live: Arc<AtomicUsize>,
+    desk: Mutex<Desk<Pooled>>,
+    gauges: Gauges,
+    this: Weak<Self>,
+}
+
+/// The pools of a host, one for each image and isolation, however many contracts use it.
+#[derive(Default)]
+pub(crate) struct Pools(Mutex<BTreeMap<(String, Isolation), Slot>>);
+
+/// A pool that is made, was made, or is gone.
+type Slot = Arc<tokio::sync::Mutex<Weak<Pool>>>;
+
+impl Pools {
+    /// The pool of an image; who comes first makes it.
+    pub(crate) async fn get(
+        &self,
+        engine: &Arc<Engine>,
+        image: Image,
+        isolation: Isolation,
+    ) -> Result<Arc<Pool>, DockerError> {
+        let slot = {
+            let mut slots = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+            slots.retain(|_, slot| slot.try_lock().map_or(true, |pool| pool.strong_count() > 0));
+            slots.entry((image.name(), isolation)).or_default().clone()
+        };
+        let mut slot = slot.lock().await;
+        if let Some(pool) = slot.upgrade() {
+            return Ok(pool);
+        }
+        let pool = Pool::new(engine.clone(), image, isolation).await?;
+        *slot = Arc::downgrade(&pool);
+        Ok(pool)
+    }
 }
 
 /// A container, and its place among those that may run. To drop it is to give it up.
 pub(crate) struct Pooled {
     container: Container,
+    /// The calls that it has taken.
+    calls: u64,
     _place: Place,
+}
+
+impl Pooled {
+    /// True if it has taken a call before the one that it is at.
+    pub(crate) fn is_used(&self) -> bool {
+        self.calls > 1
+    }
+
+    /// The number of the call that it is at, from 1.
+    pub(crate) fn call_number(&self) -> u64 {
+        self.calls
+    }
+}
+
+impl Worker for Pooled {
+    fn id(&self) -> &str {
+        self.container.id()
+    }
 }
 
 impl Deref for Pooled {
@@ -53,109 +114,215 @@ impl DerefMut for Pooled {
     }
 }
 
-struct Place(Arc<AtomicUsize>);
+struct Place {
+    pool: Weak<Pool>,
+    number: usize,
+}
 
 impl Drop for Place {
     fn drop(&mut self) {
-        self.0.fetch_sub(1, Ordering::Relaxed);
+        if let Some(pool) = self.pool.upgrade() {
+            pool.gauges.leave(self.number);
+            pool.desk().lost();
+            // Who waits, and the minimum, have use for the place.
+            pool.grow();
+        }
     }
 }
 
 impl Pool {
-    /// Imports an image and starts its first container, which tells the contract's interface.
-    pub(crate) async fn new(engine: Arc<Engine>, image: Image) -> Result<(Arc<Self>, String), DockerError> {
+    /// Imports an image and starts its first container, which tells the contract's interface. More start in the background
+    /// if the configuration keeps more.
+    async fn new(engine: Arc<Engine>, image: Image, isolation: Isolation) -> Result<Arc<Self>, DockerError> {
         let imported = engine.import(&image).await?;
-        let container = engine.launch(&imported).await?;
+        let container = engine.launch(&imported, isolation).await?;
         let interface = container.hello.interface.clone();
-        let live = Arc::new(AtomicUsize::new(1));
-        let first = Pooled { container, _place: Place(live.clone()) };
-        let pool = Self {
-            engine,
-            image,
-            imported: RwLock::new(imported),
-            idle: Mutex::new(vec![first]),
-            released: Condvar::new(),
-            live,
-        };
-        Ok((Arc::new(pool), interface))
+        let DockerConfig { pool_min: min, pool_max: max, pool_queue: queue, .. } = *engine.config();
+        let gauges = Gauges::new(&image.name());
+        let number = gauges.enter(container.id());
+        let pool = Arc::new_cyclic(|this| {
+            let first = Pooled { container, calls: 0, _place: Place { pool: this.clone(), number } };
+            Self {
+                engine,
+                image,
+                isolation,
+                interface,
+                imported: RwLock::new(imported),
+                desk: Mutex::new(Desk::new(Bounds { min, max, queue }, first, now())),
+                gauges,
+                this: this.clone(),
+            }
+        });
+        pool.grow();
+        tokio::spawn(keep_in_bounds(pool.this.clone(), pool.engine.config().pool_idle));
+        Ok(pool)
     }
 
     pub(crate) fn engine(&self) -> &Arc<Engine> {
         &self.engine
     }
 
-    /// Bytes of memory that it takes: containerd may need the image again.
+    pub(crate) fn isolation(&self) -> Isolation {
+        self.isolation
+    }
+
+    /// What the contract says of its methods.
+    pub(crate) fn interface(&self) -> &str {
+        &self.interface
+    }
+
+    /// Bytes of memory that it takes.
     pub(crate) fn weight(&self) -> usize {
         self.image.size()
     }
 
-    /// A container that is ready for a call: an idle one, else a new one, else the next that gets free.
-    pub(crate) fn acquire(self: &Arc<Self>, interrupt: &Interrupt) -> Result<Pooled, HostFault> {
-        let limit = self.engine.config().containers_per_code;
-        let mut idle = self.idle();
-        let place = loop {
-            while let Some(mut pooled) = idle.pop() {
-                // One that died, or spoke without being asked, is given up.
-                if pooled.connection.is_idle() {
-                    return Ok(pooled);
-                }
+    /// A container that waits for a call, but not the one named `except`. Calls get one in the order in which they asked.
+    pub(crate) fn acquire(&self, interrupt: &Interrupt, except: Option<&str>) -> Result<Pooled, HostFault> {
+        let begun = now();
+        let patience = Interrupt::after(self.engine.config().pool_wait);
+        loop {
+            let mut pooled = self.next(interrupt, &patience, except)?;
+            if pooled.connection.is_idle() {
+                pooled.calls += 1;
+                self.engine.metrics().waited(begun.elapsed());
+                return Ok(pooled);
             }
-            if self.live.load(Ordering::Relaxed) < limit {
-                self.live.fetch_add(1, Ordering::Relaxed);
-                break Place(self.live.clone());
-            }
-            let left = interrupt.remaining();
-            if left.is_zero() {
-                let message = format!(
-                    "all {limit} containers of this code were busy until the deadline; raise containers_per_code"
-                );
-                return Err(HostFault::Unavailable { runtime: RuntimeKind::Docker, message });
-            }
-            let waited = self.released.wait_timeout(idle, left.min(SLICE));
-            idle = waited.unwrap_or_else(PoisonError::into_inner).0;
-        };
-        drop(idle);
-        self.start(place, interrupt)
+            // It has ended in the meantime, or speaks without being asked.
+            self.engine.metrics().broken();
+        }
     }
 
     /// Keeps a container for the next call.
     pub(crate) fn release(&self, pooled: Pooled) {
-        self.idle().push(pooled);
-        self.released.notify_one();
+        self.desk().put(pooled, now());
     }
 
-    /// Starts a container for a call. If it starts too late for this one it is there for the next.
-    fn start(self: &Arc<Self>, place: Place, interrupt: &Interrupt) -> Result<Pooled, HostFault> {
-        let (sender, receiver) = oneshot::channel();
-        let pool = self.clone();
-        self.engine.spawn(async move {
-            let launched = pool.launch().await;
-            let launched = launched.map(|container| Pooled { container, _place: place });
-            if let Err(Ok(late)) = sender.send(launched) {
-                pool.release(late);
+    fn next(&self, interrupt: &Interrupt, patience: &Interrupt, except: Option<&str>) -> Result<Pooled, HostFault> {
+        let ticket = {
+            let mut desk = self.desk();
+            if let Some(pooled) = desk.take(except) {
+                return Ok(pooled);
             }
-        });
-        match self.engine.block_on(receiver, interrupt) {
-            Some(Ok(launched)) => Ok(launched?),
-            None if interrupt.remaining().is_zero() => Err(interrupt.fault()),
-            _ => Err(HostFault::Stopping),
+            let waiting = self.engine.config().pool_queue;
+            desk.wait(except).map_err(|Full| DockerError::QueueFull { waiting })?
+        };
+        let mut slice = BEFORE_GROWTH;
+        if ticket.cold {
+            self.grow();
+        }
+        loop {
+            let left = interrupt.remaining().min(patience.remaining());
+            match ticket.answer.recv_timeout(left.min(slice)) {
+                Ok(answer) => return answer,
+                Err(RecvTimeoutError::Disconnected) => return Err(HostFault::Stopping),
+                Err(RecvTimeoutError::Timeout) => {}
+            }
+            if slice == BEFORE_GROWTH {
+                self.grow();
+                slice = SLICE;
+            }
+            if left.is_zero() && self.desk().leave(ticket.number) {
+                return Err(self.given_up(interrupt));
+            }
         }
     }
 
+    /// Why a call got no container in time.
+    fn given_up(&self, interrupt: &Interrupt) -> HostFault {
+        let DockerConfig { pool_max: max, pool_wait: waited, .. } = *self.engine.config();
+        let (_, live, _) = self.desk().counts();
+        match interrupt.remaining().is_zero() {
+            // None was busy: one that starts takes too long.
+            true if live < max => interrupt.fault(),
+            true => DockerError::AllBusy { max, until: "the call's deadline".into() }.into(),
+            false => DockerError::AllBusy { max, until: format!("pool_wait, {} s", waited.as_secs_f64()) }.into(),
+        }
+    }
+
+    /// Starts a container in the background, if one is needed.
+    fn grow(&self) {
+        if !self.desk().begin() {
+            return;
+        }
+        let Some(pool) = self.this.upgrade() else { return };
+        let mut start = Start(Some(pool));
+        self.engine.spawn(async move {
+            let Some(pool) = start.0.as_ref() else { return };
+            let launched = pool.launch().await;
+            if let Some(pool) = start.end(launched.map_err(HostFault::from)) {
+                // Those who wait have a chance to be served by this one first.
+                time::sleep(BEFORE_GROWTH).await;
+                pool.grow();
+            }
+        });
+    }
+
     async fn launch(&self) -> Result<Container, DockerError> {
-        let launched = self.engine.launch(&*self.imported.read().await).await;
+        let launched = self.engine.launch(&*self.imported.read().await, self.isolation).await;
         match launched {
             // containerd has lost the image.
             Err(DockerError::Daemon { reason: Refused::NotFound, .. }) => {
                 let mut imported = self.imported.write().await;
                 *imported = self.engine.import(&self.image).await?;
-                self.engine.launch(&imported).await
+                self.engine.launch(&imported, self.isolation).await
             }
             other => other,
         }
     }
 
-    fn idle(&self) -> MutexGuard<'_, Vec<Pooled>> {
-        self.idle.lock().unwrap_or_else(PoisonError::into_inner)
+    fn desk(&self) -> MutexGuard<'_, Desk<Pooled>> {
+        self.desk.lock().unwrap_or_else(PoisonError::into_inner)
     }
+}
+
+/// A start that has begun. However it ends, the desk is told.
+struct Start(Option<Arc<Pool>>);
+
+impl Start {
+    /// Tells the desk; gives the pool if it has one container more now.
+    fn end(&mut self, launched: Result<Container, HostFault>) -> Option<Arc<Pool>> {
+        let pool = self.0.take()?;
+        match launched {
+            Ok(container) => {
+                let number = pool.gauges.enter(container.id());
+                let started = Pooled { container, calls: 0, _place: Place { pool: pool.this.clone(), number } };
+                pool.desk().started(started, now());
+                Some(pool)
+            }
+            Err(fault) => {
+                tracing::warn!(error = %fault, "a container did not start");
+                // Whether another start is worth trying, the next call or the next round says.
+                pool.desk().failed(&fault);
+                None
+            }
+        }
+    }
+}
+
+impl Drop for Start {
+    fn drop(&mut self) {
+        // Told once: nothing is left to tell after an end.
+        if self.0.is_some() {
+            self.end(Err(HostFault::Stopping));
+        }
+    }
+}
+
+/// Removes containers that were idle for longer than `limit` and replaces missing ones, as long as there is a pool.
+async fn keep_in_bounds(pool: Weak<Pool>, limit: Duration) {
+    let round = (limit / 4).clamp(ROUNDS.0, ROUNDS.1);
+    loop {
+        time::sleep(round).await;
+        let Some(pool) = pool.upgrade() else { return };
+        let old = pool.desk().expire(limit, now());
+        drop(old);
+        pool.grow();
+        let counts = pool.desk().counts();
+        pool.gauges.tell(counts);
+    }
+}
+
+#[allow(clippy::disallowed_methods, reason = "tells how long a container was idle, which decides no result")]
+fn now() -> Instant {
+    Instant::now()
 }

@@ -14,7 +14,9 @@ use vm_core::{
     RuntimeProvider, TextInterface,
 };
 
-use crate::{DockerConfig, DockerError, contract::DockerContract, engine::Engine, image::Image, pool::Pool};
+use crate::{
+    DockerConfig, DockerError, Isolation, UnknownIsolation, contract::DockerContract, engine::Engine, image::Source,
+};
 
 /// How long [`RuntimeProvider::stop`] waits until everything is removed.
 const STOP_PATIENCE: Duration = Duration::from_secs(20);
@@ -114,23 +116,28 @@ impl RuntimeProvider for DockerRuntime {
     }
 
     fn verify(&self, code: &Code) -> Result<(), CodeError> {
-        if let Some(option) = code.options.keys().next() {
-            let message = format!("containers have no option '{option}'; remove it");
-            return Err(CodeError::new("unknown-option", message));
-        }
+        isolation(code)?;
         if let Some(text) = &code.abi {
             interface(text)?;
         }
-        Image::read(&code.bytes).map(drop)
+        Source::read(&code.bytes).map(drop)
     }
 
     async fn prepare(&self, code: &Code) -> Result<Arc<dyn Contract>, PrepareError> {
         let (engine, handle) = self.engine().map_err(|error| self.refused().clone().unwrap_or_else(|| error.into()))?;
         let bytes = code.bytes.clone();
-        let image = finished(handle.spawn_blocking(move || Image::read(&bytes))).await??;
-        let (pool, told) = finished(handle.spawn(Pool::new(engine, image))).await?.map_err(HostFault::from)?;
+        let image = match finished(handle.spawn_blocking(move || Source::read(&bytes))).await?? {
+            Source::Here(image) => image,
+            Source::There(reference) => {
+                let engine = engine.clone();
+                finished(handle.spawn(async move { engine.daemon().read_image(&reference).await })).await??
+            }
+        };
+        let isolation = isolation(code)?.max(engine.config().isolation);
+        let pool = async move { engine.pools().get(&engine, image, isolation).await };
+        let pool = finished(handle.spawn(pool)).await?.map_err(HostFault::from)?;
         // An interface that was deployed with the code counts more than what the process says.
-        let interface = interface(code.abi.as_ref().unwrap_or(&told))?;
+        let interface = interface(code.abi.as_deref().unwrap_or(pool.interface()))?;
         Ok(Arc::new(DockerContract { pool, interface }))
     }
 
@@ -148,6 +155,7 @@ impl RuntimeProvider for DockerRuntime {
                 status.problem = daemon.problem();
                 let containers = engine.containers().to_string();
                 status.details.push(("containers".into(), containers));
+                status.details.extend(engine.metrics().details());
                 status
             }
         };
@@ -157,6 +165,7 @@ impl RuntimeProvider for DockerRuntime {
             ("memory_limit".into(), config.memory.to_string()),
             ("cpu_millis".into(), config.cpu_millis.to_string()),
             ("pids".into(), config.pids.to_string()),
+            ("isolation".into(), config.isolation.as_str().into()),
         ]);
         let loosened = config.loosened();
         if !loosened.is_empty() {
@@ -164,6 +173,19 @@ impl RuntimeProvider for DockerRuntime {
         }
         status
     }
+}
+
+/// The only option: how long processes live. The configuration may be stricter.
+fn isolation(code: &Code) -> Result<Isolation, CodeError> {
+    let mut asked = Isolation::Contract;
+    for (option, value) in &code.options {
+        if option != "isolation" {
+            let message = format!("containers have no option '{option}', only 'isolation'; remove it");
+            return Err(CodeError::new("unknown-option", message));
+        }
+        asked = value.parse().map_err(|error: UnknownIsolation| CodeError::new("bad-option", error.to_string()))?;
+    }
+    Ok(asked)
 }
 
 /// Reads a contract's description of itself; an empty one says nothing.

@@ -1,21 +1,21 @@
 //! One call: frames from the container become operations of the host.
 
+mod frames;
+pub(crate) mod replay;
+
 use std::time::Duration;
 
-use bytes::Bytes;
 use vm_container_protocol::{
-    Address as AddressFrame, Call as CallFrame, CallContract, CallResult, ContractFrame, Emit, Entries,
-    Entry as EntryFrame, Environment, FrameError, Gas as GasFrame, KeyValue, Return as ReturnFrame,
-    Status as StatusFrame, Stop as StopFrame, Value, call_contract::Target, contract_frame::Kind,
+    Address as AddressFrame, Call as CallFrame, CallResult, ContractFrame, Emit, Entries, FrameError, Gas as GasFrame,
+    GetMany, HostFrame, KeyValue, Stop as StopFrame, Value, Values, contract_frame::Kind,
 };
-use vm_core::{
-    Address, Amount, Call, CallRequest, ContractName, Entry, Gas, Host, Interrupt, LogLevel, Return, Status, Stop, Trap,
-};
+use vm_core::{Address, Call, Gas, Host, Interrupt, LogLevel, Return, Stop, Trap};
 
 use crate::{
     DockerError,
     connection::{Connection, was_interrupted},
 };
+use replay::Script;
 
 /// How long a contract that must stop may take until it says that it has; then it is killed.
 const SETTLE: Duration = Duration::from_millis(250);
@@ -23,7 +23,18 @@ const SETTLE: Duration = Duration::from_millis(250);
 /// Longest topic of an event, in bytes.
 const TOPIC_LIMIT: usize = 255;
 
+/// Most keys that one request reads.
+const BATCH_LIMIT: usize = 1000;
+
 /// How a call went.
+pub(crate) struct Ran {
+    pub(crate) end: End,
+    /// False if the process has ended, or said something that belongs to an earlier call, before it took this one: nothing has
+    /// happened, and another process can have it.
+    pub(crate) taken: bool,
+}
+
+/// How a call ended.
 pub(crate) enum End {
     /// The contract returned, and its container is ready for the next call.
     Returned(Return),
@@ -72,109 +83,71 @@ impl From<FrameError> for Break {
     }
 }
 
-/// Performs a call on a container that waits for one.
-pub(crate) fn run(connection: &mut Connection, host: &mut dyn Host, call: &Call) -> End {
+/// Performs a call on a container that waits for one, its `number`th. What is said is written into `script`, if there is one.
+pub(crate) fn run(
+    connection: &mut Connection,
+    number: u64,
+    host: &mut dyn Host,
+    call: &Call,
+    script: Option<&mut Script>,
+) -> Ran {
     let interrupt = host.transaction().interrupt().clone();
     let prices = &host.transaction().schedule().docker;
     let (question_price, notice_price) = (Gas::new(prices.round_trip), Gas::new(prices.frame));
     connection.interrupt_by(&interrupt);
-    let mut session = Session { connection, host, question_price, notice_price, asked: false };
-    match session.perform(call) {
+    let line = Line { connection, number, taken: true, heard: false, asked: false };
+    let mut session = Session { line, host, question_price, notice_price, script };
+    let end = match session.perform(frames::call(call, session.host)) {
         Ok(returned) => End::Returned(returned),
         Err(Break::End(end)) => end,
         Err(Break::Stop(stop)) => {
-            let settled = session.settle(&interrupt);
+            let settled = session.line.settle(&interrupt);
             End::Stopped { stop, settled }
         }
-    }
+    };
+    Ran { end, taken: session.line.taken }
 }
 
-struct Session<'a> {
+/// A connection during one call.
+struct Line<'a> {
     connection: &'a mut Connection,
-    host: &'a mut dyn Host,
-    /// The price of a request that waits for its answer.
-    question_price: Gas,
-    /// The price of a request that needs none.
-    notice_price: Gas,
+    /// The call's number, which every frame of the contract carries: none can be taken for one of another call.
+    number: u64,
+    /// As [`Ran::taken`].
+    taken: bool,
+    /// True once the contract has said something in this call.
+    heard: bool,
     /// True while the contract waits for an answer.
     asked: bool,
 }
 
-impl Session<'_> {
-    fn perform(&mut self, call: &Call) -> Result<Return, Break> {
-        let frame = call_frame(call, self.host);
-        self.connection.send(frame)?;
-        loop {
-            let frame = self.receive()?;
-            if let Some(Kind::Return(returned)) = frame.kind {
-                return finish(returned);
-            }
-            self.asked = is_question(&frame);
-            self.host.charge(if self.asked { self.question_price } else { self.notice_price })?;
-            self.serve(frame)?;
-        }
+impl Line<'_> {
+    fn begin(&mut self, call: CallFrame) -> Result<(), FrameError> {
+        let begun = self.connection.send(CallFrame { number: self.number, ..call });
+        begun.inspect_err(|error| self.taken = !is_hung_up(error))
     }
 
     /// The next frame, received under the rules of reading: what the container sends too long is its own fault.
     fn receive(&mut self) -> Result<ContractFrame, Break> {
-        match self.connection.receive() {
-            Ok(Some(frame)) => Ok(frame),
-            Ok(None) => Err(Break::End(End::Closed)),
-            Err(error @ FrameError::TooLong { .. }) => Err(Break::End(End::Broken(error.into()))),
-            Err(error) => Err(error.into()),
+        let frame = match self.connection.receive() {
+            Ok(Some(frame)) => frame,
+            Ok(None) => return Err(Break::End(End::Closed)),
+            Err(error @ FrameError::TooLong { .. }) => return Err(Break::End(End::Broken(error.into()))),
+            Err(error) => {
+                self.taken = self.heard || !is_hung_up(&error);
+                return Err(error.into());
+            }
+        };
+        if frame.kind.is_none() {
+            return Err(broken("a frame without a known message".into()));
         }
-    }
-
-    /// Does what one frame asks for.
-    fn serve(&mut self, frame: ContractFrame) -> Result<(), Break> {
-        let protocol = |message: &str| Err(Break::End(End::Broken(DockerError::Protocol(message.into()))));
-        match frame.kind {
-            Some(Kind::Get(get)) => {
-                let value = self.host.get(&get.key)?.map(|value| value.to_vec());
-                self.connection.send(Value { value })?;
-            }
-            Some(Kind::Put(put)) => self.host.put(&put.key, &put.value)?,
-            Some(Kind::Delete(delete)) => self.host.delete(&delete.key)?,
-            Some(Kind::Scan(scan)) => {
-                let found = self.host.scan(&scan.start, &scan.end, scan.limit as usize)?;
-                let entries = found
-                    .into_iter()
-                    .map(|(key, value)| KeyValue { key: key.to_vec(), value: value.to_vec() })
-                    .collect();
-                self.connection.send(Entries { entries })?;
-            }
-            Some(Kind::Emit(Emit { topic, data })) => {
-                if topic.len() > TOPIC_LIMIT {
-                    return Err(Trap::BadHostCall.into());
-                }
-                self.host.emit(vec![topic.into()], data.into())?;
-            }
-            Some(Kind::CallContract(request)) => {
-                let outcome = self.host.call(call_request(request)?)?;
-                let status = match outcome.status {
-                    Status::Success => StatusFrame::Success,
-                    Status::Revert => StatusFrame::Revert,
-                    Status::Trap(_) => StatusFrame::Trap,
-                };
-                let output = outcome.output.to_vec();
-                self.connection.send(CallResult { status: status.into(), output })?;
-            }
-            Some(Kind::GasLeft(_)) => {
-                let left = self.host.gas_left().get();
-                self.connection.send(GasFrame { left })?;
-            }
-            Some(Kind::Charge(charge)) => self.host.charge(Gas::new(charge.gas))?,
-            Some(Kind::Log(log)) => {
-                self.host.log(LogLevel::from_number(log.level), &log.message)?;
-            }
-            Some(Kind::AddressOf(of)) => {
-                let address = Address::from_name(&of.name).as_bytes().to_vec();
-                self.connection.send(AddressFrame { address })?;
-            }
-            Some(Kind::Hello(_)) => return protocol("Hello inside a call"),
-            Some(Kind::Return(_)) | None => return protocol("a frame without a known message"),
+        if frame.call != self.number {
+            self.taken = self.heard || frame.call > self.number;
+            return Err(broken(format!("a frame of call {} in call {}", frame.call, self.number)));
         }
-        Ok(())
+        self.heard = true;
+        self.asked = is_question(&frame);
+        Ok(frame)
     }
 
     /// Tells the contract to stop and waits until it has returned. False if it does not.
@@ -186,81 +159,139 @@ impl Session<'_> {
             if self.asked && self.connection.send(StopFrame {}).is_err() {
                 return false;
             }
-            match self.connection.receive() {
-                Ok(Some(ContractFrame { kind: Some(Kind::Return(_)) })) => return true,
-                Ok(Some(frame)) => self.asked = is_question(&frame),
-                _ => return false,
+            match self.receive() {
+                Ok(ContractFrame { kind: Some(Kind::Return(_)), .. }) => return true,
+                Ok(_) => {}
+                Err(_) => return false,
             }
         }
     }
+}
+
+struct Session<'a> {
+    line: Line<'a>,
+    host: &'a mut dyn Host,
+    /// The price of a request that waits for its answer.
+    question_price: Gas,
+    /// The price of a request that needs none.
+    notice_price: Gas,
+    script: Option<&'a mut Script>,
+}
+
+impl Session<'_> {
+    fn perform(&mut self, call: CallFrame) -> Result<Return, Break> {
+        if let Some(script) = &mut self.script {
+            script.call = call.clone();
+        }
+        self.line.begin(call)?;
+        loop {
+            let frame = self.line.receive()?;
+            if let Some(script) = &mut self.script {
+                script.said(frame.clone());
+            }
+            if let Some(Kind::Return(returned)) = frame.kind {
+                return frames::finish(returned);
+            }
+            self.host.charge(if self.line.asked { self.question_price } else { self.notice_price })?;
+            if let Some(answer) = self.serve(frame)? {
+                if let Some(script) = &mut self.script {
+                    script.answered(answer.clone());
+                }
+                self.line.connection.send(answer)?;
+            }
+        }
+    }
+
+    /// Does what one frame asks for, and gives the answer if there is one.
+    fn serve(&mut self, frame: ContractFrame) -> Result<Option<HostFrame>, Break> {
+        let answer = match frame.kind {
+            Some(Kind::Get(get)) => Value { value: self.read(&get.key)? }.into(),
+            Some(Kind::GetMany(many)) => self.read_many(&many)?.into(),
+            Some(Kind::Scan(scan)) => {
+                let most = self.host.transaction().scan_limit();
+                let limit = if scan.limit == 0 { most } else { most.min(scan.limit as usize) };
+                let found = self.host.scan(&scan.start, &scan.end, limit)?;
+                // The key that follows the last one in the order of bytes.
+                let next = found.last().filter(|_| found.len() == limit).map(|(key, _)| [key, &[0][..]].concat());
+                let entries =
+                    found.iter().map(|(key, value)| KeyValue { key: key.to_vec(), value: value.to_vec() }).collect();
+                Entries { entries, next: next.unwrap_or_default() }.into()
+            }
+            Some(Kind::CallContract(request)) => {
+                let outcome = self.host.call(frames::call_request(request)?)?;
+                let status = frames::status(&outcome.status);
+                CallResult { status: status.into(), output: outcome.output.to_vec() }.into()
+            }
+            Some(Kind::GasLeft(_)) => GasFrame { left: self.host.gas_left().get() }.into(),
+            Some(Kind::AddressOf(of)) => {
+                AddressFrame { address: Address::from_name(&of.name).as_bytes().to_vec() }.into()
+            }
+            notice => return self.heed(notice).map(|()| None),
+        };
+        Ok(Some(answer))
+    }
+
+    /// Does what a frame asks for that has no answer.
+    fn heed(&mut self, notice: Option<Kind>) -> Result<(), Break> {
+        match notice {
+            Some(Kind::Put(put)) => self.host.put(&put.key, &put.value)?,
+            Some(Kind::Delete(delete)) => self.host.delete(&delete.key)?,
+            Some(Kind::Emit(Emit { topic, data })) => {
+                if topic.len() > TOPIC_LIMIT {
+                    return Err(Trap::BadHostCall.into());
+                }
+                self.host.emit(vec![topic.into()], data.into())?;
+            }
+            Some(Kind::Charge(charge)) => self.host.charge(Gas::new(charge.gas))?,
+            Some(Kind::Log(log)) => self.host.log(LogLevel::from_number(log.level), &log.message)?,
+            _ => return Err(broken("Hello inside a call".into())),
+        }
+        Ok(())
+    }
+
+    fn read(&mut self, key: &[u8]) -> Result<Option<Vec<u8>>, Stop> {
+        Ok(self.host.get(key)?.map(|value| value.to_vec()))
+    }
+
+    /// Each key but the first costs what a request without an answer does, in addition to the operation.
+    fn read_many(&mut self, many: &GetMany) -> Result<Values, Break> {
+        let mut values = Vec::new();
+        for key in many.split() {
+            let key = key.map_err(|error| broken(error.to_string()))?;
+            if values.len() == BATCH_LIMIT {
+                return Err(Trap::BadHostCall.into());
+            }
+            if !values.is_empty() {
+                self.host.charge(self.notice_price)?;
+            }
+            values.push(Value { value: self.read(key)? });
+        }
+        Ok(Values { values })
+    }
+}
+
+fn broken(message: String) -> Break {
+    Break::End(End::Broken(DockerError::Protocol(message)))
+}
+
+/// True for the errors of a connection whose other side was closed with something in it that was not read. (Where all was
+/// read, the stream just ends.)
+fn is_hung_up(error: &FrameError) -> bool {
+    use std::io::ErrorKind::{BrokenPipe, ConnectionReset};
+    matches!(error, FrameError::Io(error) if matches!(error.kind(), BrokenPipe | ConnectionReset))
 }
 
 /// True for frames that the contract waits for an answer to.
 fn is_question(frame: &ContractFrame) -> bool {
     matches!(
         frame.kind,
-        Some(Kind::Get(_) | Kind::Scan(_) | Kind::CallContract(_) | Kind::GasLeft(_) | Kind::AddressOf(_))
+        Some(
+            Kind::Get(_)
+                | Kind::GetMany(_)
+                | Kind::Scan(_)
+                | Kind::CallContract(_)
+                | Kind::GasLeft(_)
+                | Kind::AddressOf(_)
+        )
     )
-}
-
-fn call_frame(call: &Call, host: &dyn Host) -> CallFrame {
-    let (entry, from_version, to_version) = match &call.entry {
-        Entry::Deploy => (EntryFrame::Deploy, String::new(), String::new()),
-        Entry::Invoke => (EntryFrame::Invoke, String::new(), String::new()),
-        Entry::Upgrade { from, to } => (EntryFrame::Upgrade, from.to_string(), to.to_string()),
-    };
-    let env = host.env();
-    CallFrame {
-        entry: entry.into(),
-        method: call.method.to_string(),
-        input: call.input.to_vec(),
-        from_version,
-        to_version,
-        environment: Some(Environment {
-            this: env.this.as_bytes().to_vec(),
-            caller: env.caller.as_bytes().to_vec(),
-            origin: env.origin.as_bytes().to_vec(),
-            coinbase: env.block.coinbase.as_bytes().to_vec(),
-            value: if env.value.is_zero() { Vec::new() } else { env.value.to_be_bytes().to_vec() },
-            chain_id: env.block.chain_id,
-            block_number: env.block.number,
-            timestamp: env.block.timestamp,
-            is_static: env.is_static,
-            depth: env.depth.into(),
-        }),
-        gas: host.gas_left().get(),
-    }
-}
-
-fn call_request(frame: CallContract) -> Result<CallRequest, Trap> {
-    let value = match frame.value.as_slice() {
-        [] => Amount::ZERO,
-        bytes => Amount::from_be_bytes(bytes.try_into().map_err(|_| Trap::BadHostCall)?),
-    };
-    let to: vm_core::Target = match frame.target {
-        Some(Target::Name(name)) => ContractName::new(&name).map_err(|_| Trap::BadHostCall)?.into(),
-        Some(Target::Address(bytes)) => Address::new(bytes.try_into().map_err(|_| Trap::BadHostCall)?).into(),
-        None => return Err(Trap::BadHostCall),
-    };
-    let mut request = CallRequest::new(to, frame.method, frame.input);
-    request.value = value;
-    request.gas = (frame.gas > 0).then(|| Gas::new(frame.gas));
-    request.is_static = frame.is_static;
-    Ok(request)
-}
-
-fn finish(frame: ReturnFrame) -> Result<Return, Break> {
-    let output = Bytes::from(frame.output);
-    match StatusFrame::try_from(frame.status) {
-        Ok(StatusFrame::Success) => Ok(Return::success(output)),
-        Ok(StatusFrame::Revert) => Ok(Return::revert(output)),
-        Ok(StatusFrame::Trap) => {
-            tracing::debug!(message = %String::from_utf8_lossy(&output), "a contract trapped");
-            Ok(Return::trap(Trap::Panic))
-        }
-        _ => {
-            let message = format!("Return with status {}", frame.status);
-            Err(Break::End(End::Broken(DockerError::Protocol(message))))
-        }
-    }
 }

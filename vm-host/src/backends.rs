@@ -46,7 +46,7 @@ pub(crate) fn has_runtime(provider: &Provider) -> bool {
         Provider::Native => cfg!(feature = "native"),
         Provider::Wasm { .. } => cfg!(feature = "wasm"),
         Provider::Evm { .. } => cfg!(feature = "evm"),
-        Provider::Docker { .. } => cfg!(feature = "docker"),
+        Provider::Docker(_) => cfg!(feature = "docker"),
     }
 }
 
@@ -91,7 +91,7 @@ pub(crate) fn runtime(
         #[cfg(feature = "evm")]
         Provider::Evm { version, refuse_opcodes } => evm::runtime(config, version.as_deref(), refuse_opcodes, tracing),
         #[cfg(feature = "docker")]
-        Provider::Docker { address, namespace } => docker::runtime(config, address, namespace),
+        Provider::Docker(docker) => docker::runtime(config, docker),
         absent => {
             let feature = absent.type_name();
             Err(HostError::Absent { what: format!("the runtime \"{feature}\""), feature })

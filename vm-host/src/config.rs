@@ -16,6 +16,7 @@
 
 mod access;
 mod block;
+mod docker;
 mod document;
 mod error;
 mod quotas;
@@ -31,6 +32,7 @@ use std::time::Duration;
 
 use vm_core::{Address, Amount, Block, ContractName, HostPolicy, Quotas};
 
+pub use docker::Docker;
 pub use error::{ConfigError, InvalidConfig, Mistake};
 
 use crate::backends;
@@ -81,12 +83,7 @@ pub enum Provider {
         refuse_opcodes: Vec<String>,
     },
     /// Containers.
-    Docker {
-        /// The path of containerd's socket.
-        address: PathBuf,
-        /// The namespace in containerd that belongs to this host alone.
-        namespace: String,
-    },
+    Docker(Docker),
 }
 
 /// The WebAssembly engines. Results and gas are the same on all of them.
@@ -275,7 +272,7 @@ impl Provider {
             Self::Native => "native",
             Self::Wasm { .. } => "wasm",
             Self::Evm { .. } => "evm",
-            Self::Docker { .. } => "docker",
+            Self::Docker(_) => "docker",
         }
     }
 }

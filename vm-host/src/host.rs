@@ -138,7 +138,7 @@ fn limits(config: &Config) -> Limits {
 
 /// Settings that let containers out do nothing where there are none.
 fn warn_of_idle(config: &Config) {
-    if config.providers.iter().any(|provider| matches!(provider, Provider::Docker { .. })) {
+    if config.providers.iter().any(|provider| matches!(provider, Provider::Docker(_))) {
         return;
     }
     let security = &config.security;

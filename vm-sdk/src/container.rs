@@ -1,5 +1,6 @@
 //! Contracts in containers: the process that serves calls through a socket. [`main!`](crate::main) uses it.
 
+mod fresh;
 mod link;
 
 use std::any::Any;
@@ -16,31 +17,38 @@ use crate::{Call, Contract, Entry, Error, Result, Stop, enter};
 use link::Link;
 
 /// Connects to the host and performs calls until the host hangs up. The body of `main`.
+///
+/// Where the host asks for it (`VM_ISOLATION=call`), every call is performed by a process of its own: this one
+/// starts the same program again for each, which takes the connection over as its standard input.
 pub fn serve<C: Contract>() -> ExitCode {
-    let path = std::env::var_os(SOCKET_VARIABLE).unwrap_or_else(|| SOCKET_PATH.into());
-    let stream = match UnixStream::connect(&path) {
-        Ok(stream) => stream,
-        Err(error) => {
-            eprintln!(
-                "{}: cannot connect to the host at {}: {error}; this program is a contract, which a host runs in a container",
-                C::NAME,
-                path.display(),
-            );
-            return ExitCode::FAILURE;
-        }
-    };
     // The host learns of a panic from the call's result.
     std::panic::set_hook(Box::new(|_| {}));
-    match serve_on::<C>(stream) {
-        Ok(()) => ExitCode::SUCCESS,
-        Err(error) => {
-            eprintln!("{}: connection to the host: {error}", C::NAME);
-            ExitCode::FAILURE
-        }
-    }
+    let served = match fresh::inherited() {
+        Some(stream) => stream.map_err(FrameError::from).and_then(serve_one::<C>).map(fresh::exit_code),
+        None => match connect(C::NAME) {
+            Ok(stream) if fresh::is_asked_for() => fresh::serve::<C>(&stream),
+            Ok(stream) => serve_on::<C>(stream).map(|()| ExitCode::SUCCESS),
+            Err(failure) => return failure,
+        },
+    };
+    served.unwrap_or_else(|error| {
+        eprintln!("{}: connection to the host: {error}", C::NAME);
+        ExitCode::FAILURE
+    })
 }
 
-/// As [`serve`], on a stream that is connected already.
+fn connect(name: &str) -> Result<UnixStream, ExitCode> {
+    let path = std::env::var_os(SOCKET_VARIABLE).unwrap_or_else(|| SOCKET_PATH.into());
+    UnixStream::connect(&path).map_err(|error| {
+        eprintln!(
+            "{name}: cannot connect to the host at {}: {error}; this program is a contract, which a host runs in a container",
+            path.display(),
+        );
+        ExitCode::FAILURE
+    })
+}
+
+/// As [`serve`], on a stream that is connected already, and in this process whatever the host asks for.
 ///
 /// # Errors
 ///
@@ -48,27 +56,47 @@ pub fn serve<C: Contract>() -> ExitCode {
 pub fn serve_on<C: Contract>(stream: UnixStream) -> Result<(), FrameError> {
     let mut reader = FrameReader::new(stream.try_clone()?);
     let mut writer = FrameWriter::new(stream);
-    let sdk = concat!("vm-sdk ", env!("CARGO_PKG_VERSION"));
-    writer.send(&ContractFrame::from(Hello::new(C::INTERFACE, sdk)))?;
-    while let Some(frame) = reader.receive::<HostFrame>()? {
-        let Some(host_frame::Kind::Call(call)) = frame.kind else {
-            // A Stop that crossed our Return.
-            continue;
-        };
-        let mut link = Link::new(&mut reader, &mut writer, call.environment.as_ref());
-        let answer = answer::<C>(&mut link, &call);
-        if let Some(error) = link.broken() {
-            return Err(error);
-        }
-        match writer.send(&ContractFrame::from(answer)) {
-            Err(FrameError::TooLong { length }) => {
-                let output = format!("the result has {length} bytes, which no frame holds");
-                writer.send(&ContractFrame::from(trap(output)))?;
-            }
-            sent => sent?,
-        }
-    }
+    writer.send(&ContractFrame::from(hello::<C>()))?;
+    while next::<C>(&mut reader, &mut writer)? {}
     Ok(())
+}
+
+/// One call on a connection whose greeting another process has sent. False if the host hung up before.
+fn serve_one<C: Contract>(stream: UnixStream) -> Result<bool, FrameError> {
+    let mut reader = FrameReader::new(stream.try_clone()?);
+    next::<C>(&mut reader, &mut FrameWriter::new(stream))
+}
+
+fn hello<C: Contract>() -> Hello {
+    Hello::new(C::INTERFACE, concat!("vm-sdk ", env!("CARGO_PKG_VERSION")))
+}
+
+/// Waits for a call and performs it. False if the host has hung up.
+fn next<C: Contract>(
+    reader: &mut FrameReader<UnixStream>,
+    writer: &mut FrameWriter<UnixStream>,
+) -> Result<bool, FrameError> {
+    let call = loop {
+        match reader.receive::<HostFrame>()? {
+            Some(HostFrame { kind: Some(host_frame::Kind::Call(call)) }) => break call,
+            // A Stop that crossed our Return.
+            Some(_) => {}
+            None => return Ok(false),
+        }
+    };
+    let mut link = Link::new(reader, writer, &call);
+    let answer = answer::<C>(&mut link, &call);
+    if let Some(error) = link.broken() {
+        return Err(error);
+    }
+    match writer.send(&ContractFrame::from(answer).of_call(call.number)) {
+        Err(FrameError::TooLong { length }) => {
+            let output = format!("the result has {length} bytes, which no frame holds");
+            writer.send(&ContractFrame::from(trap(output)).of_call(call.number))?;
+        }
+        sent => sent?,
+    }
+    Ok(true)
 }
 
 fn answer<C: Contract>(link: &mut Link<'_>, call: &CallFrame) -> Return {

@@ -53,6 +53,15 @@ impl Context<'_> {
         Ok(self.host().get(key)?)
     }
 
+    /// The bytes under several keys, in their order. In a container that takes one round trip instead of one for each.
+    ///
+    /// # Errors
+    ///
+    /// The contract must stop.
+    pub fn get_many_raw(&self, keys: &[&[u8]]) -> Result<Vec<Option<Vec<u8>>>> {
+        Ok(self.host().get_many(keys)?)
+    }
+
     /// Puts a value under a key, in place of what is there.
     ///
     /// # Errors

@@ -17,6 +17,11 @@ pub trait HostApi {
     /// The value of a key.
     fn get(&mut self, key: &[u8]) -> Result<Option<Vec<u8>>, Stop>;
 
+    /// The values of several keys, in their order. Containers ask for all of them at once.
+    fn get_many(&mut self, keys: &[&[u8]]) -> Result<Vec<Option<Vec<u8>>>, Stop> {
+        keys.iter().map(|key| self.get(key)).collect()
+    }
+
     /// Sets a key. An empty value is a value too.
     fn put(&mut self, key: &[u8], value: &[u8]) -> Result<(), Stop>;
 

@@ -8,6 +8,7 @@ mod demo;
 mod lint;
 mod openzeppelin;
 mod process;
+mod python;
 mod setup;
 mod terminal;
 mod test;
@@ -37,6 +38,8 @@ enum Task {
     Test(test::Args),
     /// Builds the sample contracts that are not up to date, in all their forms
     Contracts(contracts::Args),
+    /// Builds an image of a contract in Python, out of Debian's packages and sdk/python
+    Python(python::Args),
     /// Runs test suites that others wrote
     Conformance(conformance::Args),
     /// Runs random tests
@@ -53,6 +56,7 @@ fn main() -> ExitCode {
         Task::Demo(args) => demo::run(&args),
         Task::Test(args) => test::run(&args),
         Task::Contracts(args) => contracts::run(&args),
+        Task::Python(args) => python::run(&args),
         Task::Conformance(args) => conformance::run(&args),
         Task::Fuzz(args) => conformance::fuzz(&args),
         Task::Lint(args) => lint::run(&args),

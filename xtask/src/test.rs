@@ -6,7 +6,7 @@ use anyhow::Result;
 
 use crate::cargo::cargo;
 use crate::containerd::{self, Containerd};
-use crate::{demo, openzeppelin, process, setup};
+use crate::{demo, openzeppelin, process, python, setup};
 
 /// Options of `cargo xtask test`.
 #[derive(Debug, clap::Args)]
@@ -29,6 +29,10 @@ const FEATURES: &str = "vm-host/docker,vm-host/wasmtime,vm-wasm/wasmer";
 pub(crate) fn run(args: &Args) -> Result<()> {
     let containerd = containerd::start(setup::containers(args.no_containers)?)?;
     openzeppelin::provide()?;
+    let probe = match &containerd {
+        Containerd::Running(_) => python::provide()?,
+        Containerd::Absent { .. } => None,
+    };
     let mut test = cargo("test")?;
     test.arg("--no-fail-fast");
     if !names_a_package(&args.rest) {
@@ -39,7 +43,13 @@ pub(crate) fn run(args: &Args) -> Result<()> {
         Containerd::Running(daemon) => test.env("VM_TEST_CONTAINERD", daemon.address()),
         Containerd::Absent { .. } => test.env("VM_TEST_NO_CONTAINERS", "1"),
     };
+    if let Some(probe) = probe {
+        test.env("VM_TEST_PYTHON_IMAGE", probe);
+    }
     process::succeed(&mut test)?;
+    if args.rest.is_empty() {
+        python::test()?;
+    }
     // `cargo test` builds the examples too. With arguments of their own, people want just what they ask for.
     if args.rest.is_empty() { demo::compare("debug", &containerd) } else { Ok(()) }
 }

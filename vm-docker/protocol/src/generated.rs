@@ -5,10 +5,13 @@
 /// than its frame.
 #[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
 pub struct ContractFrame {
+    /// The number of the call that this frame belongs to, as Call has it; 0 in Hello.
+    #[prost(uint64, tag = "15")]
+    pub call: u64,
     /// Which message this is. A frame without one is a fault.
     #[prost(
         oneof = "contract_frame::Kind",
-        tags = "1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12"
+        tags = "1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13"
     )]
     pub kind: ::core::option::Option<contract_frame::Kind>,
 }
@@ -53,13 +56,16 @@ pub mod contract_frame {
         /// Answered by Address.
         #[prost(message, tag = "12")]
         AddressOf(super::AddressOf),
+        /// Answered by Values.
+        #[prost(message, tag = "13")]
+        GetMany(super::GetMany),
     }
 }
 /// What the host sends.
 #[derive(Clone, PartialEq, ::prost::Message)]
 pub struct HostFrame {
     /// Which message this is.
-    #[prost(oneof = "host_frame::Kind", tags = "1, 2, 3, 4, 5, 6, 7")]
+    #[prost(oneof = "host_frame::Kind", tags = "1, 2, 3, 4, 5, 6, 7, 8")]
     pub kind: ::core::option::Option<host_frame::Kind>,
 }
 /// Nested message and enum types in `HostFrame`.
@@ -89,6 +95,9 @@ pub mod host_frame {
         /// Answer to AddressOf.
         #[prost(message, tag = "7")]
         Address(super::Address),
+        /// Answer to GetMany.
+        #[prost(message, tag = "8")]
+        Values(super::Values),
     }
 }
 /// Says who has connected.
@@ -103,6 +112,10 @@ pub struct Hello {
     /// Name and version of the library that speaks here, for logs: "vm-sdk 0.1.0".
     #[prost(string, tag = "3")]
     pub sdk: ::prost::alloc::string::String,
+    /// True if the process gives every call a process of its own, which ends with the call. Asked for
+    /// by VM_ISOLATION=call in the environment; without it such a container takes one call only.
+    #[prost(bool, tag = "4")]
+    pub fresh_calls: bool,
 }
 /// One call of the contract.
 #[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
@@ -128,6 +141,9 @@ pub struct Call {
     /// Gas that this call may use, in units of the gas schedule.
     #[prost(uint64, tag = "7")]
     pub gas: u64,
+    /// Counts the calls on this connection, from 1. Every frame of the call carries it.
+    #[prost(uint64, tag = "8")]
+    pub number: u64,
 }
 /// What surrounds a call. Addresses are 20 bytes.
 #[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
@@ -180,6 +196,14 @@ pub struct Get {
     #[prost(bytes = "vec", tag = "1")]
     pub key: ::prost::alloc::vec::Vec<u8>,
 }
+/// Reads several values of the contract's own state at once.
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct GetMany {
+    /// The keys, one after the other, each after its length as a 32-bit little-endian number. At most
+    /// 1,000.
+    #[prost(bytes = "vec", tag = "1")]
+    pub keys: ::prost::alloc::vec::Vec<u8>,
+}
 /// Writes a value.
 #[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
 pub struct Put {
@@ -206,7 +230,7 @@ pub struct Scan {
     /// First key not wanted; empty: up to the end of the contract's state.
     #[prost(bytes = "vec", tag = "2")]
     pub end: ::prost::alloc::vec::Vec<u8>,
-    /// At most so many entries.
+    /// At most so many entries; 0, or more than the host allows: as many as it allows, 1,000 by default.
     #[prost(uint32, tag = "3")]
     pub limit: u32,
 }
@@ -292,12 +316,23 @@ pub struct Value {
     #[prost(bytes = "vec", optional, tag = "1")]
     pub value: ::core::option::Option<::prost::alloc::vec::Vec<u8>>,
 }
+/// What GetMany found.
+#[derive(Clone, PartialEq, ::prost::Message)]
+pub struct Values {
+    /// In the order of the keys.
+    #[prost(message, repeated, tag = "1")]
+    pub values: ::prost::alloc::vec::Vec<Value>,
+}
 /// What Scan found.
 #[derive(Clone, PartialEq, ::prost::Message)]
 pub struct Entries {
     /// In ascending order of keys.
     #[prost(message, repeated, tag = "1")]
     pub entries: ::prost::alloc::vec::Vec<KeyValue>,
+    /// Where the next page starts, if there may be more: there are as many entries as were asked for.
+    /// Empty: that was all.
+    #[prost(bytes = "vec", tag = "2")]
+    pub next: ::prost::alloc::vec::Vec<u8>,
 }
 /// A key and its value.
 #[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]

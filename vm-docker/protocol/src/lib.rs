@@ -21,9 +21,10 @@
 //!     to_host.send(&ContractFrame::from(Hello::new("count() -> u8", "example 1.0")))?;
 //!
 //!     while let Some(frame) = from_host.receive::<HostFrame>()? {
-//!         let Some(host_frame::Kind::Call(_)) = frame.kind else { continue };
+//!         let Some(host_frame::Kind::Call(call)) = frame.kind else { continue };
+//!         let mine = |frame: ContractFrame| frame.of_call(call.number);
 //!         // Get is answered, so it is sent at once; Put is not, so it can wait for Return.
-//!         to_host.send(&ContractFrame::from(Get { key: b"n".to_vec() }))?;
+//!         to_host.send(&mine(Get { key: b"n".to_vec() }.into()))?;
 //!         let count = match from_host.receive::<HostFrame>()?.and_then(|frame| frame.kind) {
 //!             Some(host_frame::Kind::Value(value)) => {
 //!                 value.value.and_then(|bytes| bytes.first().copied()).unwrap_or(0)
@@ -31,9 +32,9 @@
 //!             // Stop: say something, it is ignored, and wait for the next call.
 //!             _ => 0,
 //!         };
-//!         to_host.queue(&ContractFrame::from(Put { key: b"n".to_vec(), value: vec![count + 1] }))?;
+//!         to_host.queue(&mine(Put { key: b"n".to_vec(), value: vec![count + 1] }.into()))?;
 //!         let output = vec![count + 1];
-//!         to_host.send(&ContractFrame::from(Return { status: Status::Success.into(), output }))?;
+//!         to_host.send(&mine(Return { status: Status::Success.into(), output }.into()))?;
 //!     }
 //!     Ok(())
 //! }
@@ -57,6 +58,7 @@ mod frame;
 #[path = "generated.rs"]
 mod messages;
 
+pub use convert::CutKeys;
 pub use frame::{FrameError, FrameReader, FrameWriter, MAX_FRAME};
 pub use messages::*;
 
@@ -68,3 +70,6 @@ pub const SOCKET_PATH: &str = "/run/vm/contract.sock";
 
 /// Environment variable that holds the path of the socket.
 pub const SOCKET_VARIABLE: &str = "VM_SOCKET";
+
+/// Environment variable that says `call` where every call shall have a process of its own.
+pub const ISOLATION_VARIABLE: &str = "VM_ISOLATION";

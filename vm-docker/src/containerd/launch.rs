@@ -1,6 +1,6 @@
 //! Containers and their tasks.
 
-use std::collections::HashMap;
+use std::{collections::HashMap, path::Path};
 
 use containerd_client::services::v1::{
     Container, CreateContainerRequest, CreateTaskRequest, StartRequest, WaitRequest, container,
@@ -25,6 +25,9 @@ pub(crate) struct NewContainer<'a> {
     pub(crate) snapshot: &'a str,
     pub(crate) runtime: &'a str,
     pub(crate) spec: &'a Value,
+    /// Named pipes for what its process writes.
+    pub(crate) stdout: &'a Path,
+    pub(crate) stderr: &'a Path,
 }
 
 impl Daemon {
@@ -55,8 +58,14 @@ impl Daemon {
         let request = CreateContainerRequest { container: Some(container) };
         self.ask("make a container", self.client.containers().create(self.request(request))).await?;
 
-        // Neither standard output nor error: a shim that is given only one of them crashes.
-        let request = CreateTaskRequest { container_id: new.id.into(), rootfs, ..CreateTaskRequest::default() };
+        // A shim that is given only one of both crashes.
+        let request = CreateTaskRequest {
+            container_id: new.id.into(),
+            rootfs,
+            stdout: new.stdout.display().to_string(),
+            stderr: new.stderr.display().to_string(),
+            ..CreateTaskRequest::default()
+        };
         Ok(self.ask("make a task", self.client.tasks().create(self.request(request))).await?.pid)
     }
 

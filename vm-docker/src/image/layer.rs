@@ -28,6 +28,11 @@ impl Layer {
     const TAR: &str = "application/vnd.oci.image.layer.v1.tar";
     const TAR_GZIP: &str = "application/vnd.oci.image.layer.v1.tar+gzip";
 
+    /// The media type of a layer, by its first bytes.
+    pub(super) fn media_type(bytes: &[u8]) -> &'static str {
+        if bytes.starts_with(&[0x1f, 0x8b]) { Self::TAR_GZIP } else { Self::TAR }
+    }
+
     /// A layer of an uncompressed archive that was made here.
     pub(super) fn from_tar(bytes: Vec<u8>) -> Self {
         let digest = digest(&bytes);

@@ -3,10 +3,10 @@
 use std::path::Path;
 
 use serde_json::{Value, json};
-use vm_container_protocol::{SOCKET_PATH, SOCKET_VARIABLE};
+use vm_container_protocol::{ISOLATION_VARIABLE, SOCKET_PATH, SOCKET_VARIABLE};
 
 use super::seccomp;
-use crate::{DockerConfig, image::Program};
+use crate::{DockerConfig, Isolation, image::Program};
 
 /// Unprivileged user and group inside the container.
 const USER: u32 = 65_532;
@@ -14,10 +14,13 @@ const USER: u32 = 65_532;
 /// Number of users that a user namespace maps.
 const MAPPED_USERS: u32 = 65_536;
 
+/// Most files, sockets and pipes that a process has open.
+const OPEN_FILES: u32 = 256;
+
 /// Period of the processor quota, in microseconds.
 const CPU_PERIOD: u64 = 100_000;
 
-/// Paths under /proc that tell about the host.
+/// Paths that tell about the host.
 const MASKED: &[&str] = &[
     "/proc/acpi",
     "/proc/asound",
@@ -29,7 +32,9 @@ const MASKED: &[&str] = &[
     "/proc/scsi",
     "/proc/timer_list",
     "/proc/timer_stats",
-    "/sys/firmware",
+    // runc makes these devices whatever it is told.
+    "/dev/full",
+    "/dev/tty",
 ];
 
 /// Paths under /proc that change the host.
@@ -45,11 +50,18 @@ pub(crate) fn host_user(config: &DockerConfig) -> u32 {
 
 /// The specification of a container that runs `program`, sees `socket_folder` at the place that the
 /// protocol names, and belongs to the control group `cgroup`.
-pub(crate) fn spec(config: &DockerConfig, program: &Program, socket_folder: &Path, cgroup: &str) -> Value {
+pub(crate) fn spec(
+    config: &DockerConfig,
+    isolation: Isolation,
+    program: &Program,
+    socket_folder: &Path,
+    cgroup: &str,
+) -> Value {
     let socket_target = Path::new(SOCKET_PATH).parent();
 
     let mut env = program.env.clone();
     env.push(format!("{SOCKET_VARIABLE}={SOCKET_PATH}"));
+    env.push(format!("{ISOLATION_VARIABLE}={}", isolation.as_str()));
 
     let mut mounts = vec![
         json!({
@@ -67,16 +79,19 @@ pub(crate) fn spec(config: &DockerConfig, program: &Program, socket_folder: &Pat
         }),
     ];
     if config.allow_file_system {
+        let size = format!("size={}", config.tmp_size);
         mounts.push(json!({
             "destination": "/tmp", "type": "tmpfs", "source": "tmpfs",
-            "options": ["nosuid", "nodev", "mode=1777"],
+            "options": ["nosuid", "nodev", "noexec", "mode=1777", size, "nr_inodes=4096"],
         }));
     }
+
+    let longest_file = if config.allow_file_system { config.tmp_size } else { 0 };
 
     json!({
         "ociVersion": "1.0.2",
         "hostname": "contract",
-        "root": { "path": "rootfs", "readonly": !config.allow_file_system },
+        "root": { "path": "rootfs", "readonly": true },
         "mounts": mounts,
         "process": {
             "user": { "uid": USER, "gid": USER },
@@ -89,7 +104,8 @@ pub(crate) fn spec(config: &DockerConfig, program: &Program, socket_folder: &Pat
             },
             "rlimits": [
                 { "type": "RLIMIT_CORE", "hard": 0, "soft": 0 },
-                { "type": "RLIMIT_NOFILE", "hard": 256, "soft": 256 },
+                { "type": "RLIMIT_FSIZE", "hard": longest_file, "soft": longest_file },
+                { "type": "RLIMIT_NOFILE", "hard": OPEN_FILES, "soft": OPEN_FILES },
             ],
         },
         "linux": linux(config, cgroup),

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use vm_container_protocol::{Entries, Environment, Gas as GasFrame};
+use vm_container_protocol::{Entries, Environment, Gas as GasFrame, Values};
 use vm_core::{Address, Code, ContractName, Gas, InvokeRequest, RuntimeKind, Status, Trap, UpgradeRequest, VmProvider};
 
 use crate::{
@@ -83,11 +83,11 @@ fn two_contracts_of_one_code_may_call_each_other() {
 #[test]
 fn when_all_containers_are_busy_the_fault_says_so() {
     let Some(daemon) = Daemon::shared() else { return };
-    let config = vm_docker::DockerConfig { containers_per_code: 1, ..config(daemon, "busy") };
+    let config = vm_docker::DockerConfig { pool_max: 1, ..config(daemon, "busy") };
     let world = World::with_probe(config, Duration::from_millis(500));
     world.deploy("twin", Code::new(RuntimeKind::Docker, probe())).unwrap();
     let fault = world.fault("forward", "twin").to_string();
-    assert!(fault.contains("containers_per_code"), "{fault}");
+    assert!(fault.contains("busy until the call's deadline") && fault.contains("raise pool_max"), "{fault}");
 }
 
 #[test]
@@ -124,6 +124,34 @@ fn a_scan_is_ordered_and_ends_before_its_end() {
     let found: Entries = decode(&world.call("scan", ""));
     let keys: Vec<_> = found.entries.into_iter().map(|entry| entry.key).collect();
     assert_eq!(keys, [b"a", b"b"]);
+}
+
+#[test]
+fn several_keys_are_read_at_once() {
+    let Some(world) = world("many") else { return };
+    let one = world.receipt("count", "").gas_used;
+    let receipt = world.receipt("get_many", "");
+    let found: Values = decode(&receipt.output);
+    let values: Vec<_> = found.values.into_iter().map(|found| found.value).collect();
+    assert_eq!(values, [Some(b"1".to_vec()), None, Some(Vec::new())]);
+    // One round trip of 10,000 units, two changes and two further keys of 2,000: less than two round trips.
+    assert!(receipt.gas_used < one.saturating_add(Gas::new(10_000)), "{} {one}", receipt.gas_used);
+}
+
+#[test]
+fn no_more_keys_are_read_at_once_than_may_be() {
+    let Some(world) = world("toomany") else { return };
+    assert_eq!(world.receipt("get_too_many", "").status, Status::Trap(Trap::BadHostCall));
+    world.assert_next_call(false);
+    let fault = world.fault("get_cut", "").to_string();
+    assert!(fault.contains("GetMany whose last 4 bytes are no length and key"), "{fault}");
+    world.assert_next_call(true);
+}
+
+#[test]
+fn a_range_is_read_page_by_page() {
+    let Some(world) = world("pages") else { return };
+    assert_eq!(world.text("pages", ""), "1000 1000 500");
 }
 
 #[test]

@@ -1,13 +1,20 @@
 //! What a contract's process cannot do.
 
-use std::{fs, time::Duration};
+use std::{
+    fs,
+    os::unix::{fs::PermissionsExt, process::CommandExt},
+    path::Path,
+    process::Command,
+    time::{Duration, Instant},
+};
 
-use vm_core::{HostFault, VmProvider};
+use vm_core::{Code, HostFault, RuntimeKind, VmProvider};
 use vm_docker::DockerConfig;
 
 use crate::{
     daemon::Daemon,
-    world::{World, config},
+    images,
+    world::{World, config, probe},
 };
 
 const LIMIT: Duration = Duration::from_secs(60);
@@ -41,7 +48,112 @@ fn no_capability_no_new_privileges_a_filter_and_an_unprivileged_user() {
 #[test]
 fn system_calls_that_are_not_listed_are_refused() {
     let Some(world) = world("calls") else { return };
-    assert_eq!(world.text("system_calls", ""), "unshare=-1 personality=-1 inotify_init1=-1 msgget=-1");
+    let refused = world.text("system_calls", "");
+    assert!(refused.split(' ').all(|call| call.ends_with("=-1")), "{refused}");
+    assert_eq!(refused.split(' ').count(), 25);
+    let sockets = world.text("sockets", "");
+    assert_eq!(sockets, "inet=-1 inet6=-1 netlink=-1 packet=-1 alg=-1 vsock=-1");
+}
+
+#[test]
+fn every_name_space_is_its_own() {
+    let Some(world) = world("namespaces") else { return };
+    let theirs = world.text("namespaces", "");
+    for (kind, theirs) in ["cgroup", "ipc", "mnt", "net", "pid", "user", "uts"].into_iter().zip(theirs.split(' ')) {
+        let ours = fs::read_link(format!("/proc/self/ns/{kind}")).unwrap();
+        assert!(theirs.starts_with(kind) && ours.as_os_str() != theirs, "{kind}: {theirs}");
+    }
+}
+
+#[test]
+fn what_tells_about_the_machine_cannot_be_read() {
+    let Some(world) = world("secrets") else { return };
+    // Its own environment is all.
+    assert_eq!(world.text("secrets", ""), "/proc/1/environ");
+    // Links to places that are closed, or its own, are there, too.
+    assert_eq!(
+        world.text("devices", "").trim_start_matches("core "),
+        "fd full null ptmx random stderr stdin stdout tty urandom zero"
+    );
+}
+
+#[test]
+fn open_files_are_limited() {
+    let Some(world) = world("nofile") else { return };
+    let files: u32 = world.text("open_files", "").parse().unwrap();
+    assert!((200..256).contains(&files), "{files}");
+}
+
+#[test]
+fn the_temporary_folder_is_limited_and_no_more_can_be_written_to() {
+    let Some(daemon) = Daemon::shared() else { return };
+    let config = DockerConfig { allow_file_system: true, tmp_size: 1 << 20, ..config(daemon, "tmp") };
+    let world = World::with_probe(config, LIMIT);
+    let files = world.text("files", "");
+    assert!(files.contains("/file=30 /tmp/file=0") && files.contains("/contract=30"), "{files}");
+    let written: u64 = world.text("fill", "").parse().unwrap();
+    assert!((900_000..=1 << 20).contains(&written), "{written}");
+}
+
+#[test]
+fn the_sockets_of_the_machine_are_out_of_reach() {
+    use std::os::linux::net::SocketAddrExt;
+    let Some(daemon) = Daemon::shared() else { return };
+    let name = format!("vm-docker-test-{}", std::process::id());
+    let address = std::os::unix::net::SocketAddr::from_abstract_name(&name).unwrap();
+    let _listener = std::os::unix::net::UnixListener::bind_addr(&address).unwrap();
+    const REFUSED: &str = "111";
+    let world = World::with_probe(config(daemon, "abstract"), LIMIT);
+    assert_eq!(world.text("interfaces", ""), "lo");
+    assert_eq!(world.text("abstract", &name), REFUSED);
+    drop(world);
+    // With the network of the machine come its abstract sockets: that is what the warning is for.
+    let world = World::with_probe(DockerConfig { allow_network: true, ..config(daemon, "concrete") }, LIMIT);
+    assert_eq!(world.text("abstract", &name), "0");
+}
+
+#[test]
+fn strangers_cannot_pose_as_the_contract() {
+    let Some(daemon) = Daemon::shared() else { return };
+    let sockets = daemon.sockets().join("strangers");
+    let config = DockerConfig {
+        socket_folder: sockets.clone(),
+        start_timeout: Duration::from_secs(5),
+        ..config(daemon, "strangers")
+    };
+    let world = World::start(config, LIMIT);
+    let folder = tempfile::Builder::new().tempdir_in("/tmp").unwrap();
+    fs::set_permissions(folder.path(), fs::Permissions::from_mode(0o755)).unwrap();
+    let program = folder.path().join("probe");
+    fs::write(&program, probe()).unwrap();
+    fs::set_permissions(&program, fs::Permissions::from_mode(0o755)).unwrap();
+
+    let stranger = std::thread::spawn(move || {
+        let inside =
+            |path: &Path| fs::read_dir(path).into_iter().flatten().filter_map(|entry| Some(entry.ok()?.path()));
+        let find = || {
+            let folders = inside(&sockets).flat_map(|host| inside(&host).collect::<Vec<_>>());
+            folders.map(|folder| folder.join("s/contract.sock")).find(|path| path.exists())
+        };
+        let start = Instant::now();
+        let socket = loop {
+            if let Some(socket) = find() {
+                break socket;
+            }
+            assert!(start.elapsed() < LIMIT, "no socket");
+            std::thread::park_timeout(Duration::from_millis(5));
+        };
+        // Root may enter, and so may the container's own user, but neither is in the container.
+        [0, 0x7000_0000 + 65_532].map(|user| {
+            let status = Command::new(&program).arg("connect").arg(&socket).uid(user).gid(user).status().unwrap();
+            status.code()
+        })
+    });
+    // The program of the container waits for ever instead of connecting.
+    let code = images::archive(&probe(), &["/opt/program", "wait"], &[]);
+    let error = world.deploy("probe", Code::new(RuntimeKind::Docker, code)).unwrap_err();
+    assert_eq!(stranger.join().unwrap(), [Some(0); 2], "both are turned away");
+    assert!(error.to_string().contains("within 5 s"), "{error}");
 }
 
 #[test]
@@ -73,7 +185,7 @@ fn nothing_can_be_written_to() {
         world.text("files", ""),
         format!(
             "/file={READ_ONLY} /tmp/file={READ_ONLY} /run/vm/file={READ_ONLY} /dev/file={READ_ONLY} \
-             /proc/self/oom_score_adj=0 /proc/sys/kernel/hostname={READ_ONLY}"
+             /contract={READ_ONLY} /proc/self/oom_score_adj=0 /proc/sys/kernel/hostname={READ_ONLY}"
         )
     );
 }

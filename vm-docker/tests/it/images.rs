@@ -31,7 +31,7 @@ fn tar(files: &[(&str, &[u8])]) -> Vec<u8> {
 }
 
 /// An OCI image archive of one program and its variables.
-fn archive(program: &[u8], args: &[&str], env: &[String]) -> Vec<u8> {
+pub(crate) fn archive(program: &[u8], args: &[&str], env: &[String]) -> Vec<u8> {
     let layer = tar(&[("opt/program", program)]);
     let config = json!({
         "config": { "Entrypoint": args, "Env": env, "User": "root" },
@@ -74,6 +74,49 @@ fn an_image_archive_runs_with_its_variables_and_interface_but_not_as_root() {
 }
 
 #[test]
+fn what_docker_saves_runs() {
+    let Some(daemon) = Daemon::shared() else { return };
+    let world = World::start(config(daemon, "saved"), LIMIT);
+    let layer = tar(&[("opt/program", &probe())]);
+    let config = json!({
+        "config": { "Entrypoint": ["/opt/program"] }, "rootfs": { "diff_ids": [digest(&layer)] },
+        "os": "linux", "architecture": if cfg!(target_arch = "x86_64") { "amd64" } else { "arm64" },
+    })
+    .to_string();
+    let name = digest(config.as_bytes()).replace("sha256:", "") + ".json";
+    let manifest = json!([{ "Config": name, "RepoTags": ["probe:1"], "Layers": ["l/layer.tar"] }]).to_string();
+    let saved = tar(&[("manifest.json", manifest.as_bytes()), (&name, config.as_bytes()), ("l/layer.tar", &layer)]);
+    world.deploy("probe", Code::new(RuntimeKind::Docker, saved)).unwrap();
+    assert_eq!(world.text("echo", "saved"), "saved");
+}
+
+#[test]
+fn an_image_that_containerd_has_is_named_by_its_digest() {
+    let Some(daemon) = Daemon::shared() else { return };
+    let world = World::start(config(daemon, "pulled"), LIMIT);
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("image.tar");
+    std::fs::write(&file, archive(&probe(), &["/opt/program"], &[])).unwrap();
+    let import = ["images", "import", "--no-unpack", "--index-name", "example.org/probe:1", file.to_str().unwrap()];
+    daemon.list("pulled", &import);
+    let listed = daemon.list("pulled", &["images", "list"]);
+    let digest =
+        listed.iter().find_map(|line| line.split_whitespace().find(|word| word.starts_with("sha256:"))).unwrap();
+
+    let code = |text: &str| Code::new(RuntimeKind::Docker, text);
+    let pinned = format!("example.org/probe:1@{digest}");
+    world.deploy("probe", code(&pinned)).unwrap();
+    assert_eq!(world.text("echo", "there"), "there");
+
+    let error = world.deploy("loose", code("example.org/probe:1")).unwrap_err().to_string();
+    assert!(error.contains("not-pinned"), "{error}");
+    let absent = format!("example.org/probe:1@sha256:{}", "00".repeat(32));
+    let error = world.deploy("absent", code(&absent)).unwrap_err();
+    assert!(matches!(error.fault(), Some(HostFault::Unavailable { .. })), "{error}");
+    assert!(error.to_string().contains("ctr --namespace"), "{error}");
+}
+
+#[test]
 fn the_image_s_user_is_ignored() {
     let Some(daemon) = Daemon::shared() else { return };
     let world = World::start(config(daemon, "user"), LIMIT);
@@ -104,7 +147,8 @@ fn what_cannot_be_a_contract_is_refused_before_a_container_starts() {
     refused(docker(b"#!/bin/sh"), "unknown-format");
     refused(docker(&probe()[..63]), "bad-executable");
     refused(docker(&std::fs::read("/bin/sh").unwrap()), "not-static");
-    refused(docker(&tar(&[("manifest.json", b"[]")])), "oci-archive");
+    refused(docker(&tar(&[("README", b"")])), "oci-archive");
+    refused(docker(&tar(&[("manifest.json", b"[]")])), "names no image");
     refused(docker(&probe()).with_option("migrate", "x"), "unknown-option");
     refused(docker(&probe()).with_abi("not a method"), "bad-interface");
     assert!(daemon.list("verify", &["containers", "list", "-q"]).is_empty());

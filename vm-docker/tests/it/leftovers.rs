@@ -1,8 +1,15 @@
 //! Nothing stays behind: not after a stop, not after a drop, not after a crash.
 
-use std::{env, fs, path::Path, process::Command, time::Duration};
+use std::{
+    collections::BTreeSet,
+    env, fs,
+    path::{Path, PathBuf},
+    process::Command,
+    time::{Duration, Instant},
+};
 
 use futures_executor::block_on;
+use rustix::process::{Signal, getpid, kill_process};
 use vm_core::{Code, RuntimeKind, RuntimeProvider};
 use vm_docker::{DockerConfig, DockerRuntime};
 
@@ -105,5 +112,61 @@ fn crashes_when_it_is_told_to() {
         ..DockerConfig::default()
     };
     let _world = World::with_probe(config, Duration::from_secs(30));
-    std::process::abort();
+    kill_process(getpid(), Signal::KILL).unwrap();
+}
+
+/// How often containers are made and killed: `VM_TEST_CYCLES=1000 cargo xtask test -p vm-docker -- cycles` for a thousand.
+fn cycles() -> u32 {
+    env::var("VM_TEST_CYCLES").map_or(20, |cycles| cycles.parse().unwrap())
+}
+
+#[test]
+fn cycles_of_making_and_killing_leave_nothing() {
+    let Some(daemon) = Daemon::shared() else { return };
+    let config = own_sockets(daemon, "cycles");
+    let world = World::with_probe(config.clone(), Duration::from_secs(30));
+    let mut made = BTreeSet::new();
+    for cycle in 0..cycles() {
+        // One ends by itself, the next one is killed with a frame half sent.
+        world.fault(if cycle % 2 == 0 { "exit" } else { "oversized" }, "");
+        world.assert_next_call(true);
+        made.extend(daemon.list("cycles", &["containers", "list", "-q"]));
+    }
+    assert!(!control_groups_of(&made).is_empty(), "the one that runs has them");
+    let started: u32 = world.detail("started").parse().unwrap();
+    assert!(started > cycles());
+    world.stop();
+    assert_clean(daemon, "cycles", &config.socket_folder);
+    assert_eq!(mounts_of("cycles"), [""; 0]);
+    assert_eq!(control_groups_of(&made), [""; 0].map(PathBuf::from));
+    // A shim ends after the answer to what has ended it.
+    let start = Instant::now();
+    while !shims_of("cycles").is_empty() {
+        assert!(start.elapsed() < Duration::from_secs(20), "shims stay: {:?}", shims_of("cycles"));
+        std::thread::park_timeout(Duration::from_millis(20));
+    }
+}
+
+/// What is mounted for the containers of a name space.
+fn mounts_of(namespace: &str) -> Vec<String> {
+    let mounts = fs::read_to_string("/proc/self/mountinfo").unwrap();
+    let path = format!("/io.containerd.runtime.v2.task/{namespace}/");
+    mounts.lines().filter(|line| line.contains(&path)).map(str::to_owned).collect()
+}
+
+/// The command lines of the shims of a name space.
+fn shims_of(namespace: &str) -> Vec<String> {
+    let processes = fs::read_dir("/proc").unwrap().filter_map(|entry| Some(entry.ok()?.path().join("cmdline")));
+    let lines = processes.filter_map(|path| fs::read_to_string(path).ok()).map(|line| line.replace('\0', " "));
+    lines
+        .filter(|line| line.contains("containerd-shim") && line.contains(&format!("-namespace {namespace} ")))
+        .collect()
+}
+
+/// The control groups of some containers, in any hierarchy.
+fn control_groups_of(containers: &BTreeSet<String>) -> Vec<PathBuf> {
+    let root = Path::new("/sys/fs/cgroup");
+    let hierarchies = fs::read_dir(root).unwrap().filter_map(|entry| Some(entry.ok()?.path()));
+    let places = hierarchies.chain([root.to_owned()]).flat_map(|place| containers.iter().map(move |id| place.join(id)));
+    places.filter(|path| path.exists()).collect()
 }

@@ -9,6 +9,7 @@ use std::{
     process::{self, Command},
     sync::atomic::{AtomicU8, Ordering},
     thread,
+    time::Duration,
 };
 
 /// What `ContractFrame` and `HostFrame` call their messages.
@@ -24,6 +25,8 @@ mod number {
     pub const CHARGE: u64 = 10;
     pub const LOG: u64 = 11;
     pub const ADDRESS_OF: u64 = 12;
+    pub const GET_MANY: u64 = 13;
+    pub const CALL: u64 = 15;
     pub const HOST_CALL: u64 = 1;
     pub const HOST_STOP: u64 = 2;
 }
@@ -39,12 +42,17 @@ fn main() -> io::Result<()> {
     match env::args().nth(1).as_deref() {
         None => {}
         Some("exit") => process::exit(5),
+        // Connects to the socket of somebody else; succeeds if it is turned away.
+        Some("connect") => {
+            let mut stream = UnixStream::connect(env::args().nth(2).expect("a path"))?;
+            process::exit(stream.read(&mut [0])? as i32)
+        }
         Some(_) => loop {
             thread::park();
         },
     }
     let path = env::var("VM_SOCKET").expect("VM_SOCKET is set");
-    let mut host = Host { stream: UnixStream::connect(path)?, stopped: false };
+    let mut host = Host { stream: UnixStream::connect(path)?, call: 0, stopped: false };
     let interface = env::var("PROBE_INTERFACE").unwrap_or_default();
     host.send(number::HELLO, &[varint(1, 1), bytes(2, interface.as_bytes()), bytes(3, b"probe 1.0")].concat())?;
     loop {
@@ -53,6 +61,7 @@ fn main() -> io::Result<()> {
             continue;
         }
         host.stopped = false;
+        host.call = number(&call, 8);
         CALLS.fetch_add(1, Ordering::Relaxed);
         let method = String::from_utf8(field(&call, 2)).expect("a method is UTF-8");
         let (status, output) = run(&mut host, &method, field(&call, 3), &call)?;
@@ -63,12 +72,16 @@ fn main() -> io::Result<()> {
         if method == "chatter" {
             host.send(number::GAS_LEFT, &[])?;
         }
+        if method == "ahead" {
+            host.call += 1;
+            host.send(number::GAS_LEFT, &[])?;
+        }
     }
 }
 
 fn run(host: &mut Host, method: &str, input: Vec<u8>, call: &[u8]) -> io::Result<(u64, Vec<u8>)> {
     let output = match method {
-        "init" | "exit_after" | "chatter" => Vec::new(),
+        "init" | "exit_after" | "chatter" | "ahead" => Vec::new(),
         "upgrade" => [field(call, 4), b">".to_vec(), field(call, 5)].concat(),
         "echo" => input,
         "revert" => return Ok((REVERT, input)),
@@ -101,6 +114,42 @@ fn run(host: &mut Host, method: &str, input: Vec<u8>, call: &[u8]) -> io::Result
             let range = [bytes(1, b"a"), bytes(2, b"c"), varint(3, 10)].concat();
             host.ask(number::SCAN, &range)?
         }
+        "get_many" => {
+            host.put(b"a", b"1")?;
+            host.put(b"c", b"")?;
+            host.ask(number::GET_MANY, &bytes(1, &packed([&b"a"[..], b"b", b"c"])))?
+        }
+        "get_cut" => host.ask(number::GET_MANY, &bytes(1, &packed([&b"a"[..], b"b"])[..9]))?,
+        "get_too_many" => host.ask(number::GET_MANY, &bytes(1, &packed([&b""[..]; 1001])))?,
+        // Writes 2,500 entries and reads them page by page: the lengths of the pages.
+        "pages" => {
+            for n in 0..2_500_u32 {
+                host.put(&n.to_be_bytes(), b"x")?;
+            }
+            let (mut start, mut pages) = (Vec::new(), Vec::new());
+            loop {
+                let page = host.ask(number::SCAN, &bytes(1, &start))?;
+                pages.push(fields(&page, 1).to_string());
+                start = field(&page, 2);
+                if start.is_empty() {
+                    break pages.join(" ").into_bytes();
+                }
+            }
+        }
+        "nap" => {
+            let milliseconds = String::from_utf8_lossy(&input).parse().expect("a number");
+            thread::sleep(Duration::from_millis(milliseconds));
+            Vec::new()
+        }
+        // Does something else in every process.
+        "random" => {
+            let mut random = [0; 8];
+            fs::File::open("/dev/urandom")?.read_exact(&mut random)?;
+            host.get(b"n")?;
+            host.put(b"random", &random)?;
+            Vec::new()
+        }
+        "isolation" => env::var("VM_ISOLATION").unwrap_or_default().into_bytes(),
         "gas" => host.ask(number::GAS_LEFT, &[])?,
         "charge" => {
             host.send(number::CHARGE, &varint(1, u64::MAX))?;
@@ -182,10 +231,88 @@ fn run(host: &mut Host, method: &str, input: Vec<u8>, call: &[u8]) -> io::Result
             count.to_string().into_bytes()
         }
         "files" => {
-            ["/file", "/tmp/file", "/run/vm/file", "/dev/file", "/proc/self/oom_score_adj", "/proc/sys/kernel/hostname"]
-                .map(|path| format!("{path}={}", number_of(fs::write(path, "1"))))
-                .join(" ")
-                .into_bytes()
+            [
+                "/file",
+                "/tmp/file",
+                "/run/vm/file",
+                "/dev/file",
+                "/contract",
+                "/proc/self/oom_score_adj",
+                "/proc/sys/kernel/hostname",
+            ]
+            .map(|path| format!("{path}={}", number_of(fs::write(path, "1"))))
+            .join(" ")
+            .into_bytes()
+        }
+        // How much fits into files of /tmp.
+        "fill" => {
+            let mut written = 0_u64;
+            for n in 0..10_000 {
+                let mut file = fs::File::create(format!("/tmp/{n}"))?;
+                while let Ok(length) = file.write(&[7; 4096]) {
+                    written += length as u64;
+                }
+                if fs::write("/tmp/last", "x").is_err() {
+                    break;
+                }
+            }
+            written.to_string().into_bytes()
+        }
+        "open_files" => {
+            let files: Vec<_> = (0..10_000).map_while(|_| fs::File::open("/proc/self/stat").ok()).collect();
+            files.len().to_string().into_bytes()
+        }
+        // What of these can be read from.
+        "secrets" => {
+            let paths = [
+                "/proc/kcore",
+                "/proc/keys",
+                "/proc/timer_list",
+                "/proc/interrupts",
+                "/proc/1/environ",
+                "/proc/2/status",
+                "/sys/kernel",
+                "/etc/passwd",
+                "/dev/mem",
+                "/dev/full",
+                "/dev/tty",
+            ];
+            let read = |path: &&str| fs::File::open(path).is_ok_and(|mut file| matches!(file.read(&mut [0; 16]), Ok(1..)));
+            paths.into_iter().filter(read).collect::<Vec<_>>().join(" ").into_bytes()
+        }
+        "devices" => {
+            let mut names: Vec<_> = fs::read_dir("/dev")?
+                .filter_map(|entry| Some(entry.ok()?.file_name().to_string_lossy().into_owned()))
+                .collect();
+            names.sort();
+            names.join(" ").into_bytes()
+        }
+        "interfaces" => {
+            let text = fs::read_to_string("/proc/net/dev")?;
+            let names = text.lines().filter_map(|line| Some(line.split_once(':')?.0.trim()));
+            names.collect::<Vec<_>>().join(" ").into_bytes()
+        }
+        "abstract" => {
+            use std::os::linux::net::SocketAddrExt;
+            let address = std::os::unix::net::SocketAddr::from_abstract_name(&input)?;
+            number_of(UnixStream::connect_addr(&address)).to_string().into_bytes()
+        }
+        // One name for each kind of name space that a process has.
+        "namespaces" => {
+            let kinds = ["cgroup", "ipc", "mnt", "net", "pid", "user", "uts"];
+            let link = |kind: &str| fs::read_link(format!("/proc/self/ns/{kind}")).map(|path| path.display().to_string());
+            kinds.map(|kind| link(kind).unwrap_or_default()).join(" ").into_bytes()
+        }
+        "print" => {
+            println!("{}", String::from_utf8_lossy(&input));
+            eprintln!("error: {}", String::from_utf8_lossy(&input));
+            Vec::new()
+        }
+        "print_much" => {
+            for n in 0..1_000 {
+                println!("line {n}");
+            }
+            Vec::new()
         }
         "network" => format!(
             "tcp={} udp={} unix={}",
@@ -199,6 +326,11 @@ fn run(host: &mut Host, method: &str, input: Vec<u8>, call: &[u8]) -> io::Result
             .map(|(name, number, argument)| format!("{name}={}", system_call(number, argument)))
             .join(" ")
             .into_bytes(),
+        #[cfg(target_arch = "x86_64")]
+        "sockets" => FAMILIES
+            .map(|(name, family)| format!("{name}={}", system_call(41, family)))
+            .join(" ")
+            .into_bytes(),
         "who" => fs::read_to_string("/proc/self/status")?.into_bytes(),
         "reconnect" => number_of(UnixStream::connect("/run/vm/contract.sock")).to_string().into_bytes(),
         other => return Ok((REVERT, format!("no method '{other}'").into_bytes())),
@@ -206,10 +338,41 @@ fn run(host: &mut Host, method: &str, input: Vec<u8>, call: &[u8]) -> io::Result
     Ok((SUCCESS, output))
 }
 
-/// Calls that an unprivileged process may make where no filter is: name, number, first argument.
+/// Calls that lead out of a sandbox, or to parts of the kernel that a contract has no use for: name, number, first argument.
+/// Where no filter is, an unprivileged process may make the first five.
 #[cfg(target_arch = "x86_64")]
-const FORBIDDEN: [(&str, i64, i64); 4] =
-    [("unshare", 272, 0x1000_0000), ("personality", 135, 0xffff_ffff), ("inotify_init1", 294, 0), ("msgget", 68, 0)];
+const FORBIDDEN: [(&str, i64, i64); 25] = [
+    ("unshare", 272, 0x1000_0000),
+    ("personality", 135, 0xffff_ffff),
+    ("inotify_init1", 294, 0),
+    ("msgget", 68, 0),
+    ("userfaultfd", 323, 0),
+    ("add_key", 248, 0),
+    ("bpf", 321, 0),
+    ("chroot", 161, 0),
+    ("delete_module", 176, 0),
+    ("fanotify_init", 300, 0),
+    ("io_uring_setup", 425, 0),
+    ("keyctl", 250, 0),
+    ("mknod", 133, 0),
+    ("mount", 165, 0),
+    ("open_by_handle_at", 304, 0),
+    ("open_tree", 428, 0),
+    ("perf_event_open", 298, 0),
+    ("pivot_root", 155, 0),
+    ("process_vm_readv", 310, 0),
+    ("ptrace", 101, 0),
+    ("reboot", 169, 0),
+    ("setns", 308, 0),
+    ("settimeofday", 164, 0),
+    ("shmget", 29, 0),
+    ("umount2", 166, 0),
+];
+
+/// Families of sockets that lead out of a container.
+#[cfg(target_arch = "x86_64")]
+const FAMILIES: [(&str, i64); 6] =
+    [("inet", 2), ("inet6", 10), ("netlink", 16), ("packet", 17), ("alg", 38), ("vsock", 40)];
 
 /// Makes a system call; a negative result is the number of its error.
 #[cfg(target_arch = "x86_64")]
@@ -236,12 +399,17 @@ fn number_of<T>(result: io::Result<T>) -> i32 {
 
 struct Host {
     stream: UnixStream,
+    /// The number of the call.
+    call: u64,
     stopped: bool,
 }
 
 impl Host {
     fn send(&mut self, kind: u64, message: &[u8]) -> io::Result<()> {
-        let frame = bytes(kind, message);
+        let mut frame = bytes(kind, message);
+        if self.call > 0 {
+            frame.extend(varint(number::CALL, self.call));
+        }
         let length = u32::try_from(frame.len()).expect("a frame is short");
         self.stream.write_all(&[&length.to_le_bytes()[..], &frame].concat())
     }
@@ -302,21 +470,50 @@ fn plain(mut value: u64) -> Vec<u8> {
     bytes
 }
 
+/// Byte strings, each after its length.
+fn packed<const N: usize>(keys: [&[u8]; N]) -> Vec<u8> {
+    keys.into_iter().flat_map(|key| [&(key.len() as u32).to_le_bytes()[..], key].concat()).collect()
+}
+
 /// The content of a field of type bytes; empty if it is not there.
 fn field(message: &[u8], wanted: u64) -> Vec<u8> {
+    let mut found = Vec::new();
+    walk(message, |field, content, _| {
+        if field == wanted && found.is_empty() {
+            found = content.to_vec();
+        }
+    });
+    found
+}
+
+/// The value of a field of a number type; 0 if it is not there.
+fn number(message: &[u8], wanted: u64) -> u64 {
+    let mut found = 0;
+    walk(message, |field, _, value| {
+        if field == wanted {
+            found = value;
+        }
+    });
+    found
+}
+
+/// How often a field of type bytes or message is there.
+fn fields(message: &[u8], wanted: u64) -> usize {
+    let mut count = 0;
+    walk(message, |field, _, _| count += usize::from(field == wanted));
+    count
+}
+
+/// Visits each field with its number, its content, and its value: the length of the content if it has one.
+fn walk(message: &[u8], mut visit: impl FnMut(u64, &[u8], u64)) {
     let mut at = 0;
     while at < message.len() {
         let key = take(message, &mut at);
         let value = take(message, &mut at);
-        if key & 7 == 2 {
-            let end = at + value as usize;
-            if key >> 3 == wanted {
-                return message[at..end].to_vec();
-            }
-            at = end;
-        }
+        let length = if key & 7 == 2 { value as usize } else { 0 };
+        visit(key >> 3, &message[at..at + length], value);
+        at += length;
     }
-    Vec::new()
 }
 
 fn take(message: &[u8], at: &mut usize) -> u64 {

@@ -7,6 +7,8 @@ use vm_core::{
     Code, ContractName, DeployRequest, InvokeRequest, Receipt, RuntimeKind, Status, UpgradeRequest, VmProvider,
 };
 
+use vm_docker::{DockerConfig, Isolation};
+
 use crate::{
     daemon::Daemon,
     world::{World, config},
@@ -47,4 +49,24 @@ fn the_token_is_deployed_used_and_upgraded() {
     assert_eq!(call("burn", &["100"]).status, Status::Success);
     assert_eq!(call("schema_version", &[]).text.as_deref(), Some("2"));
     assert_eq!((balance("alice"), call("total_supply", &[]).text.unwrap()), ("600".into(), "900".into()));
+}
+
+/// vm-sdk starts the program again for each call, so that the container is kept.
+#[test]
+fn the_sdk_gives_each_call_a_process_of_its_own() {
+    let Some(daemon) = Daemon::shared() else { return };
+    let config = DockerConfig { isolation: Isolation::Call, ..config(daemon, "fresh-sdk") };
+    let world = World::start(config, Duration::from_secs(30));
+    let name: ContractName = "token".parse().unwrap();
+    let alice = "alice".parse().unwrap();
+    let deploy = DeployRequest::new(name.clone(), "1".parse().unwrap(), code("token-v1.elf"));
+    block_on(world.vm.deploy(deploy.from(alice).args(["1000"]))).unwrap();
+    for amount in 1..=5 {
+        let request =
+            InvokeRequest::new(name.clone(), "transfer").from(alice).args(["bob".to_owned(), amount.to_string()]);
+        assert_eq!(block_on(world.vm.invoke(request)).unwrap().status, Status::Success);
+    }
+    let request = InvokeRequest::new(name, "balance_of").args(["bob"]);
+    assert_eq!(block_on(world.vm.query(request)).unwrap().text.as_deref(), Some("15"));
+    assert_eq!(world.detail("started"), "1");
 }

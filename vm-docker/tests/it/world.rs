@@ -3,8 +3,8 @@
 use std::{
     env, fs,
     process::Command,
-    sync::{Arc, Mutex, OnceLock},
-    time::Duration,
+    sync::{Arc, Barrier, Mutex, OnceLock},
+    time::{Duration, Instant},
 };
 
 use async_trait::async_trait;
@@ -113,6 +113,37 @@ impl World {
     pub(crate) fn fault(&self, method: &str, input: &str) -> HostFault {
         let error = self.try_call("probe", method, input.to_owned()).unwrap_err();
         error.fault().unwrap_or_else(|| panic!("{method}: {error}")).clone()
+    }
+
+    /// The outcome of the same call of the probe by many threads at once.
+    pub(crate) fn burst(&self, callers: usize, method: &str, input: &str) -> Vec<Result<Receipt, VmError>> {
+        let target: ContractName = "probe".parse().unwrap();
+        let barrier = Barrier::new(callers);
+        std::thread::scope(|scope| {
+            let call = || {
+                barrier.wait();
+                self.vm.query_sync(InvokeRequest::new(target.clone(), method).input(input.to_owned()))
+            };
+            let threads: Vec<_> = (0..callers).map(|_| scope.spawn(call)).collect();
+            threads.into_iter().map(|thread| thread.join().unwrap()).collect()
+        })
+    }
+
+    /// What the runtime's status says under a name.
+    pub(crate) fn detail(&self, name: &str) -> String {
+        let status = self.vm.status();
+        let (_, docker) = status.runtimes.iter().find(|(kind, _)| kind.as_str() == "docker").unwrap();
+        let found = docker.details.iter().find(|(found, _)| found == name);
+        found.unwrap_or_else(|| panic!("no {name} in {:?}", docker.details)).1.clone()
+    }
+
+    /// Waits until the runtime's status says so.
+    pub(crate) fn wait_for(&self, name: &str, value: &str) {
+        let start = Instant::now();
+        while self.detail(name) != value {
+            assert!(start.elapsed() < Duration::from_secs(20), "{name} is {}, not {value}", self.detail(name));
+            std::thread::park_timeout(Duration::from_millis(10));
+        }
     }
 
     /// Checks that the probe still works, on a process that has taken no call before or on an old one.

@@ -7,6 +7,7 @@ use vm_core::{Address, Amount, ContractName};
 
 use super::access;
 use super::block;
+use super::docker;
 use super::document::{self, Node, Value};
 use super::quotas;
 use super::section::{Mistakes, Section, one_of, wrong_type};
@@ -161,11 +162,7 @@ fn provider(kind: Kind, section: Section<'_>, on: bool, mistakes: &mut Mistakes)
             let refuse_opcodes = section.get("refuse_opcodes", mistakes, opcodes).unwrap_or_default();
             Some(Provider::Evm { version, refuse_opcodes })
         }
-        Kind::Docker => {
-            let address = section.get("address", mistakes, value::text).unwrap_or("/run/containerd/containerd.sock");
-            let namespace = section.get("namespace", mistakes, namespace).unwrap_or("vm-host");
-            Some(Provider::Docker { address: PathBuf::from(address), namespace: namespace.to_owned() })
-        }
+        Kind::Docker => Some(Provider::Docker(docker::read(section, mistakes))),
     }
 }
 
@@ -286,22 +283,6 @@ fn opcodes(node: &Node, key: &str) -> Result<Vec<String>, Mistake> {
     names.collect()
 }
 
-/// A name that containerd takes for a namespace.
-fn namespace<'d>(node: &'d Node, key: &str) -> Result<&'d str, Mistake> {
-    let text = value::text(node, key)?;
-    let allowed = |c: char| c.is_ascii_alphanumeric() || matches!(c, '-' | '_' | '.');
-    let edges = |c: Option<char>| c.is_some_and(|c| c.is_ascii_alphanumeric());
-    if text.len() <= 76 && text.chars().all(allowed) && edges(text.chars().next()) && edges(text.chars().next_back()) {
-        Ok(text)
-    } else {
-        Err(wrong_type(
-            node,
-            key,
-            "up to 76 letters, digits, '-', '_' and '.', beginning and ending with a letter or digit",
-        ))
-    }
-}
-
 /// Something that exists, but not in this build.
 fn absent(node: &Node, what: &str, built_in: &[&str], feature: &str) -> Mistake {
     Mistake::at(node.at, format!("{what} is not part of this build"))
@@ -340,7 +321,7 @@ impl Kind {
             Self::Native => &["type", "enabled"],
             Self::Wasm => &["type", "enabled", "runtime", "floats"],
             Self::Evm => &["type", "enabled", "version", "refuse_opcodes"],
-            Self::Docker => &["type", "enabled", "address", "namespace"],
+            Self::Docker => docker::KEYS,
         }
     }
 }

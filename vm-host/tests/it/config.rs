@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use vm_core::VmProvider;
-use vm_host::config::{Provider, State, WasmEngine};
+use vm_host::config::{Docker, Provider, State, WasmEngine};
 use vm_host::{Config, ConfigError, Format};
 
 /// The configuration that the project promises to load as it stands.
@@ -122,15 +122,30 @@ fn the_templates_are_the_default_and_name_every_key() {
         let commented = |line: &str| {
             let rest = line.trim_start().strip_prefix("# ")?.trim_start_matches("- ").trim_start();
             let word = rest.split([' ', ':']).next()?;
-            let is_key =
-                rest.starts_with("[[") || ["type", "enabled", "address", "namespace", "version", "gas"].contains(&word);
+            let is_key = rest.starts_with("[[")
+                || [
+                    "type",
+                    "enabled",
+                    "address",
+                    "namespace",
+                    "version",
+                    "gas",
+                    "isolation",
+                    "replay_check",
+                    "tmp_size",
+                ]
+                .contains(&word)
+                || word.starts_with("pool_");
             is_key.then(|| line.replacen("# ", "", 1))
         };
         let full: Vec<String> =
             template.lines().map(|line| commented(line).unwrap_or_else(|| line.to_owned())).collect();
         assert!(full.len() > 30 && full.join("\n") != template);
         match Config::parse(&full.join("\n"), format, "vm") {
-            Ok(config) => assert_eq!((config.limits.gas, config.providers.len()), (Some(10_000_000_000), 4)),
+            Ok(config) => {
+                assert_eq!((config.limits.gas, config.providers.len()), (Some(10_000_000_000), 4));
+                assert!(config.providers.contains(&Provider::Docker(Docker::default())));
+            }
             Err(error) => assert!(told(Err(error)).contains("build with the cargo feature `docker`")),
         }
     }

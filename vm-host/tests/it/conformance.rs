@@ -10,14 +10,23 @@ use vm_core::{
 };
 use vm_host::{Config, Format};
 
-/// The runtimes that the SDK's contracts run on. Containers take part where a containerd is offered.
-fn runtimes() -> Vec<RuntimeKind> {
-    let mut runtimes = vec![RuntimeKind::Native, RuntimeKind::Wasm];
-    match containerd() {
-        Some(_) => runtimes.push(RuntimeKind::Docker),
-        None => println!("without containers: no feature docker, or VM_TEST_CONTAINERD does not name a containerd"),
+/// The forms of the probe: Rust on the runtimes that the SDK's contracts run on, and Python. Containers take part where a
+/// containerd is offered, Python where an image is, too.
+fn forms() -> Vec<(&'static str, Code)> {
+    let mut forms = vec![
+        ("native", Code::new(RuntimeKind::Native, "probe")),
+        ("wasm", Code::new(RuntimeKind::Wasm, artifact("probe.wasm"))),
+    ];
+    if containerd().is_none() {
+        println!("without containers: no feature docker, or VM_TEST_CONTAINERD does not name a containerd");
+        return forms;
     }
-    runtimes
+    forms.push(("docker", Code::new(RuntimeKind::Docker, artifact("probe.elf"))));
+    match std::env::var_os("VM_TEST_PYTHON_IMAGE") {
+        Some(image) => forms.push(("python", Code::new(RuntimeKind::Docker, std::fs::read(image).unwrap()))),
+        None => println!("without Python: VM_TEST_PYTHON_IMAGE does not name an image (`cargo xtask test` makes one)"),
+    }
+    forms
 }
 
 fn containerd() -> Option<String> {
@@ -41,14 +50,6 @@ fn machine() -> Vm {
 fn artifact(file: &str) -> Vec<u8> {
     let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("../contracts/artifacts").join(file);
     std::fs::read(&path).unwrap_or_else(|error| panic!("{}: {error}; run cargo xtask contracts", path.display()))
-}
-
-fn probe(kind: RuntimeKind) -> Code {
-    match kind {
-        RuntimeKind::Wasm => Code::new(kind, artifact("probe.wasm")),
-        RuntimeKind::Docker => Code::new(kind, artifact("probe.elf")),
-        _ => Code::new(kind, "probe"),
-    }
 }
 
 fn name(text: &str) -> ContractName {
@@ -126,17 +127,17 @@ fn the_same_contract_does_the_same_on_every_runtime() {
         ("swallow", vec!["0x73", "0x01"]),
     ];
     let mut answers: Vec<Vec<String>> = Vec::new();
-    let runtimes = runtimes();
-    for kind in &runtimes {
+    let forms = forms();
+    for (_, probe) in &forms {
         let vm = machine();
-        deploy(&vm, "probe", probe(*kind), &[""]);
-        deploy(&vm, "peer", probe(*kind), &[""]);
+        deploy(&vm, "probe", probe.clone(), &[""]);
+        deploy(&vm, "peer", probe.clone(), &[""]);
         answers.push(script.iter().map(|(method, args)| essence(&invoke(&vm, "probe", method, args))).collect());
         block_on(vm.stop()).unwrap();
     }
     for (step, (method, args)) in script.iter().enumerate() {
-        for (kind, other) in runtimes.iter().zip(&answers).skip(1) {
-            assert_eq!(answers[0][step], other[step], "native and {kind} differ in {method} {args:?}");
+        for ((form, _), other) in forms.iter().zip(&answers).skip(1) {
+            assert_eq!(answers[0][step], other[step], "native and {form} differ in {method} {args:?}");
         }
     }
     assert!(answers[0][0].starts_with("success Some(\"0x00ff\")"), "{}", answers[0][0]);
@@ -144,20 +145,21 @@ fn the_same_contract_does_the_same_on_every_runtime() {
 
 #[test]
 fn migration_sees_both_versions_on_every_runtime() {
-    for kind in runtimes() {
+    for (form, probe) in forms() {
         let vm = machine();
-        deploy(&vm, "probe", probe(kind), &[""]);
+        deploy(&vm, "probe", probe.clone(), &[""]);
         let upgrade = |version: &str, message: &str| {
-            let request =
-                UpgradeRequest::new(name("probe"), version.parse().unwrap(), probe(kind)).args([message]).from(owner());
+            let request = UpgradeRequest::new(name("probe"), version.parse().unwrap(), probe.clone())
+                .args([message])
+                .from(owner());
             block_on(vm.upgrade(request))
         };
         let error = upgrade("2", "not yet").unwrap_err();
-        assert_eq!(error.to_string(), "migrate: the contract failed with revert: not yet", "{kind}");
-        assert_eq!(invoke(&vm, "probe", "has", &["0x7570677261646564"]).text.as_deref(), Some("false"), "{kind}");
+        assert_eq!(error.to_string(), "migrate: the contract failed with revert: not yet", "{form}");
+        assert_eq!(invoke(&vm, "probe", "has", &["0x7570677261646564"]).text.as_deref(), Some("false"), "{form}");
         upgrade("2", "").unwrap();
         let expected = format!("0x{}", hex::encode("1 -> 2"));
-        assert_eq!(invoke(&vm, "probe", "get", &["0x7570677261646564"]).text, Some(expected), "{kind}");
+        assert_eq!(invoke(&vm, "probe", "get", &["0x7570677261646564"]).text, Some(expected), "{form}");
         block_on(vm.stop()).unwrap();
     }
 }
@@ -165,18 +167,17 @@ fn migration_sees_both_versions_on_every_runtime() {
 #[test]
 fn every_runtime_calls_every_other_and_reverts_with_it() {
     let vm = machine();
-    let kinds = runtimes();
-    for kind in &kinds {
-        deploy(&vm, kind.as_str(), probe(*kind), &[""]);
+    let forms = forms();
+    for (form, probe) in &forms {
+        deploy(&vm, form, probe.clone(), &[""]);
     }
     let abi = String::from_utf8(artifact("token-v1.abi.json")).unwrap();
     deploy(&vm, "evm", Code::new(RuntimeKind::Evm, artifact("token-v1.bin")).with_abi(abi), &["1000"]);
     let key = |contract: &str| StateKey::contract(&name(contract), b"k");
     let put = format!("{}{}", bytes(b"k"), &bytes(b"v")[2..]);
     let revert = format!("{put}{}", &bytes(b"undone")[2..]);
-    for from in &kinds {
-        for to in kinds.iter().filter(|to| *to != from) {
-            let (from, to) = (from.as_str(), to.as_str());
+    for (from, _) in &forms {
+        for (to, _) in forms.iter().filter(|(to, _)| to != from) {
             let receipt = invoke(&vm, from, "forward", &[to, "put", &put]);
             assert_eq!(receipt.status, Status::Success, "{from} -> {to}: {:?}", receipt.text);
             assert_eq!(receipt.writes.iter().map(|(key, _)| key.clone()).collect::<Vec<_>>(), [key(to)]);
@@ -194,7 +195,7 @@ fn every_runtime_calls_every_other_and_reverts_with_it() {
         }
         // Solidity from everywhere: a full signature and ABI-encoded arguments.
         let account = format!("0x{:0>64}", &owner().to_string()[2..]);
-        let receipt = invoke(&vm, from.as_str(), "forward", &["evm", "balanceOf(address)", &account]);
+        let receipt = invoke(&vm, from, "forward", &["evm", "balanceOf(address)", &account]);
         assert_eq!(
             (receipt.status.clone(), &receipt.output[34..]),
             (Status::Success, &[3, 232][..]),
@@ -202,7 +203,7 @@ fn every_runtime_calls_every_other_and_reverts_with_it() {
             receipt.text
         );
         let transfer = format!("{account}{:064x}", 5);
-        let receipt = invoke(&vm, from.as_str(), "attempt", &["evm", "transfer(address,uint256)", &transfer]);
+        let receipt = invoke(&vm, from, "attempt", &["evm", "transfer(address,uint256)", &transfer]);
         assert_eq!((receipt.status, receipt.output[4]), (Status::Success, 1), "{from} has no balance there");
     }
     block_on(vm.stop()).unwrap();

@@ -1,11 +1,15 @@
 use std::os::unix::net::UnixStream;
 
 use vm_container_protocol::{
-    AddressOf, CallContract, Charge, ContractFrame, Delete, Emit, Environment, FrameError, FrameReader, FrameWriter,
-    GasLeft, Get, HostFrame, Log, Put, Scan, Status as StatusFrame, call_contract, host_frame::Kind,
+    AddressOf, Call, CallContract, Charge, ContractFrame, Delete, Emit, Environment, FrameError, FrameReader,
+    FrameWriter, GasLeft, Get, GetMany, HostFrame, Log, Put, Scan, Status as StatusFrame, call_contract,
+    host_frame::Kind,
 };
 
 use crate::{Address, Amount, CallRequest, Entries, Env, HostApi, Level, Reply, Status, Stop, Target};
+
+/// Most keys that one request reads.
+const BATCH: usize = 1000;
 
 /// The host, behind the socket, during one call.
 ///
@@ -14,6 +18,8 @@ pub(super) struct Link<'a> {
     reader: &'a mut FrameReader<UnixStream>,
     writer: &'a mut FrameWriter<UnixStream>,
     env: Env,
+    /// The call's number.
+    call: u64,
     /// Once the host said stop, or is gone, every operation fails.
     stopped: bool,
     broken: Option<FrameError>,
@@ -23,12 +29,14 @@ impl<'a> Link<'a> {
     pub(super) fn new(
         reader: &'a mut FrameReader<UnixStream>,
         writer: &'a mut FrameWriter<UnixStream>,
-        environment: Option<&Environment>,
+        call: &Call,
     ) -> Self {
+        let environment = call.environment.as_ref();
         Self {
             reader,
             writer,
             env: environment.map(env).unwrap_or_else(|| env(&Environment::default())),
+            call: call.number,
             stopped: false,
             broken: None,
         }
@@ -43,7 +51,7 @@ impl<'a> Link<'a> {
         if self.stopped {
             return Err(Stop);
         }
-        let queued = self.writer.queue(&frame.into());
+        let queued = self.writer.queue(&frame.into().of_call(self.call));
         queued.map_err(|error| self.fail(error))
     }
 
@@ -51,7 +59,7 @@ impl<'a> Link<'a> {
         if self.stopped {
             return Err(Stop);
         }
-        let asked = self.writer.send(&frame.into());
+        let asked = self.writer.send(&frame.into().of_call(self.call));
         asked.map_err(|error| self.fail(error))?;
         match self.reader.receive::<HostFrame>() {
             Ok(Some(HostFrame { kind: Some(Kind::Stop(_)) })) => {
@@ -105,10 +113,25 @@ impl HostApi for Link<'_> {
         self.tell(Delete { key: key.to_vec() })
     }
 
+    fn get_many(&mut self, keys: &[&[u8]]) -> Result<Vec<Option<Vec<u8>>>, Stop> {
+        let mut values = Vec::with_capacity(keys.len());
+        for batch in keys.chunks(BATCH) {
+            let found = ask!(self, GetMany::of(batch.iter().copied()), Values).values;
+            if found.len() != batch.len() {
+                return Err(self.protocol_error("the host's answer has another number of values"));
+            }
+            values.extend(found.into_iter().map(|found| found.value));
+        }
+        Ok(values)
+    }
+
     fn scan(&mut self, start: &[u8], end: &[u8], limit: u32) -> Result<Entries, Stop> {
-        let scan = Scan { start: start.to_vec(), end: end.to_vec(), limit };
-        let found = ask!(self, scan, Entries).entries;
-        Ok(found.into_iter().map(|entry| (entry.key, entry.value)).collect())
+        if limit == 0 {
+            return Ok(Entries::new());
+        }
+        // One page, as on the other runtimes: the host bounds it, and the next one starts after its last key.
+        let page = ask!(self, Scan { start: start.to_vec(), end: end.to_vec(), limit }, Entries);
+        Ok(page.entries.into_iter().map(|entry| (entry.key, entry.value)).collect())
     }
 
     fn emit(&mut self, topic: &str, data: &[u8]) -> Result<(), Stop> {

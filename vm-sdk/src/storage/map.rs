@@ -57,6 +57,22 @@ where
         cx.get(&self.key(key)?)
     }
 
+    /// The values of several keys, in their order. In a container that takes one round trip instead of one for each.
+    ///
+    /// # Errors
+    ///
+    /// What is stored is no `V`; the contract must stop.
+    pub fn get_many<Q>(&self, cx: &Context<'_>, keys: &[&Q]) -> Result<Vec<Option<V>>>
+    where
+        K: Borrow<Q>,
+        Q: BorshSerialize + ?Sized,
+    {
+        let keys = keys.iter().map(|key| self.key(*key)).collect::<Result<Vec<_>>>()?;
+        let keys: Vec<_> = keys.iter().map(Vec::as_slice).collect();
+        let values = cx.get_many_raw(&keys)?;
+        values.into_iter().map(|value| value.map(|value| decode(&value, "a stored value")).transpose()).collect()
+    }
+
     /// Sets the value of a key.
     ///
     /// # Errors

@@ -39,6 +39,7 @@ impl Host {
             to_version: "2".into(),
             environment: Some(Environment { this: vec![1; 20], ..Environment::default() }),
             gas: 1_000,
+            number: 7,
         };
         self.send(call);
     }
@@ -48,7 +49,10 @@ impl Host {
     }
 
     fn receive(&mut self) -> Kind {
-        self.reader.receive::<ContractFrame>().unwrap().unwrap().kind.unwrap()
+        let frame = self.reader.receive::<ContractFrame>().unwrap().unwrap();
+        let kind = frame.kind.unwrap();
+        assert_eq!(frame.call, if matches!(kind, Kind::Hello(_)) { 0 } else { 7 });
+        kind
     }
 
     /// The end of the call.

@@ -1,0 +1,212 @@
+"""The SDK against the documented bytes: python3 -m unittest discover -s sdk/python/tests"""
+
+import os
+import pathlib
+import socket
+import sys
+import threading
+import unittest
+
+ROOT = pathlib.Path(__file__).resolve().parents[1]
+sys.path.insert(0, str(ROOT))
+
+from vm_sdk import Contract, Revert, init, serve, u8, u64, view, wire  # noqa: E402
+from vm_sdk import abi  # noqa: E402
+
+
+def documented():
+    """The frames of docs/container-protocol.md: who sends what, and the bytes."""
+    text = (ROOT.parents[1] / "docs/container-protocol.md").read_text()
+    frames = []
+    for block in text.split("```frames\n")[1:]:
+        for line in block.split("```")[0].splitlines():
+            if line.startswith("  "):
+                frames[-1][1].extend(bytes.fromhex(line))
+            else:
+                frames.append((line, bytearray()))
+    return dict((name, bytes(data)) for name, data in frames)
+
+
+class Example(Contract):
+    """The contract of the document."""
+
+    def count(cx) -> u8:
+        count = u8.decode(cx.get(b"n") or b"\0") + 1
+        cx.put(b"n", u8.encode(count))
+        return count
+
+    def both(cx) -> bytes:
+        return repr(cx.get_many([b"n", b"m"])).encode()
+
+    def first(cx) -> bytes:
+        return repr(cx.scan(b"a", b"", 1)).encode()
+
+    def wrong(cx):
+        return {}["nothing"]
+
+    def refuse(cx, why: str):
+        raise Revert(why)
+
+    def ignore(cx):
+        try:
+            cx.get(b"n")
+        except Exception:
+            pass
+        cx.put(b"n", b"")
+
+
+class Host:
+    def __init__(self, contract):
+        self.sock, self.theirs = socket.socketpair()
+        self.thread = threading.Thread(target=serve, args=(contract, self.theirs), daemon=True)
+        self.thread.start()
+
+    def close(self):
+        self.sock.close()
+        self.thread.join(10)
+        self.theirs.close()
+
+    def expect(self, data):
+        found = b""
+        while len(found) < len(data):
+            found += self.sock.recv(len(data) - len(found))
+        assert found == data, f"{found.hex(' ')} instead of {data.hex(' ')}"
+
+    def call(self, method, data=b"", entry=2):
+        call = wire.number(1, entry) + wire.content(2, method) + wire.content(3, data) + wire.number(8, 1)
+        frame = wire.present(wire.CALL, call)
+        self.sock.sendall(len(frame).to_bytes(4, "little") + frame)
+
+    def frame(self):
+        length = int.from_bytes(self.sock.recv(4), "little")
+        message = wire.Message(self.sock.recv(length, socket.MSG_WAITALL))
+        return message.only()
+
+    def returned(self):
+        kind, message = self.frame()
+        assert kind == wire.RETURN, kind
+        message = wire.Message(message)
+        return message.number(1), message.bytes(2)
+
+
+class Wire(unittest.TestCase):
+    def setUp(self):
+        self.host = Host(Example)
+        kind, hello = self.host.frame()
+        self.assertEqual(kind, wire.HELLO)
+        self.assertIn("count() -> u8\n", wire.Message(hello).text(2) + "\n")
+
+    def tearDown(self):
+        self.host.close()
+
+    def test_the_documented_conversation(self):
+        frames = documented()
+        self.host.sock.sendall(frames["host Call"])
+        self.host.expect(frames["contract Get"])
+        self.host.sock.sendall(frames["host Value"])
+        self.host.expect(frames["contract Put"] + frames["contract Return"])
+
+    def test_batches_and_pages(self):
+        frames = documented()
+        self.host.call("both")
+        self.host.expect(frames["contract GetMany"])
+        self.host.sock.sendall(frames["host Values"])
+        self.assertEqual(self.host.returned()[1][4:], b"[b'\\x04', None]")
+        self.host.call("first")
+        self.host.expect(frames["contract Scan"])
+        self.host.sock.sendall(frames["host Entries"])
+        self.assertEqual(self.host.returned()[1][4:], b"[(b'n', b'\\x04')]")
+
+    def test_refusals_and_exceptions(self):
+        self.host.call("refuse", abi.u32.encode(2) + b"no")
+        self.assertEqual(self.host.returned(), (2, b"no"))
+        self.host.call("wrong")
+        self.assertEqual(self.host.returned(), (3, b"KeyError: 'nothing'"))
+        self.host.call("refuse", b"\x09\0\0\0x")
+        self.assertEqual(self.host.returned(), (2, b"refuse: argument 'why' is no valid string"))
+        self.host.call("nobody")
+        self.assertEqual(self.host.returned(), (2, b"unknown method 'nobody'"))
+        self.host.call("init", entry=1)
+        self.assertEqual(self.host.returned(), (2, b"the contract has no init"))
+
+    def test_a_stop_passes_by_handlers_of_exceptions(self):
+        self.host.call("ignore")
+        self.assertEqual(self.host.frame()[0], wire.GET)
+        self.host.sock.sendall(b"\x02\0\0\0\x12\0")
+        self.assertEqual(self.host.returned(), (3, b""))
+
+    def test_it_ends_when_the_host_hangs_up(self):
+        self.host.close()
+        self.assertFalse(self.host.thread.is_alive())
+
+
+class Fresh(unittest.TestCase):
+    def test_each_call_has_a_process_and_a_bad_end_is_passed_on(self):
+        calls = []
+
+        class Remembers(Contract):
+            def calls(cx) -> u64:
+                calls.append(1)
+                return len(calls)
+
+            def die(cx):
+                os._exit(7)
+
+        ours, theirs = socket.socketpair()
+        server = os.fork()
+        if server == 0:
+            ours.close()
+            os.environ["VM_ISOLATION"] = "call"
+            code = 1
+            try:
+                serve(Remembers, theirs)
+            except SystemExit as end:
+                code = end.code
+            finally:
+                os._exit(code)
+        theirs.close()
+        host = Host.__new__(Host)
+        host.sock = ours
+        kind, hello = host.frame()
+        self.assertEqual((kind, wire.Message(hello).number(4)), (wire.HELLO, 1))
+        for _ in range(2):
+            host.call("calls")
+            self.assertEqual(host.returned(), (1, u64.encode(1)))
+        host.call("die")
+        self.assertEqual(os.waitstatus_to_exitcode(os.waitpid(server, 0)[1]), 7)
+        ours.close()
+
+
+class Abi(unittest.TestCase):
+    def test_types_have_their_bytes(self):
+        for kind, value, data in [
+            (abi.u8, 255, b"\xff"), (abi.i16, -2, b"\xfe\xff"), (abi.u128, 1, b"\1" + bytes(15)),
+            (abi.type_of(bool, ""), True, b"\1"), (abi.type_of(str, ""), "ü", b"\2\0\0\0\xc3\xbc"),
+            (abi.type_of(abi.Address, ""), abi.Address(b"\1" * 20), b"\1" * 20),
+        ]:
+            self.assertEqual((kind.encode(value), kind.decode(data)), (data, value))
+        for kind, wrong in [(abi.u8, b""), (abi.type_of(bool, ""), b"\2"), (abi.u8, b"\0\0")]:
+            self.assertRaises(ValueError, kind.decode, wrong)
+        self.assertRaises(OverflowError, abi.u8.encode, 256)
+
+    def test_an_interface_is_what_the_class_says(self):
+        class Small(Contract):
+            @init
+            def init(cx, owner: abi.Address):
+                pass
+
+            @view
+            def sum(cx, a: u8, b: bytes) -> bool:
+                pass
+
+            def _own(cx):
+                pass
+
+        from vm_sdk.contract import Methods
+
+        self.assertEqual(Methods(Small).interface, "init(owner: address)\nview sum(a: u8, b: bytes) -> bool")
+        self.assertRaises(TypeError, Methods, type("Bad", (), {"f": lambda cx, a: a}))
+
+
+if __name__ == "__main__":
+    unittest.main()

@@ -1,0 +1,83 @@
+"""The process in a container."""
+
+import os
+import socket
+import sys
+
+from . import wire
+from .context import Context, Stop
+from .contract import Methods, Revert
+
+_SUCCESS, _REVERT, _TRAP = 1, 2, 3
+
+# How the process of one call says that it has performed it.
+_PERFORMED = 86
+
+
+def serve(contract, sock=None):
+    """Connects to the host and performs calls until the host hangs up. Where the host asks for it (VM_ISOLATION=call) every call is performed by a child of its own."""
+    if sock is None:
+        sock = socket.socket(socket.AF_UNIX)
+        sock.connect(os.environ.get("VM_SOCKET", "/run/vm/contract.sock"))
+    methods = Methods(contract)
+    connection = wire.Connection(sock)
+    fresh = os.environ.get("VM_ISOLATION") == "call"
+    hello = wire.number(1, 1) + wire.content(2, methods.interface) + wire.content(3, "vm-sdk-python 0.1.0")
+    connection.send(wire.HELLO, hello + wire.number(4, fresh))
+    if fresh:
+        _fork_for_each(connection, methods)
+    else:
+        while _perform(connection, methods):
+            pass
+
+
+def _fork_for_each(connection, methods):
+    # The next child waits for its call as soon as the one before has ended: no call waits for a start.
+    while True:
+        child = os.fork()
+        if child == 0:
+            code = 1
+            try:
+                code = _PERFORMED if _perform(connection, methods) else 0
+            finally:
+                sys.stdout.flush()
+                sys.stderr.flush()
+                os._exit(code)
+        code = os.waitstatus_to_exitcode(os.waitpid(child, 0)[1])
+        if code != _PERFORMED:
+            sys.exit(code if code >= 0 else 128 - code)
+
+
+def _perform(connection, methods):
+    """Waits for a call and performs it. False if the host has hung up."""
+    while True:
+        frame = connection.receive()
+        if frame is None:
+            return False
+        kind, call = frame
+        # A Stop that crossed our Return is no call.
+        if kind == wire.CALL:
+            break
+    connection.call = call.number(8)
+    status, output = _run(connection, methods, call)
+    try:
+        connection.send(wire.RETURN, wire.number(1, status) + wire.content(2, output))
+    except OverflowError as error:
+        connection.send(wire.RETURN, wire.number(1, _TRAP) + wire.content(2, str(error)))
+    connection.call = 0
+    return True
+
+
+def _run(connection, methods, call):
+    try:
+        return _SUCCESS, methods.perform(Context(connection, call), call)
+    except Revert as refusal:
+        return _REVERT, str(refusal).encode()
+    except (EOFError, OSError):
+        # The connection failed: there is nobody to tell.
+        raise
+    except Stop:
+        # The host knows why.
+        return _TRAP, b""
+    except Exception as error:
+        return _TRAP, f"{type(error).__name__}: {error}".encode()

@@ -1,0 +1,113 @@
+//! What the kernel counts for a container: control groups of version 1, 2, and both at a time (hybrid, where version 1
+//! limits and counts).
+
+use std::{
+    fs,
+    path::{Path, PathBuf},
+};
+
+/// Where control groups are mounted.
+const ROOT: &str = "/sys/fs/cgroup";
+
+/// The control group of one container, which lies at the root of each hierarchy.
+#[derive(Debug, Clone)]
+pub(crate) struct ControlGroup {
+    root: PathBuf,
+    id: String,
+}
+
+impl ControlGroup {
+    pub(crate) fn of(id: &str) -> Self {
+        Self::under(Path::new(ROOT), id)
+    }
+
+    fn under(root: &Path, id: &str) -> Self {
+        Self { root: root.into(), id: id.into() }
+    }
+
+    /// Its path inside a hierarchy.
+    pub(crate) fn path(&self) -> String {
+        format!("/{}", self.id)
+    }
+
+    /// True if the kernel killed a process of it for its memory.
+    pub(crate) fn was_out_of_memory(&self) -> bool {
+        let events = self.read("memory", "memory.oom_control", "memory.events");
+        events.is_some_and(|events| named(&events, "oom_kill").is_some_and(|kills| kills > 0))
+    }
+
+    /// The memory that it occupies, in bytes.
+    pub(crate) fn memory(&self) -> Option<u64> {
+        self.read("memory", "memory.usage_in_bytes", "memory.current")?.trim().parse().ok()
+    }
+
+    /// The processor time that it has used, in microseconds.
+    pub(crate) fn cpu(&self) -> Option<u64> {
+        if let Some(nanoseconds) = self.read_old("cpuacct", "cpuacct.usage") {
+            return nanoseconds.trim().parse::<u64>().ok().map(|nanoseconds| nanoseconds / 1000);
+        }
+        named(&self.read_new("cpu.stat")?, "usage_usec")
+    }
+
+    /// A file of the first version, or its equivalent of the second.
+    fn read(&self, controller: &str, old: &str, new: &str) -> Option<String> {
+        self.read_old(controller, old).or_else(|| self.read_new(new))
+    }
+
+    fn read_old(&self, controller: &str, file: &str) -> Option<String> {
+        fs::read_to_string(self.root.join(controller).join(&self.id).join(file)).ok()
+    }
+
+    fn read_new(&self, file: &str) -> Option<String> {
+        fs::read_to_string(self.root.join(&self.id).join(file)).ok()
+    }
+}
+
+/// The number on the line that begins with `name`.
+fn named(text: &str, name: &str) -> Option<u64> {
+    text.lines().find_map(|line| line.strip_prefix(name)?.strip_prefix(' ')?.trim().parse().ok())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn tree(files: &[(&str, &str)]) -> (tempfile::TempDir, ControlGroup) {
+        let root = tempfile::tempdir().unwrap();
+        for (path, content) in files {
+            let path = root.path().join(path);
+            fs::create_dir_all(path.parent().unwrap()).unwrap();
+            fs::write(path, content).unwrap();
+        }
+        let group = ControlGroup::under(root.path(), "c");
+        (root, group)
+    }
+
+    #[test]
+    fn both_versions_are_read() {
+        let old: [(&str, &str); 3] = [
+            ("memory/c/memory.oom_control", "oom_kill_disable 0\nunder_oom 0\noom_kill 1\n"),
+            ("memory/c/memory.usage_in_bytes", "4096\n"),
+            ("cpuacct/c/cpuacct.usage", "7000999\n"),
+        ];
+        let new = [
+            ("c/memory.events", "low 0\noom 2\noom_kill 1\noom_group_kill 0\n"),
+            ("c/memory.current", "4096\n"),
+            ("c/cpu.stat", "usage_usec 7000\nuser_usec 1\n"),
+        ];
+        // In a hybrid machine the second version counts nothing.
+        let hybrid = [&old[..], &[("unified/c/cgroup.events", "populated 1\n")]].concat();
+        for files in [&old[..], &hybrid, &new] {
+            let (_root, group) = tree(files);
+            assert!(group.was_out_of_memory());
+            assert_eq!((group.memory(), group.cpu()), (Some(4096), Some(7000)));
+        }
+    }
+
+    #[test]
+    fn what_is_not_there_is_not_known() {
+        let (_root, group) = tree(&[("c/memory.events", "oom 3\noom_kill 0\n")]);
+        assert!(!group.was_out_of_memory());
+        assert_eq!((group.memory(), group.cpu(), group.path().as_str()), (None, None, "/c"));
+    }
+}

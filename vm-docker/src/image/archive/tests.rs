@@ -1,0 +1,178 @@
+use std::io::Write as _;
+
+use flate2::{Compression, write::GzEncoder};
+use serde_json::{Value, json};
+
+use super::*;
+
+/// An image of one layer, whose parts a test can change before it is packed.
+struct Layout {
+    layer: Vec<u8>,
+    media_type: &'static str,
+    diff_id: String,
+    platform: Value,
+    execution: Value,
+}
+
+impl Default for Layout {
+    fn default() -> Self {
+        let layer = executable::mount_points().unwrap().bytes.to_vec();
+        Self {
+            diff_id: digest(&layer),
+            layer,
+            media_type: "application/vnd.oci.image.layer.v1.tar",
+            platform: json!({ "os": "linux", "architecture": ARCHITECTURE }),
+            execution: json!({ "Entrypoint": ["/bin/contract"], "Cmd": ["serve"], "Env": ["A=1", "VM_SOCKET=/x"] }),
+        }
+    }
+}
+
+impl Layout {
+    fn pack(&self) -> Vec<u8> {
+        let config = json!({ "config": self.execution, "rootfs": { "diff_ids": [self.diff_id] } }).to_string();
+        let manifest = json!({
+            "config": { "mediaType": "c", "digest": digest(config.as_bytes()) },
+            "layers": [{ "mediaType": self.media_type, "digest": digest(&self.layer) }],
+        })
+        .to_string();
+        let index = json!({ "manifests": [{
+            "mediaType": "application/vnd.oci.image.manifest.v1+json",
+            "digest": digest(manifest.as_bytes()),
+            "platform": self.platform,
+        }] })
+        .to_string();
+        let mut archive = tar::Builder::new(Vec::new());
+        let mut add = |path: &str, content: &[u8]| {
+            let mut header = tar::Header::new_gnu();
+            header.set_size(content.len() as u64);
+            archive.append_data(&mut header, path, content).unwrap();
+        };
+        add("index.json", index.as_bytes());
+        for blob in [config.as_bytes(), manifest.as_bytes(), &self.layer] {
+            add(&digest(blob).replace("sha256:", "blobs/sha256/"), blob);
+        }
+        archive.into_inner().unwrap()
+    }
+
+    /// The same image as `docker save` writes it, with a layer that is a link to the first.
+    fn pack_docker(&self, config: &str) -> Vec<u8> {
+        let name = digest(config.as_bytes()).replace("sha256:", "");
+        let manifest = json!([{
+            "Config": format!("{name}.json"), "RepoTags": ["a:b"], "Layers": ["1/layer.tar", "2/layer.tar"],
+        }])
+        .to_string();
+        let mut archive = tar::Builder::new(Vec::new());
+        let mut add = |path: &str, content: &[u8]| {
+            let mut header = tar::Header::new_gnu();
+            header.set_size(content.len() as u64);
+            archive.append_data(&mut header, path, content).unwrap();
+        };
+        add("manifest.json", manifest.as_bytes());
+        add(&format!("{name}.json"), config.as_bytes());
+        add("1/layer.tar", &self.layer);
+        let mut link = tar::Header::new_gnu();
+        link.set_entry_type(tar::EntryType::Symlink);
+        link.set_size(0);
+        archive.append_link(&mut link, "2/layer.tar", "../1/layer.tar").unwrap();
+        archive.into_inner().unwrap()
+    }
+
+    fn docker_config(&self) -> String {
+        json!({
+            "config": self.execution, "rootfs": { "diff_ids": [self.diff_id, self.diff_id] },
+            "os": "linux", "architecture": ARCHITECTURE,
+        })
+        .to_string()
+    }
+
+    fn rule(&self) -> &'static str {
+        Image::read(&self.pack()).unwrap_err().rule()
+    }
+}
+
+#[test]
+fn an_image_is_read_with_its_program() {
+    let image = Image::read(&Layout::default().pack()).unwrap();
+    assert_eq!(image.program.args, ["/bin/contract", "serve"]);
+    assert_eq!(image.program.env, ["A=1"]);
+    assert_eq!(image.program.folder, "/");
+    assert_eq!(image.chain().len(), 2, "its layer and the mount points");
+}
+
+#[test]
+fn compressed_layers_are_checked_unpacked() {
+    let mut layout = Layout::default();
+    let mut encoder = GzEncoder::new(Vec::new(), Compression::fast());
+    encoder.write_all(&layout.layer).unwrap();
+    layout.layer = encoder.finish().unwrap();
+    layout.media_type = "application/vnd.oci.image.layer.v1.tar+gzip";
+    Image::read(&layout.pack()).unwrap();
+    layout.diff_id = digest(b"other");
+    assert_eq!(layout.rule(), "bad-digest");
+}
+
+#[test]
+fn what_is_wrong_with_an_image_is_said_with_its_rule() {
+    let with = |change: fn(&mut Layout)| {
+        let mut layout = Layout::default();
+        change(&mut layout);
+        layout.rule()
+    };
+    assert_eq!(with(|layout| layout.execution = json!({})), "no-entrypoint");
+    assert_eq!(with(|layout| layout.execution = json!({ "Cmd": ["a"], "WorkingDir": "b" })), "bad-image");
+    assert_eq!(with(|layout| layout.diff_id = digest(b"")), "bad-digest");
+    assert_eq!(with(|layout| layout.media_type = "application/zstd"), "layer-type");
+    assert_eq!(with(|layout| layout.media_type = "application/vnd.oci.image.layer.v1.tar+gzip"), "bad-layer");
+    assert_eq!(
+        with(|layout| layout.platform = json!({ "os": "plan9", "architecture": "amd64" })),
+        "wrong-architecture"
+    );
+}
+
+#[test]
+fn changed_and_cut_archives_are_refused() {
+    let packed = Layout::default().pack();
+    let mut changed = packed.clone();
+    let at = changed.windows(8).position(|window| window == b"/bin/con").unwrap();
+    changed[at + 1] = b'B';
+    assert_eq!(Image::read(&changed).unwrap_err().rule(), "bad-digest");
+    for length in (512..packed.len() - 1024).step_by(512) {
+        assert!(Image::read(&packed[..length]).is_err(), "{length}");
+    }
+}
+
+#[test]
+fn a_bomb_is_refused() {
+    let mut left = 1000;
+    let bytes = vec![0; 1001];
+    let error = Layer::from_image(
+        "application/vnd.oci.image.layer.v1.tar",
+        &digest(&bytes),
+        &digest(&bytes),
+        &bytes,
+        &mut left,
+    );
+    assert_eq!(error.unwrap_err().rule(), "image-too-large");
+}
+
+#[test]
+fn what_docker_saves_is_read_and_checked() {
+    let layout = Layout::default();
+    let config = layout.docker_config();
+    let image = Image::read(&layout.pack_docker(&config)).unwrap();
+    assert_eq!(image.program.args, ["/bin/contract", "serve"]);
+    assert_eq!(image.chain().len(), 3, "two layers and the mount points");
+
+    let rule = |layout: &Layout, config: &str| Image::read(&layout.pack_docker(config)).unwrap_err().rule();
+    assert_eq!(rule(&layout, &config.replace(ARCHITECTURE, "mips")), "wrong-architecture");
+    assert_eq!(rule(&layout, &config.replace("Entrypoint", "entrypoint").replace("Cmd", "cmd")), "no-entrypoint");
+    let other = Layout { layer: b"other".to_vec(), ..Layout::default() };
+    assert_eq!(rule(&other, &config), "bad-digest", "a layer is not what the configuration says");
+
+    // The configuration is not what its name says.
+    let packed = layout.pack_docker(&config);
+    let at = packed.windows(8).position(|window| window == b"/bin/con").unwrap();
+    let mut changed = packed;
+    changed[at + 1] = b'B';
+    assert_eq!(Image::read(&changed).unwrap_err().rule(), "bad-digest");
+}

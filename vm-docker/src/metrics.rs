@@ -1,0 +1,81 @@
+//! What the containers of a host have done: for its status, and for the `metrics` facade.
+
+use std::{
+    sync::atomic::{AtomicU64, Ordering},
+    time::Duration,
+};
+
+use metrics::{Counter, Histogram, counter, histogram};
+
+/// Counters that everything of a host shares.
+pub(crate) struct Metrics {
+    /// Containers that were started and have introduced themselves.
+    started: Count,
+    /// Containers that were not.
+    failed: Count,
+    /// Containers that were killed because they misbehaved, or that broke off.
+    broken: Count,
+    /// Containers that were killed for their memory.
+    out_of_memory: Count,
+    start: Histogram,
+    wait: Histogram,
+}
+
+struct Count(AtomicU64, Counter);
+
+impl Count {
+    fn add(&self) {
+        self.0.fetch_add(1, Ordering::Relaxed);
+        self.1.increment(1);
+    }
+}
+
+impl Metrics {
+    pub(crate) fn new() -> Self {
+        let count = |counter| Count(AtomicU64::new(0), counter);
+        Self {
+            started: count(counter!("vm_docker_starts_total", "outcome" => "started")),
+            failed: count(counter!("vm_docker_starts_total", "outcome" => "failed")),
+            broken: count(counter!("vm_docker_broken_total")),
+            out_of_memory: count(counter!("vm_docker_oom_kills_total")),
+            start: histogram!("vm_docker_start_duration_seconds"),
+            wait: histogram!("vm_docker_wait_duration_seconds"),
+        }
+    }
+
+    /// A container has been started, in this time, or could not be.
+    pub(crate) fn start(&self, succeeded: bool, took: Duration) {
+        if succeeded {
+            self.started.add();
+            self.start.record(took);
+        } else {
+            self.failed.add();
+        }
+    }
+
+    /// A call has waited for a container.
+    pub(crate) fn waited(&self, time: Duration) {
+        self.wait.record(time);
+    }
+
+    /// A container has misbehaved or broken off.
+    pub(crate) fn broken(&self) {
+        self.broken.add();
+    }
+
+    /// A container was killed for its memory.
+    pub(crate) fn out_of_memory(&self) {
+        self.out_of_memory.add();
+    }
+
+    /// What a status shows, by name.
+    pub(crate) fn details(&self) -> [(String, String); 4] {
+        let detail = |name: &str, count: &Count| (name.to_owned(), count.0.load(Ordering::Relaxed).to_string());
+        [
+            detail("started", &self.started),
+            detail("failed_starts", &self.failed),
+            detail("broken", &self.broken),
+            detail("oom_kills", &self.out_of_memory),
+        ]
+    }
+}

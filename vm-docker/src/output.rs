@@ -1,0 +1,198 @@
+//! What a contract's process writes to its standard output and error becomes events of `tracing`.
+
+use std::{
+    io,
+    path::{Path, PathBuf},
+    sync::{Arc, Mutex, PoisonError},
+    time::Duration,
+};
+
+use rustix::fs::{CWD, FileType, Mode, mknodat};
+use tokio::{
+    io::AsyncReadExt,
+    net::unix::pipe,
+    time::{Instant, timeout},
+};
+use vm_core::ContractName;
+
+use crate::{DockerError, container::ExitWatch, folder::file_error};
+
+/// Longest line, in bytes; what is longer is cut into several.
+const LINE_LIMIT: usize = 4096;
+
+/// Most lines of one stream that are told in a second; the rest is counted.
+const LINES_PER_SECOND: u32 = 100;
+
+/// How long after the end of the process its last words may take to arrive.
+const LAST_WORDS: Duration = Duration::from_millis(200);
+
+/// Which call a container is at, or was at last.
+#[derive(Clone, Default)]
+pub(crate) struct CallLabel(Arc<Mutex<(Option<ContractName>, u64)>>);
+
+impl CallLabel {
+    /// A call of `contract` in a transaction begins.
+    pub(crate) fn set(&self, contract: Option<&ContractName>, transaction: u64) {
+        *self.0.lock().unwrap_or_else(PoisonError::into_inner) = (contract.cloned(), transaction);
+    }
+
+    fn get(&self) -> (Option<ContractName>, u64) {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+}
+
+/// The two pipes of a container, made before it is.
+pub(crate) struct Output {
+    pub(crate) stdout: PathBuf,
+    pub(crate) stderr: PathBuf,
+    readers: [(&'static str, pipe::Receiver); 2],
+}
+
+impl Output {
+    /// Makes the pipes in a folder that the container does not see.
+    pub(crate) fn create(folder: &Path) -> Result<Self, DockerError> {
+        let make = |name: &str| -> Result<(PathBuf, pipe::Receiver), DockerError> {
+            let path = folder.join(name);
+            let made = mknodat(CWD, &path, FileType::Fifo, Mode::RUSR | Mode::WUSR, 0).map_err(io::Error::from);
+            // Open for writing, too: else it would end before containerd has opened it.
+            let opened = made.and_then(|()| pipe::OpenOptions::new().read_write(true).open_receiver(&path));
+            opened.map(|reader| (path.clone(), reader)).map_err(|source| file_error(&path, source))
+        };
+        let (stdout, out) = make("stdout")?;
+        let (stderr, err) = make("stderr")?;
+        Ok(Self { stdout, stderr, readers: [("stdout", out), ("stderr", err)] })
+    }
+
+    /// Tells what is written, until the process has ended.
+    pub(crate) fn follow(self, container: &str, label: &CallLabel, exit: &ExitWatch) {
+        for (stream, reader) in self.readers {
+            let tell = Tell { container: container.to_owned(), stream, label: label.clone() };
+            tokio::spawn(follow(reader, tell, exit.clone()));
+        }
+    }
+}
+
+async fn follow(mut reader: pipe::Receiver, tell: Tell, mut exit: ExitWatch) {
+    let (mut lines, mut budget) = (Lines::default(), Budget::default());
+    let mut buffer = [0; 4096];
+    let mut ended = false;
+    loop {
+        let read = if ended {
+            timeout(LAST_WORDS, reader.read(&mut buffer)).await.unwrap_or(Ok(0))
+        } else {
+            tokio::select! {
+                read = reader.read(&mut buffer) => read,
+                _ = exit.ended() => {
+                    ended = true;
+                    continue;
+                }
+            }
+        };
+        match read {
+            Ok(0) | Err(_) => break,
+            Ok(length) => {
+                lines.feed(buffer.get(..length).unwrap_or_default(), |line| budget.spend(&tell, line));
+            }
+        }
+    }
+    lines.finish(|line| budget.spend(&tell, line));
+    budget.settle(&tell);
+}
+
+/// Where a line comes from.
+struct Tell {
+    container: String,
+    stream: &'static str,
+    label: CallLabel,
+}
+
+impl Tell {
+    fn line(&self, line: &str) {
+        let (contract, transaction) = self.label.get();
+        let contract = contract.as_ref().map_or("", ContractName::as_str);
+        let (container, stream) = (self.container.as_str(), self.stream);
+        tracing::info!(target: "vm::contract", contract, transaction, container, stream, "{line}");
+    }
+}
+
+/// How many lines may still be told in this second.
+struct Budget {
+    begun: Instant,
+    left: u32,
+    dropped: u64,
+}
+
+impl Default for Budget {
+    fn default() -> Self {
+        Self { begun: Instant::now(), left: LINES_PER_SECOND, dropped: 0 }
+    }
+}
+
+impl Budget {
+    fn spend(&mut self, tell: &Tell, line: &str) {
+        if self.begun.elapsed() >= Duration::from_secs(1) {
+            self.settle(tell);
+            *self = Self::default();
+        }
+        match self.left.checked_sub(1) {
+            Some(left) => {
+                self.left = left;
+                tell.line(line);
+            }
+            None => self.dropped = self.dropped.saturating_add(1),
+        }
+    }
+
+    fn settle(&self, tell: &Tell) {
+        if self.dropped > 0 {
+            tell.line(&format!("({} more lines)", self.dropped));
+        }
+    }
+}
+
+/// Cuts bytes into lines.
+#[derive(Default)]
+struct Lines(Vec<u8>);
+
+impl Lines {
+    fn feed(&mut self, bytes: &[u8], mut tell: impl FnMut(&str)) {
+        for byte in bytes {
+            if *byte == b'\n' {
+                self.finish(&mut tell);
+                continue;
+            }
+            self.0.push(*byte);
+            if self.0.len() >= LINE_LIMIT {
+                self.finish(&mut tell);
+            }
+        }
+    }
+
+    /// The last line may lack its end.
+    fn finish(&mut self, mut tell: impl FnMut(&str)) {
+        let line = std::mem::take(&mut self.0);
+        if !line.is_empty() {
+            // Nothing that a contract writes can pretend to be a line of its own, or move a terminal's cursor.
+            let text: String =
+                String::from_utf8_lossy(&line).chars().map(|c| if c.is_control() { '\u{fffd}' } else { c }).collect();
+            tell(&text);
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn bytes_become_lines_of_bounded_length() {
+        let mut told = Vec::new();
+        let mut lines = Lines::default();
+        for piece in [&b"on"[..], b"e\n\ntw", b"o\x1b[2J\n", &[b'x'; LINE_LIMIT + 1], b"\nrest"] {
+            lines.feed(piece, |line| told.push(line.to_owned()));
+        }
+        lines.finish(|line| told.push(line.to_owned()));
+        let long = "x".repeat(LINE_LIMIT);
+        assert_eq!(told, ["one", "two\u{fffd}[2J", &long, "x", "rest"]);
+    }
+}

@@ -1,0 +1,87 @@
+//! What is left of a call in its process, and whether two processes do the same.
+
+use std::time::Duration;
+
+use vm_core::{Code, HostFault, InvokeRequest, RuntimeKind, Status, VmProvider};
+use vm_docker::{DockerConfig, Isolation};
+
+use crate::{
+    daemon::Daemon,
+    world::{World, config, probe},
+};
+
+const LIMIT: Duration = Duration::from_secs(30);
+
+#[test]
+fn a_process_that_keeps_nothing_apart_takes_one_call_only() {
+    let Some(daemon) = Daemon::shared() else { return };
+    let world = World::with_probe(DockerConfig { isolation: Isolation::Call, ..config(daemon, "fresh") }, LIMIT);
+    assert_eq!(world.text("isolation", ""), "call");
+    for _ in 0..3 {
+        world.assert_next_call(true);
+    }
+    assert_eq!(world.call("count", ""), [1]);
+    assert_eq!(world.call("count", ""), [2], "the state stays");
+}
+
+#[test]
+fn a_contract_may_ask_for_it_and_cannot_ask_for_less() {
+    let Some(daemon) = Daemon::shared() else { return };
+    let world = World::with_probe(config(daemon, "asked"), LIMIT);
+    let code = |isolation: &str| Code::new(RuntimeKind::Docker, probe()).with_option("isolation", isolation);
+    world.deploy("fresh", code("call")).unwrap();
+    for _ in 0..2 {
+        assert_eq!(world.try_call("fresh", "calls", "").unwrap().output[..], [1]);
+    }
+    world.assert_next_call(false);
+    let error = world.deploy("other", code("thread")).unwrap_err().to_string();
+    assert!(error.contains("unknown isolation 'thread'; expected contract or call"), "{error}");
+}
+
+#[test]
+fn what_differs_in_a_second_process_is_a_fault_that_names_it() {
+    let Some(daemon) = Daemon::shared() else { return };
+    let world = World::with_probe(DockerConfig { replay_check: true, ..config(daemon, "replay") }, LIMIT);
+    let height = world.vm.status().height;
+    let fault = world.fault("random", "");
+    assert!(matches!(fault, HostFault::Process { .. }), "{fault}");
+    let text = fault.to_string();
+    assert!(text.contains("operation 2 was 'put \"random\" = ") && text.contains("in the other"), "{text}");
+    assert_eq!(world.vm.status().height, height, "nothing was committed");
+
+    // Two processes took the constructor; one more call by each of two is no difference, by one of two it is.
+    assert_eq!(world.call("count", ""), [1]);
+    assert_eq!(world.call("count", ""), [2]);
+    for (method, status) in [("revert", Status::Revert), ("trap", Status::Trap(vm_core::Trap::Panic))] {
+        assert_eq!(world.receipt(method, "why").status, status);
+    }
+    assert_eq!(world.receipt("spend", "").status, Status::Trap(vm_core::Trap::OutOfGas));
+    assert_eq!(world.text("echo", "still here"), "still here");
+}
+
+#[test]
+fn what_other_contracts_answered_is_not_asked_twice() {
+    let Some(daemon) = Daemon::shared() else { return };
+    let world = World::with_probe(DockerConfig { replay_check: true, ..config(daemon, "once") }, LIMIT);
+    let mut asked = 0;
+    world.deploy_native("other", move |_| {
+        asked += 1;
+        vec![asked]
+    });
+    assert_eq!(world.call("forward", "other"), [1]);
+    assert_eq!(world.call("forward", "other"), [2]);
+    let target: vm_core::ContractName = "probe".parse().unwrap();
+    let query = InvokeRequest::new(target, "count").input("");
+    let receipt = futures_executor::block_on(world.vm.query(query)).unwrap();
+    assert_eq!(receipt.status, Status::Trap(vm_core::Trap::StaticViolation), "a stop is repeated, too");
+}
+
+#[test]
+fn sixty_four_callers_are_checked_without_waiting_for_each_other_for_ever() {
+    let Some(daemon) = Daemon::shared() else { return };
+    let config = DockerConfig { replay_check: true, pool_max: 2, ..config(daemon, "crowd") };
+    let world = World::with_probe(config, LIMIT);
+    for receipt in world.burst(64, "echo", "hello") {
+        assert_eq!(receipt.unwrap().output[..], *b"hello");
+    }
+}

@@ -1,0 +1,200 @@
+//! What operators see of containers: lines that contracts write, and metrics.
+
+use std::{
+    collections::BTreeMap,
+    fmt,
+    sync::{Arc, Mutex, MutexGuard, OnceLock},
+    time::{Duration, Instant},
+};
+
+use metrics::{
+    Counter, CounterFn, Gauge, GaugeFn, Histogram, HistogramFn, Key, KeyName, Metadata, Recorder, SharedString, Unit,
+};
+use tracing::field::{Field, Visit};
+use tracing_subscriber::{Layer, layer::SubscriberExt};
+
+use crate::{
+    daemon::Daemon,
+    world::{World, config},
+};
+
+const LIMIT: Duration = Duration::from_secs(30);
+
+/// Waits for something that is told soon.
+fn soon<T>(mut look: impl FnMut() -> Option<T>) -> T {
+    let start = Instant::now();
+    loop {
+        if let Some(found) = look() {
+            return found;
+        }
+        assert!(start.elapsed() < Duration::from_secs(20), "it was not told");
+        std::thread::park_timeout(Duration::from_millis(10));
+    }
+}
+
+/// All events of contracts, each as its fields and its text.
+fn events() -> &'static Mutex<Vec<BTreeMap<String, String>>> {
+    static EVENTS: OnceLock<Mutex<Vec<BTreeMap<String, String>>>> = OnceLock::new();
+    struct Keep;
+    struct Fields(BTreeMap<String, String>);
+    impl Visit for Fields {
+        fn record_debug(&mut self, field: &Field, value: &dyn fmt::Debug) {
+            self.0.insert(field.name().into(), format!("{value:?}").trim_matches('"').to_owned());
+        }
+    }
+    impl<S: tracing::Subscriber> Layer<S> for Keep {
+        fn on_event(&self, event: &tracing::Event<'_>, _: tracing_subscriber::layer::Context<'_, S>) {
+            if event.metadata().target() == "vm::contract" {
+                let mut fields = Fields(BTreeMap::new());
+                event.record(&mut fields);
+                EVENTS.get().unwrap().lock().unwrap().push(fields.0);
+            }
+        }
+    }
+    EVENTS.get_or_init(|| {
+        tracing::subscriber::set_global_default(tracing_subscriber::registry().with(Keep)).unwrap();
+        Mutex::default()
+    })
+}
+
+#[test]
+fn what_a_contract_prints_is_told_with_contract_and_call() {
+    let Some(daemon) = Daemon::shared() else { return };
+    events();
+    let world = World::with_probe(config(daemon, "print"), LIMIT);
+    let text = format!("hello from {}", std::process::id());
+    world.call("print", &text);
+    let find = |message: &str| {
+        let events = events().lock().unwrap();
+        events.iter().find(|event| event.get("message").is_some_and(|found| found == message)).cloned()
+    };
+    let printed = soon(|| find(&text));
+    assert_eq!((&*printed["contract"], &*printed["stream"]), ("probe", "stdout"));
+    let printed_error = soon(|| find(&format!("error: {text}")));
+    assert_eq!(printed_error["stream"], "stderr");
+    assert_eq!(printed_error["transaction"], printed["transaction"]);
+    assert!(printed["container"].starts_with("vm-"));
+
+    world.call("print", &format!("{text} again"));
+    let again = soon(|| find(&format!("{text} again")));
+    assert_ne!(again["transaction"], printed["transaction"], "another call");
+}
+
+#[test]
+fn who_prints_too_much_is_cut_short_and_goes_on() {
+    let Some(daemon) = Daemon::shared() else { return };
+    events();
+    let world = World::with_probe(config(daemon, "prints"), LIMIT);
+    world.call("print_much", "");
+    world.call("echo", "");
+    world.stop();
+    let told = soon(|| {
+        let events = events().lock().unwrap();
+        let end = events.iter().position(|event| event["message"].ends_with(" more lines)"))?;
+        let lines = |event: &&BTreeMap<String, String>| event["message"].starts_with("line ");
+        Some((events.iter().filter(lines).count(), events[end]["message"].clone()))
+    });
+    assert!((100..1_000).contains(&told.0), "{told:?}");
+}
+
+/// Keeps the last value, or the sum, of every metric by its name and labels.
+#[derive(Clone, Default)]
+struct Values(Arc<Mutex<BTreeMap<String, f64>>>);
+
+struct One(Values, String);
+
+impl One {
+    fn with(&self, change: impl FnOnce(f64) -> f64) {
+        let mut values = self.0.lock();
+        let value = values.entry(self.1.clone()).or_default();
+        *value = change(*value);
+    }
+}
+
+impl CounterFn for One {
+    fn increment(&self, value: u64) {
+        self.with(|sum| sum + value as f64);
+    }
+    fn absolute(&self, value: u64) {
+        self.with(|_| value as f64);
+    }
+}
+
+impl GaugeFn for One {
+    fn increment(&self, value: f64) {
+        self.with(|sum| sum + value);
+    }
+    fn decrement(&self, value: f64) {
+        self.with(|sum| sum - value);
+    }
+    fn set(&self, value: f64) {
+        self.with(|_| value);
+    }
+}
+
+impl HistogramFn for One {
+    fn record(&self, _: f64) {
+        self.with(|count| count + 1.0);
+    }
+}
+
+impl Values {
+    /// The values that every test adds to.
+    fn shared() -> &'static Self {
+        static SHARED: OnceLock<Values> = OnceLock::new();
+        SHARED.get_or_init(|| {
+            let values = Self::default();
+            metrics::set_global_recorder(values.clone()).unwrap();
+            values
+        })
+    }
+
+    fn lock(&self) -> MutexGuard<'_, BTreeMap<String, f64>> {
+        self.0.lock().unwrap()
+    }
+
+    fn one(&self, key: &Key) -> Arc<One> {
+        let labels: Vec<_> = key.labels().map(|label| format!("{}={}", label.key(), label.value())).collect();
+        Arc::new(One(self.clone(), format!("{} {}", key.name(), labels.join(" "))))
+    }
+
+    /// The largest value of a metric.
+    fn largest(&self, name: &str, label: &str) -> f64 {
+        let values = self.lock();
+        let fits = |key: &str| key.split(' ').next() == Some(name) && key.contains(label);
+        values.iter().filter(|(key, _)| fits(key)).map(|(_, value)| *value).fold(0.0, f64::max)
+    }
+}
+
+impl Recorder for Values {
+    fn describe_counter(&self, _: KeyName, _: Option<Unit>, _: SharedString) {}
+    fn describe_gauge(&self, _: KeyName, _: Option<Unit>, _: SharedString) {}
+    fn describe_histogram(&self, _: KeyName, _: Option<Unit>, _: SharedString) {}
+    fn register_counter(&self, key: &Key, _: &Metadata<'_>) -> Counter {
+        Counter::from_arc(self.one(key))
+    }
+    fn register_gauge(&self, key: &Key, _: &Metadata<'_>) -> Gauge {
+        Gauge::from_arc(self.one(key))
+    }
+    fn register_histogram(&self, key: &Key, _: &Metadata<'_>) -> Histogram {
+        Histogram::from_arc(self.one(key))
+    }
+}
+
+#[test]
+fn what_containers_use_and_how_they_end_are_metrics() {
+    let Some(daemon) = Daemon::shared() else { return };
+    let values = Values::shared();
+    let world = World::with_probe(config(daemon, "metrics"), LIMIT);
+    let told = |name: &str, label: &str| soon(|| Some(values.largest(name, label)).filter(|value| *value > 0.0));
+    told("vm_docker_container_memory_bytes", "place=0");
+    told("vm_docker_container_cpu_microseconds_total", "place=0");
+    told("vm_docker_pool", "state=idle");
+    told("vm_docker_starts_total", "outcome=started");
+    told("vm_docker_start_duration_seconds", "");
+    told("vm_docker_wait_duration_seconds", "");
+    world.fault("hog", "");
+    told("vm_docker_oom_kills_total", "");
+    told("vm_docker_broken_total", "");
+    assert_eq!((world.detail("oom_kills"), world.detail("broken")), ("1".into(), "1".into()));
+}

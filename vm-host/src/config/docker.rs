@@ -1,0 +1,123 @@
+//! A provider of type `docker`: where containerd is, how many containers there are, and how long a process lives.
+
+use std::path::PathBuf;
+use std::time::Duration;
+
+use super::document::Node;
+use super::section::{Mistakes, Section, wrong_type};
+use super::{Mistake, value};
+
+/// Its keys, beside `type` and `enabled`.
+pub(super) const KEYS: &[&str] = &[
+    "type",
+    "enabled",
+    "address",
+    "namespace",
+    "pool_min",
+    "pool_max",
+    "pool_idle",
+    "pool_queue",
+    "pool_wait",
+    "isolation",
+    "replay_check",
+    "tmp_size",
+];
+
+/// Where containers run, and how many of them.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Docker {
+    /// The path of containerd's socket.
+    pub address: PathBuf,
+    /// The namespace in containerd that belongs to this host alone.
+    pub namespace: String,
+    /// Containers of each image that are kept ready.
+    pub pool_min: usize,
+    /// Containers of each image at most.
+    pub pool_max: usize,
+    /// How long a container above `pool_min` stays without a call.
+    pub pool_idle: Duration,
+    /// Calls that may wait for a container of one image.
+    pub pool_queue: usize,
+    /// How long a call waits for a container, at most.
+    pub pool_wait: Duration,
+    /// True gives every call a process of its own: `isolation = "call"`.
+    pub isolate_calls: bool,
+    /// True executes every call twice, in two processes, and compares what they do.
+    pub replay_check: bool,
+    /// Most bytes in the temporary folder of a container that may write.
+    pub tmp_size: u64,
+}
+
+impl Default for Docker {
+    fn default() -> Self {
+        Self {
+            address: "/run/containerd/containerd.sock".into(),
+            namespace: "vm-host".into(),
+            pool_min: 1,
+            pool_max: 8,
+            pool_idle: Duration::from_secs(60),
+            pool_queue: 256,
+            pool_wait: Duration::from_secs(10),
+            isolate_calls: false,
+            replay_check: false,
+            tmp_size: 64 << 20,
+        }
+    }
+}
+
+/// Reads the keys.
+pub(super) fn read(section: Section<'_>, mistakes: &mut Mistakes) -> Docker {
+    let default = Docker::default();
+    let docker = Docker {
+        address: section.get("address", mistakes, value::text).map_or(default.address, PathBuf::from),
+        namespace: section.get("namespace", mistakes, namespace).map_or(default.namespace, str::to_owned),
+        pool_min: section.get("pool_min", mistakes, value::whole).map_or(default.pool_min, count),
+        pool_max: section.get("pool_max", mistakes, value::positive).map_or(default.pool_max, count),
+        pool_idle: section.get("pool_idle", mistakes, value::duration).unwrap_or(default.pool_idle),
+        pool_queue: section.get("pool_queue", mistakes, value::whole).map_or(default.pool_queue, count),
+        pool_wait: section.get("pool_wait", mistakes, value::duration).unwrap_or(default.pool_wait),
+        isolate_calls: section.get("isolation", mistakes, isolation).unwrap_or(default.isolate_calls),
+        replay_check: section.get("replay_check", mistakes, value::switch).unwrap_or(default.replay_check),
+        tmp_size: section
+            .get("tmp_size", mistakes, |node, key| value::bytes(node, key, 4096))
+            .unwrap_or(default.tmp_size),
+    };
+    let least = if docker.replay_check { 2 } else { 1 };
+    if docker.pool_max < least {
+        mistakes.0.push(
+            Mistake::at(section.at, "`replay_check` with one container, where two processes are compared")
+                .expected("`pool_max` of 2 or more"),
+        );
+    }
+    if docker.pool_min > docker.pool_max {
+        mistakes
+            .0
+            .push(Mistake::at(section.at, "`pool_min` above `pool_max`").expected("at most as many as there may be"));
+    }
+    docker
+}
+
+fn count(number: u64) -> usize {
+    usize::try_from(number).unwrap_or(usize::MAX)
+}
+
+/// `call` or `contract`.
+fn isolation(node: &Node, key: &str) -> Result<bool, Mistake> {
+    value::choice(node, key, &[("contract", false), ("call", true)]).copied()
+}
+
+/// A name that containerd takes for a namespace.
+fn namespace<'d>(node: &'d Node, key: &str) -> Result<&'d str, Mistake> {
+    let text = value::text(node, key)?;
+    let allowed = |c: char| c.is_ascii_alphanumeric() || matches!(c, '-' | '_' | '.');
+    let edges = |c: Option<char>| c.is_some_and(|c| c.is_ascii_alphanumeric());
+    if text.len() <= 76 && text.chars().all(allowed) && edges(text.chars().next()) && edges(text.chars().next_back()) {
+        Ok(text)
+    } else {
+        Err(wrong_type(
+            node,
+            key,
+            "up to 76 letters, digits, '-', '_' and '.', beginning and ending with a letter or digit",
+        ))
+    }
+}
