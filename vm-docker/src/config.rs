@@ -2,6 +2,9 @@ use std::{path::PathBuf, time::Duration};
 
 use crate::DockerError;
 
+/// Longest path of a managed containerd's folder: its sockets lie in it.
+const MANAGED_PATH: usize = 80;
+
 /// How containers are run. The defaults are the strictest settings.
 ///
 /// ```
@@ -14,6 +17,10 @@ use crate::DockerError;
 pub struct DockerConfig {
     /// containerd's socket. Default: `/run/containerd/containerd.sock`.
     pub address: PathBuf,
+    /// A folder for a containerd of this host's own, which is started, watched and ended with it; `address` does not count
+    /// then. What was imported stays there. Every user must be able to enter it and the folders above it, and its path has
+    /// at most 80 bytes. Default: `None`, one that runs already.
+    pub managed: Option<PathBuf>,
     /// containerd's name space for everything that is made. Default: `vm`.
     pub namespace: String,
     /// containerd's name of the OCI runtime. Default: `io.containerd.runc.v2`.
@@ -104,6 +111,7 @@ impl Default for DockerConfig {
     fn default() -> Self {
         Self {
             address: "/run/containerd/containerd.sock".into(),
+            managed: None,
             namespace: "vm".into(),
             runtime: "io.containerd.runc.v2".into(),
             snapshotter: "overlayfs".into(),
@@ -139,6 +147,14 @@ impl DockerConfig {
         };
         if !self.address.is_absolute() {
             return wrong("address", format!("'{}' is no absolute path", self.address.display()));
+        }
+        if let Some(folder) = &self.managed
+            && (!folder.is_absolute() || folder.as_os_str().len() > MANAGED_PATH)
+        {
+            return wrong(
+                "managed",
+                format!("'{}': an absolute path of at most {MANAGED_PATH} bytes is expected", folder.display()),
+            );
         }
         if !self.socket_folder.is_absolute() {
             let path = self.socket_folder.display();
@@ -218,6 +234,7 @@ mod tests {
         let base = DockerConfig::default;
         for (field, config) in [
             ("address", DockerConfig { address: "containerd.sock".into(), ..base() }),
+            ("managed", DockerConfig { managed: Some("containerd".into()), ..base() }),
             ("namespace", DockerConfig { namespace: "a b".into(), ..base() }),
             ("runtime", DockerConfig { runtime: String::new(), ..base() }),
             ("snapshotter", DockerConfig { snapshotter: "a/b".into(), ..base() }),

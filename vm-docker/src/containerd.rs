@@ -53,6 +53,18 @@ impl fmt::Debug for Daemon {
 impl Daemon {
     /// Connects, and makes the name space unless it exists.
     pub(crate) async fn connect(config: &DockerConfig) -> Result<Self, DockerError> {
+        let daemon = Self::reach(config).await?;
+        let namespace = CreateNamespaceRequest {
+            namespace: Some(Namespace { name: config.namespace.clone(), ..Namespace::default() }),
+        };
+        let request = daemon.request(namespace);
+        let created = daemon.ask("make a name space", daemon.client.namespaces().create(request)).await;
+        exists_or(created.map(drop))?;
+        Ok(daemon)
+    }
+
+    /// Connects, and changes nothing.
+    pub(crate) async fn reach(config: &DockerConfig) -> Result<Self, DockerError> {
         let operation = "connect";
         let unreachable =
             |message: String| DockerError::Unreachable { address: config.address.clone(), operation, message };
@@ -74,12 +86,6 @@ impl Daemon {
         };
         let version = daemon.client.version().version(daemon.request(())).await;
         daemon.version = daemon.answer("tell its version", version)?.version;
-        let namespace = CreateNamespaceRequest {
-            namespace: Some(Namespace { name: config.namespace.clone(), ..Namespace::default() }),
-        };
-        let request = daemon.request(namespace);
-        let created = daemon.ask("make a name space", daemon.client.namespaces().create(request)).await;
-        exists_or(created.map(drop))?;
         Ok(daemon)
     }
 

@@ -26,6 +26,14 @@ pub enum DockerError {
         /// What went wrong.
         message: String,
     },
+    /// The containerd that belongs to this host alone.
+    #[error("the host's own containerd in {}: {message}", .folder.display())]
+    Managed {
+        /// Where it lives.
+        folder: PathBuf,
+        /// What went wrong, and what it said.
+        message: String,
+    },
     /// containerd refused.
     #[error("containerd could not {operation}: {message}")]
     Daemon {

@@ -15,7 +15,11 @@ use vm_core::{
 };
 
 use crate::{
-    DockerConfig, DockerError, Isolation, UnknownIsolation, contract::DockerContract, engine::Engine, image::Source,
+    DockerConfig, DockerError, Isolation, UnknownIsolation,
+    contract::DockerContract,
+    engine::Engine,
+    image::Source,
+    managed::{self, Managed},
 };
 
 /// How long [`RuntimeProvider::stop`] waits until everything is removed.
@@ -84,23 +88,35 @@ impl RuntimeProvider for DockerRuntime {
         if self.running().is_some() {
             return Ok(());
         }
-        let config = self.possible();
+        let mut config = self.possible();
         for setting in config.loosened() {
             tracing::warn!("containers are less strictly confined: {setting}");
         }
         let threads = Threads::start()?;
         let handle = threads.handle()?;
-        let started = finished(handle.spawn(Engine::start(config, handle.clone()))).await?.map_err(HostFault::from);
+        let tokio = handle.clone();
+        let starting = async move {
+            let managed = match config.managed.clone() {
+                Some(folder) => {
+                    config.address = managed::socket(&folder);
+                    Some(Managed::start(&folder).await?)
+                }
+                None => None,
+            };
+            Ok((Engine::start(config, tokio).await?, managed))
+        };
+        let started = finished(handle.spawn(starting)).await?;
+        let started = started.map_err(|error: DockerError| HostFault::from(error));
         *self.refused() = started.as_ref().err().cloned();
-        let engine = started?;
-        *self.running() = Some(Running { engine, threads, stopped: false });
+        let (engine, managed) = started?;
+        *self.running() = Some(Running { engine, managed, threads, stopped: false });
         Ok(())
     }
 
     async fn stop(&self) -> Result<(), HostFault> {
         let Some(mut running) = self.running().take() else { return Ok(()) };
         let engine = running.engine.clone();
-        let stopping = async move { engine.stop(STOP_PATIENCE).await };
+        let stopping = stop(engine, running.managed.take(), STOP_PATIENCE);
         let left = finished(running.threads.handle()?.spawn(stopping)).await?;
         running.stopped = true;
         if left == 0 {
@@ -149,13 +165,16 @@ impl RuntimeProvider for DockerRuntime {
                 status.problem = Some(refused.unwrap_or_else(|| "not started".into()));
                 status
             }
-            Some(Running { engine, .. }) => {
+            Some(Running { engine, managed, .. }) => {
                 let daemon = engine.daemon();
                 let mut status = ProviderStatus::healthy("containerd", daemon.version());
                 status.problem = daemon.problem();
                 let containers = engine.containers().to_string();
                 status.details.push(("containers".into(), containers));
                 status.details.extend(engine.metrics().details());
+                if let Some(managed) = managed {
+                    status.details.push(("containerd_restarts".into(), managed.restarts().to_string()));
+                }
                 status
             }
         };
@@ -199,6 +218,15 @@ fn interface(text: &str) -> Result<Box<dyn Interface>, CodeError> {
     }
 }
 
+/// Removes everything, and ends the host's own containerd. Returns the number of resources that are left.
+async fn stop(engine: Arc<Engine>, managed: Option<Managed>, patience: Duration) -> usize {
+    let left = engine.stop(patience).await;
+    if let Some(managed) = managed {
+        managed.stop().await;
+    }
+    left
+}
+
 /// Waits for what runs on the runtime's own threads.
 async fn finished<T>(task: JoinHandle<T>) -> Result<T, HostFault> {
     task.await.map_err(
@@ -212,6 +240,7 @@ async fn finished<T>(task: JoinHandle<T>) -> Result<T, HostFault> {
 #[derive(Debug)]
 struct Running {
     engine: Arc<Engine>,
+    managed: Option<Managed>,
     threads: Threads,
     /// True once everything is removed, or was tried to be.
     stopped: bool,
@@ -224,8 +253,8 @@ impl Drop for Running {
         }
         let Ok(handle) = self.threads.handle() else { return };
         let (sender, receiver) = mpsc::sync_channel(1);
-        let engine = self.engine.clone();
-        handle.spawn(async move { sender.send(engine.stop(DROP_PATIENCE).await) });
+        let stopping = stop(self.engine.clone(), self.managed.take(), DROP_PATIENCE);
+        handle.spawn(async move { sender.send(stopping.await) });
         // Nobody is there to be told about a failure; the next start removes what is left.
         let _ = receiver.recv_timeout(DROP_PATIENCE);
     }

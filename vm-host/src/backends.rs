@@ -29,13 +29,49 @@ use std::sync::Arc;
 use vm_core::{RuntimeProvider, StateBackend};
 
 use crate::HostError;
-use crate::config::{Config, Provider, WasmEngine};
+use crate::config::{Config, Docker, Provider, WasmEngine};
 
 pub(crate) use evm::{Tracing, analysis as evm_analysis, code as evm_code, tracing};
 pub(crate) use native::{NativeContracts, SAMPLE_NAMES, samples};
 #[cfg(feature = "fjall")]
 pub use store::FjallBackend;
 pub(crate) use wasm::analysis as wasm_analysis;
+
+/// Something that containers need of a machine.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Finding {
+    /// What, in a word or two.
+    pub what: &'static str,
+    /// How it is.
+    pub health: Health,
+    /// What was found.
+    pub found: String,
+    /// What to do; empty where there is nothing to do.
+    pub advice: String,
+}
+
+/// How something is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Health {
+    /// As it should be.
+    Good,
+    /// Containers run, less confined or less bounded than they should be.
+    Weak,
+    /// Containers do not run.
+    Bad,
+}
+
+impl Health {
+    /// `good`, `weak` or `bad`.
+    #[must_use]
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Good => "good",
+            Self::Weak => "weak",
+            Self::Bad => "bad",
+        }
+    }
+}
 
 /// True when the build can keep state on disk.
 pub(crate) const HAS_FJALL: bool = cfg!(feature = "fjall");
@@ -97,6 +133,18 @@ pub(crate) fn runtime(
             Err(HostError::Absent { what: format!("the runtime \"{feature}\""), feature })
         }
     }
+}
+
+/// Looks at what containers need of this machine; `None` in a build without them.
+#[cfg(feature = "docker")]
+pub fn examine_containers(config: &Config, docker: &Docker) -> Option<Vec<Finding>> {
+    Some(docker::examine(config, docker))
+}
+
+/// Looks at what containers need of this machine; `None` in a build without them.
+#[cfg(not(feature = "docker"))]
+pub fn examine_containers(_config: &Config, _docker: &Docker) -> Option<Vec<Finding>> {
+    None
 }
 
 /// Checks the version of an EVM provider; the error tells which versions there are.

@@ -5,6 +5,7 @@ mod arguments;
 mod artifact;
 mod commands;
 mod counters;
+mod doctor;
 mod dry_run;
 mod failure;
 mod inspect;

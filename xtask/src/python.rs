@@ -156,6 +156,7 @@ fn write_layout(layout: &Path, layer: &[u8], python: &str) -> Result<()> {
         Ok(json!({ "mediaType": media_type, "digest": format!("sha256:{hash}"), "size": content.len() }))
     };
     let layer = blob("layer.v1.tar", layer)?;
+    let diff_id = layer.get("digest");
     let config = json!({
         "architecture": ARCHITECTURE,
         "os": "linux",
@@ -164,7 +165,7 @@ fn write_layout(layout: &Path, layer: &[u8], python: &str) -> Result<()> {
             // The order of sets of texts is the same in every process.
             "Env": ["PYTHONHASHSEED=0", "PYTHONUTF8=1", "PYTHONDONTWRITEBYTECODE=1"],
         },
-        "rootfs": { "type": "layers", "diff_ids": [layer["digest"]] },
+        "rootfs": { "type": "layers", "diff_ids": [diff_id] },
     });
     let config = blob("config.v1+json", config.to_string().as_bytes())?;
     let manifest = json!({ "schemaVersion": 2, "config": config, "layers": [layer] });

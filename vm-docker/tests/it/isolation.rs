@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use vm_core::{Code, HostFault, InvokeRequest, RuntimeKind, Status, VmProvider};
+use vm_core::{Code, Gas, HostFault, InvokeRequest, RuntimeKind, Status, VmProvider};
 use vm_docker::{DockerConfig, Isolation};
 
 use crate::{
@@ -55,7 +55,10 @@ fn what_differs_in_a_second_process_is_a_fault_that_names_it() {
     for (method, status) in [("revert", Status::Revert), ("trap", Status::Trap(vm_core::Trap::Panic))] {
         assert_eq!(world.receipt(method, "why").status, status);
     }
-    assert_eq!(world.receipt("spend", "").status, Status::Trap(vm_core::Trap::OutOfGas));
+    let target: vm_core::ContractName = "probe".parse().unwrap();
+    let spend = InvokeRequest::new(target, "spend").input("").gas(Gas::new(1_000_000));
+    let receipt = futures_executor::block_on(world.vm.invoke(spend)).unwrap();
+    assert_eq!(receipt.status, Status::Trap(vm_core::Trap::OutOfGas), "a stop is repeated, too");
     assert_eq!(world.text("echo", "still here"), "still here");
 }
 

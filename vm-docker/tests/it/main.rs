@@ -18,6 +18,7 @@ mod faults;
 mod images;
 mod isolation;
 mod leftovers;
+mod managed;
 mod pool;
 mod python;
 mod telling;

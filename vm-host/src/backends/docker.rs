@@ -5,12 +5,34 @@ use std::sync::Arc;
 use vm_core::{RuntimeKind, RuntimeProvider};
 use vm_docker::{DockerConfig, DockerRuntime, Isolation};
 
+use super::{Finding, Health};
 use crate::HostError;
 use crate::config::{Config, Docker};
 
 pub(super) fn runtime(config: &Config, docker: &Docker) -> Result<Arc<dyn RuntimeProvider>, HostError> {
-    let settings = DockerConfig {
+    let runtime = DockerRuntime::new(settings(config, docker))
+        .map_err(|error| HostError::Runtime { runtime: RuntimeKind::Docker, source: Box::new(error) })?;
+    Ok(Arc::new(runtime))
+}
+
+pub(super) fn examine(config: &Config, docker: &Docker) -> Vec<Finding> {
+    let findings = vm_docker::examine(&settings(config, docker)).into_iter().map(|finding| Finding {
+        what: finding.what,
+        health: match finding.health {
+            vm_docker::Health::Good => Health::Good,
+            vm_docker::Health::Weak => Health::Weak,
+            vm_docker::Health::Bad => Health::Bad,
+        },
+        found: finding.found,
+        advice: finding.advice,
+    });
+    findings.collect()
+}
+
+fn settings(config: &Config, docker: &Docker) -> DockerConfig {
+    DockerConfig {
         address: docker.address.clone(),
+        managed: docker.managed.then(|| docker.folder.clone()),
         namespace: docker.namespace.clone(),
         memory: config.limits.memory,
         cpu_millis: config.limits.cpu_millis,
@@ -26,8 +48,5 @@ pub(super) fn runtime(config: &Config, docker: &Docker) -> Result<Arc<dyn Runtim
         allow_file_system: config.security.allow_file_system,
         tmp_size: docker.tmp_size,
         ..DockerConfig::default()
-    };
-    let runtime = DockerRuntime::new(settings)
-        .map_err(|error| HostError::Runtime { runtime: RuntimeKind::Docker, source: Box::new(error) })?;
-    Ok(Arc::new(runtime))
+    }
 }

@@ -123,6 +123,8 @@ pub(super) enum Command {
         #[command(flatten)]
         code: CodeArgs,
     },
+    /// Tell whether this machine can run containers, and what to do where it cannot. Changes nothing.
+    Doctor,
     /// Give a contract new code, and let it migrate its state.
     Upgrade {
         /// The contract's name.

@@ -19,7 +19,7 @@ use super::failure::{Class, Usage, unusable};
 use super::interrupt::{self, Interrupted};
 use super::output::{Output, Told};
 use super::records::Records;
-use super::{analyze, artifact, dry_run, inspect, policy, progress, trace};
+use super::{analyze, artifact, doctor, dry_run, inspect, policy, progress, trace};
 
 /// Does what the command line asks for.
 pub(super) fn run(cli: Cli, output: Output) -> anyhow::Result<ExitCode> {
@@ -37,6 +37,9 @@ pub(super) fn run(cli: Cli, output: Output) -> anyhow::Result<ExitCode> {
             let config = configuration(&global)?;
             if let Command::Analyze { code } = &command {
                 return analyze::analyze(&config, output, code);
+            }
+            if let Command::Doctor = &command {
+                return doctor::doctor(&config, output);
             }
             let trace = match &command {
                 Command::Deploy { trace, .. }
@@ -121,7 +124,9 @@ fn on_vm(command: Command, config: &Config, vm: &Vm, output: Output) -> anyhow::
         Command::History { name, last } => inspect::history(vm, &Records::of(config), output, &name, last),
         Command::Status => inspect::status(vm, output),
         Command::Metrics { reset } => metrics(vm, config, output, reset),
-        Command::Init { .. } | Command::Completions { .. } | Command::Analyze { .. } => Ok(ExitCode::SUCCESS),
+        Command::Init { .. } | Command::Completions { .. } | Command::Analyze { .. } | Command::Doctor => {
+            Ok(ExitCode::SUCCESS)
+        }
     }
 }
 

@@ -12,6 +12,8 @@ pub(super) const KEYS: &[&str] = &[
     "type",
     "enabled",
     "address",
+    "managed",
+    "folder",
     "namespace",
     "pool_min",
     "pool_max",
@@ -28,6 +30,10 @@ pub(super) const KEYS: &[&str] = &[
 pub struct Docker {
     /// The path of containerd's socket.
     pub address: PathBuf,
+    /// True starts a containerd of this host's own, and ends it with the host; `address` does not count then.
+    pub managed: bool,
+    /// Where it lives.
+    pub folder: PathBuf,
     /// The namespace in containerd that belongs to this host alone.
     pub namespace: String,
     /// Containers of each image that are kept ready.
@@ -52,6 +58,8 @@ impl Default for Docker {
     fn default() -> Self {
         Self {
             address: "/run/containerd/containerd.sock".into(),
+            managed: false,
+            folder: "/var/lib/vm-host".into(),
             namespace: "vm-host".into(),
             pool_min: 1,
             pool_max: 8,
@@ -70,6 +78,8 @@ pub(super) fn read(section: Section<'_>, mistakes: &mut Mistakes) -> Docker {
     let default = Docker::default();
     let docker = Docker {
         address: section.get("address", mistakes, value::text).map_or(default.address, PathBuf::from),
+        managed: section.get("managed", mistakes, value::switch).unwrap_or(default.managed),
+        folder: section.get("folder", mistakes, value::text).map_or(default.folder, PathBuf::from),
         namespace: section.get("namespace", mistakes, namespace).map_or(default.namespace, str::to_owned),
         pool_min: section.get("pool_min", mistakes, value::whole).map_or(default.pool_min, count),
         pool_max: section.get("pool_max", mistakes, value::positive).map_or(default.pool_max, count),

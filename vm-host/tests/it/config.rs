@@ -89,6 +89,34 @@ fn what_the_templates_comment_out_is_the_default() {
 }
 
 #[test]
+fn containers_have_their_settings() {
+    if !cfg!(feature = "docker") {
+        eprintln!("skipped: needs the feature docker");
+        return;
+    }
+    let text = |keys: &str| format!("[[vm.providers]]\ntype = \"docker\"\n{keys}\n");
+    let set = "managed = true\nfolder = \"/c\"\npool_min = 0\npool_max = 2\npool_idle = \"5s\"\npool_queue = 1\n\
+               pool_wait = \"1s\"\nisolation = \"call\"\nreplay_check = true\ntmp_size = \"1MiB\"";
+    let expected = Docker {
+        managed: true,
+        folder: "/c".into(),
+        pool_min: 0,
+        pool_max: 2,
+        pool_idle: Duration::from_secs(5),
+        pool_queue: 1,
+        pool_wait: Duration::from_secs(1),
+        isolate_calls: true,
+        replay_check: true,
+        tmp_size: 1 << 20,
+        ..Docker::default()
+    };
+    assert_eq!(toml(&text(set)).unwrap().providers, [Provider::Docker(expected)]);
+    assert!(told(toml(&text("isolation = \"thread\""))).contains("expected \"contract\" or \"call\""));
+    assert!(told(toml(&text("pool_max = 1\nreplay_check = true"))).contains("expected `pool_max` of 2 or more"));
+    assert!(told(toml(&text("pool_min = 9"))).contains("`pool_min` above `pool_max`"));
+}
+
+#[test]
 fn refused_opcodes_are_names_of_opcodes() {
     let text = |list: &str| format!("[[vm.providers]]\ntype = \"evm\"\nrefuse_opcodes = {list}\n");
     let config = toml(&text(r#"["SELFDESTRUCT", "callcode"]"#)).unwrap();

@@ -1,0 +1,278 @@
+//! What containers need of a machine, and what to do where it lacks it.
+
+use std::{
+    fmt, fs,
+    os::unix::fs::PermissionsExt,
+    path::{Path, PathBuf},
+    process::Command,
+};
+
+use crate::{DockerConfig, containerd::Daemon};
+
+/// Free space below which images may not find room: 1 GiB.
+const ROOM: u64 = 1 << 30;
+
+/// The oldest containerd that this is tested with.
+const OLDEST: (u32, u32) = (1, 6);
+
+/// Something that was looked at.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Finding {
+    /// What, in a word or two.
+    pub what: &'static str,
+    /// How it is.
+    pub health: Health,
+    /// What was found.
+    pub found: String,
+    /// What to do; empty where there is nothing to do.
+    pub advice: String,
+}
+
+/// How something is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Health {
+    /// As it should be.
+    Good,
+    /// Containers run, less confined or less bounded than they should be.
+    Weak,
+    /// Containers do not run.
+    Bad,
+}
+
+impl Health {
+    /// `good`, `weak` or `bad`.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Good => "good",
+            Self::Weak => "weak",
+            Self::Bad => "bad",
+        }
+    }
+}
+
+impl fmt::Display for Health {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.pad(self.as_str())
+    }
+}
+
+/// Looks at containerd, runc, control groups, system call filters, user name spaces, folders and disk. Changes nothing, and
+/// waits at most some seconds, for containerd.
+pub fn examine(config: &DockerConfig) -> Vec<Finding> {
+    vec![
+        settings(config),
+        rights(),
+        containerd(config),
+        runc(),
+        control_groups(Path::new("/sys/fs/cgroup")),
+        swap(Path::new("/sys/fs/cgroup")),
+        filters(config, Path::new("/proc/sys/kernel/seccomp/actions_avail")),
+        user_namespaces(config, Path::new("/proc/sys/user/max_user_namespaces")),
+        sockets(config),
+        disk(config),
+    ]
+}
+
+fn good(what: &'static str, found: impl Into<String>) -> Finding {
+    Finding { what, health: Health::Good, found: found.into(), advice: String::new() }
+}
+
+fn bad(what: &'static str, found: impl Into<String>, advice: impl Into<String>) -> Finding {
+    Finding { what, health: Health::Bad, found: found.into(), advice: advice.into() }
+}
+
+fn weak(what: &'static str, found: impl Into<String>, advice: impl Into<String>) -> Finding {
+    Finding { what, health: Health::Weak, found: found.into(), advice: advice.into() }
+}
+
+fn settings(config: &DockerConfig) -> Finding {
+    let loosened = config.loosened();
+    match (config.check(), loosened.is_empty()) {
+        (Err(error), _) => bad("settings", error.to_string(), "correct the field"),
+        (Ok(()), true) => good("settings", "strict"),
+        (Ok(()), false) => weak("settings", loosened.join("; "), "take back what contracts can do without"),
+    }
+}
+
+fn rights() -> Finding {
+    match rustix::process::geteuid().is_root() {
+        true => good("rights", "root"),
+        false => {
+            bad("rights", "an ordinary user", "run the host as root: it makes sockets that belong to containers' users")
+        }
+    }
+}
+
+/// The first line that a program prints.
+fn first_line(program: &str, argument: &str) -> Option<String> {
+    let output = Command::new(program).arg(argument).output().ok().filter(|output| output.status.success())?;
+    String::from_utf8_lossy(&output.stdout).lines().next().map(str::to_owned)
+}
+
+fn containerd(config: &DockerConfig) -> Finding {
+    const WHAT: &str = "containerd";
+    let version = match &config.managed {
+        Some(_) => match first_line("containerd", "--version") {
+            Some(line) => line.split_whitespace().nth(2).unwrap_or_default().to_owned(),
+            None => return bad(WHAT, "not installed", "install the package containerd"),
+        },
+        None => {
+            let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
+            let Ok(runtime) = runtime else { return bad(WHAT, "no thread to ask it", "free memory or threads") };
+            match runtime.block_on(Daemon::reach(config)) {
+                Ok(daemon) => daemon.version().to_owned(),
+                Err(error) => {
+                    let advice = "start containerd, give the path of its socket in `address`, or set `managed`";
+                    return bad(WHAT, error.to_string(), advice);
+                }
+            }
+        }
+    };
+    let mut numbers = version.trim_start_matches('v').split('.').map(|number| number.parse::<u32>().unwrap_or(0));
+    match (numbers.next().unwrap_or(0), numbers.next().unwrap_or(0)) {
+        numbers if numbers >= OLDEST => good(WHAT, version),
+        _ => weak(WHAT, version, format!("use {}.{} or later, which this is tested with", OLDEST.0, OLDEST.1)),
+    }
+}
+
+fn runc() -> Finding {
+    let Ok(output) = Command::new("runc").arg("--version").output() else {
+        return bad("runc", "not installed", "install the package runc");
+    };
+    let text = String::from_utf8_lossy(&output.stdout).into_owned();
+    let version = text.lines().next().unwrap_or_default().trim_start_matches("runc version ").to_owned();
+    match text.contains("libseccomp") {
+        true => good("runc", version),
+        false => bad("runc", format!("{version}, without libseccomp"), "use a runc that was built with seccomp"),
+    }
+}
+
+fn control_groups(root: &Path) -> Finding {
+    const WHAT: &str = "control groups";
+    const NEEDED: [&str; 3] = ["memory", "cpu", "pids"];
+    // Version 2 lists its controllers in a file, version 1 has a folder for each.
+    let listed = fs::read_to_string(root.join("cgroup.controllers")).ok();
+    let version = match &listed {
+        Some(_) => "version 2",
+        None if root.join("unified").is_dir() => "version 1, hybrid",
+        None => "version 1",
+    };
+    let has = |name: &&str| match &listed {
+        Some(listed) => listed.split_whitespace().any(|found| found == *name),
+        None => root.join(name).is_dir(),
+    };
+    let missing: Vec<_> = NEEDED.into_iter().filter(|name| !has(name)).collect();
+    match missing.is_empty() {
+        true => good(WHAT, version),
+        false => bad(WHAT, format!("{version}, without {}", missing.join(", ")), "enable these controllers at boot"),
+    }
+}
+
+/// Whether the limit of memory includes swap.
+fn swap(root: &Path) -> Finding {
+    let counted = root.join("memory/memory.memsw.limit_in_bytes").exists() || root.join("cgroup.controllers").exists();
+    let none = fs::read_to_string("/proc/swaps").is_ok_and(|swaps| swaps.lines().count() <= 1);
+    match (counted, none) {
+        (true, _) => good("swap", "counted"),
+        (false, true) => good("swap", "not counted, and there is none"),
+        (false, false) => {
+            weak("swap", "not counted: containers may use it", "boot with swapaccount=1, or switch swap off")
+        }
+    }
+}
+
+fn filters(config: &DockerConfig, path: &Path) -> Finding {
+    const WHAT: &str = "system call filters";
+    match fs::read_to_string(path) {
+        Ok(actions) if actions.contains("errno") => good(WHAT, "available"),
+        _ if !config.enable_sandbox => {
+            weak(WHAT, "missing, and switched off", "use a kernel with CONFIG_SECCOMP_FILTER")
+        }
+        _ => bad(WHAT, "missing", "use a kernel with CONFIG_SECCOMP_FILTER"),
+    }
+}
+
+fn user_namespaces(config: &DockerConfig, path: &Path) -> Finding {
+    const WHAT: &str = "user name spaces";
+    let most = fs::read_to_string(path).ok().and_then(|most| most.trim().parse::<u64>().ok()).unwrap_or(0);
+    match (most, config.first_host_user) {
+        (1.., Some(first)) => good(WHAT, format!("users from {first} on")),
+        (1.., None) => weak(WHAT, "available, not used", "set first_host_user"),
+        (0, _) => weak(WHAT, "forbidden", "sysctl user.max_user_namespaces=10000, in /etc/sysctl.d to keep it"),
+    }
+}
+
+fn sockets(config: &DockerConfig) -> Finding {
+    const WHAT: &str = "socket folder";
+    let folder = &config.socket_folder;
+    let longest = folder.as_os_str().len().saturating_add(56);
+    if longest > 107 {
+        let found = format!("{}: sockets in it would have paths of {longest} bytes", folder.display());
+        return bad(WHAT, found, "choose a shorter one: 107 are possible");
+    }
+    let closed = folder
+        .ancestors()
+        .find(|above| fs::metadata(above).is_ok_and(|data| !data.is_dir() || data.permissions().mode() & 1 == 0));
+    match closed {
+        None => good(WHAT, folder.display().to_string()),
+        Some(closed) => bad(
+            WHAT,
+            format!("{} cannot be entered by everyone", closed.display()),
+            format!("chmod o+x {}, or choose another one", closed.display()),
+        ),
+    }
+}
+
+fn disk(config: &DockerConfig) -> Finding {
+    let root = config.managed.clone().unwrap_or_else(|| PathBuf::from("/var/lib/containerd"));
+    let there = root.ancestors().find(|above| above.exists()).unwrap_or(Path::new("/"));
+    let Ok(space) = rustix::fs::statvfs(there) else {
+        return weak("disk", format!("{} cannot be asked for its space", there.display()), "look at it yourself");
+    };
+    let free = space.f_bavail.saturating_mul(space.f_frsize);
+    let found = format!("{} MiB free at {}", free >> 20, there.display());
+    if free < ROOM { weak("disk", found, "make room: images are unpacked there") } else { good("disk", found) }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn control_groups_of_all_kinds_are_told_apart() {
+        let root = tempfile::tempdir().unwrap();
+        let found = || control_groups(root.path());
+        assert_eq!(found().health, Health::Bad);
+        for name in ["memory", "cpu", "pids"] {
+            fs::create_dir(root.path().join(name)).unwrap();
+        }
+        assert_eq!(found(), good("control groups", "version 1"));
+        fs::create_dir(root.path().join("unified")).unwrap();
+        assert_eq!(found(), good("control groups", "version 1, hybrid"));
+        fs::write(root.path().join("cgroup.controllers"), "cpuset cpu io memory\n").unwrap();
+        assert_eq!(found().found, "version 2, without pids");
+        fs::write(root.path().join("cgroup.controllers"), "cpuset cpu io memory pids\n").unwrap();
+        assert_eq!(found(), good("control groups", "version 2"));
+    }
+
+    #[test]
+    fn what_is_missing_has_advice() {
+        let absent = Path::new("/nonexistent");
+        let config = DockerConfig::default();
+        assert_eq!(filters(&config, absent).health, Health::Bad);
+        assert_eq!(user_namespaces(&config, absent).health, Health::Weak);
+        let deep = DockerConfig { socket_folder: "/deep".repeat(20).into(), ..config.clone() };
+        assert_eq!(sockets(&deep).health, Health::Bad);
+        let nowhere = DockerConfig { address: "/nonexistent.sock".into(), ..config };
+        let found = containerd(&nowhere);
+        assert!(found.health == Health::Bad && found.found.contains("/nonexistent.sock") && !found.advice.is_empty());
+    }
+
+    #[test]
+    fn a_folder_that_is_closed_is_named() {
+        let folder = tempfile::tempdir().unwrap();
+        fs::set_permissions(folder.path(), fs::Permissions::from_mode(0o700)).unwrap();
+        let config = DockerConfig { socket_folder: folder.path().join("s"), ..DockerConfig::default() };
+        assert!(sockets(&config).advice.contains(&format!("chmod o+x {}", folder.path().display())));
+    }
+}

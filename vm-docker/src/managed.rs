@@ -1,0 +1,211 @@
+//! A containerd that belongs to this host alone: own root, state and socket, started, watched and ended with it.
+
+use std::{
+    fs::{self, File},
+    io,
+    os::unix::net::UnixStream,
+    path::{Path, PathBuf},
+    process::Stdio,
+    sync::{
+        Arc,
+        atomic::{AtomicU64, Ordering},
+    },
+    time::Duration,
+};
+
+use rustix::process::{Pid, Signal, kill_process};
+use tokio::{
+    process::{Child, Command},
+    sync::watch,
+    task::JoinHandle,
+    time::{sleep, timeout},
+};
+
+use crate::{
+    DockerError,
+    folder::{file_error, make_folder},
+};
+
+/// How long it may take until it accepts connections.
+const START: Duration = Duration::from_secs(30);
+
+/// How long it may take to end when it is asked to.
+const STOP: Duration = Duration::from_secs(10);
+
+/// How often it is looked whether it accepts connections.
+const ROUND: Duration = Duration::from_millis(20);
+
+/// Pauses before it is started again: the first, and the longest.
+const RESTART: (Duration, Duration) = (Duration::from_millis(100), Duration::from_secs(10));
+
+/// How long it has to run for the pauses to begin anew.
+const STEADY: Duration = Duration::from_secs(60);
+
+/// Name of the socket in the folder.
+const SOCKET: &str = "containerd.sock";
+
+/// Lines of the log that an error shows.
+const LOG_LINES: usize = 5;
+
+/// A containerd that runs.
+pub(crate) struct Managed {
+    folder: PathBuf,
+    stop: watch::Sender<bool>,
+    watcher: Option<JoinHandle<()>>,
+    restarts: Arc<AtomicU64>,
+    _lock: File,
+}
+
+impl std::fmt::Debug for Managed {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Managed").field("folder", &self.folder).finish_non_exhaustive()
+    }
+}
+
+/// The socket of the containerd that lives in a folder.
+pub(crate) fn socket(folder: &Path) -> PathBuf {
+    folder.join(SOCKET)
+}
+
+impl Managed {
+    /// Starts containerd in a folder, and waits until it accepts connections. What it had there before is there again.
+    pub(crate) async fn start(folder: &Path) -> Result<Self, DockerError> {
+        make_folder(folder)?;
+        let lock = folder.join("lock");
+        let file = File::create(&lock).map_err(|source| file_error(&lock, source))?;
+        if file.try_lock().is_err() {
+            return Err(managed(folder, "another host runs a containerd there; give each host a folder of its own"));
+        }
+        let config = folder.join("config.toml");
+        fs::write(&config, configuration(folder)).map_err(|source| file_error(&config, source))?;
+        let mut child = spawn(folder)?;
+        wait_until_ready(folder, &mut child).await?;
+        let (stop, stopped) = watch::channel(false);
+        let restarts = Arc::new(AtomicU64::new(0));
+        let watcher = tokio::spawn(watch_over(folder.to_owned(), child, stopped, restarts.clone()));
+        Ok(Self { folder: folder.into(), stop, watcher: Some(watcher), restarts, _lock: file })
+    }
+
+    /// How often it has ended and was started again.
+    pub(crate) fn restarts(&self) -> u64 {
+        self.restarts.load(Ordering::Relaxed)
+    }
+
+    /// Ends it, and waits for that.
+    pub(crate) async fn stop(mut self) {
+        self.stop.send_replace(true);
+        if let Some(watcher) = self.watcher.take() {
+            // It ends in a bounded time, and has nothing to tell.
+            let _ = watcher.await;
+        }
+    }
+}
+
+async fn watch_over(folder: PathBuf, mut child: Child, mut stop: watch::Receiver<bool>, restarts: Arc<AtomicU64>) {
+    let mut pause = RESTART.0;
+    loop {
+        let begun = tokio::time::Instant::now();
+        tokio::select! {
+            ended = child.wait() => {
+                tracing::warn!(?ended, log = %log_tail(&folder), "containerd has ended and is started again");
+            }
+            () = asked(&mut stop) => return end(child).await,
+        }
+        if begun.elapsed() > STEADY {
+            pause = RESTART.0;
+        }
+        child = loop {
+            tokio::select! {
+                () = sleep(pause) => {}
+                () = asked(&mut stop) => return,
+            }
+            pause = RESTART.1.min(pause * 2);
+            match spawn(&folder) {
+                Ok(child) => break child,
+                Err(error) => tracing::warn!(%error, "containerd does not start"),
+            }
+        };
+        restarts.fetch_add(1, Ordering::Relaxed);
+    }
+}
+
+/// Waits until the host stops, or is gone.
+async fn asked(stop: &mut watch::Receiver<bool>) {
+    let _ = stop.wait_for(|stop| *stop).await;
+}
+
+/// Asks it to end; kills it when it does not.
+async fn end(mut child: Child) {
+    if let Some(process) = child.id().and_then(|id| Pid::from_raw(i32::try_from(id).ok()?)) {
+        let _ = kill_process(process, Signal::TERM);
+    }
+    if timeout(STOP, child.wait()).await.is_err() {
+        let _ = child.kill().await;
+    }
+}
+
+/// containerd, which the kernel ends should this host be killed, where the program setpriv is there to say so.
+fn spawn(folder: &Path) -> Result<Child, DockerError> {
+    let log = || File::options().create(true).append(true).open(folder.join("log"));
+    let start = |program: &str, arguments: &[&str]| -> io::Result<Child> {
+        let mut command = Command::new(program);
+        command.args(arguments).arg("--config").arg(folder.join("config.toml"));
+        command.stdin(Stdio::null()).stdout(log()?).stderr(log()?).process_group(0).kill_on_drop(true).spawn()
+    };
+    let started = match start("setpriv", &["--pdeathsig", "TERM", "--", "containerd"]) {
+        Err(error) if error.kind() == io::ErrorKind::NotFound => start("containerd", &[]),
+        other => other,
+    };
+    started.map_err(|error| managed(folder, format!("containerd cannot be started: {error}; install it")))
+}
+
+async fn wait_until_ready(folder: &Path, child: &mut Child) -> Result<(), DockerError> {
+    let ready = async {
+        loop {
+            if UnixStream::connect(socket(folder)).is_ok() {
+                return Ok(());
+            }
+            if let Ok(Some(status)) = child.try_wait() {
+                return Err(managed(folder, format!("containerd ended at once ({status}): {}", log_tail(folder))));
+            }
+            sleep(ROUND).await;
+        }
+    };
+    let late = || managed(folder, format!("containerd does not answer: {}", log_tail(folder)));
+    timeout(START, ready).await.unwrap_or_else(|_| Err(late()))
+}
+
+fn managed(folder: &Path, message: impl Into<String>) -> DockerError {
+    DockerError::Managed { folder: folder.into(), message: message.into() }
+}
+
+/// What it wrote last.
+fn log_tail(folder: &Path) -> String {
+    let log = fs::read_to_string(folder.join("log")).unwrap_or_default();
+    let lines: Vec<_> = log.lines().collect();
+    lines.iter().skip(lines.len().saturating_sub(LOG_LINES)).copied().collect::<Vec<_>>().join("; ")
+}
+
+/// Its configuration. What it does not need costs time at the start, or would write elsewhere.
+fn configuration(folder: &Path) -> String {
+    let text = |path: PathBuf| serde_json::Value::from(path.display().to_string()).to_string();
+    let (root, state, socket) = (text(folder.join("root")), text(folder.join("state")), text(socket(folder)));
+    let ttrpc = text(folder.join(format!("{SOCKET}.ttrpc")));
+    format!(
+        r#"version = 2
+root = {root}
+state = {state}
+disabled_plugins = [
+  "io.containerd.grpc.v1.cri", "io.containerd.internal.v1.opt", "io.containerd.internal.v1.tracing",
+  "io.containerd.tracing.processor.v1.otlp", "io.containerd.snapshotter.v1.aufs", "io.containerd.snapshotter.v1.btrfs",
+  "io.containerd.snapshotter.v1.devmapper", "io.containerd.snapshotter.v1.zfs",
+]
+[grpc]
+  address = {socket}
+[ttrpc]
+  address = {ttrpc}
+[debug]
+  level = "warn"
+"#
+    )
+}

@@ -1,0 +1,104 @@
+//! A containerd that belongs to the host.
+
+use std::{
+    fs,
+    os::unix::fs::PermissionsExt,
+    path::Path,
+    process::Command,
+    time::{Duration, Instant},
+};
+
+use rustix::process::{Pid, Signal, kill_process};
+use vm_core::HostFault;
+use vm_docker::{DockerConfig, Health, examine};
+
+use crate::{
+    daemon::Daemon,
+    world::{World, config},
+};
+
+const LIMIT: Duration = Duration::from_secs(30);
+
+/// The process of the containerd that lives in a folder, found by its command line.
+fn process(folder: &Path) -> Option<Pid> {
+    let config = folder.join("config.toml").display().to_string();
+    fs::read_dir("/proc").unwrap().filter_map(|entry| entry.ok()?.file_name().to_str()?.parse::<i32>().ok()).find_map(
+        |id| {
+            let line = fs::read_to_string(format!("/proc/{id}/cmdline")).ok()?;
+            (line.starts_with("containerd") && line.contains(&config)).then(|| Pid::from_raw(id)).flatten()
+        },
+    )
+}
+
+#[test]
+fn a_managed_containerd_starts_is_restarted_and_ends_with_its_host() {
+    // Whether there can be one is known by the shared one.
+    let Some(daemon) = Daemon::shared() else { return };
+    let folder = tempfile::Builder::new().prefix("vmm").tempdir_in("/tmp").unwrap();
+    fs::set_permissions(folder.path(), fs::Permissions::from_mode(0o711)).unwrap();
+    let own = folder.path().join("c");
+    let config =
+        DockerConfig { managed: Some(own.clone()), address: "/nonexistent".into(), ..config(daemon, "managed") };
+    let world = World::with_probe(config.clone(), LIMIT);
+    assert_eq!(world.text("echo", "own"), "own");
+    let second = vm_docker::DockerRuntime::new(config.clone()).unwrap();
+    let fault = futures_executor::block_on(vm_core::RuntimeProvider::start(&second)).unwrap_err().to_string();
+    assert!(fault.contains("another host runs a containerd there"), "{fault}");
+
+    // It is killed: calls go on, and soon containers can be had again.
+    kill_process(process(&own).unwrap(), Signal::KILL).unwrap();
+    assert_eq!(world.text("echo", "goes on"), "goes on");
+    world.wait_for("containerd_restarts", "1");
+    let start = Instant::now();
+    loop {
+        // What runs is killed by the call, so that the next one needs a new container.
+        let fault = world.fault("exit", "");
+        match world.try_call("probe", "calls", "") {
+            Ok(receipt) => break assert_eq!(receipt.output[..], [1]),
+            Err(error) => assert!(matches!(error.fault(), Some(HostFault::Unavailable { .. })), "{error}; {fault}"),
+        }
+        assert!(start.elapsed() < LIMIT, "containers stay away");
+    }
+    world.stop();
+    assert!(process(&own).is_none(), "containerd stays");
+    let mounts = fs::read_to_string("/proc/self/mountinfo").unwrap();
+    assert!(!mounts.contains(&own.display().to_string()), "mounts stay");
+}
+
+#[test]
+fn without_containerd_in_the_path_it_says_so() {
+    // In a process of its own, since the path is everybody's.
+    const TOLD: &str = "VM_DOCKER_NO_PATH";
+    if std::env::var_os(TOLD).is_none() {
+        let done = Command::new(std::env::current_exe().unwrap())
+            .args(["--exact", "managed::without_containerd_in_the_path_it_says_so"])
+            .env(TOLD, "1")
+            .env("PATH", "/nonexistent")
+            .output()
+            .unwrap();
+        assert!(done.status.success(), "{}", String::from_utf8_lossy(&done.stdout));
+        return;
+    }
+    let folder = tempfile::tempdir().unwrap();
+    let config = DockerConfig {
+        managed: Some(folder.path().join("c")),
+        socket_folder: folder.path().join("s"),
+        ..DockerConfig::default()
+    };
+    let runtime = vm_docker::DockerRuntime::new(config).unwrap();
+    let fault = futures_executor::block_on(vm_core::RuntimeProvider::start(&runtime)).unwrap_err().to_string();
+    assert!(fault.contains("containerd cannot be started") && fault.contains("install it"), "{fault}");
+}
+
+#[test]
+fn a_machine_that_runs_containers_is_found_to_be_good() {
+    let Some(daemon) = Daemon::shared() else { return };
+    let findings = examine(&config(daemon, "doctor"));
+    assert!(findings.iter().all(|finding| finding.health < Health::Bad), "{findings:#?}");
+    let containerd = findings.iter().find(|finding| finding.what == "containerd").unwrap();
+    assert_eq!(containerd.health, Health::Good, "{containerd:?}");
+
+    let nowhere = DockerConfig { address: "/nonexistent.sock".into(), ..config(daemon, "doctor") };
+    let containerd = examine(&nowhere).into_iter().find(|finding| finding.what == "containerd").unwrap();
+    assert!(containerd.health == Health::Bad && containerd.advice.contains("start containerd"), "{containerd:?}");
+}
