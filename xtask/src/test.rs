@@ -22,8 +22,8 @@ pub(crate) struct Args {
 }
 
 /// What the workspace is tested with, beside the default features: containers, and every WASM engine. vm-host lacks one
-/// engine, so that both what it says then and what it does otherwise are tested.
-const FEATURES: &str = "vm-host/docker,vm-host/wasmtime,vm-wasm/wasmer";
+/// engine, so that both what it says then and what it does otherwise are tested. The suites of vm-conformance have all of them.
+const FEATURES: &str = "vm-host/docker,vm-host/wasmtime,vm-conformance/wasmtime,vm-conformance/wasmer";
 
 /// Runs the tests.
 pub(crate) fn run(args: &Args) -> Result<()> {

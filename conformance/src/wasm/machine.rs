@@ -34,6 +34,11 @@ pub(super) const ENGINES: &[(&str, Make)] = &[
     ("wasmer", super::wasmer::machine),
 ];
 
+/// The names of the engines that scripts run on: wasmi, and one for each feature of this crate.
+pub fn engines() -> impl Iterator<Item = &'static str> {
+    ENGINES.iter().map(|(name, _)| *name)
+}
+
 /// Why there is no result.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) enum Failure {

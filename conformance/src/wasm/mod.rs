@@ -20,5 +20,6 @@ mod wasmi;
 #[cfg(feature = "wasmtime")]
 mod wasmtime;
 
+pub use machine::engines;
 pub use report::{Failure, Report, Tally};
 pub use suite::{Source, files, run, standard};
