@@ -5,6 +5,7 @@
 pub(crate) mod auto;
 #[cfg(any(feature = "wasmer", feature = "wasmtime"))]
 mod budget;
+mod host;
 mod lane;
 #[cfg(any(feature = "wasmer", feature = "wasmtime"))]
 #[allow(unsafe_code, reason = "stores whose data must be 'static borrow the frame of a call")]

@@ -12,17 +12,22 @@ use wasmi::{
 };
 use wasmi_core::{LimiterError, MemoryError, TableError};
 
+use super::host::{Left, host_functions};
 use super::lane::{self, Lanes};
 use super::{Completion, Engine, Halt, Invocation, Program};
-use crate::abi::{CallOperands, Frame, Stopped};
+use crate::abi::{Frame, Stopped};
 use crate::meter::{CALL, Instrumented, MEMORY};
 
 /// Bounds far beyond what the module's own stack metering admits, so that this engine's never decide.
 const MAX_RECURSION: usize = 100_000;
 const MAX_STACK_BYTES: usize = 64 << 20;
 
-/// Value stacks that are kept for further calls of a contract, one for each thread that runs it at a time.
-const CACHED_STACKS: usize = 16;
+/// The value stack that a call begins with, in bytes; it grows when it has to.
+const FIRST_STACK_BYTES: usize = 16 << 10;
+
+/// Value stacks that are kept for further calls of a contract: none. They never shrink, so that a contract that once used up its
+/// stack would occupy a hundred times its code for good, and nobody would count it. A new stack costs 80 ns a call.
+const CACHED_STACKS: usize = 0;
 
 /// What wasmi makes of a byte of an instrumented module, in bytes; it does not tell.
 const CODE_PER_BYTE: usize = 4;
@@ -68,6 +73,7 @@ pub(crate) fn config() -> Config {
         .compilation_mode(CompilationMode::Eager)
         .set_max_recursion_depth(MAX_RECURSION)
         .set_max_stack_height(MAX_STACK_BYTES)
+        .set_min_stack_height(FIRST_STACK_BYTES)
         .set_max_cached_stacks(CACHED_STACKS)
         .consume_fuel(false)
         .wasm_multi_memory(false)
@@ -140,63 +146,23 @@ struct State<'f, 'h> {
     memory: Option<Memory>,
 }
 
-#[allow(clippy::too_many_arguments, reason = "the operands of an import")]
-fn operate(
+/// Lets the frame work on the contract's memory.
+fn with_frame<R>(
     mut caller: Caller<'_, State<'_, '_>>,
-    a: u32,
-    b: u32,
-    c: u32,
-    d: u32,
-    e: u32,
-    op: i32,
-    gas: i64,
-) -> Result<(i64, i64), Error> {
+    work: impl FnOnce(&mut Frame<'_>, &mut [u8]) -> Result<R, Stopped>,
+) -> Result<R, Error> {
     let memory = caller.data().memory.ok_or(Left)?;
     let (bytes, state) = memory.data_and_store_mut(&mut caller);
-    Ok(state.frame.operate(bytes, op, [a, b, c, d, e], gas)?)
+    Ok(work(state.frame, bytes).map_err(Left::from)?)
 }
 
-#[allow(clippy::too_many_arguments, reason = "the operands of an import")]
-fn call(
-    mut caller: Caller<'_, State<'_, '_>>,
-    to: u32,
-    to_len: u32,
-    method: u32,
-    method_len: u32,
-    input: u32,
-    input_len: u32,
-    value: u32,
-    gas: u64,
-    flags: u32,
-    left: i64,
-) -> Result<(i64, i64), Error> {
-    let memory = caller.data().memory.ok_or(Left)?;
-    let (bytes, state) = memory.data_and_store_mut(&mut caller);
-    let operands = CallOperands { to, to_len, method, method_len, input, input_len, value, gas, flags };
-    Ok(state.frame.call_out(bytes, operands, left)?)
-}
-
-/// Unwinds the contract after the frame said [`Stopped`].
-#[derive(Debug)]
-struct Left;
-
-impl std::fmt::Display for Left {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.write_str("stopped by the host")
-    }
-}
+host_functions!(Caller<'_, State<'_, '_>>, Error);
 
 impl HostError for Left {}
 
 impl From<Left> for Error {
     fn from(left: Left) -> Self {
         Self::host(left)
-    }
-}
-
-impl From<Stopped> for Error {
-    fn from(_: Stopped) -> Self {
-        Self::host(Left)
     }
 }
 
@@ -242,9 +208,14 @@ impl ResourceLimiter for State<'_, '_> {
 fn halt(error: &Error) -> Halt {
     match error.kind() {
         ErrorKind::Host(reason) if reason.is::<Left>() => Halt::Stopped,
-        kind => match kind.as_trap_code().and_then(trap) {
-            Some(trap) => Halt::Trap(trap),
-            None => Halt::Fault(format!("wasmi: {error}")),
+        kind => match kind.as_trap_code() {
+            Some(TrapCode::GrowthOperationLimited | TrapCode::OutOfSystemMemory) => {
+                Halt::Fault("wasmi: the machine has no memory left".into())
+            }
+            code => match code.and_then(trap) {
+                Some(trap) => Halt::Trap(trap),
+                None => Halt::Fault(format!("wasmi: {error}")),
+            },
         },
     }
 }
@@ -263,5 +234,22 @@ pub(crate) const fn trap(code: TrapCode) -> Option<Trap> {
         | TrapCode::OutOfFuel
         | TrapCode::GrowthOperationLimited
         | TrapCode::OutOfSystemMemory => None,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Traps are every engine's; what only this machine lacks is a fault that says so.
+    #[test]
+    fn errors_are_traps_or_faults() {
+        let of = |code: TrapCode| halt(&Error::from(code));
+        assert!(matches!(of(TrapCode::UnreachableCodeReached), Halt::Trap(Trap::Unreachable)));
+        for code in [TrapCode::GrowthOperationLimited, TrapCode::OutOfSystemMemory] {
+            let Halt::Fault(why) = of(code) else { panic!("{code:?}") };
+            assert_eq!(why, "wasmi: the machine has no memory left");
+        }
+        assert!(matches!(of(TrapCode::StackOverflow), Halt::Fault(_)));
     }
 }

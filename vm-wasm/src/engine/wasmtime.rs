@@ -1,41 +1,24 @@
 //! The compiler wasmtime: native code by Cranelift, instances from a pool.
 //!
-//! Memories and tables come from slots that are reserved once and cleaned between calls. A small memory is cleared whole, by
-//! writing: no system call. Of a larger one Linux is asked which pages were written to (`PAGEMAP_SCAN`, since 6.7), and those
-//! are cleared: rustc puts a stack of 1 MiB first, so what a contract touches lies far apart, and giving pages back to take
-//! them again interrupts all threads of the process. When all slots are taken (calls within calls on many threads) the same
-//! code runs with memory of its own, at ten times the cost and with the same result.
+//! Memories and tables come from slots that are reserved once and cleaned between calls. When all slots are taken (calls within
+//! calls on many threads) the same code runs with memory of its own, at ten times the cost and with the same result.
+
+mod pool;
 
 use std::sync::{Arc, OnceLock};
 
 use vm_core::Trap;
-use wasmtime::{
-    Caller, Config, Enabled, Error, InstanceAllocationStrategy, InstancePre, Linker, Memory, Module,
-    PoolConcurrencyLimitError, PoolingAllocationConfig, ResourceLimiter, Store,
-};
+use wasmtime::{Caller, Config, Error, InstancePre, Memory, Module, PoolConcurrencyLimitError, ResourceLimiter, Store};
 
+use self::pool::{Hosts, SLOTS};
+use super::host::{Left, host_functions};
 use super::lane::{self, Lanes};
 use super::lent::Lent;
 use super::{Completion, Engine, Halt, Invocation, Program, stack};
-use crate::abi::{CallOperands, Frame, Stopped};
-use crate::meter::{Bounds, CALL, HOST, Instrumented, MEMORY, OP};
+use crate::abi::{Frame, Stopped};
+use crate::meter::{Bounds, CALL, Instrumented, MEMORY};
 
 const VERSION: &str = "48.0.8";
-
-/// Instances that live in a pool at a time before calls pay for memory of their own.
-const SLOTS: u32 = 64;
-
-/// The memory that a contract may begin with to count as small, in bytes: clearing as much takes as long as asking does.
-const SMALL: usize = 128 << 10;
-
-/// What a slot keeps of a larger memory between calls, in bytes of pages that were written to.
-const KEPT: usize = 512 << 10;
-
-/// What a slot keeps of its table.
-const KEPT_TABLE: usize = 64 << 10;
-
-/// Slots whose further memory is given back in one go: each time interrupts all threads of the process.
-const GIVEN_BACK_AT_ONCE: usize = 32;
 
 #[derive(Debug)]
 pub(crate) struct Wasmtime {
@@ -50,7 +33,7 @@ impl Wasmtime {
     }
 
     fn with_slots(bounds: Bounds, slots: u32) -> Result<Self, String> {
-        let hosts = Hosts { bounds, slots, pools: Lanes::new(), on_demand: OnceLock::new() };
+        let hosts = Hosts::new(bounds, slots);
         let fingerprint = fingerprint(&hosts.pools()?.small.engine);
         Ok(Self { hosts: Arc::new(hosts), fingerprint })
     }
@@ -92,97 +75,6 @@ fn fingerprint(engine: &wasmtime::Engine) -> String {
     let mut hasher = std::hash::DefaultHasher::new();
     engine.precompile_compatibility_hash().hash(&mut hasher);
     format!("wasmtime {VERSION} {:016x}", hasher.finish())
-}
-
-/// The engines that take instances from pools, and the one that is there when no slot is free. Each runs what another one
-/// compiled.
-#[derive(Debug)]
-struct Hosts {
-    bounds: Bounds,
-    slots: u32,
-    pools: Lanes<Result<Pools, String>>,
-    on_demand: OnceLock<Result<Host, String>>,
-}
-
-impl Hosts {
-    /// Those of the calling thread's lane.
-    fn pools(&self) -> Result<&Pools, String> {
-        let make = || Pools::new(self.bounds, self.slots).map_err(|error| error.to_string());
-        self.pools.get(make).as_ref().map_err(Clone::clone)
-    }
-}
-
-/// The engines of a lane.
-#[derive(Debug)]
-struct Pools {
-    small: Host,
-    /// Absent where Linux does not tell what was written to: then all memories count as small.
-    large: Option<Host>,
-}
-
-impl Pools {
-    fn new(bounds: Bounds, slots: u32) -> Result<Self, Error> {
-        let host = |kept: usize, scan: Enabled| {
-            let mut pool = PoolingAllocationConfig::new();
-            pool.total_core_instances(slots)
-                .total_memories(slots)
-                .total_tables(slots)
-                .max_memory_size(bounds.memory_bytes())
-                .table_elements(bounds.entries())
-                .linear_memory_keep_resident(kept)
-                .table_keep_resident(KEPT_TABLE)
-                .decommit_batch_size(GIVEN_BACK_AT_ONCE)
-                .pagemap_scan(scan);
-            Host::new(InstanceAllocationStrategy::Pooling(pool))
-        };
-        let small = host(SMALL, Enabled::No)?;
-        let scans = PoolingAllocationConfig::is_pagemap_scan_available();
-        let large = if scans { Some(host(KEPT, Enabled::Yes)?) } else { None };
-        Ok(Self { small, large })
-    }
-
-    /// The one for modules whose memories are as large as this one's.
-    fn host(&self, module: &Module) -> &Host {
-        let pages = module.resources_required().max_initial_memory_size.unwrap_or(0);
-        self.large.as_ref().filter(|_| pages << 16 > SMALL as u64).unwrap_or(&self.small)
-    }
-}
-
-/// An engine with the host functions.
-struct Host {
-    engine: wasmtime::Engine,
-    linker: Linker<State>,
-}
-
-impl std::fmt::Debug for Host {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("Host").finish_non_exhaustive()
-    }
-}
-
-impl Host {
-    fn new(allocation: InstanceAllocationStrategy) -> Result<Self, Error> {
-        let engine = wasmtime::Engine::new(config().allocation_strategy(allocation))?;
-        let mut linker = Linker::new(&engine);
-        linker.func_wrap(HOST, OP, operate)?.func_wrap(HOST, CALL, call)?;
-        Ok(Self { engine, linker })
-    }
-
-    /// A module of any engine, ready to be instantiated by this one.
-    fn prepare(&self, module: &Module) -> Result<InstancePre<State>, String> {
-        let linked = if wasmtime::Engine::same(module.engine(), &self.engine) {
-            self.linker.instantiate_pre(module)
-        } else {
-            let code = module.serialize();
-            code.and_then(|code| self.load(&code)).and_then(|module| self.linker.instantiate_pre(&module))
-        };
-        linked.map_err(|error| format!("{error:#}"))
-    }
-
-    fn load(&self, bytes: &[u8]) -> Result<Module, Error> {
-        // SAFETY: the bytes are what `Module::serialize` of an engine with the same fingerprint gave: see `Engine::load`.
-        unsafe { Module::deserialize(&self.engine, bytes) }
-    }
 }
 
 /// The settings of every engine, but for where its instances come from.
@@ -227,8 +119,7 @@ impl Compiled {
 
     /// The same code in the engine without a pool.
     fn on_demand(&self) -> Result<&InstancePre<State>, String> {
-        let start = || Host::new(InstanceAllocationStrategy::OnDemand).map_err(|error| format!("{error:#}"));
-        let prepare = || self.hosts.on_demand.get_or_init(start).as_ref().map_err(Clone::clone)?.prepare(&self.module);
+        let prepare = || self.hosts.on_demand()?.prepare(&self.module);
         self.on_demand.get_or_init(prepare).as_ref().map_err(Clone::clone)
     }
 }
@@ -283,52 +174,17 @@ struct State {
     growth: Growth,
 }
 
-#[allow(clippy::too_many_arguments, reason = "the operands of an import")]
-fn operate(
+/// Lets the frame work on the contract's memory.
+fn with_frame<R>(
     mut caller: Caller<'_, State>,
-    a: u32,
-    b: u32,
-    c: u32,
-    d: u32,
-    e: u32,
-    op: i32,
-    gas: i64,
-) -> Result<(i64, i64), Error> {
+    work: impl FnOnce(&mut Frame<'_>, &mut [u8]) -> Result<R, Stopped>,
+) -> Result<R, Error> {
     let memory = caller.data().memory.ok_or(Left)?;
     let (bytes, state) = memory.data_and_store_mut(&mut caller);
-    Ok(state.lent.frame().operate(bytes, op, [a, b, c, d, e], gas).map_err(Left::from)?)
+    Ok(work(state.lent.frame(), bytes).map_err(Left::from)?)
 }
 
-#[allow(clippy::too_many_arguments, reason = "the operands of an import")]
-fn call(
-    mut caller: Caller<'_, State>,
-    to: u32,
-    to_len: u32,
-    method: u32,
-    method_len: u32,
-    input: u32,
-    input_len: u32,
-    value: u32,
-    gas: u64,
-    flags: u32,
-    left: i64,
-) -> Result<(i64, i64), Error> {
-    let memory = caller.data().memory.ok_or(Left)?;
-    let (bytes, state) = memory.data_and_store_mut(&mut caller);
-    let operands = CallOperands { to, to_len, method, method_len, input, input_len, value, gas, flags };
-    Ok(state.lent.frame().call_out(bytes, operands, left).map_err(Left::from)?)
-}
-
-/// Unwinds the contract after the frame said [`Stopped`].
-#[derive(Debug, thiserror::Error)]
-#[error("stopped by the host")]
-struct Left;
-
-impl From<Stopped> for Left {
-    fn from(_: Stopped) -> Self {
-        Self
-    }
-}
+host_functions!(Caller<'_, State>, Error);
 
 /// Growth is bounded by the module's types. What fails within them is the machine's lack of memory: a fault, where the
 /// contract would otherwise see a limit.
@@ -379,46 +235,17 @@ pub(crate) const fn trap(code: wasmtime::Trap) -> Option<Trap> {
 
 #[cfg(test)]
 mod tests {
-    use futures_executor::block_on;
-    use vm_core::{Code, ContractName, DeployRequest, InvokeRequest, Receipt, RuntimeKind, Vm, VmProvider};
-
     use super::*;
-    use crate::WasmRuntime;
 
-    const BOUNDS: Bounds = Bounds { memory_pages: 16, table_entries: 16_384, stack_units: 60_000 };
-
-    /// Six contracts, of which each calls the next.
-    fn chain(runtime: WasmRuntime) -> Receipt {
-        let vm = Vm::builder().runtime(runtime).workers(1).build().unwrap();
-        block_on(vm.start()).unwrap();
-        for link in 0..6 {
-            let wat = format!(
-                r#"(module (import "vm1" "call" (func $call (param i32 i32 i32 i32 i32 i32 i32 i64 i32) (result i64)))
-                    (memory (export "memory") 1) (data (i32.const 0) "c{}")
-                    (func (export "vm_call") (param $entry i32) (param i32 i32) (result i32)
-                        (if (i32.eqz (local.get $entry)) (then (return (i32.const 0))))
-                        (drop (call $call (i32.const 0) (i32.const 2) (i32.const 0) (i32.const 0) (i32.const 0) (i32.const 0)
-                            (i32.const 0) (i64.const 0) (i32.const 0)))
-                        (i32.const 0)))"#,
-                link + 1
-            );
-            let code = Code::new(RuntimeKind::Wasm, wat::parse_str(wat).unwrap());
-            let name = ContractName::new(&format!("c{link}")).unwrap();
-            block_on(vm.deploy(DeployRequest::new(name, "1".parse().unwrap(), code))).unwrap();
-        }
-        vm.invoke_sync(InvokeRequest::new(ContractName::new("c0").unwrap(), "run")).unwrap()
-    }
-
+    /// Code for a processor without extensions, or compiled by other settings, has another fingerprint.
     #[test]
-    fn calls_go_on_without_a_free_slot() {
-        let engine = |slots| Box::new(Wasmtime::with_slots(BOUNDS, slots).unwrap());
-        let plenty = chain(WasmRuntime::on(engine(100)));
-        assert!(plenty.status.is_success());
-        for slots in [1, 2, 5] {
-            let few = engine(slots);
-            let hosts = few.hosts.clone();
-            assert_eq!(chain(WasmRuntime::on(few)).digest(), plenty.digest());
-            assert!(hosts.on_demand.get().is_some(), "{slots} slots were not enough");
-        }
+    fn fingerprints_tell_processors_and_settings() {
+        let of = |config: &Config| fingerprint(&wasmtime::Engine::new(config).unwrap());
+        let own = of(&config());
+        assert_eq!(of(&config()), own);
+        #[cfg(all(target_arch = "x86_64", target_os = "linux"))]
+        assert_ne!(of(config().target("x86_64-unknown-linux-gnu").unwrap()), own);
+        assert_ne!(of(config().wasm_simd(true)), own);
+        assert_ne!(of(config().memory_guard_size(1 << 16)), own);
     }
 }
