@@ -5,7 +5,6 @@ use std::fs::{self, File};
 use std::io::{self, ErrorKind, Read, Write};
 use std::path::{Path, PathBuf};
 use std::sync::Mutex;
-use std::sync::atomic::{AtomicU64, Ordering};
 
 use super::entry::{Unusable, decode, encode};
 use super::{Key, permission};
@@ -21,8 +20,6 @@ const ABANDONED: i128 = 24 * 60 * 60 * 1_000_000_000;
 pub(super) struct Directory {
     root: PathBuf,
     limit: u64,
-    /// Numbers the files that this process writes.
-    next: AtomicU64,
     /// One thread at a time makes room.
     sweep: Mutex<()>,
 }
@@ -35,8 +32,7 @@ impl Directory {
             return Err(ErrorKind::NotADirectory.into());
         }
         permission::check(&found)?;
-        let next = AtomicU64::new(0);
-        Ok(Self { root: root.to_owned(), limit, next, sweep: Mutex::new(()) })
+        Ok(Self { root: root.to_owned(), limit, sweep: Mutex::new(()) })
     }
 
     pub(super) fn root(&self) -> &Path {
@@ -54,8 +50,11 @@ impl Directory {
             ErrorKind::NotFound => Unusable::Absent,
             _ => Unusable::Unreadable(error),
         };
-        let mut file = File::open(self.path(key)).map_err(unreadable)?;
+        let mut file = permission::open(&self.path(key)).map_err(unreadable)?;
         let found = file.metadata().map_err(unreadable)?;
+        if !found.is_file() {
+            return Err(Unusable::Foreign("it is no file"));
+        }
         permission::check(&found).map_err(unreadable)?;
         if found.len() > self.limit {
             return Err(Unusable::Foreign("it is longer than the cache may be"));
@@ -76,26 +75,23 @@ impl Directory {
         if content.len() as u64 > self.limit {
             return Ok(());
         }
-        let number = self.next.fetch_add(1, Ordering::Relaxed);
-        let name = format!("{}.{}-{number}.{UNFINISHED}", hex::encode(key.0), std::process::id());
-        let unfinished = self.root.join(name);
-        let written = self.put(&unfinished, &content, &self.path(key));
-        if written.is_err() {
-            // What cannot be removed either is removed as abandoned later.
-            let _ = fs::remove_file(&unfinished);
-        }
-        written.and_then(|()| self.make_room())
+        self.put(key, &content)?;
+        self.make_room()
     }
 
-    fn put(&self, unfinished: &Path, content: &[u8], path: &Path) -> io::Result<()> {
-        let mut file = permission::create(unfinished)?;
+    /// Under a random name first: process ids and counters are the same in two containers that share the directory.
+    fn put(&self, key: &Key, content: &[u8]) -> io::Result<()> {
+        let (prefix, suffix) = (format!("{}.", hex::encode(key.0)), format!(".{UNFINISHED}"));
+        let mut file = tempfile::Builder::new().prefix(&prefix).suffix(&suffix).tempfile_in(&self.root)?;
         file.write_all(content)?;
-        file.sync_all()?;
-        fs::rename(unfinished, path)?;
+        file.as_file().sync_all()?;
+        // What is not renamed is removed, now or as abandoned later.
+        file.persist(self.path(key))?;
         File::open(&self.root)?.sync_all()
     }
 
-    /// Removes what was used least recently until the limit holds, and what processes that died were writing.
+    /// Removes what was used least recently until the limit holds, and what processes that died were writing. What cannot be
+    /// removed keeps nothing else from it.
     fn make_room(&self) -> io::Result<()> {
         let Ok(_sweep) = self.sweep.try_lock() else { return Ok(()) };
         let (mut entries, mut unfinished) = (Vec::new(), Vec::new());
@@ -106,25 +102,28 @@ impl Directory {
                 Some(UNFINISHED) => &mut unfinished,
                 _ => continue,
             };
-            // Another process may have removed it meanwhile.
-            if let Ok(found) = fs::symlink_metadata(&path) {
+            // Another process may have removed it meanwhile; what is no file is not of this cache.
+            if let Some(found) = fs::symlink_metadata(&path).ok().filter(fs::Metadata::is_file) {
                 list.push((permission::used(&found), found.len(), path));
             }
         }
         entries.sort();
         let newest = entries.last().map_or(0, |(used, ..)| *used);
+        let mut outcome = Ok(());
         for (_, _, path) in unfinished.iter().filter(|(used, ..)| newest - used > ABANDONED) {
-            remove(path)?;
+            outcome = outcome.and(remove(path));
         }
         let mut total: u64 = entries.iter().map(|(_, length, _)| length).sum();
         for (_, length, path) in &entries {
             if total <= self.limit {
                 break;
             }
-            remove(path)?;
-            total -= length;
+            match remove(path) {
+                Ok(()) => total -= length,
+                failed => outcome = outcome.and(failed),
+            }
         }
-        Ok(())
+        outcome
     }
 }
 

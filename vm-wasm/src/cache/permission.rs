@@ -19,9 +19,9 @@ pub(super) fn make(directory: &Path) -> io::Result<()> {
     }
 }
 
-/// Makes a file that only this user can read and write, and that is not there yet.
-pub(super) fn create(path: &Path) -> io::Result<File> {
-    OpenOptions::new().write(true).create_new(true).mode(0o600).open(path)
+/// Opens what may be a file, without waiting for what is none, such as a pipe that nobody writes to.
+pub(super) fn open(path: &Path) -> io::Result<File> {
+    OpenOptions::new().read(true).custom_flags(rustix::fs::OFlags::NONBLOCK.bits().cast_signed()).open(path)
 }
 
 /// Fails when somebody else could have written this.

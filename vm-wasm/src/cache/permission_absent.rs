@@ -12,7 +12,7 @@ pub(super) fn make(_directory: &Path) -> io::Result<()> {
     unsupported()
 }
 
-pub(super) fn create(_path: &Path) -> io::Result<File> {
+pub(super) fn open(_path: &Path) -> io::Result<File> {
     unsupported()
 }
 

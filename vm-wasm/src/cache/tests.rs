@@ -4,6 +4,7 @@ use std::fs;
 use std::os::unix::fs::PermissionsExt;
 use std::path::PathBuf;
 use std::sync::Barrier;
+use std::sync::atomic::{AtomicU64, Ordering};
 
 use tempfile::TempDir;
 
@@ -229,7 +230,70 @@ fn what_cannot_be_kept_runs() {
     assert_eq!(process.status(), "0 loaded, 1 compiled, 0 replaced, 1 not kept");
 }
 
-/// Two processes that write, read and remove the same entries at once never see a part of one.
+/// Processes with one directory keep out of each other's way, also where the system gives them the same process id: each entry
+/// is written, and nobody's work is removed.
+#[test]
+fn processes_that_write_the_same_entries_at_once_keep_them_all() {
+    const ENTRIES: usize = 40;
+    let bench = Bench::new();
+    let processes = [bench.process("1"), bench.process("1"), bench.process("1"), bench.process("1")];
+    let barrier = Barrier::new(processes.len());
+    std::thread::scope(|scope| {
+        for process in &processes {
+            scope.spawn(|| {
+                for n in 0..ENTRIES {
+                    barrier.wait();
+                    process.run(&format!("module {n}"));
+                }
+            });
+        }
+    });
+    for process in &processes {
+        assert!(process.status().ends_with(" 0 replaced, 0 not kept"), "{}", process.status());
+    }
+    assert_eq!(bench.entries().len(), ENTRIES, "one entry for each module, and nothing unfinished");
+}
+
+/// A pipe, a folder or a link to nowhere under an entry's name: the module is compiled, and replaces what can be replaced.
+#[test]
+fn what_is_no_file_is_no_entry() {
+    let bench = Bench::new();
+    bench.process("1").run("module");
+    let entry = bench.entries().remove(0);
+    let pipe = |path: &Path| rustix::fs::mkfifoat(rustix::fs::CWD, path, rustix::fs::Mode::RWXU).unwrap();
+    let link = |path: &Path| std::os::unix::fs::symlink("nowhere", path).unwrap();
+    let folder = |path: &Path| fs::create_dir(path).unwrap();
+    for (make, status) in [
+        (&pipe as &dyn Fn(&Path), "0 loaded, 1 compiled, 1 replaced, 0 not kept"),
+        (&link, "0 loaded, 1 compiled, 0 replaced, 0 not kept"),
+        (&folder, "0 loaded, 1 compiled, 1 replaced, 1 not kept"),
+    ] {
+        fs::remove_file(&entry).unwrap();
+        make(&entry);
+        let process = bench.process("1");
+        process.run("module");
+        assert_eq!(process.status(), status);
+    }
+}
+
+/// What is no file, and what cannot be removed, does not keep the others from being removed.
+#[test]
+fn room_is_made_beside_what_is_no_entry() {
+    let mut bench = Bench::new();
+    bench.limit = 5_000;
+    let process = bench.process("1");
+    fs::create_dir(bench.root().join("folder.code")).unwrap();
+    fs::create_dir(bench.root().join("folder.unfinished")).unwrap();
+    for n in 0..100 {
+        process.run(&format!("module {n}"));
+    }
+    let files = bench.entries().into_iter().filter(|path| path.is_file());
+    let total: u64 = files.map(|file| fs::metadata(file).unwrap().len()).sum();
+    assert!((1..=5_000).contains(&total), "{total}");
+    assert!(process.status().ends_with(" 0 not kept"), "{}", process.status());
+}
+
+/// Processes that write, read and remove the same entries at once never see a part of one.
 #[test]
 fn processes_at_once() {
     let mut bench = Bench::new();
@@ -247,6 +311,6 @@ fn processes_at_once() {
         }
     });
     for process in &processes {
-        assert!(process.status().contains(" 0 replaced"), "{}", process.status());
+        assert!(process.status().ends_with(" 0 replaced, 0 not kept"), "{}", process.status());
     }
 }
