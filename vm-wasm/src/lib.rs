@@ -80,6 +80,7 @@ mod config;
 #[doc(hidden)]
 pub mod conformance;
 mod contract;
+mod count;
 mod engine;
 mod error;
 mod gate;

@@ -20,14 +20,14 @@ mod tests;
 
 use std::path::Path;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
 
-use metrics::{Counter, counter};
+use metrics::counter;
 use sha2::{Digest, Sha256};
 
 use self::directory::Directory;
 use self::entry::Unusable;
 use crate::WasmError;
+use crate::count::Count;
 use crate::engine::{Engine, Program};
 use crate::meter::Instrumented;
 
@@ -109,13 +109,9 @@ impl CodeCache {
     pub(crate) fn open(path: &Path, limit: u64) -> Result<Self, WasmError> {
         let directory = Directory::open(path, limit)
             .map_err(|why| WasmError::Cache { path: path.to_owned(), why: why.to_string() })?;
-        Ok(Self {
-            directory,
-            loaded: Count::new("loaded"),
-            compiled: Count::new("compiled"),
-            replaced: Count::new("replaced"),
-            not_kept: Count::new("not_kept"),
-        })
+        let count = |outcome: &'static str| Count::new(counter!("vm_wasm_disk_cache_total", "outcome" => outcome));
+        let [loaded, compiled, replaced, not_kept] = ["loaded", "compiled", "replaced", "not_kept"].map(count);
+        Ok(Self { directory, loaded, compiled, replaced, not_kept })
     }
 
     /// What it has done.
@@ -148,32 +144,5 @@ impl CodeCache {
             tracing::warn!(target: "vm", directory = %self.directory.root().display(), %error, "compiled code cannot be kept");
         }
         Ok(program)
-    }
-}
-
-/// A number that only grows, for `status` and for the metrics.
-struct Count {
-    number: AtomicU64,
-    metric: Counter,
-}
-
-impl std::fmt::Debug for Count {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        self.get().fmt(f)
-    }
-}
-
-impl Count {
-    fn new(outcome: &'static str) -> Self {
-        Self { number: AtomicU64::new(0), metric: counter!("vm_wasm_disk_cache_total", "outcome" => outcome) }
-    }
-
-    fn add(&self) {
-        self.number.fetch_add(1, Ordering::Relaxed);
-        self.metric.increment(1);
-    }
-
-    fn get(&self) -> u64 {
-        self.number.load(Ordering::Relaxed)
     }
 }

@@ -3,25 +3,31 @@
 //! Gas and results are the same on both, so nobody needs to know when. A thread compiles in the background; calls go on
 //! with wasmi until the code is there, and for good if it cannot be compiled, or only at more than the [budget](super::work).
 
+use std::any::Any;
 use std::collections::VecDeque;
-use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, OnceLock, PoisonError, Weak};
 use std::thread::{self, JoinHandle};
 use std::time::Instant;
 
 use metrics::{counter, gauge};
 
+use super::budget::OverBudget;
 use super::wasmi::Wasmi;
-use super::{Completion, Engine, Halt, Invocation, Program, lane, work};
+use super::{Completion, Engine, Halt, Invocation, Program, lane};
 use crate::abi::Frame;
+use crate::count::{Count, Level};
 use crate::meter::Instrumented;
 
 /// The estimate of what compiling takes, in nanoseconds: for any module, and for each byte of it. Measured with wasmtime 48.
 const COMPILE: u64 = 1_000_000;
 const COMPILE_PER_BYTE: u64 = 500;
 
-/// What wasmtime makes of a byte of an instrumented module, in bytes, at most on average.
-const CODE_PER_BYTE: usize = 6;
+/// What wasmtime makes of a byte of an instrumented module, in bytes, at most on average, and what it takes for a module of any
+/// size.
+const CODE_PER_BYTE: usize = 3;
+const LEAST_CODE: usize = 24 << 10;
 
 /// Stack of the thread that compiles: as much as any thread has on which wasmtime compiles otherwise, and more.
 const STACK: usize = 16 << 20;
@@ -30,37 +36,42 @@ const STACK: usize = 16 << 20;
 pub(crate) struct Auto {
     shared: Arc<Shared>,
     compiler: Arc<dyn Engine>,
+    over_budget: OverBudget,
     thread: Option<JoinHandle<()>>,
 }
 
 /// What the contracts and the thread share.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 struct Shared {
     queue: Mutex<Queue>,
     wake: Condvar,
     /// Contracts on wasmi, and on wasmtime.
-    interpreted: AtomicUsize,
-    compiled: AtomicUsize,
-    /// Compilations that failed.
-    failed: AtomicUsize,
+    interpreted: Level,
+    compiled: Level,
+    /// Compilations.
+    succeeded: Count,
+    failed: Count,
 }
 
 #[derive(Debug, Default)]
 struct Queue {
     worth_it: VecDeque<Weak<Tiers>>,
     closed: bool,
+    /// Why the last compilation failed that did.
+    failure: Option<String>,
 }
 
 impl Auto {
     /// Before this compiler, wasmi. The text of an error is the system's own.
     pub(crate) fn new(compiler: Box<dyn Engine>) -> Result<Self, String> {
-        let (shared, compiler) = (Arc::<Shared>::default(), Arc::<dyn Engine>::from(compiler));
+        let (shared, compiler) = (Arc::new(Shared::new()), Arc::<dyn Engine>::from(compiler));
         let (queue, engine) = (shared.clone(), compiler.clone());
         let thread = thread::Builder::new()
             .name("vm-wasm-compiler".into())
             .stack_size(STACK)
             .spawn(move || queue.work(&*engine));
-        Ok(Self { shared, compiler, thread: Some(thread.map_err(|error| error.to_string())?) })
+        let thread = Some(thread.map_err(|error| error.to_string())?);
+        Ok(Self { shared, compiler, over_budget: OverBudget::new(), thread })
     }
 }
 
@@ -69,7 +80,7 @@ impl Drop for Auto {
     fn drop(&mut self) {
         self.shared.lock().closed = true;
         self.shared.wake.notify_one();
-        // A compilation that panicked has ended the thread already; contracts stayed where they were.
+        // Panics of the compiler do not end the thread, so it is not told here how it ended.
         let _ = self.thread.take().map(JoinHandle::join);
     }
 }
@@ -89,10 +100,9 @@ impl Engine for Auto {
 
     fn compile(&self, module: &Instrumented) -> Result<Box<dyn Program>, String> {
         let interpreted = Wasmi.compile(module)?;
-        let worth = if work::affordable(module) { worth(module) } else { u64::MAX };
+        let worth = if self.over_budget.admits(self.name(), module) { worth(module) } else { u64::MAX };
         let module = Instrumented { bytes: module.bytes.clone(), calls: module.calls };
-        self.shared.interpreted.fetch_add(1, Ordering::Relaxed);
-        self.shared.show();
+        self.shared.interpreted.up();
         let shared = self.shared.clone();
         Ok(Box::new(Tiered(Arc::new(Tiers {
             interpreted,
@@ -109,16 +119,33 @@ impl Engine for Auto {
     }
 
     fn details(&self) -> Vec<(String, String)> {
-        let count = |count: &AtomicUsize| count.load(Ordering::Relaxed);
         let Shared { interpreted, compiled, failed, .. } = &*self.shared;
-        let tiers = format!("{} on wasmi, {} on wasmtime", count(interpreted), count(compiled));
-        let mut details = vec![("tiers".into(), tiers), ("failed_compilations".into(), count(failed).to_string())];
+        let tiers = format!("{} on wasmi, {} on wasmtime", interpreted.get(), compiled.get());
+        let mut failures = failed.get().to_string();
+        if let Some(why) = &self.shared.lock().failure {
+            failures.push_str(&format!("; the last one: {why}"));
+        }
+        let mut details =
+            vec![("tiers".into(), tiers), ("failed_compilations".into(), failures), self.over_budget.detail()];
         details.extend(self.compiler.details());
         details
     }
 }
 
 impl Shared {
+    fn new() -> Self {
+        let level = |tier: &'static str| Level::new(gauge!("vm_wasm_contracts", "tier" => tier));
+        let count = |outcome: &'static str| Count::new(counter!("vm_wasm_compilations_total", "outcome" => outcome));
+        Self {
+            queue: Mutex::default(),
+            wake: Condvar::new(),
+            interpreted: level("wasmi"),
+            compiled: level("wasmtime"),
+            succeeded: count("success"),
+            failed: count("failure"),
+        }
+    }
+
     fn lock(&self) -> MutexGuard<'_, Queue> {
         self.queue.lock().unwrap_or_else(PoisonError::into_inner)
     }
@@ -143,12 +170,11 @@ impl Shared {
         }
     }
 
-    /// Gives the numbers to the `metrics` facade.
-    fn show(&self) {
-        for (tier, count) in [("wasmi", &self.interpreted), ("wasmtime", &self.compiled)] {
-            gauge!("vm_wasm_contracts", "tier" => tier)
-                .set(u32::try_from(count.load(Ordering::Relaxed)).unwrap_or(u32::MAX));
-        }
+    /// Notes that a contract stays on wasmi because its compilation failed: the status and the log tell why.
+    fn fail(&self, why: String) {
+        self.failed.add();
+        tracing::warn!(target: "vm", %why, "a module cannot be compiled in the background and stays interpreted");
+        self.lock().failure = Some(why);
     }
 }
 
@@ -174,30 +200,27 @@ struct Tiers {
 }
 
 impl Tiers {
+    /// Moves the contract, unless the compiler fails. Should it panic, other contracts can be compiled all the same.
     fn compile(&self, compiler: &dyn Engine) {
-        let outcome = match compiler.compile(&self.module) {
-            Ok(program) => {
+        let shared = &self.shared;
+        match catch_unwind(AssertUnwindSafe(|| compiler.compile(&self.module))) {
+            Ok(Ok(program)) => {
                 // Only this thread sets it, once for each contract.
                 let _ = self.compiled.set(program);
-                self.shared.interpreted.fetch_sub(1, Ordering::Relaxed);
-                self.shared.compiled.fetch_add(1, Ordering::Relaxed);
-                self.shared.show();
-                "success"
+                shared.interpreted.down();
+                shared.compiled.up();
+                shared.succeeded.add();
             }
-            Err(_) => {
-                self.shared.failed.fetch_add(1, Ordering::Relaxed);
-                "failure"
-            }
-        };
-        counter!("vm_wasm_compilations_total", "outcome" => outcome).increment(1);
+            Ok(Err(why)) => shared.fail(why),
+            Err(panic) => shared.fail(format!("the compiler panicked: {}", message(&*panic))),
+        }
     }
 }
 
 impl Drop for Tiers {
     fn drop(&mut self) {
         let tier = if self.compiled.get().is_some() { &self.shared.compiled } else { &self.shared.interpreted };
-        tier.fetch_sub(1, Ordering::Relaxed);
-        self.shared.show();
+        tier.down();
     }
 }
 
@@ -221,11 +244,21 @@ impl Program for Tiered {
     /// With the code that may come, because the cache asks once.
     fn weight(&self) -> usize {
         let bytes = self.0.module.bytes.len();
-        self.0.interpreted.weight().saturating_add(bytes.saturating_mul(1 + (1 + lane::count()) * CODE_PER_BYTE))
+        let code = bytes.saturating_mul(CODE_PER_BYTE).saturating_add(LEAST_CODE).saturating_mul(1 + lane::count());
+        self.0.interpreted.weight().saturating_add(bytes).saturating_add(code)
     }
+}
+
+/// What a panic said.
+fn message(panic: &(dyn Any + Send)) -> &str {
+    let text = panic.downcast_ref::<String>().map(String::as_str);
+    text.or_else(|| panic.downcast_ref().copied()).unwrap_or("without a word")
 }
 
 #[allow(clippy::disallowed_methods, reason = "decides which engine runs a contract, never a result")]
 fn now() -> Instant {
     Instant::now()
 }
+
+#[cfg(test)]
+mod tests;

@@ -4,26 +4,54 @@
 //! budgets agree, and no contract is refused because somebody else's compiler is slow with it. Wasmi takes less than half a second with
 //! the worst module that the gate accepts.
 
-use std::sync::atomic::{AtomicUsize, Ordering};
-
 use metrics::counter;
 
 use super::wasmi::Wasmi;
 use super::{Engine, Program, work};
+use crate::count::Count;
 use crate::meter::Instrumented;
+
+/// The modules that were too expensive to compile.
+#[derive(Debug)]
+pub(super) struct OverBudget(Count);
+
+impl OverBudget {
+    pub(super) fn new() -> Self {
+        Self(Count::new(counter!("vm_wasm_over_budget_total")))
+    }
+
+    /// Whether the module may be compiled. One that may not is counted, and the log tells of it.
+    pub(super) fn admits(&self, engine: &'static str, module: &Instrumented) -> bool {
+        let affordable = work::affordable(module);
+        if !affordable {
+            self.0.add();
+            tracing::warn!(
+                target: "vm",
+                engine,
+                bytes = module.bytes.len(),
+                "a module is too expensive to compile and is interpreted; `vm-host analyze` tells its estimate"
+            );
+        }
+        affordable
+    }
+
+    /// For the runtime's status.
+    pub(super) fn detail(&self) -> (String, String) {
+        ("over_budget".into(), self.0.get().to_string())
+    }
+}
 
 /// A compiler, with wasmi for what is too expensive to compile.
 #[derive(Debug)]
 pub(crate) struct Budgeted {
     compiler: Box<dyn Engine>,
-    /// Modules that were left to wasmi.
-    interpreted: AtomicUsize,
+    over_budget: OverBudget,
 }
 
 impl Budgeted {
     /// The compiler, held to the budget.
     pub(crate) fn engine(compiler: Box<dyn Engine>) -> Box<dyn Engine> {
-        Box::new(Self { compiler, interpreted: AtomicUsize::new(0) })
+        Box::new(Self { compiler, over_budget: OverBudget::new() })
     }
 }
 
@@ -41,17 +69,8 @@ impl Engine for Budgeted {
     }
 
     fn compile(&self, module: &Instrumented) -> Result<Box<dyn Program>, String> {
-        if work::affordable(module) {
-            return self.compiler.compile(module);
-        }
-        self.interpreted.fetch_add(1, Ordering::Relaxed);
-        counter!("vm_wasm_over_budget_total").increment(1);
-        tracing::warn!(
-            engine = self.name(),
-            bytes = module.bytes.len(),
-            "a module is too expensive to compile and is interpreted; `vm-host analyze` tells its estimate"
-        );
-        Wasmi.compile(module)
+        let engine: &dyn Engine = if self.over_budget.admits(self.name(), module) { &*self.compiler } else { &Wasmi };
+        engine.compile(module)
     }
 
     fn load(&self, bytes: &[u8]) -> Result<Box<dyn Program>, String> {
@@ -60,7 +79,7 @@ impl Engine for Budgeted {
 
     fn details(&self) -> Vec<(String, String)> {
         let mut details = self.compiler.details();
-        details.push(("over_budget".into(), self.interpreted.load(Ordering::Relaxed).to_string()));
+        details.push(self.over_budget.detail());
         details
     }
 }

@@ -44,6 +44,8 @@ mod document;
 mod engines;
 mod gate;
 #[cfg(feature = "wasmtime")]
+mod metrics;
+#[cfg(feature = "wasmtime")]
 mod tiers;
 
 use crate::wasmi::machine;
