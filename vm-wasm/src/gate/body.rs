@@ -2,7 +2,7 @@
 
 use wasmparser::{BlockType, FunctionBody, Operator};
 
-use super::operator::{refusal, refused_heap_type, refused_type};
+use super::operator::{name, refusal, refused_heap_type, refused_type};
 use super::shape::Survey;
 use super::{Rule, Violation};
 use crate::meter::class::class;
@@ -23,12 +23,12 @@ pub(super) fn survey(
         return Ok(());
     }
     let mut locals = 0u64;
-    for local in body.get_locals_reader()? {
-        let (count, ty) = local?;
+    let mut declarations = body.get_locals_reader()?;
+    for _ in 0..declarations.get_count() {
+        let offset = declarations.original_position();
+        let (count, ty) = declarations.read()?;
         locals = locals.saturating_add(count.into());
-        if let Some((rule, name)) = refused_type(ty, floats) {
-            report.push(Violation::new(rule, format!("a local has type {name}")).at(range.start));
-        }
+        report.ty(refused_type(ty, floats), "a local", offset);
     }
     if locals > shape.locals.into() {
         let why = format!("a function has {locals} locals, {} are allowed", shape.locals);
@@ -47,7 +47,7 @@ pub(super) fn survey(
                 depth += 1;
                 if depth == shape.nesting.saturating_add(1) {
                     let why = format!("blocks are nested deeper than {}", shape.nesting);
-                    report.push(Violation::new(Rule::Nesting, why).at(offset));
+                    report.push(Violation::new(Rule::Nesting, why).at(offset).of_operator(name(&op)));
                 }
                 if let BlockType::Type(ty) = blockty {
                     report.ty(refused_type(*ty, floats), "a block", offset);
@@ -56,7 +56,7 @@ pub(super) fn survey(
             Operator::End => depth = depth.saturating_sub(1),
             Operator::BrTable { targets } if targets.len() > shape.br_table_targets => {
                 let why = format!("a br_table has {} targets, {} are allowed", targets.len(), shape.br_table_targets);
-                report.push(Violation::new(Rule::BrTableSize, why).at(offset));
+                report.push(Violation::new(Rule::BrTableSize, why).at(offset).of_operator(name(&op)));
             }
             Operator::RefFunc { function_index } => report.survey.reference(*function_index),
             Operator::RefNull { hty } => report.ty(refused_heap_type(*hty), "a null", offset),

@@ -100,12 +100,10 @@ impl<'a> Survey<'a, '_> {
     }
 
     fn typed(&mut self, name: &str, expected: &FuncType, index: u32, offset: usize) {
-        let found = self.function_type(index);
-        if found != Some(expected) {
-            let found = found.map_or_else(String::new, |ty| format!(" {}", spelled(ty)));
-            let why = format!("the export `{name}` is a function{found}, it must be {}", spelled(expected));
-            self.found.push(Violation::new(Rule::ExportSignature, why).at(offset).of_function(index));
-        }
+        // A function without a type makes the module invalid, which is told later.
+        let Some(found) = self.function_type(index).filter(|found| *found != expected) else { return };
+        let why = format!("the export `{name}` is a function {}, it must be {}", spelled(found), spelled(expected));
+        self.found.push(Violation::new(Rule::ExportSignature, why).at(offset).of_function(index));
     }
 
     fn wrong_kind(&mut self, name: &str, expected: &str, offset: usize) {

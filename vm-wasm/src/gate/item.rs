@@ -72,25 +72,20 @@ impl<'a> Survey<'a, '_> {
         }
         let Some(known) = self.abi.find(import.module, import.name) else {
             if Abi::of(import.module, import.name).is_none_or(|abi| abi == self.abi) {
-                let why = format!("there is no import `{full}`; {}", self.abi.known(import.module));
+                let why = format!("there is no import `{full}`; {}", self.abi.known(import.module, import.name));
                 self.found.push(Violation::new(Rule::UnknownImport, why).at(offset));
             }
             return;
         };
-        match self.types.get(index as usize) {
-            Some(ty) if ty.params() == known.params && ty.results() == known.results() => {
-                self.imports.push(Imported::Host(known));
-            }
-            ty => {
-                let declared = ty.map_or_else(
-                    || "no type".into(),
-                    |ty| format!("{} -> {}", type_list(ty.params()), type_list(ty.results())),
-                );
-                let expected = format!("{} -> {}", type_list(known.params), type_list(known.results()));
-                let why = format!("the import `{full}` is declared as {declared}, it is {expected}");
-                self.found.push(Violation::new(Rule::ImportSignature, why).at(offset));
-            }
+        // An import without a type makes the module invalid, which is told later.
+        let Some(ty) = self.types.get(index as usize) else { return };
+        if ty.params() == known.params && ty.results() == known.results() {
+            return self.imports.push(Imported::Host(known));
         }
+        let spelled = |params, results| format!("{} -> {}", type_list(params), type_list(results));
+        let (declared, expected) = (spelled(ty.params(), ty.results()), spelled(known.params, known.results()));
+        let why = format!("the import `{full}` is declared as {declared}, it is {expected}");
+        self.found.push(Violation::new(Rule::ImportSignature, why).at(offset));
     }
 
     /// What modules that are no contracts may import beside functions.

@@ -22,6 +22,11 @@ pub(crate) fn proposal(op: &Operator<'_>) -> &'static str {
     origin(op).0
 }
 
+/// An operator's name in the text format.
+pub(super) fn name(op: &Operator<'_>) -> String {
+    spelled(origin(op).1)
+}
+
 /// The rule against an operator that has no price, what to say about it, and its name in the text format.
 pub(super) fn refusal(op: &Operator<'_>) -> (Rule, String, String) {
     let (proposal, visit) = origin(op);

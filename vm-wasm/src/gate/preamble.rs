@@ -26,13 +26,19 @@ pub(super) fn preamble(bytes: &[u8], config: &GateConfig) -> Result<(), Violatio
             return Err(Violation::new(Rule::Truncated, "the module ends in its header").at(bytes.len()));
         }
         [0x7f, b'E', b'L', b'F', ..] => ", it is an ELF executable",
-        [b'(', ..] => ", it looks like the text format",
+        _ if is_text(bytes) => ", it looks like the text format",
         [b'!', b'<', b'a', b'r', b'c', b'h', b'>', ..] => ", it is a static library",
         [0x1f, 0x8b, ..] => ", it is compressed with gzip",
         [b'0', b'x', ..] => ", it looks like hexadecimal text",
         _ => "",
     };
     Err(Violation::new(Rule::NotWasm, format!("the code is not a WebAssembly module{looks_like}")).at(0))
+}
+
+/// Whether this begins as the text format does: with a parenthesis, perhaps after white space and comments.
+fn is_text(bytes: &[u8]) -> bool {
+    let text = bytes.trim_ascii_start();
+    text.starts_with(b"(") || text.starts_with(b";;")
 }
 
 /// A decoder's error as a violation.

@@ -50,8 +50,10 @@ pub enum Rule {
     ExportKind,
     /// An export's type differs from the ABI's.
     ExportSignature,
-    /// The interface section is not what it must be.
+    /// The interface is not what it must be.
     Interface,
+    /// The ABI has no such option, or no place for an interface.
+    Unsupported,
     /// The module has too many bytes.
     ModuleSize,
     /// Too many types.
@@ -116,6 +118,7 @@ impl Rule {
             Self::ExportKind => "export-kind",
             Self::ExportSignature => "export-signature",
             Self::Interface => "interface",
+            Self::Unsupported => "unsupported",
             Self::ModuleSize => "module-size",
             Self::TypeCount => "type-count",
             Self::FunctionCount => "function-count",
@@ -159,7 +162,7 @@ impl Rule {
                 "build for the features mutable-globals, sign-ext, multivalue, bulk-memory and reference-types only"
             }
             Self::UnknownImport => {
-                "a contract reaches the host through the module `vm1` only; drop what needs WASI, JavaScript or another host"
+                "a contract reaches the host through the module `vm1`, one of ChainMaker through `env.sys_call` and `env.log_message`; drop what needs JavaScript, C++ or another host"
             }
             Self::MixedImports => {
                 "build with one SDK: vm-sdk, whose imports come from the module `vm1`, or ChainMaker's, with `env.sys_call` and `env.log_message`"
@@ -171,6 +174,7 @@ impl Rule {
             }
             Self::ExportKind | Self::ExportSignature => "export it with the kind and type that docs/wasm-abi.md gives",
             Self::Interface => "keep one section of UTF-8 text, one method a line; vm-sdk writes it",
+            Self::Unsupported => "docs/wasm-abi.md says which options and which interface contracts of each ABI have",
             Self::ModuleSize => "build in release mode with opt-level \"s\", lto and strip, and run wasm-opt -Oz",
             Self::TypeCount
             | Self::FunctionCount

@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use wasmparser::{Encoding, ExternalKind, FuncType, Parser, Payload};
+use wasmparser::{Encoding, ExternalKind, FuncType, Parser, Payload, SectionLimited};
 
 use super::export::entry_type;
 use super::preamble::{preamble, undecodable};
@@ -116,9 +116,13 @@ impl<'a, 'c> Survey<'a, 'c> {
         })
     }
 
-    fn limit(&mut self, rule: Rule, what: &str, found: u64, limit: u64) {
-        if found > limit {
-            self.found.push(Violation::new(rule, format!("the module has {found} {what}, {limit} are allowed")));
+    /// Reports that a section has too many of something. What there is too much of is read all the same: other things refer
+    /// to it by index, and what is said of them must be right.
+    fn limit<T>(&mut self, rule: Rule, what: &str, section: &SectionLimited<'a, T>, limit: usize) {
+        let (found, offset) = (section.count(), section.range().start);
+        if found as usize > limit {
+            let why = format!("the module has {found} {what}, {limit} are allowed");
+            self.found.push(Violation::new(rule, why).at(offset));
         }
     }
 
@@ -129,23 +133,25 @@ impl<'a, 'c> Survey<'a, 'c> {
                 self.found.push(Violation::new(Rule::Component, "the code is a component, not a core module"));
             }
             Payload::TypeSection(section) => {
-                self.limit(Rule::TypeCount, "types", section.count().into(), shape.types as u64);
-                let offset = section.range().start;
-                for ty in section.into_iter_err_on_gc_types().take(shape.types) {
+                self.limit(Rule::TypeCount, "types", &section, shape.types);
+                // Groups of types are refused where they are read as functions' types.
+                let offsets =
+                    section.clone().into_iter_with_offsets().map(|group| group.map_or(0, |(offset, _)| offset));
+                for (offset, ty) in offsets.zip(section.into_iter_err_on_gc_types()) {
                     self.ty(ty?, offset);
                 }
             }
             Payload::ImportSection(section) => {
-                self.limit(Rule::ImportCount, "imports", section.count().into(), shape.imports as u64);
-                let imports = section.into_imports_with_offsets().take(shape.imports).collect::<Result<Vec<_>, _>>()?;
+                self.limit(Rule::ImportCount, "imports", &section, shape.imports);
+                let imports = section.into_imports_with_offsets().collect::<Result<Vec<_>, _>>()?;
                 self.abi(&imports);
                 for (offset, import) in &imports {
                     self.import(import, *offset);
                 }
             }
             Payload::FunctionSection(section) => {
-                self.limit(Rule::FunctionCount, "functions", section.count().into(), shape.functions as u64);
-                for ty in section.into_iter().take(shape.functions) {
+                self.limit(Rule::FunctionCount, "functions", &section, shape.functions);
+                for ty in section {
                     self.functions.push(ty?);
                 }
             }
@@ -167,7 +173,7 @@ impl<'a, 'c> Survey<'a, 'c> {
                 );
             }
             Payload::GlobalSection(section) => {
-                self.limit(Rule::GlobalCount, "globals", section.count().into(), shape.globals as u64);
+                self.limit(Rule::GlobalCount, "globals", &section, shape.globals);
                 self.initial.globals = section.count().into();
                 for global in section.into_iter_with_offsets().take(shape.globals) {
                     let (offset, global) = global?;
@@ -183,22 +189,22 @@ impl<'a, 'c> Survey<'a, 'c> {
                 }
             }
             Payload::ExportSection(section) => {
-                self.limit(Rule::ExportCount, "exports", section.count().into(), shape.exports as u64);
-                for export in section.into_iter_with_offsets().take(shape.exports) {
+                self.limit(Rule::ExportCount, "exports", &section, shape.exports);
+                for export in section.into_iter_with_offsets() {
                     let (offset, export) = export?;
                     self.export(export.name, export.kind, export.index, offset);
                 }
             }
             Payload::StartSection { func, .. } => self.start = Some(func),
             Payload::ElementSection(section) => {
-                self.limit(Rule::SegmentCount, "element segments", section.count().into(), shape.segments as u64);
+                self.limit(Rule::SegmentCount, "element segments", &section, shape.segments);
                 for element in section.into_iter_with_offsets().take(shape.segments) {
                     let (offset, element) = element?;
                     self.element(element, offset)?;
                 }
             }
             Payload::DataSection(section) => {
-                self.limit(Rule::SegmentCount, "data segments", section.count().into(), shape.segments as u64);
+                self.limit(Rule::SegmentCount, "data segments", &section, shape.segments);
                 for data in section.into_iter_with_offsets().take(shape.segments) {
                     let (offset, data) = data?;
                     self.data(&data, offset);

@@ -47,5 +47,6 @@ mod gate;
 mod metrics;
 #[cfg(feature = "wasmtime")]
 mod tiers;
+mod violation;
 
 use crate::wasmi::machine;

@@ -40,6 +40,11 @@ pub(crate) fn is_own(name: &str) -> bool {
     OWN.iter().any(|import| import.name == name)
 }
 
+/// Whether this is what contracts in C++ import instead: they have an ABI of their own.
+pub(crate) fn is_of_cpp(module: &str, name: &str) -> bool {
+    module == MODULE && matches!(name, "_call_method" | "_fetch_response")
+}
+
 /// The function that an import stands for.
 pub(crate) fn find(module: &str, name: &str) -> Option<&'static Import> {
     let table: &'static [Import] = match module {

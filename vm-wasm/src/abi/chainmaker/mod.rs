@@ -19,5 +19,5 @@ mod sys_call;
 
 pub(crate) use self::adapter::{Adapter, Opening};
 pub(crate) use self::entry::{Exports, is_method, units};
-pub(crate) use self::import::{MODULE, PARAMETERS, PARAMETERS_INDEX, find, is_own, names};
+pub(crate) use self::import::{MODULE, PARAMETERS, PARAMETERS_INDEX, find, is_of_cpp, is_own, names};
 pub(crate) use self::session::Session;
