@@ -1,18 +1,20 @@
 //! What a module is and needs, told without compiling it, and everything that the gate has against it.
 //!
-//! [`analyze`] reads any bytes and tells as much of them as can be read.
+//! [`analyze`] reads any bytes and tells as much of them as can be read; [`analyze_code`] also looks at what they are deployed
+//! with.
 
 mod feature;
 mod read;
 mod text;
 
 use serde::Serialize;
-use vm_core::{Gas, TextInterface};
+use vm_core::{Code, Gas, RuntimeKind};
 
 use crate::engine::work;
 use crate::gate::{self, GateConfig, Rule};
+use crate::guest::Guest;
 use crate::meter::{self, Bounds, Prices};
-use crate::{Violation, WasmConfig};
+use crate::{Violation, WasmConfig, WasmError};
 
 /// What [`analyze`] found. Its JSON form has the fields as they are named here.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
@@ -152,7 +154,8 @@ impl Analysis {
     }
 }
 
-/// Analyses a module by the limits and prices of `config`. Never fails: what cannot be read is a violation.
+/// Analyses a module by the limits and prices of `config`, as it is deployed without an interface or options beside it. Never
+/// fails: what cannot be read is a violation.
 ///
 /// ```
 /// use vm_wasm::{WasmConfig, analyze};
@@ -169,6 +172,14 @@ impl Analysis {
 /// ```
 #[must_use]
 pub fn analyze(module: &[u8], config: &WasmConfig) -> Analysis {
+    analyze_code(&Code::new(RuntimeKind::Wasm, module.to_vec()), config)
+}
+
+/// Analyses a module together with the interface and the options that it is to be deployed with: what is accepted here is
+/// accepted by a deployment under the same settings.
+#[must_use]
+pub fn analyze_code(code: &Code, config: &WasmConfig) -> Analysis {
+    let module = &*code.bytes;
     let schedule = &config.schedule;
     let storing = schedule.transaction.deploy.of(module.len());
     let preparing = schedule.prepare.wasm.of(module.len());
@@ -203,10 +214,10 @@ pub fn analyze(module: &[u8], config: &WasmConfig) -> Analysis {
                 let (microseconds, budget) = (nanoseconds.div_ceil(1_000), work::BUDGET / 1_000);
                 Compile { microseconds, budget, compiled: nanoseconds <= work::BUDGET }
             });
-            if let Some(Err(error)) = checked.interface.map(str::parse::<TextInterface>) {
-                let why = format!("the interface cannot be read: {error}");
-                analysis.violations.push(Violation::new(Rule::Interface, why));
+            if analysis.methods.is_empty() {
+                analysis.methods.extend(code.abi.iter().flat_map(|text| text.lines()).map(str::to_owned));
             }
+            analysis.violations.extend(Guest::new(code, &checked).err().map(unfit));
         }
         Err(rejection) => {
             analysis.violations.extend(rejection.violations().cloned());
@@ -215,4 +226,14 @@ pub fn analyze(module: &[u8], config: &WasmConfig) -> Analysis {
     }
     analysis.accepted = analysis.violations.is_empty();
     analysis
+}
+
+/// What an interface or options that do not fit a module are as a violation.
+fn unfit(error: WasmError) -> Violation {
+    match error {
+        WasmError::Interface(error) => {
+            Violation::new(Rule::Interface, format!("the interface cannot be read: {error}"))
+        }
+        other => Violation::new(Rule::Unsupported, other.to_string()),
+    }
 }

@@ -84,10 +84,11 @@ mod count;
 mod engine;
 mod error;
 mod gate;
+mod guest;
 mod meter;
 mod runtime;
 
-pub use analysis::{Analysis, analyze};
+pub use analysis::{Analysis, analyze, analyze_code};
 pub use config::{EngineKind, UnknownEngine, WasmConfig};
 pub use error::WasmError;
 pub use gate::{Rejection, Rule, ShapeLimits, Violation};

@@ -1,16 +1,14 @@
 use std::sync::Arc;
 
 use async_trait::async_trait;
-use vm_core::{
-    Code, CodeError, Contract, GasSchedule, Interface, Opaque, PrepareError, ProviderStatus, RuntimeKind,
-    RuntimeProvider, TextInterface,
-};
+use vm_core::{Code, CodeError, Contract, GasSchedule, PrepareError, ProviderStatus, RuntimeKind, RuntimeProvider};
 
-use crate::abi::{Abi, AbiPrices, chainmaker};
+use crate::abi::{Abi, AbiPrices};
 use crate::cache::CodeCache;
 use crate::contract::{Settings, WasmContract};
 use crate::engine::{self, Engine, oversized::Oversized, wasmi::Wasmi};
 use crate::gate::{self, Checked, GateConfig, Initial, MOST_MEMORY, MOST_STACK, PAGE};
+use crate::guest::Guest;
 use crate::meter::{self, Bounds, Prices};
 use crate::{EngineKind, WasmConfig, WasmError};
 
@@ -100,51 +98,8 @@ impl WasmRuntime {
 /// Checks a module by these rules, and finds out how to talk to it.
 fn check<'a>(code: &'a Code, rules: &GateConfig) -> Result<(Checked<'a>, Guest), WasmError> {
     let checked = gate::check(&code.bytes, rules)?;
-    let guest = match checked.abi {
-        Abi::Vm1 => Guest::own(code, checked.interface)?,
-        Abi::ChainMaker => Guest::chainmaker(code, &checked)?,
-    };
+    let guest = Guest::new(code, &checked)?;
     Ok((checked, guest))
-}
-
-/// What the host needs to know of a contract to talk to it.
-struct Guest {
-    interface: Box<dyn Interface>,
-    adapter: Option<chainmaker::Adapter>,
-}
-
-impl Guest {
-    /// A contract with our own ABI.
-    fn own(code: &Code, section: Option<&str>) -> Result<Self, WasmError> {
-        if let Some(option) = code.options.keys().next() {
-            let why = format!("contracts with the ABI vm1 have no option '{option}'; deploy without options");
-            return Err(WasmError::Unsupported(why));
-        }
-        let text = match (&code.abi, section) {
-            (Some(_), Some(_)) => {
-                let why = "the module has a section vm.interface, and another interface was given; give one of them";
-                return Err(WasmError::Unsupported(why.into()));
-            }
-            (Some(abi), None) => Some(abi.as_str()),
-            (None, text) => text,
-        };
-        let interface: Box<dyn Interface> = match text {
-            Some(text) => Box::new(text.parse::<TextInterface>()?),
-            None => Box::new(Opaque),
-        };
-        Ok(Self { interface, adapter: None })
-    }
-
-    /// A contract with ChainMaker's ABI.
-    fn chainmaker(code: &Code, checked: &Checked<'_>) -> Result<Self, WasmError> {
-        if code.abi.is_some() || checked.interface.is_some() {
-            let why = "parameters of ChainMaker's contracts have names and no types; deploy without an interface";
-            return Err(WasmError::Unsupported(why.into()));
-        }
-        let options = code.options.iter().map(|(name, value)| (name.as_str(), value.as_str()));
-        let adapter = chainmaker::Adapter::new(&checked.chainmaker, options).map_err(WasmError::Unsupported)?;
-        Ok(Self { interface: Box::new(adapter.clone()), adapter: Some(adapter) })
-    }
 }
 
 impl Default for WasmRuntime {
