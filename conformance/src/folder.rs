@@ -12,8 +12,11 @@ use std::{
 /// The stack of a worker: engines run what they test on it.
 const STACK: usize = 16 << 20;
 
-/// All files below a folder with this extension whose path contains `filter`, sorted.
+/// All files below a folder with this extension whose path contains `filter`, sorted. A file is taken as it is.
 pub(crate) fn files(folder: &Path, extension: &str, filter: &str) -> io::Result<Vec<PathBuf>> {
+    if folder.is_file() {
+        return Ok(vec![folder.to_owned()]);
+    }
     let mut found = Vec::new();
     let mut folders = vec![folder.to_owned()];
     while let Some(folder) = folders.pop() {

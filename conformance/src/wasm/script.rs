@@ -52,14 +52,21 @@ pub(super) enum Expect {
 const TEXT: &str = "the text format is not what contracts are deployed in";
 const CUSTOM: &str = "custom sections are not decoded";
 
+/// What is wrong with the text of a script, and where.
+#[derive(Debug)]
+pub(super) struct Unreadable {
+    pub(super) line: usize,
+    pub(super) why: String,
+}
+
 /// Reads a script.
-pub(super) fn parse(text: &str, gate: &Gate) -> Result<Vec<Step>, String> {
+pub(super) fn parse(text: &str, gate: &Gate) -> Result<Vec<Step>, Unreadable> {
     let mut lexer = Lexer::new(text);
     lexer.allow_confusing_unicode(true);
-    let unreadable = |error: wast::Error| error.to_string();
+    let line = |span: Span| span.linecol_in(text).0 + 1;
+    let unreadable = |error: wast::Error| Unreadable { line: line(error.span()), why: error.message() };
     let buffer = ParseBuffer::new_with_lexer(lexer).map_err(unreadable)?;
     let script = parser::parse::<Wast<'_>>(&buffer).map_err(unreadable)?;
-    let line = |span: Span| span.linecol_in(text).0 + 1;
     let mut steps = Vec::new();
     for directive in script.directives {
         let line = line(directive.span());

@@ -32,7 +32,7 @@ pub fn standard(filter: &str) -> Vec<Source> {
     versions.chain(proposals).map(source).filter(|source| source.name.contains(filter)).collect()
 }
 
-/// The scripts (`.wast`) below a folder whose path contains `filter`, sorted.
+/// The scripts (`.wast`) below a folder whose path contains `filter`, sorted; or a single one.
 ///
 /// # Errors
 /// When a folder or file cannot be read.
@@ -83,7 +83,7 @@ fn run_script(source: &Source, gate: &Gate, report: &mut Report) {
     let mut script = Script { name: &source.name, steps: Vec::new(), report };
     match script::parse(&source.text, gate) {
         Ok(steps) => script.steps = steps,
-        Err(error) => return script.fail(0, GATE, error),
+        Err(script::Unreadable { line, why }) => return script.fail(line, GATE, why),
     }
     script.gate();
     for metered in [false, true] {
