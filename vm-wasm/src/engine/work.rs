@@ -5,7 +5,7 @@
 //! 2 KiB has 2,048 edges; over 2,000 locals they are four million values. Code that compilers write is far from it, since it
 //! has few locals where it has many branches.
 //!
-//! The weights are the smallest, in sum over such code, for which no module of 40 kinds made to be expensive (bench
+//! The weights are the smallest, in sum over such code, for which no module of 37 kinds made to be expensive (bench
 //! `compile`) took longer than estimated on wasmtime 48 or wasmer 7.3, on one core of a shared server of 2.1 GHz. A MiB of
 //! memory counts as 8 ms, so that the time bounds both.
 

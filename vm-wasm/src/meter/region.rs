@@ -56,8 +56,9 @@ pub(super) struct Unbalanced;
 /// that some path from inside its frame by-passes. After any other `end` the region from before the frame goes on, because
 /// that code runs if and only if the frame was entered. Unreachable code is free. The entry and each loop header cost 1 more, so that nothing is free for ever.
 ///
-/// A branch to where nothing but a trap can follow, as compilers check bounds, ends no region: what is charged then for code
-/// that does not run makes no difference, since a trap takes all the gas.
+/// A branch to where straight code leads to `unreachable`, as compilers check bounds, ends no region: what is charged then for
+/// code that does not run makes no difference to a trap, which takes all the gas. It does where the host ends the call before
+/// the trap by a revert, on every engine alike.
 pub(super) fn regions(ops: &[Operator<'_>], price: impl Fn(&Operator<'_>) -> u64) -> Result<Vec<Region>, Unbalanced> {
     let function = Frame::new(Kind::Function, 0, true, false);
     let mut walk = Walk { out: Vec::new(), current: 0, live: true, frames: vec![function], doomed: doomed(ops) };

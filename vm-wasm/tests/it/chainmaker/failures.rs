@@ -111,3 +111,23 @@ fn the_gate_tells_abis_apart() {
     let found = refused(module("", "", "2", ""));
     assert!(found.contains("the export `runtime_type`, a function () -> (i32), is missing"), "{found}");
 }
+
+/// A branch to certain failure ends no stretch of code: what it skips was paid before. That shows where a sys_call ends the
+/// call by a revert, which gives the rest back, on the way to the trap.
+#[test]
+fn what_a_failed_check_skips_is_paid() {
+    let used = |skipped: usize, then: &str| {
+        let skipped = "(drop (i32.const 1))".repeat(skipped);
+        let check = format!(
+            r#"(func (export "check") (block (br_if 0 (i32.const 1)) {skipped} (return)) (call $begin) (call $call 'ExecuteDDL') {then})"#
+        );
+        let vm = machine();
+        deploy(&vm, "it", contract(&check));
+        let receipt = invoke(&vm, "it", "check", &[]);
+        assert_eq!(receipt.status, Status::Revert, "{:?}", receipt.text);
+        receipt.gas_used.get()
+    };
+    // A hundred constants and a hundred drops.
+    assert_eq!(used(100, "(unreachable)") - used(0, "(unreachable)"), 200);
+    assert_eq!(used(100, "") - used(0, ""), 0);
+}
