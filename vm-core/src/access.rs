@@ -9,6 +9,7 @@ mod authorizer;
 mod capabilities;
 mod decide;
 mod host_policy;
+mod methods;
 mod organisations;
 mod policy;
 mod recent;
@@ -21,5 +22,7 @@ pub use organisations::{InvalidGroup, Organisations};
 pub use policy::{InvalidRight, Policy, Right};
 pub use rule::{InvalidRule, Rule};
 
-pub(crate) use decide::{answer, decide, method_of, selector_of};
+pub(crate) use decide::{answer, decide};
+pub(crate) use methods::shown;
+pub(crate) use policy::METHODS;
 pub(crate) use rule::Question;

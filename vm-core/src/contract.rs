@@ -165,6 +165,11 @@ impl RuntimeKind {
         }
     }
 
+    /// True when one method can be named in several ways, of which only the contract's interface knows.
+    pub(crate) const fn has_notations(self) -> bool {
+        matches!(self, Self::Evm)
+    }
+
     pub(crate) const fn index(self) -> usize {
         self as usize
     }

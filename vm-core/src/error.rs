@@ -201,6 +201,14 @@ pub enum Refusal {
     /// A policy that makes no sense.
     #[error("{0}")]
     Policy(&'static str),
+    /// A rule for a method that cannot have one.
+    #[error("no rule can be given for method '{method}': {why}")]
+    Method {
+        /// The method, as it was named.
+        method: String,
+        /// Why not, and what to do.
+        why: String,
+    },
     /// The name of an organisation or role is invalid.
     #[error(transparent)]
     Group(#[from] InvalidGroup),

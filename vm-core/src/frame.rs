@@ -313,7 +313,7 @@ impl TransactionHost for Frame<'_, '_> {
             Ok(record) => record.map_or(0, |record| record.policy),
             Err(error) => return Err(self.unanswered(access, error.into())),
         };
-        match self.transaction.permit_call(access, method, policy) {
+        match self.transaction.permit_access(access, method, policy) {
             Ok(()) => Ok(()),
             Err(Unresolved::Refused(Refusal::Denied(denied))) => Err(denied),
             Err(Unresolved::Refused(refusal)) => Err(access.denied(refusal.to_string())),

@@ -3,6 +3,7 @@
 mod borsh_text;
 mod signature;
 
+use std::borrow::Cow;
 use std::sync::Arc;
 
 use bytes::Bytes;
@@ -101,6 +102,23 @@ pub trait Interface: Send + Sync {
         };
         let argument = |(name, value): &(String, Bytes)| Argument::named(name.as_str(), text(value));
         self.encode(&Entry::Invoke, method, &Arguments::Text(values.iter().map(argument).collect()))
+    }
+
+    /// What a policy knows a call by: the method that is entered, whichever notation the call has it in. The rules are asked
+    /// by this, so two calls that enter one method have to give one answer. Default: the method as it stands, for contracts
+    /// that know their methods by name alone.
+    fn guarded_as<'m>(&self, method: &'m str, _input: &[u8]) -> Cow<'m, str> {
+        method.into()
+    }
+
+    /// What [`guarded_as`](Self::guarded_as) says to calls of a method that somebody names to give it a rule; several, when the
+    /// name stands for several methods. Default: what calls of that name [encode](Self::encode) to.
+    ///
+    /// # Errors
+    /// When there is no such method: what was found and what was expected.
+    fn guards(&self, method: &str) -> Result<Vec<String>, ArgumentError> {
+        let Encoded { method, input } = self.encode(&Entry::Invoke, method, &Arguments::Raw(Bytes::new()))?;
+        Ok(vec![self.guarded_as(&method, &input).into_owned()])
     }
 
     /// A successful result as text, if the interface describes it.

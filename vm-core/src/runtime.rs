@@ -101,6 +101,14 @@ pub trait RuntimeProvider: Send + Sync {
         None
     }
 
+    /// What policies know the methods by that a rule for contracts which are still to be deployed names, as
+    /// [`Interface::guards`] tells it of a contract; nothing when no contract of this runtime can have such a method. Default:
+    /// a method is its name, without parentheses and white space.
+    fn guards(&self, method: &str) -> Option<Vec<String>> {
+        let is_name = |c: char| c.is_alphanumeric() || matches!(c, '_' | '-' | '.' | '$');
+        (method.chars().all(is_name) && !method.starts_with("0x")).then(|| vec![method.to_owned()])
+    }
+
     /// The schedule whose prices are built into prepared code, for runtimes that do that. It must be the Vm's.
     fn schedule(&self) -> Option<&GasSchedule> {
         None

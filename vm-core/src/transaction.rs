@@ -5,7 +5,7 @@ use std::time::Instant;
 
 use bytes::Bytes;
 
-use crate::access::{decide, method_of};
+use crate::access::decide;
 use crate::account;
 use crate::core::{Core, Unresolved};
 use crate::frame::Frame;
@@ -212,18 +212,31 @@ impl<'c> Transaction<'c> {
             if !record.lifecycle.is_callable() {
                 return refuse(not_callable(record));
             }
-            if record.guarded || self.core.authorizer.is_some() {
-                let method = method_of(record.runtime, &request.method, &request.input);
-                let access = Access::of(caller, Action::Call { method: &method }, record);
-                if let Err(unresolved) = self.permit_call(&access, &method, record.policy) {
-                    return self.unresolved(unresolved);
-                }
-            }
+        }
+        let restricted = record.as_ref().filter(|record| record.guarded || self.core.authorizer.is_some());
+        // Before anything is prepared, where a method has one name only.
+        if let Some(record) = restricted.filter(|record| !record.runtime.has_notations())
+            && let Err(unresolved) = self.permit_call(caller, record, &request.method)
+        {
+            return self.unresolved(unresolved);
         }
         let (runtime, contract) = match self.core.ready(&self.journal, record.as_ref()) {
             Ok(ready) => ready,
             Err(unresolved) => return self.unresolved(unresolved),
         };
+        let asked = request.named.is_some().then(|| request.method.clone());
+        let Encoded { method, input } = match &request.named {
+            None => Encoded { method: request.method, input: request.input },
+            Some(values) => match contract.interface().encode_named(&request.method, values) {
+                Ok(encoded) => encoded,
+                Err(error) => return refuse(error.to_string()),
+            },
+        };
+        if let Some(record) = restricted.filter(|record| record.runtime.has_notations())
+            && let Err(unresolved) = self.permit_call(caller, record, &contract.interface().guarded_as(&method, &input))
+        {
+            return self.unresolved(unresolved);
+        }
         let bounds = record.as_ref().map_or(Bounds::NONE, ContractRecord::bounds);
         let name = record.map(|record| record.name);
         if let Some(name) = name.as_ref().filter(|_| self.stack.contains(&this) && !contract.reentrant()) {
@@ -240,19 +253,14 @@ impl<'c> Transaction<'c> {
             block: self.block.clone(),
         };
         let value_moved = request.value_moved;
-        let Some(values) = request.named else {
-            let call = Call { entry: Entry::Invoke, method: request.method, input: request.input };
+        let call = Call { entry: Entry::Invoke, method, input };
+        let Some(asked) = asked else {
             return self.enter(Entering { runtime, contract, env, call, gas, value_moved, bounds });
         };
-        let Encoded { method, input } = match contract.interface().encode_named(&request.method, &values) {
-            Ok(encoded) => encoded,
-            Err(error) => return refuse(error.to_string()),
-        };
-        let call = Call { entry: Entry::Invoke, method, input };
         let entering = Entering { runtime, contract: contract.clone(), env, call, gas, value_moved, bounds };
         let outcome = self.enter(entering)?;
         let text = match outcome.status {
-            Status::Success => contract.interface().decode_output(&request.method, &outcome.output),
+            Status::Success => contract.interface().decode_output(&asked, &outcome.output),
             Status::Revert => contract.interface().decode_revert(&outcome.output),
             Status::Trap(_) => None,
         };
@@ -270,7 +278,13 @@ impl<'c> Transaction<'c> {
     }
 
     /// As [`permit`](Self::permit), for a call between contracts: nobody has endorsed it, and a denial is noted.
-    pub(crate) fn permit_call(&mut self, access: &Access<'_>, method: &str, policy: u32) -> Result<(), Unresolved> {
+    fn permit_call(&mut self, caller: Address, record: &ContractRecord, method: &str) -> Result<(), Unresolved> {
+        let access = Access::of(caller, Action::Call { method }, record);
+        self.permit_access(&access, method, record.policy)
+    }
+
+    /// As [`permit_call`](Self::permit_call), for a question that an engine asks.
+    pub(crate) fn permit_access(&mut self, access: &Access<'_>, method: &str, policy: u32) -> Result<(), Unresolved> {
         self.permit(access, policy, &[]).inspect_err(|unresolved| {
             if let Unresolved::Refused(Refusal::Denied(denied)) = unresolved {
                 self.denials.push(Denial::Call { method: method.into(), denied: denied.clone() });

@@ -168,6 +168,29 @@ impl Interface for SolidityInterface {
         Ok(Encoded { method: method::signature(&function).into(), input })
     }
 
+    /// The selector, which is what both a name with arguments and whole call data enter a function by; nothing for data that
+    /// is shorter, as of a plain transfer.
+    fn guarded_as<'m>(&self, method: &'m str, input: &[u8]) -> Cow<'m, str> {
+        match method {
+            "" => selector_text(input).into(),
+            method => self.selector(method).map_or(Cow::Borrowed(method), |selector| selector_text(&selector).into()),
+        }
+    }
+
+    /// A function is named by its signature in any notation, by its name, which stands for all overloads that the ABI has, or
+    /// by its selector, also where the ABI does not know it.
+    fn guards(&self, method: &str) -> Result<Vec<String>, ArgumentError> {
+        let digits = method.strip_prefix("0x").filter(|digits| digits.len() == 8);
+        if let Some(selector) = digits.and_then(|digits| hex::decode(digits).ok()) {
+            return Ok(vec![selector_text(&selector)]);
+        }
+        let of = |function: &Function| selector_text(&method::selector(&method::signature(function)));
+        match self.abi.as_ref().and_then(|abi| abi.function(method)) {
+            Some(overloads) if !overloads.is_empty() => Ok(overloads.iter().map(of).collect()),
+            _ => Ok(vec![of(&method::find(self.abi.as_ref(), method, None)?)]),
+        }
+    }
+
     fn decode_output(&self, name: &str, output: &[u8]) -> Option<String> {
         let function = self.described(name)?;
         let values = method::decode(&function.outputs, output).ok()?;
@@ -202,6 +225,11 @@ impl Interface for SolidityInterface {
 #[cfg(test)]
 pub(crate) fn selector(signature: &str) -> [u8; 4] {
     method::selector(signature)
+}
+
+/// `0xa9059cbb` for call data that begins so, or nothing when it is shorter.
+pub(crate) fn selector_text(data: &[u8]) -> String {
+    data.first_chunk::<4>().map(|selector| format!("0x{}", hex::encode(selector))).unwrap_or_default()
 }
 
 /// Revert data that Solidity callers show as the reason: `Error(string)`.

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use bytes::Bytes;
-use vm_core::{Code, CodeError, Contract, PrepareError, ProviderStatus, RuntimeKind, RuntimeProvider};
+use vm_core::{Code, CodeError, Contract, Interface, PrepareError, ProviderStatus, RuntimeKind, RuntimeProvider};
 
 use crate::{EvmConfig, EvmError, Trace, abi::SolidityInterface, code, contract::EvmContract, session::CodeCache};
 
@@ -87,6 +87,10 @@ impl RuntimeProvider for EvmRuntime {
 
     fn accounts(&self) -> Option<Arc<dyn Contract>> {
         Some(self.accounts.clone())
+    }
+
+    fn guards(&self, method: &str) -> Option<Vec<String>> {
+        SolidityInterface::default().guards(method).ok()
     }
 
     fn status(&self) -> ProviderStatus {

@@ -1,11 +1,7 @@
 //! The answer to the question who may do what.
 
-use std::borrow::Cow;
-
-use sha3::{Digest, Keccak256};
-
 use super::{Access, Action, Denied, HostPolicy, Policy, Question, Rule};
-use crate::{Address, Journal, RuntimeKind, StateError};
+use crate::{Address, Journal, StateError};
 
 /// Asks the policies: the host's for a deployment, version `policy` of the contract's for everything else.
 pub(crate) fn decide(
@@ -35,24 +31,4 @@ pub(crate) fn decide(
 /// Nothing, or whom the rule would have let.
 pub(crate) fn answer(rule: &Rule, question: &Question<'_>) -> Result<(), String> {
     if rule.permits(question) { Ok(()) } else { Err(rule.explain(question)) }
-}
-
-/// The method that a policy knows a call by: an EVM contract's by its selector, whether the caller gave a signature or whole
-/// call data, so that no rule can be passed by in another notation.
-pub(crate) fn method_of<'m>(runtime: RuntimeKind, method: &'m str, input: &[u8]) -> Cow<'m, str> {
-    match method {
-        _ if runtime != RuntimeKind::Evm => method.into(),
-        "" => input.first_chunk::<4>().map(selector_text).unwrap_or_default().into(),
-        signature => selector_of(signature).into(),
-    }
-}
-
-/// The selector of a full signature.
-pub(crate) fn selector_of(signature: &str) -> String {
-    let hash = Keccak256::digest(signature);
-    hash.first_chunk::<4>().map(selector_text).unwrap_or_default()
-}
-
-fn selector_text(selector: &[u8; 4]) -> String {
-    format!("0x{}", hex::encode(selector))
 }

@@ -2,6 +2,7 @@ use std::rc::Rc;
 
 use borsh::{BorshDeserialize, BorshSerialize};
 
+use super::policy::METHODS;
 use super::recent::Recent;
 use super::{Organisations, Policy, Rule};
 use crate::record::Stored;
@@ -45,7 +46,8 @@ impl Default for HostPolicy {
 }
 
 impl HostPolicy {
-    /// Refuses a policy whose administrators are defined by themselves, and rules of the host that ask for an owner.
+    /// Refuses a policy whose administrators are defined by themselves, rules of the host that ask for an owner, and more
+    /// rules of methods than a contract can have.
     ///
     /// # Errors
     /// When it is one of these.
@@ -55,6 +57,9 @@ impl HostPolicy {
         }
         if self.administrators.asks_the_owner() || self.deploy.asks_the_owner() {
             return Err(Refusal::Policy("the host has no owner; give deploy and administrators other rules"));
+        }
+        if self.contracts.methods.len() > METHODS {
+            return Err(Refusal::Policy("more than 256 methods have a rule of their own; use the rule of all calls"));
         }
         Ok(())
     }

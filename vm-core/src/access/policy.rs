@@ -62,6 +62,9 @@ pub enum Right {
 #[error("'{0}' is no right; expected upgrade, rollback, freeze, revoke, grant, call, or call: and a method's name")]
 pub struct InvalidRight(String);
 
+/// The most methods that have a rule of their own.
+pub(crate) const METHODS: usize = 256;
+
 /// The longest name of a method, in bytes.
 const METHOD: usize = 256;
 

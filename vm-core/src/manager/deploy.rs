@@ -5,8 +5,8 @@ use super::{Base, Executed, Provisional, Top, enter, phase};
 use crate::record::store_code;
 use crate::transaction::Transaction;
 use crate::{
-    Access, Account, Action, ContractRecord, DeployRequest, Entry, ErrorKind, Gas, HostPolicy, Lifecycle, Operation,
-    Phase, Policy, Refusal, StateError, Transition, VmError,
+    Access, Account, Action, Contract, ContractRecord, DeployRequest, Entry, ErrorKind, Gas, HostPolicy, Lifecycle,
+    Operation, Phase, Policy, Refusal, StateError, Transition, VmError,
 };
 
 /// A deployment as a transaction of its own.
@@ -59,7 +59,7 @@ pub(super) fn create<'c>(
         entries: 0,
     };
     phase(Phase::Environment, || {
-        begin_policy(transaction, &mut record)?;
+        begin_policy(transaction, &*contract, &mut record)?;
         let mut account = Account::load(&transaction.journal, &address)?;
         account.contract = Some(name.clone());
         account.store(&transaction.journal, &address)?;
@@ -85,8 +85,13 @@ pub(super) fn create<'c>(
 }
 
 /// A new contract begins with the policy that the host has for contracts.
-fn begin_policy(transaction: &Transaction<'_>, record: &mut ContractRecord) -> Result<(), StateError> {
-    let policy = HostPolicy::load(&transaction.journal)?.contracts;
+fn begin_policy(
+    transaction: &Transaction<'_>,
+    contract: &dyn Contract,
+    record: &mut ContractRecord,
+) -> Result<(), StateError> {
+    let host = HostPolicy::load(&transaction.journal)?.contracts;
+    let policy = transaction.core.first_policy(record.runtime, contract, &host);
     if policy != Policy::default() {
         (record.policy, record.guarded) = (1, policy.guards_calls());
         policy.store(&transaction.journal, &record.name, record.policy)?;

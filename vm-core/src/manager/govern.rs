@@ -34,6 +34,7 @@ pub(super) fn reform(
             }
         }
         policy.check()?;
+        transaction.core.check_methods(&policy.contracts)?;
         policy.version = policy.version.saturating_add(1);
         (policy.author, policy.reason, policy.block) = (actor.caller, reason.clone(), transaction.block_number());
         Ok::<_, ErrorKind>(policy.store(&transaction.journal)?)

@@ -1,14 +1,11 @@
 use super::operation::{Actor, Note, approach, check_reason, write_down};
 use super::{Base, phase};
-use crate::access::selector_of;
+use crate::access::{METHODS, shown};
 use crate::transaction::Transaction;
 use crate::{
-    Action, Changes, ContractRecord, GrantRequest, Operation, Phase, Policy, Refusal, Right, RuntimeKind, Situation,
-    VmError,
+    Action, Changes, ContractRecord, ErrorKind, GrantRequest, Operation, Phase, Policy, Refusal, Right, Rule,
+    Situation, VmError,
 };
-
-/// The most methods that have a rule of their own.
-const METHODS: usize = 256;
 
 /// A change of a policy as a transaction of its own.
 pub(crate) fn grant(base: &Base<'_>, request: &GrantRequest) -> Result<(ContractRecord, Changes), VmError> {
@@ -30,14 +27,17 @@ pub(super) fn regulate(
         check_reason(reason)?;
         let before = Situation::from(&record);
         let mut policy = Policy::load(&transaction.journal, name, record.policy)?;
+        let methods = policy.methods.len();
         for (right, rule) in rules {
-            match (known_as(right, record.runtime)?, rule) {
-                (right, Some(rule)) => policy.set(right, rule.clone()),
-                (Right::Method(method), None) => drop(policy.methods.remove(&method)),
+            match (right, rule) {
+                (Right::Method(method), rule) => {
+                    regulate_method(transaction, &record, &mut policy, method, rule.as_ref())?
+                }
+                (right, Some(rule)) => policy.set(right.clone(), rule.clone()),
                 (_, None) => return Err(Refusal::Policy("only the rule of a method can be taken back").into()),
             }
         }
-        if policy.methods.len() > METHODS {
+        if policy.methods.len() > METHODS.max(methods) {
             return Err(
                 Refusal::Policy("more than 256 methods have a rule of their own; use the rule of all calls").into()
             );
@@ -49,16 +49,32 @@ pub(super) fn regulate(
     Ok(record)
 }
 
-/// A right with its method as calls are known by.
-fn known_as(right: &Right, runtime: RuntimeKind) -> Result<Right, Refusal> {
-    let Right::Method(method) = right else { return Ok(right.clone()) };
-    let is_selector = method.len() == 10 && method.starts_with("0x");
-    match runtime {
-        RuntimeKind::Evm if is_selector => Ok(Right::Method(method.to_ascii_lowercase())),
-        RuntimeKind::Evm if method.ends_with(')') => Ok(Right::Method(selector_of(method))),
-        RuntimeKind::Evm => {
-            Err(Refusal::Policy("name an evm method by signature, as transfer(address,uint256), or by selector"))
+/// Sets or takes back the rule of a method, as the contract's interface knows it.
+fn regulate_method(
+    transaction: &Transaction<'_>,
+    record: &ContractRecord,
+    policy: &mut Policy,
+    method: &str,
+    rule: Option<&Rule>,
+) -> Result<(), ErrorKind> {
+    let (_, contract) = transaction.core.ready(&transaction.journal, Some(record))?;
+    let named = contract.interface().guards(method);
+    let refuse = |why: String| Err(Refusal::Method { method: shown(method), why }.into());
+    match (rule, named) {
+        (Some(rule), Ok(methods)) => {
+            methods.into_iter().for_each(|method| policy.set(Right::Method(method), rule.clone()));
+            Ok(())
         }
-        _ => Ok(right.clone()),
+        (Some(_), Err(error)) => refuse(error.to_string()),
+        (None, named) => {
+            // Also the rule of a method that the contract does not have any more.
+            let methods = named.unwrap_or_default();
+            let before = policy.methods.len();
+            policy.methods.retain(|known, _| known != method && !methods.contains(known));
+            if policy.methods.len() == before {
+                return refuse("it has no rule of its own that could be taken back".into());
+            }
+            Ok(())
+        }
     }
 }

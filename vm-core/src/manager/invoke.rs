@@ -1,9 +1,8 @@
 use super::operation::Actor;
 use super::{About, Base, Executed, Top, enter, phase};
-use crate::access::method_of;
 use crate::core::{Core, Unresolved};
 use crate::transaction::Transaction;
-use crate::{Access, Action, ContractRecord, Entry, ErrorKind, InvokeRequest, Phase, Refusal, RuntimeKind, VmError};
+use crate::{Access, Action, ContractRecord, Entry, ErrorKind, InvokeRequest, Phase, Refusal, VmError};
 
 impl From<Unresolved> for ErrorKind {
     fn from(unresolved: Unresolved) -> Self {
@@ -37,8 +36,8 @@ pub(crate) fn invoke(base: &Base<'_>, request: &InvokeRequest, is_static: bool) 
         let access = Access::of(request.sender.caller, Action::Call { method }, record);
         phase(Phase::Permission, || transaction.permit(&access, record.policy, &request.sender.endorsers))
     };
-    // Before anything is prepared; only an EVM method's selector is not known yet.
-    if let Some(record) = restricted.filter(|record| record.runtime != RuntimeKind::Evm) {
+    // Before anything is prepared, where a method has one name only.
+    if let Some(record) = restricted.filter(|record| !record.runtime.has_notations()) {
         permit(&transaction, record, &request.method)?;
     }
     let (runtime, contract) = phase(Phase::Environment, || core.ready(&transaction.journal, record.as_ref()))?;
@@ -49,8 +48,8 @@ pub(crate) fn invoke(base: &Base<'_>, request: &InvokeRequest, is_static: bool) 
         Ok::<_, Refusal>((encoded, gas))
     })?;
 
-    if let Some(record) = restricted.filter(|record| record.runtime == RuntimeKind::Evm) {
-        permit(&transaction, record, &method_of(record.runtime, &encoded.method, &encoded.input))?;
+    if let Some(record) = restricted.filter(|record| record.runtime.has_notations()) {
+        permit(&transaction, record, &contract.interface().guarded_as(&encoded.method, &encoded.input))?;
     }
 
     let (this, entry, method) = (request.target.address(), Entry::Invoke, encoded.method.to_string());

@@ -178,6 +178,7 @@ impl VmBuilder {
             observer: self.observer,
             metrics: Metrics::new(),
         });
+        core.check_methods(&self.policy.contracts).phase(Phase::Admit)?;
         let committer = Committer::new(self.backend.clone(), core.clone()).phase(Phase::Admit)?;
         Ok(Vm(Arc::new(Inner {
             core,

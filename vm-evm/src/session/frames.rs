@@ -8,6 +8,8 @@ use revm::{
 };
 use vm_core::{Access, Action, ContractRecord, Gas, Host, HostFault, KeyRange, Space};
 
+use crate::abi::selector_text;
+
 use super::{
     Session,
     database::{DbFault, vm_address},
@@ -176,7 +178,7 @@ impl Session {
             return Ok(None);
         };
         let standing = ContractRecord::standing(database.journal()?, name)?;
-        let method = selector(&call.input.as_bytes(&self.revm.ctx));
+        let method = selector_text(&call.input.as_bytes(&self.revm.ctx));
         let access = Access {
             actor: vm_address(&call.caller),
             action: Action::Call { method: &method },
@@ -198,9 +200,4 @@ fn fault(error: ContextError<DbFault>) -> HostFault {
         ContextError::Db(DbFault(fault)) => fault,
         ContextError::Custom(message) => HostFault::Internal(format!("revm: {message}")),
     }
-}
-
-/// `0xa9059cbb`, or nothing for a plain transfer.
-fn selector(data: &[u8]) -> String {
-    data.first_chunk::<4>().map(|selector| format!("0x{}", hex::encode(selector))).unwrap_or_default()
 }

@@ -1,7 +1,6 @@
 //! Calls of EVM contracts: results, reverts, values, read-only calls.
 
-use futures_executor::block_on;
-use vm_core::{Address, Amount, ContractName, GrantRequest, InvokeRequest, Right, Rule, Status, Trap, VmProvider};
+use vm_core::{Address, Amount, ContractName, InvokeRequest, Status, Trap, VmProvider};
 
 use crate::{
     machine::{Machine, address, alice, assembled, name},
@@ -201,40 +200,4 @@ fn the_authorizer_is_asked_for_calls_inside_the_evm_too() {
     assert_eq!(machine.slot(private, 1), None);
     assert_eq!(call("friend", direct()).status, Status::Success);
     assert_eq!(machine.slot(private, 1), Some(1));
-}
-
-#[test]
-fn a_methods_rule_holds_in_every_notation_and_for_every_caller() {
-    let machine = Machine::holding(&[("Ledger", "ledger"), ("Script", "script")]);
-    let ledger = name("ledger").address();
-    let rule = "owner or callers(contract:script)".parse::<Rule>().unwrap();
-    let right = Right::Method("move(address,uint256)".into());
-    let grant = GrantRequest::new(name("ledger")).set(right, rule).from(alice());
-    block_on(machine.vm.grant(grant)).unwrap();
-    let selector = machine.vm.policy(&name("ledger")).unwrap().unwrap().methods.into_keys().next().unwrap();
-    let mut data = hex::decode(&selector[2..]).unwrap();
-    data.extend([[0; 32], [0; 32]].concat());
-
-    let as_text = InvokeRequest::new(name("ledger"), "move").args(["carol", "0"]);
-    for request in [
-        as_text.clone(),
-        InvokeRequest::new(name("ledger"), "move(address,uint256)").args(["carol", "0"]),
-        InvokeRequest::new(name("ledger"), "").input(data.clone()),
-        InvokeRequest::new(ledger, "").input(data.clone()),
-    ] {
-        let error = block_on(machine.vm.invoke(request.from(address("bob")))).unwrap_err();
-        assert!(error.to_string().contains(&format!("may not call '{selector}' of contract 'ledger'")), "{error}");
-    }
-    block_on(machine.vm.invoke(as_text.from(alice()))).unwrap();
-    block_on(machine.vm.invoke(InvokeRequest::new(name("ledger"), "total").from(address("bob")))).unwrap();
-    // An EVM contract that calls it, when it may and when it may not.
-    let through = || machine.raw(name("script").address(), Evm::new().call(ledger, data.clone()).into());
-    assert!(Output(&through().output).call().0);
-    let grant = GrantRequest::new(name("ledger")).set(Right::Method(selector), Rule::Owner).from(alice());
-    block_on(machine.vm.grant(grant)).unwrap();
-    let output = through().output;
-    let (ok, reason) = Output(&output).call();
-    assert!(!ok && String::from_utf8_lossy(reason).contains("only its owner may"), "{reason:?}");
-    let bare = GrantRequest::new(name("ledger")).set(Right::Method("move".into()), Rule::Owner).from(alice());
-    assert!(block_on(machine.vm.grant(bare)).unwrap_err().to_string().contains("name an evm method by signature"));
 }

@@ -5,8 +5,8 @@ use std::sync::Arc;
 use futures_executor::block_on;
 use vm_core::{
     Access, Account, Action, Address, Amount, Authorizer, Change, ChangeRequest, Code, ContractName, Denied,
-    DeployRequest, ErrorKind, Event, Gas, HostFault, InvokeRequest, Journal, Limits, MemoryBackend, Receipt,
-    RuntimeKind, StateBackend, StateKey, Status, UpgradeRequest, Vm, VmError, VmProvider,
+    DeployRequest, ErrorKind, Event, Gas, HostFault, HostPolicy, InvokeRequest, Journal, Limits, MemoryBackend,
+    Receipt, RuntimeKind, StateBackend, StateKey, Status, UpgradeRequest, Vm, VmError, VmProvider,
 };
 use vm_evm::{EvmConfig, EvmRuntime};
 
@@ -54,6 +54,20 @@ impl Machine {
     }
 
     pub fn over(backend: Arc<dyn StateBackend>, config: EvmConfig, limits: Limits) -> Self {
+        Self::build(backend, config, limits, HostPolicy::default()).unwrap()
+    }
+
+    /// With a policy of the host; or why it cannot be.
+    pub fn governed(config: EvmConfig, limits: Limits, policy: HostPolicy) -> Result<Self, String> {
+        Self::build(Arc::new(MemoryBackend::new()), config, limits, policy).map_err(|error| error.to_string())
+    }
+
+    fn build(
+        backend: Arc<dyn StateBackend>,
+        config: EvmConfig,
+        limits: Limits,
+        policy: HostPolicy,
+    ) -> Result<Self, VmError> {
         let journal = Journal::new(backend.snapshot().unwrap());
         Account { balance: Amount::from(1_000_000), ..Account::default() }.store(&journal, &alice()).unwrap();
         let height = backend.snapshot().unwrap().height();
@@ -64,10 +78,10 @@ impl Machine {
             .runtime(NativeRuntime)
             .backend(backend)
             .limits(limits)
-            .build()
-            .unwrap();
+            .policy(policy)
+            .build()?;
         block_on(vm.start()).unwrap();
-        Self { vm }
+        Ok(Self { vm })
     }
 
     /// A machine with contracts: `contract as name`.
@@ -187,7 +201,8 @@ pub const fn gas(units: u64) -> Gas {
     Gas::new(units)
 }
 
-/// The default rules, and a contract named `private` that only alice and other contracts than `stranger` may call.
+/// The default rules, a contract named `private` that only alice and other contracts than `stranger` may call, and one named
+/// `picky` whose method `store(uint256)` nobody may call.
 struct Rules;
 
 impl Authorizer for Rules {
@@ -197,6 +212,9 @@ impl Authorizer for Rules {
                 if access.contract.as_str() == "private" && access.actor == name("stranger").address() =>
             {
                 Err(access.denied("not the stranger"))
+            }
+            Action::Call { method: "0x6057361d" } if access.contract.as_str() == "picky" => {
+                Err(access.denied("nothing is stored here"))
             }
             _ => Ok(()),
         }

@@ -18,6 +18,7 @@ mod limits;
 mod machine;
 mod native;
 mod openzeppelin;
+mod rules;
 mod script;
 mod token;
 mod trace;

@@ -9,6 +9,8 @@
 //! | `g` key | get, to the output |
 //! | `e` n | emit, topic n as a word |
 //! | `c` to20 value1 static1 gas8 length2 data | call with the data and no method; success and output to the output |
+//! | `n` to20 length1 method length1 input | call of a method; success and output to the output |
+//! | `N` to20 length1 method length1 name length1 value | the same with one value by name |
 //! | `?` | revert unless the last call succeeded |
 //! | `x` | revert |
 //! | `o` | use up all gas |
@@ -104,6 +106,24 @@ fn run(host: &mut dyn Host, script: &[u8]) -> Result<Return, Stop> {
                 request.value = Amount::from(u128::from(value));
                 request.is_static = is_static == 1;
                 request.gas = (gas > 0).then(|| Gas::new(gas));
+                let outcome = host.call(request)?;
+                ok = outcome.status.is_success();
+                output.push(u8::from(ok));
+                output.extend(outcome.output);
+            }
+            b'n' | b'N' => {
+                let to = Address::new(next(20).try_into().unwrap());
+                let mut text = |next: &mut dyn FnMut(usize) -> Vec<u8>| {
+                    let length = next(1)[0];
+                    next(usize::from(length))
+                };
+                let method = String::from_utf8(text(&mut next)).unwrap();
+                let first = text(&mut next);
+                let mut request = CallRequest::new(to, method, first.clone());
+                if op == b'N' {
+                    request.input = Bytes::new();
+                    request.named = Some(vec![(String::from_utf8(first).unwrap(), text(&mut next).into())]);
+                }
                 let outcome = host.call(request)?;
                 ok = outcome.status.is_success();
                 output.push(u8::from(ok));

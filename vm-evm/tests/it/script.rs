@@ -87,6 +87,16 @@ pub fn native_call(to: Address, value: u8, is_static: bool, gas: u64, data: impl
     [&b"c"[..], to.as_bytes(), &[value, u8::from(is_static)], &gas.to_be_bytes(), &length, &data].concat()
 }
 
+/// A native script's call of a method, with its encoded arguments, or with one value by name.
+pub fn native_method(to: Address, method: &str, input: &[u8], named: Option<(&str, &str)>) -> Vec<u8> {
+    let sized = |bytes: &[u8]| [&[u8::try_from(bytes.len()).unwrap()], bytes].concat();
+    let (op, input) = match named {
+        None => (b"n", sized(input)),
+        Some((name, value)) => (b"N", [sized(name.as_bytes()), sized(value.as_bytes())].concat()),
+    };
+    [&op[..], to.as_bytes(), &sized(method.as_bytes()), &input].concat()
+}
+
 /// The output of a script call, read from the front.
 pub struct Output<'o>(pub &'o [u8]);
 

@@ -131,7 +131,7 @@ pub(super) fn code(error: &anyhow::Error) -> &'static str {
             Refusal::NotCallable { .. } => "not_callable",
             Refusal::Transition { .. } => "illegal_transition",
             Refusal::Denied(_) | Refusal::Ungoverned { .. } => "denied",
-            Refusal::Policy(_) | Refusal::Group(_) => "policy",
+            Refusal::Policy(_) | Refusal::Method { .. } | Refusal::Group(_) => "policy",
             Refusal::Arguments(_) => "arguments",
             Refusal::Code(_) => "code_rejected",
             Refusal::NoRuntime(_) => "no_runtime",

@@ -1,0 +1,58 @@
+//! Methods as policies know them, by the runtimes and contracts that have them.
+
+use std::collections::BTreeMap;
+
+use super::{Policy, Right};
+use crate::core::Core;
+use crate::{Contract, Refusal, RuntimeKind};
+
+impl Core {
+    /// Refuses rules for new contracts that no runtime of this machine could keep, and two rules for one method.
+    pub(crate) fn check_methods(&self, policy: &Policy) -> Result<(), Refusal> {
+        let refuse = |method: &str, why: String| Err(Refusal::Method { method: shown(method), why });
+        let mut known: Vec<_> = self.providers().map(|provider| (provider, BTreeMap::new())).collect();
+        for (method, rule) in &policy.methods {
+            let mut fits = false;
+            for (provider, known) in &mut known {
+                for key in provider.guards(method).into_iter().flatten() {
+                    fits = true;
+                    match known.insert(key, (method, rule)) {
+                        Some((other, before)) if before != rule => {
+                            return refuse(
+                                method,
+                                format!("'{}' is another name of it, with another rule", shown(other)),
+                            );
+                        }
+                        _ => {}
+                    }
+                }
+            }
+            if !fits {
+                let why = "no contract of this host's runtimes can have it; give a name, for an evm contract a signature such as \
+                           transfer(address,uint256) or a selector";
+                return refuse(method, why.into());
+            }
+        }
+        Ok(())
+    }
+
+    /// The policy that a new contract begins with: the rules of methods as its calls are known by. Where several fit, the one
+    /// for a signature counts before the one for a name. Rules that fit no method of its runtime are left out.
+    pub(crate) fn first_policy(&self, runtime: RuntimeKind, contract: &dyn Contract, host: &Policy) -> Policy {
+        let mut policy = Policy { methods: BTreeMap::new(), ..host.clone() };
+        // A method that only later versions have is under its rule, too.
+        let later = |method: &str| self.runtime(runtime).ok()?.guards(method);
+        for (method, rule) in &host.methods {
+            let keys = contract.interface().guards(method).ok().or_else(|| later(method));
+            for key in keys.into_iter().flatten() {
+                policy.set(Right::Method(key), rule.clone());
+            }
+        }
+        policy
+    }
+}
+
+/// A method's name in a message.
+pub(crate) fn shown(method: &str) -> String {
+    method.chars().take(80).collect()
+}

@@ -1,0 +1,200 @@
+//! Rules of methods: they hold in every notation of a call, for every caller, and from the first call on.
+
+use futures_executor::block_on;
+use vm_core::{
+    Code, DeployRequest, GovernRequest, Governance, GrantRequest, HostPolicy, InvokeRequest, Limits, Policy, Right,
+    Rule, RuntimeKind, VmProvider,
+};
+use vm_evm::EvmConfig;
+
+use crate::{
+    machine::{Machine, address, alice, compiled, name},
+    script::{Evm, Output, native_method},
+};
+
+const STORE: &str = "0x6057361d";
+
+/// All of them name the one method that stores.
+const NOTATIONS: [&str; 6] = [
+    "store",
+    "store(uint256)",
+    "store(uint)",
+    "store(uint256 n)",
+    "store( uint256 amount )",
+    "function store(uint256) returns (bool)",
+];
+
+fn grant(machine: &Machine, contract: &str, method: &str, rule: Option<&str>) -> Result<(), String> {
+    let right = Right::Method(method.into());
+    let rules = vec![(right, rule.map(|rule| rule.parse().unwrap()))];
+    let request = GrantRequest { rules, ..GrantRequest::new(name(contract)).from(alice()) };
+    block_on(machine.vm.grant(request)).map(drop).map_err(|error| error.to_string())
+}
+
+fn policy(machine: &Machine, contract: &str) -> Policy {
+    machine.vm.policy(&name(contract)).unwrap().unwrap()
+}
+
+/// The methods that have a rule, and which.
+fn methods(machine: &Machine, contract: &str) -> String {
+    let methods = policy(machine, contract).methods;
+    methods.iter().map(|(method, rule)| format!("{method}={rule}")).collect::<Vec<_>>().join(" ")
+}
+
+/// The native contract `f` calls a method of a contract that stores 7.
+fn store(machine: &Machine, to: &str, method: &str, named: bool) -> (bool, String) {
+    let word: Vec<u8> = (0..32).map(|n| if n == 31 { 7 } else { 0 }).collect();
+    let script = native_method(name(to).address(), method, &word, named.then_some(("n", "7")));
+    let receipt = machine.send(InvokeRequest::new(name("f"), "run").input(script)).unwrap();
+    let (ok, output) = receipt.output.split_first().unwrap();
+    (*ok == 1, String::from_utf8_lossy(output).into_owned())
+}
+
+#[test]
+fn no_notation_of_a_call_from_another_runtime_passes_a_rule_by() {
+    let machine = Machine::holding(&[("native", "f"), ("Bridge", "bridge"), ("Bridge", "picky")]);
+    for method in NOTATIONS {
+        for named in [false, true] {
+            // Nobody's rule is asked yet: this is how the method is entered.
+            let (ok, output) = store(&machine, "bridge", method, named);
+            // By name, the ABI has to know the parameter's name.
+            assert!(ok || named && output.contains("'n' is not one of its parameters"), "{method} {named}: {output}");
+            let (ok, output) = store(&machine, "picky", method, named);
+            assert!(!ok, "{method} {named}");
+            let told = format!("may not call '{STORE}' of contract 'picky': nothing is stored here");
+            assert!(output.contains(&told) || named && output.contains("is not one of"), "{method} {named}: {output}");
+        }
+    }
+    assert_eq!(machine.slot(name("bridge").address(), 0), Some(7));
+    assert_eq!(machine.slot(name("picky").address(), 0), None);
+
+    grant(&machine, "bridge", "store(uint256)", Some("callers(bob)")).unwrap();
+    for method in NOTATIONS {
+        for named in [false, true] {
+            let (ok, output) = store(&machine, "bridge", method, named);
+            let told = format!("may not call '{STORE}' of contract 'bridge': only");
+            assert!(!ok && (output.contains(&told) || named && output.contains("is not one of")), "{method}: {output}");
+        }
+        let request = InvokeRequest::new(name("bridge"), method).args(["7"]).from(alice());
+        let error = block_on(machine.vm.invoke(request)).unwrap_err().to_string();
+        assert!(error.contains(&format!("may not call '{STORE}' of contract 'bridge'")), "{method}: {error}");
+    }
+    // What nobody guards goes through, and so does whom the rule permits.
+    assert!(store(&machine, "bridge", "stored", true).1.contains("takes 0 arguments"));
+    grant(&machine, "bridge", "store(uint256)", Some("callers(contract:f)")).unwrap();
+    assert!(store(&machine, "bridge", "store", false).0 && store(&machine, "bridge", "store", true).0);
+}
+
+#[test]
+fn a_rule_is_given_to_a_method_in_any_notation() {
+    let machine = Machine::holding(&[("Bridge", "bridge"), ("Ledger", "ledger")]);
+    for (n, method) in NOTATIONS.into_iter().chain([STORE, "0x6057361D"]).enumerate() {
+        grant(&machine, "bridge", method, Some(&format!("callers(user{n})"))).unwrap();
+        let who = vm_core::Address::from_name(&format!("user{n}"));
+        assert_eq!(methods(&machine, "bridge"), format!("{STORE}=callers({who})"), "{method}");
+    }
+    grant(&machine, "bridge", "store(uint)", None).unwrap();
+    assert_eq!(methods(&machine, "bridge"), "");
+    // A name is all of its overloads.
+    grant(&machine, "ledger", "move", Some("nobody")).unwrap();
+    assert_eq!(policy(&machine, "ledger").methods.len(), 2);
+    // One that the ABI does not have, by its selector.
+    grant(&machine, "bridge", "0x00000001", Some("nobody")).unwrap();
+
+    for (method, told) in [
+        ("stroe(uint256)", "no rule can be given for method 'stroe(uint256)': unknown method"),
+        ("stroe", "did you mean 'store'?"),
+        (")", "unknown method ')'"),
+        ("store(unit)", "cannot be read as one"),
+        ("store(uint257)", "unknown type"),
+        ("0xzzzzzzzz", "unknown method '0xzzzzzzzz'"),
+        ("0x60", "unknown method '0x60'"),
+    ] {
+        let before = methods(&machine, "bridge");
+        let error = grant(&machine, "bridge", method, Some("nobody")).unwrap_err();
+        assert!(error.contains("no rule can be given for method") && error.contains(told), "{method}: {error}");
+        assert_eq!(methods(&machine, "bridge"), before);
+    }
+    let error = grant(&machine, "bridge", "stored()", None).unwrap_err();
+    assert!(error.contains("it has no rule of its own that could be taken back"), "{error}");
+}
+
+/// A machine with these rules for the methods of new contracts.
+fn governed(rules: &[(&str, &str)]) -> Result<Machine, String> {
+    let mut policy = HostPolicy::default();
+    policy.administrators = Rule::Callers([alice()].into());
+    for (method, rule) in rules {
+        policy.contracts.set(Right::Method((*method).into()), rule.parse().unwrap());
+    }
+    Machine::governed(EvmConfig::default(), Limits::default(), policy)
+}
+
+#[test]
+fn the_hosts_rules_of_methods_hold_for_new_contracts_of_every_runtime() {
+    for method in ["store", "store(uint256)", "store(uint)", "0x6057361D"] {
+        let machine = governed(&[(method, "nobody")]).unwrap();
+        machine.deploy("bridge", compiled("Bridge"), &[]).unwrap();
+        assert_eq!(methods(&machine, "bridge"), format!("{STORE}=nobody"), "{method}");
+        let request = InvokeRequest::new(name("bridge"), "store").args(["7"]).from(alice());
+        let error = block_on(machine.vm.invoke(request)).unwrap_err().to_string();
+        assert!(error.contains(&format!("may not call '{STORE}' of contract 'bridge': nobody may")), "{error}");
+    }
+    // A native contract's methods are their names; what cannot be one is left out.
+    let machine = governed(&[("store", "owner"), ("store(uint256)", "nobody"), ("0x00000001", "nobody")]).unwrap();
+    let native = Code::new(RuntimeKind::Native, "script");
+    let deploy = DeployRequest::new(name("f"), "1".parse().unwrap(), native).from(alice());
+    block_on(machine.vm.deploy(deploy)).unwrap();
+    machine.deploy("bridge", compiled("Bridge"), &[]).unwrap();
+    // The signature says more than the name; without ABI, a later version may have what the first one does not know.
+    assert_eq!(methods(&machine, "bridge"), format!("0x00000001=nobody {STORE}=nobody"));
+    let bare = Code { abi: None, ..compiled("Bridge") };
+    machine.deploy("bare", bare, &[]).unwrap();
+    assert_eq!(methods(&machine, "bare"), format!("0x00000001=nobody {STORE}=nobody"));
+
+    let govern = |method: &str| {
+        let change = Governance::Contracts(Right::Method(method.into()), Rule::Anyone);
+        block_on(machine.vm.govern(GovernRequest::new(change).from(alice()))).map(drop).map_err(|e| e.to_string())
+    };
+    for method in [")", "foo(bar)", "0xzzzzzzzz"] {
+        let error = govern(method).unwrap_err();
+        assert!(error.contains("no contract of this host's runtimes can have it"), "{method}: {error}");
+        assert!(governed(&[(method, "nobody")]).unwrap_err().contains("no rule can be given"), "{method}");
+    }
+    let error = govern("store(uint n)").unwrap_err();
+    assert!(error.contains("'store(uint256)' is another name of it, with another rule"), "{error}");
+    govern("transfer(address,uint)").unwrap();
+}
+
+#[test]
+fn a_methods_rule_holds_in_every_notation_and_for_every_caller() {
+    let machine = Machine::holding(&[("Ledger", "ledger"), ("Script", "script")]);
+    let ledger = name("ledger").address();
+    let rule = "owner or callers(contract:script)".parse::<Rule>().unwrap();
+    let right = Right::Method("move(address,uint256)".into());
+    let grant = GrantRequest::new(name("ledger")).set(right, rule).from(alice());
+    block_on(machine.vm.grant(grant)).unwrap();
+    let selector = machine.vm.policy(&name("ledger")).unwrap().unwrap().methods.into_keys().next().unwrap();
+    let mut data = hex::decode(&selector[2..]).unwrap();
+    data.extend([[0; 32], [0; 32]].concat());
+
+    let as_text = InvokeRequest::new(name("ledger"), "move").args(["carol", "0"]);
+    for request in [
+        as_text.clone(),
+        InvokeRequest::new(name("ledger"), "move(address,uint256)").args(["carol", "0"]),
+        InvokeRequest::new(name("ledger"), "").input(data.clone()),
+        InvokeRequest::new(ledger, "").input(data.clone()),
+    ] {
+        let error = block_on(machine.vm.invoke(request.from(address("bob")))).unwrap_err();
+        assert!(error.to_string().contains(&format!("may not call '{selector}' of contract 'ledger'")), "{error}");
+    }
+    block_on(machine.vm.invoke(as_text.from(alice()))).unwrap();
+    block_on(machine.vm.invoke(InvokeRequest::new(name("ledger"), "total").from(address("bob")))).unwrap();
+    // An EVM contract that calls it, when it may and when it may not.
+    let through = || machine.raw(name("script").address(), Evm::new().call(ledger, data.clone()).into());
+    assert!(Output(&through().output).call().0);
+    let grant = GrantRequest::new(name("ledger")).set(Right::Method(selector), Rule::Owner).from(alice());
+    block_on(machine.vm.grant(grant)).unwrap();
+    let output = through().output;
+    let (ok, reason) = Output(&output).call();
+    assert!(!ok && String::from_utf8_lossy(reason).contains("only its owner may"), "{reason:?}");
+}
