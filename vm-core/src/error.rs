@@ -109,7 +109,7 @@ fn change_of(from: RuntimeKind, to: RuntimeKind) -> &'static str {
         (RuntimeKind::Evm, _) | (_, RuntimeKind::Evm) => {
             "the state of evm contracts has a form of its own, so it cannot change"
         }
-        _ => "ask for the change of runtime if the code understands the contract's state",
+        _ => "ask for the change of runtime (--change-runtime) if the code understands the contract's state",
     }
 }
 

@@ -121,12 +121,18 @@ impl Usage {
     fn begin(&mut self, quota: &Quota, time: Instant) {
         self.in_flight = self.in_flight.saturating_add(1);
         if let Some(Rate { every, .. }) = quota.rate {
-            self.full_at = self.full_at.max(time) + every;
+            self.full_at = later(self.full_at.max(time), every);
         }
         if let Some((_, window)) = quota.gas_per_window.filter(|_| self.window_ends <= time) {
-            (self.window_ends, self.gas) = (time + window, Gas::ZERO);
+            (self.window_ends, self.gas) = (later(time, window), Gas::ZERO);
         }
     }
+}
+
+/// A time after another; what a clock cannot tell any more is years away.
+fn later(time: Instant, after: Duration) -> Instant {
+    const YEARS: Duration = Duration::from_secs(1 << 30);
+    time.checked_add(after).or_else(|| time.checked_add(YEARS)).unwrap_or(time)
 }
 
 struct Seconds(Duration);
@@ -143,7 +149,26 @@ const REMEMBERED: usize = 4_096;
 /// Admits calls.
 pub(crate) struct Gate {
     quotas: Quotas,
-    usage: Mutex<BTreeMap<Who, Usage>>,
+    usage: Mutex<Usages>,
+}
+
+/// What everybody uses who is not idle.
+#[derive(Default)]
+struct Usages {
+    of: BTreeMap<Who, Usage>,
+    /// How many were left when those that are idle were forgotten last.
+    busy: usize,
+}
+
+impl Usages {
+    /// Forgets those that are idle, whenever there are twice as many as were left the last time: so an admission looks at a few
+    /// of them on average, however many there are.
+    fn forget_idle(&mut self, time: Instant) {
+        if self.of.len() > REMEMBERED.max(self.busy.saturating_mul(2)) {
+            self.of.retain(|_, usage| !usage.is_idle(time));
+            self.busy = self.of.len();
+        }
+    }
 }
 
 /// A call that was admitted, until it is answered.
@@ -167,7 +192,7 @@ impl Gate {
         }
     }
 
-    fn lock(&self) -> MutexGuard<'_, BTreeMap<Who, Usage>> {
+    fn lock(&self) -> MutexGuard<'_, Usages> {
         self.usage.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
@@ -180,17 +205,15 @@ impl Gate {
         }
         let time = now();
         let mut usage = self.lock();
-        if usage.len() > REMEMBERED {
-            usage.retain(|_, usage| !usage.is_idle(time));
-        }
+        usage.forget_idle(time);
         for who in who.into_iter().flatten() {
-            let refused = usage.get(&who).and_then(|usage| usage.refusal(self.quota(who), time));
+            let refused = usage.of.get(&who).and_then(|usage| usage.refusal(self.quota(who), time));
             if let Some((limit, retry_after)) = refused {
                 return Err(HostFault::Quota { who: who.to_string(), limit, retry_after });
             }
         }
         for who in who.into_iter().flatten() {
-            usage.entry(who).or_insert_with(|| Usage::new(time)).begin(self.quota(who), time);
+            usage.of.entry(who).or_insert_with(|| Usage::new(time)).begin(self.quota(who), time);
         }
         Ok(Ticket { gate: self.clone(), who })
     }
@@ -216,7 +239,7 @@ impl Ticket {
     pub(crate) fn used(&self, gas: Gas) {
         let mut usage = self.gate.lock();
         for who in self.who.iter().flatten() {
-            if let Some(usage) = usage.get_mut(who) {
+            if let Some(usage) = usage.of.get_mut(who) {
                 usage.gas = usage.gas.saturating_add(gas);
             }
         }
@@ -227,7 +250,7 @@ impl Drop for Ticket {
     fn drop(&mut self) {
         let mut usage = self.gate.lock();
         for who in self.who.iter().flatten() {
-            if let Some(usage) = usage.get_mut(who) {
+            if let Some(usage) = usage.of.get_mut(who) {
                 usage.in_flight = usage.in_flight.saturating_sub(1);
             }
         }
@@ -284,6 +307,27 @@ mod tests {
             call.sender.caller = Address::from_name(&n.to_string());
             assert!(gate.admit(Demand::call(&mut call)).is_ok());
         }
-        assert!(gate.lock().len() <= REMEMBERED + 2);
+        assert!(gate.lock().of.len() <= REMEMBERED + 2);
+    }
+
+    #[test]
+    fn those_who_are_busy_are_looked_at_now_and_then() {
+        let window = Some((Gas::new(1), Duration::MAX));
+        let rate = Some(Rate { burst: 1, every: Duration::MAX });
+        let gate = Gate::new(Quotas {
+            caller: Quota { rate, gas_per_window: window, ..Quota::default() },
+            ..Quotas::default()
+        });
+        let mut call = InvokeRequest::new(Target::Address(Address::ZERO), "");
+        let (mut looked, mut busy) = (0, 0);
+        for n in 0..4 * REMEMBERED {
+            call.sender.caller = Address::from_name(&n.to_string());
+            assert!(gate.admit(Demand::call(&mut call)).is_ok());
+            assert!(gate.admit(Demand::call(&mut call)).is_err(), "its bucket is empty for years");
+            let usage = gate.lock();
+            looked += usize::from(usage.busy != busy);
+            busy = usage.busy;
+        }
+        assert!(gate.lock().of.len() >= 4 * REMEMBERED && looked <= 3, "{looked} of {}", 8 * REMEMBERED);
     }
 }

@@ -1,6 +1,7 @@
 //! What is stored about contracts.
 
 use borsh::{BorshDeserialize, BorshSerialize};
+use bytes::Bytes;
 
 use crate::{
     Address, Bounds, Capabilities, Code, CodeHash, ContractName, Journal, KeyRange, Lifecycle, Room, RuntimeKind,
@@ -154,7 +155,15 @@ impl VersionRecord {
 
     /// All versions of a contract, oldest first.
     pub(crate) fn all(view: &dyn StateView, name: &ContractName) -> Result<Vec<Self>, StateError> {
-        let entries = view.scan(&KeyRange::of(Space::Version, name.as_str().as_bytes()), usize::MAX)?;
+        Self::in_order(view.scan(&KeyRange::of(Space::Version, name.as_str().as_bytes()), usize::MAX)?)
+    }
+
+    /// Up to so many versions of a contract, as a transaction sees them.
+    pub(crate) fn some(journal: &Journal, name: &ContractName, most: usize) -> Result<Vec<Self>, StateError> {
+        Self::in_order(journal.scan(&KeyRange::of(Space::Version, name.as_str().as_bytes()), most)?)
+    }
+
+    fn in_order(entries: Vec<(StateKey, Bytes)>) -> Result<Vec<Self>, StateError> {
         let versions = entries.iter().map(|(key, value)| decode(key, value));
         let mut versions = versions.collect::<Result<Vec<Self>, _>>()?;
         versions.sort_by_key(|version| version.ordinal);

@@ -131,6 +131,11 @@ pub trait Contract: Send + Sync {
     /// How text becomes input and output becomes text.
     fn interface(&self) -> &dyn Interface;
 
+    /// False when an upgrade to this code enters it to be made only, and leaves the state alone. Default: true.
+    fn migrates(&self) -> bool {
+        true
+    }
+
     /// True when the contract accepts being called again while one of its calls is on the stack. Default: false.
     fn reentrant(&self) -> bool {
         false

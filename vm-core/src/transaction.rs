@@ -208,10 +208,8 @@ impl<'c> Transaction<'c> {
             Err(unresolved) => return self.unresolved(unresolved),
         };
         let (this, caller) = (request.to.address(), request.caller.unwrap_or(from.this));
-        if let Some(record) = &record {
-            if !record.lifecycle.is_callable() {
-                return refuse(not_callable(record));
-            }
+        if let Some(record) = record.as_ref().filter(|record| !record.lifecycle.is_callable()) {
+            return refuse(not_callable(record));
         }
         let restricted = record.as_ref().filter(|record| record.guarded || self.core.authorizer.is_some());
         // Before anything is prepared, where a method has one name only.

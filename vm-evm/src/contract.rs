@@ -56,6 +56,10 @@ impl Contract for EvmContract {
         &self.interface
     }
 
+    fn migrates(&self) -> bool {
+        self.migrates
+    }
+
     fn reentrant(&self) -> bool {
         // As on Ethereum: contracts guard themselves.
         true

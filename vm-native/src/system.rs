@@ -57,8 +57,9 @@ impl Direct {
     fn invoke(&self, host: &mut dyn Host, call: &Call) -> Result<Bytes, Refused> {
         let operation = self.operations.decode(&call.method, &call.input)?;
         let sender = Sender { caller: host.env().caller, ..Sender::default() };
+        let told = told(&operation, &call.input)?;
         perform(host, operation, sender)?;
-        host.emit(vec![Bytes::copy_from_slice(call.method.as_bytes()).into()], call.input.clone())?;
+        host.emit(vec![Bytes::copy_from_slice(call.method.as_bytes()).into()], told)?;
         Ok(Bytes::new())
     }
 }
@@ -75,6 +76,19 @@ impl Contract for Direct {
     fn interface(&self) -> &dyn Interface {
         &self.interface
     }
+}
+
+/// What the event of an operation tells: of code its hash and no more, since it may be larger than an event; otherwise all.
+fn told(operation: &Managed, input: &Bytes) -> Result<Bytes, String> {
+    let (name, version, code) = match operation {
+        Managed::Deploy(request) => (&request.name, &request.version, Some(&request.code)),
+        Managed::Upgrade(request) => (&request.name, &request.version, Some(&request.code)),
+        Managed::Migrate(request) => (&request.name, &request.written_by, None),
+        Managed::Rollback(request) => (&request.name, &request.version, None),
+        _ => return Ok(input.clone()),
+    };
+    let hash = code.map(|code| *code.hash().as_bytes());
+    borsh::to_vec(&(name, version, hash)).map(Bytes::from).map_err(|error| error.to_string())
 }
 
 /// Does an operation for somebody; what refuses it is the reason of a revert.

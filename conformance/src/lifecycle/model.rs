@@ -271,9 +271,8 @@ impl Model {
     }
 
     fn rollback(&mut self, step: &Step, to: &'static str, migration: Option<bool>, change_runtime: bool) -> Verdict {
-        let contract = self.contracts.get(step.name).ok_or("unknown_contract")?;
-        let kept = contract.versions.iter().find(|(version, _)| *version == to).copied().ok_or("unknown_version")?;
         let contract = self.approach(step, "rollback")?;
+        let kept = contract.versions.iter().find(|(version, _)| *version == to).copied().ok_or("unknown_version")?;
         if contract.version == to {
             return Err("current_version");
         }

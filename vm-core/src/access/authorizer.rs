@@ -1,6 +1,6 @@
 use std::fmt;
 
-use crate::{Address, Change, ContractName, ContractRecord, Operation};
+use crate::{Address, Change, ContractName, ContractRecord, Governance, Operation};
 
 /// What somebody wants to do.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -113,4 +113,13 @@ pub trait Authorizer: Send + Sync {
     /// # Errors
     /// When it is refused, with the rule that refused it.
     fn authorize(&self, access: &Access<'_>) -> Result<(), Denied>;
+
+    /// Permits or refuses changes of the host's policy and of the room of contracts, about which
+    /// [`authorize`](Self::authorize) is not asked. Default: permits them.
+    ///
+    /// # Errors
+    /// When they are refused, with the rule that refused them.
+    fn govern(&self, _actor: Address, _changes: &[Governance]) -> Result<(), String> {
+        Ok(())
+    }
 }

@@ -64,6 +64,18 @@ impl HostPolicy {
         Ok(())
     }
 
+    /// Refuses to end the host's government by a slip: by a rule for administrators that nobody meets, or by the dismissal of the
+    /// last who did. Who means it says `nobody`.
+    pub(crate) fn check_government(&self) -> Result<(), Refusal> {
+        if self.administrators == Rule::Nobody || self.administrators.can_be_met(self) {
+            return Ok(());
+        }
+        Err(Refusal::Policy(
+            "nobody could meet the rule of the administrators, so nobody could ever change it again; enrol somebody first, or \
+             give the rule nobody if that is meant",
+        ))
+    }
+
     /// The one in force.
     pub(crate) fn load(journal: &Journal) -> Result<Self, StateError> {
         Ok(Stored::load(journal, &StateKey::system(KEY))?.unwrap_or_default())

@@ -155,6 +155,24 @@ impl Rule {
         }
     }
 
+    /// True when somebody could meet the rule of a host, alone or with others.
+    pub(super) fn can_be_met(&self, host: &HostPolicy) -> bool {
+        match self {
+            Self::Anyone => true,
+            // The host has no owner, and its administrators are not defined by themselves.
+            Self::Nobody | Self::Owner | Self::Administrators => false,
+            Self::Callers(callers) => !callers.is_empty(),
+            Self::Quorum { threshold, of } => of.len() >= *threshold as usize,
+            Self::Role { role, organisations } => host.organisations.holders(role, organisations).next().is_some(),
+            Self::Majority { role, organisations } => {
+                let holders = host.organisations.holders(role, organisations).count();
+                let all = if organisations.is_empty() { holders } else { organisations.len() };
+                holders.saturating_mul(2) > all
+            }
+            Self::Either(rules) => rules.iter().any(|rule| rule.can_be_met(host)),
+        }
+    }
+
     /// True when the host's policy has a part in the answer.
     pub(crate) fn asks_the_host(&self) -> bool {
         self.has(|rule| matches!(rule, Self::Administrators | Self::Role { .. } | Self::Majority { .. }))

@@ -24,7 +24,7 @@ pub(super) fn reform(
 ) -> Result<HostPolicy, VmError> {
     let GovernRequest { changes, reason, .. } = request;
     let mut policy = phase(Phase::Load, || HostPolicy::load(&transaction.journal))?;
-    phase(Phase::Permission, || permit(actor, &policy))?;
+    phase(Phase::Permission, || permit(transaction, actor, &policy, changes))?;
     phase(Phase::Store, || {
         check_reason(reason)?;
         for change in changes {
@@ -34,6 +34,7 @@ pub(super) fn reform(
             }
         }
         policy.check()?;
+        policy.check_government()?;
         transaction.core.check_methods(&policy.contracts)?;
         policy.version = policy.version.saturating_add(1);
         (policy.author, policy.reason, policy.block) = (actor.caller, reason.clone(), transaction.block_number());
@@ -42,9 +43,19 @@ pub(super) fn reform(
     Ok(policy)
 }
 
-fn permit(actor: &Actor<'_>, policy: &HostPolicy) -> Result<(), Refusal> {
+fn permit(
+    transaction: &Transaction<'_>,
+    actor: &Actor<'_>,
+    policy: &HostPolicy,
+    changes: &[Governance],
+) -> Result<(), Refusal> {
     let question = Question { actor: actor.caller, owner: None, endorsers: actor.endorsers, host: policy };
-    answer(&policy.administrators, &question).map_err(|rule| Refusal::Ungoverned { actor: actor.caller, rule })
+    let permitted = answer(&policy.administrators, &question);
+    let permitted = permitted.and_then(|()| match &transaction.core.authorizer {
+        Some(authorizer) => authorizer.govern(actor.caller, changes),
+        None => Ok(()),
+    });
+    permitted.map_err(|rule| Refusal::Ungoverned { actor: actor.caller, rule })
 }
 
 fn apply(policy: &mut HostPolicy, change: &Governance) -> Result<(), Refusal> {

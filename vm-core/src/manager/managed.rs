@@ -82,7 +82,7 @@ fn perform(
             renovate(transaction, &actor, request, left).map(end)
         }
         Managed::Rollback(request) => {
-            let kept = Kept::find(transaction, request)?;
+            let kept = Kept::find(transaction, &actor, request)?;
             let left = admit(core.admit_kept(&kept.code, gas))?;
             restore(transaction, &actor, request, kept, left).map(end)
         }

@@ -97,13 +97,20 @@ pub(super) fn unfit(name: &ContractName, why: &'static str) -> ErrorKind {
     Refusal::Migration { name: name.clone(), why }.into()
 }
 
-/// The refusal of a version that a contract never had; it names those that there are.
+/// The most versions that a refusal names.
+const NAMED: usize = 32;
+
+/// The refusal of a version that a contract never had; it names those that there are. They are read as everything else that
+/// decides a result is, since to a contract that asked for the operation this is one.
 pub(super) fn unknown_version(
     journal: &Journal,
     name: &ContractName,
     version: &Version,
 ) -> Result<ErrorKind, StateError> {
-    let versions = VersionRecord::all(&*journal.view(), name)?;
+    let mut versions = VersionRecord::some(journal, name, NAMED + 1)?;
+    let more = if versions.len() > NAMED { ", and others" } else { "" };
+    versions.truncate(NAMED);
     let kept: Vec<_> = versions.iter().map(|version| version.version.as_str()).collect();
-    Ok(Refusal::UnknownVersion { name: name.clone(), version: version.clone(), kept: kept.join(", ") }.into())
+    let kept = format!("{}{more}", kept.join(", "));
+    Ok(Refusal::UnknownVersion { name: name.clone(), version: version.clone(), kept }.into())
 }

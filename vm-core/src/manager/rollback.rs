@@ -1,7 +1,6 @@
-use super::operation::{Actor, Done, Note, Terms, check_reason, conclude, nothing_to_do, permit, write_down};
+use super::operation::{Actor, Done, Note, Terms, approach, check_reason, conclude, nothing_to_do, write_down};
 use super::replace::{Replacing, check_runtime, unfit, unknown_version};
 use super::{Base, Executed, Provisional, phase};
-use crate::core::Core;
 use crate::record::load_code;
 use crate::transaction::Transaction;
 use crate::{
@@ -13,9 +12,10 @@ use crate::{
 pub(crate) fn rollback(base: &Base<'_>, request: &RollbackRequest) -> Result<Executed, VmError> {
     let gas_limit = base.core.gas_limit(&request.sender);
     let mut transaction = base.begin(&request.sender);
-    let kept = Kept::find(&transaction, request)?;
+    let actor = Actor::sending(&request.sender);
+    let kept = Kept::find(&transaction, &actor, request)?;
     let gas = phase(Phase::Admit, || base.core.admit_kept(&kept.code, gas_limit))?;
-    let done = restore(&mut transaction, &Actor::sending(&request.sender), request, kept, gas)?;
+    let done = restore(&mut transaction, &actor, request, kept, gas)?;
     conclude(base, transaction, done, &Terms { gas_limit, gas, method: "rollback", phase: Phase::Migrate })
 }
 
@@ -27,11 +27,16 @@ pub(super) struct Kept {
 }
 
 impl Kept {
-    pub(super) fn find(transaction: &Transaction<'_>, request: &RollbackRequest) -> Result<Self, VmError> {
+    /// load → permission → load: what there is to return to is for those who may.
+    pub(super) fn find(
+        transaction: &Transaction<'_>,
+        actor: &Actor<'_>,
+        request: &RollbackRequest,
+    ) -> Result<Self, VmError> {
         let RollbackRequest { name, version, .. } = request;
         let journal = &transaction.journal;
+        let record = approach(transaction, actor, name, Action::Rollback)?;
         phase(Phase::Load, || {
-            let record = Core::load(journal, name)?;
             let Some(version) = VersionRecord::load(journal, name, version)? else {
                 return Err(unknown_version(journal, name, version)?);
             };
@@ -42,8 +47,7 @@ impl Kept {
     }
 }
 
-/// load → permission → keep → compile → migrate (by the code that is left) → replace → store. The code was verified when it
-/// was deployed.
+/// keep → compile → migrate (by the code that is left) → replace → store. The code was verified when it was deployed.
 pub(super) fn restore<'c>(
     transaction: &mut Transaction<'c>,
     actor: &Actor<'_>,
@@ -54,7 +58,6 @@ pub(super) fn restore<'c>(
     let RollbackRequest { name, migration, reason, .. } = request;
     let Kept { record, version, code } = kept;
     let core = transaction.core;
-    phase(Phase::Permission, || permit(transaction, actor, Action::Rollback, &record))?;
     let mut replacing = phase(Phase::Keep, || {
         check_reason(reason)?;
         if record.version == version.version {

@@ -66,7 +66,7 @@ pub(super) fn renew<'c>(
         && (has_migration || !actor.value.is_zero())
     {
         outcome = replacing.migrate(transaction, actor, (code.runtime, &contract), (entry, encoded), gas)?;
-        migration = Migration::Ran;
+        migration = if contract.migrates() { Migration::Ran } else { Migration::None };
     }
     if outcome.status.is_success() {
         phase(Phase::Store, || {

@@ -158,6 +158,8 @@ fn every_right_has_its_rule() {
             block_on(vm.upgrade(upgrade(by(other)))).unwrap_err(),
             block_on(vm.migrate(migrate(by(other)))).unwrap_err(),
             block_on(vm.rollback(rollback(by(other)))).unwrap_err(),
+            // Nor is told what there is.
+            block_on(vm.rollback(RollbackRequest::new(name("c"), "9".parse().unwrap()).from(by(other)))).unwrap_err(),
             block_on(vm.change(change(Change::Freeze, by(other)))).unwrap_err(),
             block_on(vm.change(change(Change::Unfreeze, by(other)))).unwrap_err(),
             block_on(vm.change(change(Change::Revoke, by(other)))).unwrap_err(),
@@ -290,6 +292,12 @@ fn the_host_is_governed_by_its_administrators() {
     let dismiss = Governance::Dismiss { organisation: "org1".into(), role: "operator".into(), member: who("op") };
     block_on(vm.govern(govern(dismiss))).unwrap();
     denied(&block_on(vm.deploy(deploy("d3", who("op")))).unwrap_err());
+    let many = |from: u32, to: u32| {
+        let right = |n| Governance::Contracts(Right::Method(format!("m{n}")), Rule::Owner);
+        (from + 1..to).fold(govern(right(from)), |many, n| many.and(right(n)))
+    };
+    let error = block_on(vm.govern(many(0, 257))).unwrap_err();
+    assert!(error.to_string().contains("more than 256 methods have a rule of their own"), "{error}");
     for (nonsense, told) in [
         (
             Governance::Administrators(rule("callers(root) or administrators")),
@@ -310,6 +318,14 @@ fn the_host_is_governed_by_its_administrators() {
     assert_eq!(versions[0], Some(HostPolicy::default()));
     assert_eq!((versions[1].as_ref().map(|policy| &policy.deploy), &versions[2]), (Some(&Rule::Anyone), &Some(policy)));
     assert!(versions[3].is_some() && versions[4].is_none());
+    // The last who could govern goes by no slip, only by the word.
+    let ops = Governance::Administrators(rule("role(operator of org9)"));
+    let enrol = Governance::Enrol { organisation: "org9".into(), role: "operator".into(), member: who("root") };
+    let told = "nobody could meet the rule of the administrators";
+    assert!(block_on(vm.govern(govern(ops.clone()))).unwrap_err().to_string().contains(told));
+    block_on(vm.govern(govern(enrol).and(ops))).unwrap();
+    let dismiss = Governance::Dismiss { organisation: "org9".into(), role: "operator".into(), member: who("root") };
+    assert!(block_on(vm.govern(govern(dismiss))).unwrap_err().to_string().contains(told));
     block_on(vm.govern(govern(Governance::Administrators(Rule::Nobody)))).unwrap();
     assert!(block_on(vm.govern(govern(Governance::Deploy(Rule::Anyone)))).is_err(), "nobody governs any more");
 }
@@ -362,8 +378,24 @@ fn the_embedder_can_refuse_more_and_permit_nothing() {
                 _ => Ok(()),
             }
         }
+        fn govern(&self, _: Address, changes: &[Governance]) -> Result<(), String> {
+            match changes {
+                [Governance::Deploy(Rule::Anyone)] => Ok(()),
+                _ => Err("everybody deploys here".into()),
+            }
+        }
     }
-    let vm = scripts().start_with(Vm::builder().authorizer(NoUpgrades));
+    let mut policy = HostPolicy::default();
+    policy.administrators = Rule::Anyone;
+    let vm = scripts().start_with(Vm::builder().authorizer(NoUpgrades).policy(policy));
+    let govern = |change| block_on(vm.govern(GovernRequest::new(change).from(owner())));
+    let error = govern(Governance::Deploy(Rule::Nobody)).unwrap_err();
+    assert_eq!(error.phase, Phase::Permission);
+    assert_eq!(
+        error.to_string(),
+        format!("permission: {} may not change the host's policy: everybody deploys here", owner())
+    );
+    govern(Governance::Deploy(Rule::Anyone)).unwrap();
     let upgrade = |from| UpgradeRequest::new(name("c"), "2".parse().unwrap(), script("c-v2")).from(from);
     assert_eq!(denied(&block_on(vm.upgrade(upgrade(owner()))).unwrap_err()), "no upgrades on Sundays");
     assert_eq!(denied(&block_on(vm.upgrade(upgrade(who("stranger")))).unwrap_err()), "only its owner may");

@@ -188,7 +188,7 @@ fn the_runtime_changes_only_when_that_is_asked_for_and_never_to_or_from_evm() {
     let code = |kind| vm_core::Code::new(kind, "c-v2");
     let to = |kind| UpgradeRequest::new(name("c"), "2".parse().unwrap(), code(kind)).from(owner());
     let refused = |request| refusal(&block_on(vm.upgrade(request)).unwrap_err()).to_string();
-    assert!(refused(to(RuntimeKind::Wasm)).contains("ask for the change of runtime"));
+    assert!(refused(to(RuntimeKind::Wasm)).contains("ask for the change of runtime (--change-runtime)"));
     assert!(refused(to(RuntimeKind::Evm).change_runtime()).contains("so it cannot change"));
     block_on(vm.upgrade(to(RuntimeKind::Wasm).change_runtime())).unwrap();
     assert_eq!((form(&vm), vm.record(&name("c")).unwrap().unwrap().runtime), ("two".into(), RuntimeKind::Wasm));

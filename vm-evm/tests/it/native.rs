@@ -113,7 +113,7 @@ fn run(host: &mut dyn Host, script: &[u8]) -> Result<Return, Stop> {
             }
             b'n' | b'N' => {
                 let to = Address::new(next(20).try_into().unwrap());
-                let mut text = |next: &mut dyn FnMut(usize) -> Vec<u8>| {
+                let text = |next: &mut dyn FnMut(usize) -> Vec<u8>| {
                     let length = next(1)[0];
                     next(usize::from(length))
                 };

@@ -80,7 +80,7 @@ fn no_notation_of_a_call_from_another_runtime_passes_a_rule_by() {
         assert!(error.contains(&format!("may not call '{STORE}' of contract 'bridge'")), "{method}: {error}");
     }
     // What nobody guards goes through, and so does whom the rule permits.
-    assert!(store(&machine, "bridge", "stored", true).1.contains("takes 0 arguments"));
+    assert!(store(&machine, "bridge", "stored", false).0);
     grant(&machine, "bridge", "store(uint256)", Some("callers(contract:f)")).unwrap();
     assert!(store(&machine, "bridge", "store", false).0 && store(&machine, "bridge", "store", true).0);
 }
@@ -103,9 +103,9 @@ fn a_rule_is_given_to_a_method_in_any_notation() {
 
     for (method, told) in [
         ("stroe(uint256)", "no rule can be given for method 'stroe(uint256)': unknown method"),
-        ("stroe", "did you mean 'store'?"),
+        ("stroe", "unknown method 'stroe'"),
         (")", "unknown method ')'"),
-        ("store(unit)", "cannot be read as one"),
+        ("store(unit)", "has an unknown type"),
         ("store(uint257)", "unknown type"),
         ("0xzzzzzzzz", "unknown method '0xzzzzzzzz'"),
         ("0x60", "unknown method '0x60'"),
@@ -158,10 +158,10 @@ fn the_hosts_rules_of_methods_hold_for_new_contracts_of_every_runtime() {
     for method in [")", "foo(bar)", "0xzzzzzzzz"] {
         let error = govern(method).unwrap_err();
         assert!(error.contains("no contract of this host's runtimes can have it"), "{method}: {error}");
-        assert!(governed(&[(method, "nobody")]).unwrap_err().contains("no rule can be given"), "{method}");
+        assert!(governed(&[(method, "nobody")]).is_err_and(|told| told.contains("no rule can be given")), "{method}");
     }
     let error = govern("store(uint n)").unwrap_err();
-    assert!(error.contains("'store(uint256)' is another name of it, with another rule"), "{error}");
+    assert!(error.contains("is another name of it, with another rule"), "{error}");
     govern("transfer(address,uint)").unwrap();
 }
 

@@ -1,7 +1,7 @@
 //! Upgrades: code replaced, storage kept, with and without the constructor's effects.
 
 use futures_executor::block_on;
-use vm_core::{Amount, Arguments, InvokeRequest, Phase, RollbackRequest, Status, VmProvider};
+use vm_core::{Amount, Arguments, InvokeRequest, Migration, Phase, RollbackRequest, Status, VmProvider};
 
 use crate::machine::{Machine, alice, compiled, failed, name};
 
@@ -12,6 +12,8 @@ fn without_migration_only_the_code_changes() {
     machine.send(InvokeRequest::new(name("ledger"), "").value(Amount::from(5))).unwrap();
     let receipt = machine.upgrade("ledger", "2", compiled("LedgerV2"), &["3"]).unwrap();
     assert!(receipt.events.is_empty(), "the constructor's event is undone");
+    let entry = machine.vm.history(&name("ledger"), 2, 1).unwrap().remove(0);
+    assert_eq!((entry.migration, entry.migrated_from), (Migration::None, None));
     assert_eq!(machine.text("ledger", "schema", &[]), "1");
     assert_eq!(machine.text("ledger", "step", &[]), "3", "immutables are part of the code");
     assert_eq!(machine.text("ledger", "balanceOf", &["bob"]), "400");
@@ -27,6 +29,8 @@ fn with_migration_the_constructors_effects_stay() {
     let code = compiled("LedgerV2").with_option("migrate", "constructor");
     let receipt = machine.upgrade("ledger", "2", code, &["3"]).unwrap();
     assert_eq!(receipt.events.len(), 1);
+    let entry = machine.vm.history(&name("ledger"), 2, 1).unwrap().remove(0);
+    assert_eq!((entry.migration, entry.migrated_from), (Migration::Ran, Some("1".parse().unwrap())));
     assert_eq!(machine.text("ledger", "schema", &[]), "2");
     assert_eq!(machine.text("ledger", "bare", &[]), "true", "constructors see no code at their address");
     assert_eq!(machine.text("ledger", "balanceOf", &["alice"]), "1000");

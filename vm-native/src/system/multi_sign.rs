@@ -61,11 +61,13 @@ impl MultiSign {
                 told(host, "approved", id, caller)
             }
             "reject" => {
-                let (id, mut proposal) = load(host, &call.input)?;
+                let (id, mut proposal) = find(host, &call.input)?;
+                // Also when it has expired: it is the proposer's to clear away.
                 if caller == proposal.proposer {
                     host.delete(&key(id))?;
                     return told(host, "withdrawn", id, caller);
                 }
+                proposal.check_expiry(host, id)?;
                 proposal.approvals.remove(&caller);
                 proposal.rejections.insert(caller);
                 store(host, id, &proposal)?;
@@ -134,11 +136,18 @@ fn propose(host: &mut dyn Host, caller: Address, input: &[u8]) -> Result<Bytes, 
 /// The proposal whose number is the argument, unless it has expired.
 fn load(host: &mut dyn Host, input: &[u8]) -> Result<(u64, Proposal), Refused> {
     let (id, proposal) = find(host, input)?;
-    let block = host.env().block.number;
-    if block > proposal.expires {
-        return Err(format!("proposal {id} expired in block {}; this is block {block}", proposal.expires).into());
-    }
+    proposal.check_expiry(host, id)?;
     Ok((id, proposal))
+}
+
+impl Proposal {
+    fn check_expiry(&self, host: &dyn Host, id: u64) -> Result<(), Refused> {
+        let block = host.env().block.number;
+        if block > self.expires {
+            return Err(format!("proposal {id} expired in block {}; this is block {block}", self.expires).into());
+        }
+        Ok(())
+    }
 }
 
 fn find(host: &mut dyn Host, input: &[u8]) -> Result<(u64, Proposal), Refused> {

@@ -89,6 +89,11 @@ fn the_verbs_are_methods() {
     done(&receipt);
     assert!(receipt.gas_used > vm_core::GasSchedule::v1().transaction.deploy.of(5), "a deployment costs what it costs");
     let record = vm.record(&name("d")).unwrap().unwrap();
+    // The code may be larger than an event, which tells what it was by its hash.
+    let text = |text: &str| [&(text.len() as u32).to_le_bytes()[..], text.as_bytes()].concat();
+    let event = receipt.events.last().unwrap();
+    assert_eq!(event.topics[0], "deploy_contract");
+    assert_eq!(event.data, [&text("d")[..], &text("1"), &[1], record.code.as_bytes()].concat());
     assert_eq!((record.owner, record.lifecycle), (who("bob"), Lifecycle::Active));
     done(&call(&vm, "bob", "d", "count", &["0x6e"]));
 
@@ -118,6 +123,12 @@ fn the_verbs_are_methods() {
     ];
     assert_eq!(told, expected);
     assert!(history.iter().all(|entry| entry.actor == who("bob")));
+
+    // Whose versions they are has to be permitted to see them.
+    refused(
+        &manager("bob", "rollback_contract", &["c", "7", "0x", "", ""]),
+        "may not roll back contract 'c': only its owner may",
+    );
 
     // What is refused leaves nothing, not even half a deployment.
     refused(&manager("bob", "freeze_contract", &["c", ""]), "may not freeze contract 'c': only its owner may");
@@ -168,7 +179,13 @@ fn policies_are_methods() {
     done(&access("alice", "clear", &["c", "count", ""]));
     done(&block_on(vm.invoke(count)).unwrap());
 
+    refused(&access("alice", "grant", &["c", "call:coun", "nobody", ""]), "did you mean 'count'?");
+    refused(&access("alice", "clear", &["c", "count", ""]), "it has no rule of its own that could be taken back");
+
     refused(&access("alice", "deploy", &["nobody", ""]), "may not change the host's policy");
+    for rule in ["role(nosuch)", "majority(admin of org1)", "role(a of org1) or nobody"] {
+        refused(&access("root", "administrators", &[rule, ""]), "nobody could meet the rule of the administrators");
+    }
     done(&access("root", "enrol", &["org1", "operator", "bob", "hired"]));
     done(&access("root", "deploy", &["role(operator)", ""]));
     done(&access("root", "contracts", &["freeze", "owner or administrators", ""]));
@@ -285,6 +302,13 @@ fn proposals_are_withdrawn_expire_and_have_to_make_sense() {
     let expire = InvokeRequest::new(name("multi_sign"), "expire").args(["3"]).from(who("zoe"));
     done(&block_on(vm.invoke(expire.block(at(10)))).unwrap());
     refused(&sign("ann", "reject", &["3"]), "there is no proposal 3");
+
+    // The proposer withdraws what has expired, too; others cannot say anything to it any more.
+    done(&sign("ann", "propose", &["contract_manager", "freeze_contract", &freeze(), "9"]));
+    let late = |from| InvokeRequest::new(name("multi_sign"), "reject").args(["4"]).from(who(from)).block(at(10));
+    refused(&block_on(vm.invoke(late("bob"))).unwrap(), "proposal 4 expired in block 9; this is block 10");
+    done(&block_on(vm.invoke(late("ann"))).unwrap());
+    refused(&sign("bob", "approve", &["4"]), "there is no proposal 4");
 
     refused(
         &sign("ann", "propose", &["token", "freeze_contract", &freeze(), "9"]),
