@@ -7,8 +7,8 @@ use crate::prepared::PreparedCache;
 use crate::record::load_code;
 use crate::refused::RefusedCode;
 use crate::{
-    Account, Authorizer, Code, CodeHash, Contract, ContractRecord, GasSchedule, HostFault, Journal, Limits, Observer,
-    PrepareError, Refusal, RuntimeKind, RuntimeProvider, StateError, Target,
+    Account, Authorizer, Code, CodeHash, Contract, ContractRecord, Gas, GasSchedule, HostFault, Journal, Limits,
+    Observer, Policy, PrepareError, Refusal, RuntimeKind, RuntimeProvider, StateError, Target,
 };
 
 /// What all transactions of a machine share.
@@ -80,6 +80,15 @@ impl Core {
             None if self.accounts.is_some() => Ok(None),
             None => Err(unknown()),
         }
+    }
+
+    /// What the question costs whether somebody may call a contract: its policy is read and decoded, which is as much work for
+    /// each word as a write.
+    pub(crate) fn price_of_rules(&self, journal: &Journal, record: &ContractRecord) -> Result<Gas, StateError> {
+        if !record.guarded {
+            return Ok(Gas::ZERO);
+        }
+        Ok(self.schedule.host.put.of(Policy::size(journal, &record.name, record.policy)?))
     }
 
     /// Makes what was found callable.

@@ -309,10 +309,19 @@ impl TransactionHost for Frame<'_, '_> {
             return Ok(());
         }
         let Action::Call { method } = access.action else { return Err(access.denied("only calls are asked for here")) };
-        let policy = match ContractRecord::load(&self.transaction.journal, access.contract) {
-            Ok(record) => record.map_or(0, |record| record.policy),
+        let (core, journal) = (self.transaction.core, &self.transaction.journal);
+        let asked = ContractRecord::load(journal, access.contract).and_then(|record| match record {
+            Some(record) => Ok((record.policy, core.price_of_rules(journal, &record)?)),
+            None => Ok((0, Gas::ZERO)),
+        });
+        let (policy, price) = match asked {
+            Ok(asked) => asked,
             Err(error) => return Err(self.unanswered(access, error.into())),
         };
+        // The engine notices at its end that there is less gas left than it gave its frames.
+        if self.pay(price).is_err() {
+            return Err(access.denied("the gas does not cover reading its policy"));
+        }
         match self.transaction.permit_access(access, method, policy) {
             Ok(()) => Ok(()),
             Err(Unresolved::Refused(Refusal::Denied(denied))) => Err(denied),

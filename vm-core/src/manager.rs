@@ -108,7 +108,7 @@ impl Core {
     }
 
     /// What is left for the contract when the transaction itself is paid.
-    fn admit_gas(limit: Gas, needed: Gas) -> Result<Gas, Refusal> {
+    pub(crate) fn admit_gas(limit: Gas, needed: Gas) -> Result<Gas, Refusal> {
         limit.checked_sub(needed).ok_or(Refusal::Gas { limit, needed })
     }
 

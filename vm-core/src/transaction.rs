@@ -192,13 +192,14 @@ impl<'c> Transaction<'c> {
             ));
         }
         self.waiting = waiting;
-        let outcome = self.dispatch(from, request, gas);
+        let mut asking = Gas::ZERO;
+        let outcome = self.dispatch(from, request, gas, &mut asking);
         self.waiting = before;
-        outcome
+        outcome.map(|outcome| Outcome { gas_used: outcome.gas_used.saturating_add(asking), ..outcome })
     }
 
-    /// The rules of the dispatcher, then [`enter`](Self::enter).
-    fn dispatch(&mut self, from: &Env, request: CallRequest, gas: Gas) -> Result<Outcome, HostFault> {
+    /// The rules of the dispatcher, then [`enter`](Self::enter). `asking` is what the contract's own rules cost beside it.
+    fn dispatch(&mut self, from: &Env, request: CallRequest, gas: Gas, asking: &mut Gas) -> Result<Outcome, HostFault> {
         if self.stack.len() >= usize::from(self.core.limits.call_depth) {
             return refuse(format!("call depth of {} exceeded", self.core.limits.call_depth));
         }
@@ -212,6 +213,14 @@ impl<'c> Transaction<'c> {
             return refuse(not_callable(record));
         }
         let restricted = record.as_ref().filter(|record| record.guarded || self.core.authorizer.is_some());
+        if let Some(record) = restricted {
+            let price = self.core.price_of_rules(&self.journal, record).map_err(|error| self.fail(error.into()))?;
+            *asking = price.min(gas);
+            if price > gas {
+                return Ok(Outcome { status: Status::Trap(Trap::OutOfGas), output: Bytes::new(), gas_used: Gas::ZERO });
+            }
+        }
+        let gas = gas.saturating_sub(*asking);
         // Before anything is prepared, where a method has one name only.
         if let Some(record) = restricted.filter(|record| !record.runtime.has_notations())
             && let Err(unresolved) = self.permit_call(caller, record, &request.method)

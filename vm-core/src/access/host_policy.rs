@@ -46,8 +46,8 @@ impl Default for HostPolicy {
 }
 
 impl HostPolicy {
-    /// Refuses a policy whose administrators are defined by themselves, rules of the host that ask for an owner, and more
-    /// rules of methods than a contract can have.
+    /// Refuses a policy whose administrators are defined by themselves, rules of the host that ask for an owner, and
+    /// rules for contracts that are more than one can have.
     ///
     /// # Errors
     /// When it is one of these.
@@ -58,6 +58,7 @@ impl HostPolicy {
         if self.administrators.asks_the_owner() || self.deploy.asks_the_owner() {
             return Err(Refusal::Policy("the host has no owner; give deploy and administrators other rules"));
         }
+        self.contracts.check_size(None)?;
         if self.contracts.methods.len() > METHODS {
             return Err(Refusal::Policy("more than 256 methods have a rule of their own; use the rule of all calls"));
         }
@@ -74,6 +75,11 @@ impl HostPolicy {
             "nobody could meet the rule of the administrators, so nobody could ever change it again; enrol somebody first, or \
              give the rule nobody if that is meant",
         ))
+    }
+
+    /// What it occupies in the state, in bytes.
+    pub(crate) fn size(&self) -> usize {
+        borsh::object_length(self).unwrap_or(usize::MAX)
     }
 
     /// The one in force.

@@ -8,7 +8,7 @@ use borsh::{BorshDeserialize, BorshSerialize};
 use super::recent::Recent;
 use super::{Action, Rule};
 use crate::record::Stored;
-use crate::{Change, ContractName, Journal, StateError, StateKey};
+use crate::{Change, ContractName, Journal, Refusal, StateError, StateKey};
 
 /// Who may do what with a contract.
 #[derive(Debug, Clone, PartialEq, Eq, BorshSerialize, BorshDeserialize, serde::Serialize)]
@@ -64,6 +64,9 @@ pub struct InvalidRight(String);
 
 /// The most methods that have a rule of their own.
 pub(crate) const METHODS: usize = 256;
+
+/// The longest stored form of a contract's policy, in bytes: each guarded call reads it.
+const LONGEST: usize = 8 << 10;
 
 /// The longest name of a method, in bytes.
 const METHOD: usize = 256;
@@ -173,6 +176,30 @@ impl Policy {
                 Err(StateError::Damaged { what, message: "it is missing".into() })
             }
         }
+    }
+
+    /// What a version of a contract's policy occupies in the state, in bytes; nothing when it is the default.
+    pub(crate) fn size(journal: &Journal, name: &ContractName, version: u32) -> Result<usize, StateError> {
+        if version == 0 {
+            return Ok(0);
+        }
+        Ok(journal.get_immutable(&StateKey::policy(Some(name), version))?.map_or(0, |bytes| bytes.len()))
+    }
+
+    /// Refuses a policy that is longer than one may be, unless it was as long before.
+    pub(crate) fn check_size(&self, before: Option<&Self>) -> Result<(), Refusal> {
+        let length = |policy: &Self| borsh::object_length(policy).unwrap_or(usize::MAX);
+        let (found, limit) = (length(self), LONGEST.max(before.map_or(0, length)));
+        if found <= limit {
+            return Ok(());
+        }
+        let (found, limit) = (found as u64, LONGEST as u64);
+        Err(Refusal::TooLarge {
+            what: "the policy",
+            found,
+            limit,
+            key: "bytes; a fixed limit: use roles in place of lists",
+        })
     }
 
     pub(crate) fn store(&self, journal: &Journal, name: &ContractName, version: u32) -> Result<(), StateError> {

@@ -6,7 +6,7 @@ use crate::record::store_code;
 use crate::transaction::Transaction;
 use crate::{
     Access, Account, Action, Contract, ContractRecord, DeployRequest, Entry, ErrorKind, Gas, HostPolicy, Lifecycle,
-    Operation, Phase, Policy, Refusal, StateError, Transition, VmError,
+    Operation, Phase, Policy, Refusal, Transition, VmError,
 };
 
 /// A deployment as a transaction of its own.
@@ -63,7 +63,7 @@ pub(super) fn create<'c>(
         let mut account = Account::load(&transaction.journal, &address)?;
         account.contract = Some(name.clone());
         account.store(&transaction.journal, &address)?;
-        record.store(&transaction.journal)
+        Ok::<_, ErrorKind>(record.store(&transaction.journal)?)
     })?;
 
     let mut outcome = nothing_to_do();
@@ -89,10 +89,12 @@ fn begin_policy(
     transaction: &Transaction<'_>,
     contract: &dyn Contract,
     record: &mut ContractRecord,
-) -> Result<(), StateError> {
+) -> Result<(), ErrorKind> {
     let host = HostPolicy::load(&transaction.journal)?.contracts;
     let policy = transaction.core.first_policy(record.runtime, contract, &host);
     if policy != Policy::default() {
+        // One name may be many methods of this contract.
+        policy.check_size(Some(&host))?;
         (record.policy, record.guarded) = (1, policy.guards_calls());
         policy.store(&transaction.journal, &record.name, record.policy)?;
     }

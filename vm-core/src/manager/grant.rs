@@ -27,7 +27,7 @@ pub(super) fn regulate(
         check_reason(reason)?;
         let before = Situation::from(&record);
         let mut policy = Policy::load(&transaction.journal, name, record.policy)?;
-        let methods = policy.methods.len();
+        let old = policy.clone();
         for (right, rule) in rules {
             match (right, rule) {
                 (Right::Method(method), rule) => {
@@ -37,11 +37,12 @@ pub(super) fn regulate(
                 (_, None) => return Err(Refusal::Policy("only the rule of a method can be taken back").into()),
             }
         }
-        if policy.methods.len() > METHODS.max(methods) {
+        if policy.methods.len() > METHODS.max(old.methods.len()) {
             return Err(
                 Refusal::Policy("more than 256 methods have a rule of their own; use the rule of all calls").into()
             );
         }
+        policy.check_size(Some(&old))?;
         (record.policy, record.guarded) = (record.policy.saturating_add(1), policy.guards_calls());
         policy.store(&transaction.journal, name, record.policy)?;
         write_down(transaction, actor, &mut record, Note::of(Operation::Grant, reason, Some(before)))

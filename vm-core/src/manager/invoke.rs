@@ -41,10 +41,13 @@ pub(crate) fn invoke(base: &Base<'_>, request: &InvokeRequest, is_static: bool) 
         permit(&transaction, record, &request.method)?;
     }
     let (runtime, contract) = phase(Phase::Environment, || core.ready(&transaction.journal, record.as_ref()))?;
+    let asking = restricted.map(|record| core.price_of_rules(&transaction.journal, record)).transpose();
+    let asking = phase(Phase::Permission, || asking)?.unwrap_or_default();
     let (encoded, gas) = phase(Phase::Validate, || {
         let encoded = core.encode(&*contract, &Entry::Invoke, &request.method, &request.arguments)?;
         let size = encoded.method.len() + encoded.input.len();
-        let gas = Core::admit_gas(gas_limit, core.schedule.transaction.invoke.of(size))?;
+        let needed = core.schedule.transaction.invoke.of(size).saturating_add(asking);
+        let gas = Core::admit_gas(gas_limit, needed)?;
         Ok::<_, Refusal>((encoded, gas))
     })?;
 

@@ -8,12 +8,13 @@ use super::migrate::renovate;
 use super::operation::{Actor, Done, nothing_to_do};
 use super::rollback::{Kept, restore};
 use super::upgrade::renew;
+use crate::core::Core;
 use crate::error::InPhase;
 use crate::history::REASON;
 use crate::transaction::{Denial, DeniedOperation, Transaction};
 use crate::{
-    Amount, ContractName, ContractRecord, ErrorKind, Gas, Governance, HostFault, Managed, Outcome, Phase, Refusal,
-    RuntimeKind, StateError, Status, VmError,
+    Amount, ContractName, ContractRecord, ErrorKind, Gas, Governance, HostFault, Managed, Outcome, Phase, Policy,
+    Refusal, RuntimeKind, StateError, Status, VmError,
 };
 
 /// Does an operation, or leaves everything as it was and says why in a revert.
@@ -90,13 +91,18 @@ fn perform(
             admit(core.admit_simple(gas))?;
             alter(transaction, &actor, request).map(|_| nothing_to_do())
         }
+        // A version of a policy is stored as a whole, so that is paid for.
         Managed::Grant(request) => {
-            admit(core.admit_simple(gas))?;
-            regulate(transaction, &actor, request).map(|_| nothing_to_do())
+            let left = admit(core.admit_simple(gas))?;
+            let record = regulate(transaction, &actor, request)?;
+            let size = Policy::size(&transaction.journal, &record.name, record.policy).phase(Phase::Store)?;
+            admit(Core::admit_gas(left, core.schedule.host.put.of(size))).map(|_| nothing_to_do())
         }
         Managed::Govern(request) => {
-            admit(core.admit_simple(gas))?;
-            reform(transaction, &actor, request).map(|_| nothing_to_do())
+            let left = admit(core.admit_simple(gas))?;
+            let policy = reform(transaction, &actor, request)?;
+            let size = policy.size();
+            admit(Core::admit_gas(left, core.schedule.host.put.of(size))).map(|_| nothing_to_do())
         }
     }
 }

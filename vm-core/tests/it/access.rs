@@ -214,6 +214,36 @@ fn policies_are_versioned_and_part_of_the_history() {
 }
 
 #[test]
+fn a_policy_is_bounded_and_its_reading_paid_for() {
+    let vm = machine();
+    let some = |count: u32| {
+        let others = (0..count).map(|n| who(&format!("user{n}")));
+        Rule::Callers(others.chain([owner(), name("caller").address()]).collect())
+    };
+    let set = |right, rule| block_on(vm.grant(GrantRequest::new(name("c")).set(right, rule).from(owner())));
+    let gas = |contract: &str| {
+        let request = InvokeRequest::new(name(contract), "read").from(owner());
+        block_on(vm.invoke(request)).unwrap().gas_used.get()
+    };
+    let (direct, nested, denied) = (gas("c"), gas("caller"), gas("swallows"));
+    set(Right::Call, some(300)).unwrap();
+    let size = borsh::object_length(&vm.policy(&name("c")).unwrap().unwrap()).unwrap();
+    let price = vm_core::GasSchedule::v1().host.put.of(size).get();
+    assert!(size > 6_000 && price > 2_000);
+    // The refusal is paid for, too, though the contract that was refused goes on.
+    assert_eq!((gas("c"), gas("caller"), gas("swallows")), (direct + price, nested + price, denied + price));
+    let poor = InvokeRequest::new(name("c"), "read").from(owner()).gas(vm_core::Gas::new(direct + price - 1));
+    assert!(block_on(vm.invoke(poor)).unwrap_err().to_string().contains("gas do not cover"));
+
+    let told = "above the limit of 8192 (bytes; a fixed limit: use roles in place of lists)";
+    let error = set(Right::Method("write".into()), some(200)).unwrap_err();
+    assert!(error.to_string().contains(told), "{error}");
+    let mut policy = HostPolicy::default();
+    policy.contracts.call = some(500);
+    assert!(Vm::builder().policy(policy).build().unwrap_err().to_string().contains(told));
+}
+
+#[test]
 fn calls_between_contracts_are_asked_for_and_their_denials_told() {
     #[derive(Clone, Default)]
     struct Lines(Arc<Mutex<Vec<String>>>);

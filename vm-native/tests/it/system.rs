@@ -169,7 +169,14 @@ fn the_verbs_are_methods() {
 fn policies_are_methods() {
     let vm = machine();
     let access = |from, method, args: &[&str]| call(&vm, from, "access_control", method, args);
-    done(&access("alice", "grant", &["c", "call:count", "callers(alice)", "mine"]));
+    let small = access("alice", "grant", &["c", "call:count", "callers(alice)", "mine"]);
+    done(&small);
+    // What is stored is paid for: the larger the policy, the more.
+    let many = (0..200).map(|n| format!("user{n}")).collect::<Vec<_>>().join(", ");
+    let large = access("alice", "grant", &["c", "call:count", &format!("callers({many})"), "mine"]);
+    done(&large);
+    let word = vm_core::GasSchedule::v1().host.put.word;
+    assert!(large.gas_used.get() > small.gas_used.get() + 4_000 / 32 * word);
     let count = InvokeRequest::new(name("c"), "count").args(["0x6e"]).from(who("bob"));
     assert!(block_on(vm.invoke(count.clone())).is_err());
     refused(
