@@ -3,8 +3,8 @@
 use bytes::Bytes;
 
 use crate::{
-    DeployRequest, Event, Gas, InvokeRequest, MigrateRequest, Receipt, RollbackRequest, StateKey, Status,
-    UpgradeRequest, VmError,
+    ArgumentError, ContractName, DeployRequest, Event, Gas, InvokeRequest, MigrateRequest, Receipt, Refusal,
+    RollbackRequest, StateKey, Status, UpgradeRequest, VmError,
 };
 
 /// Something to be tried on a fork of the state, of which nothing is kept.
@@ -23,7 +23,25 @@ pub enum Trial {
     Rollback(RollbackRequest),
 }
 
+impl Trial {
+    /// The contract that gets other code or state, if it is there already.
+    pub(crate) const fn contract(&self) -> Option<&ContractName> {
+        match self {
+            Self::Upgrade(request) => Some(&request.name),
+            Self::Migrate(request) => Some(&request.name),
+            Self::Rollback(request) => Some(&request.name),
+            Self::Invoke(_) | Self::Deploy(_) => None,
+        }
+    }
+}
+
 /// A trial, and calls that are made with and without it.
+///
+/// Each call is made as its own sender, whoever that is, and what it returns is part of the answer. An embedder who lets others ask for
+/// dry runs has to authenticate the senders of all calls, or to replay only calls that it recorded itself and keep their
+/// outputs from those who may not see them: else whoever may try one thing reads whatever anybody may read.
+///
+/// Every call, and the trial, has the time of a transaction, [`Limits::execution_timeout`](crate::Limits).
 #[derive(Debug, Clone)]
 pub struct DryRunRequest {
     /// What is tried.
@@ -51,7 +69,9 @@ impl DryRunRequest {
 pub struct DryRun {
     /// The receipt of the trial.
     pub receipt: Receipt,
-    /// The calls with and without it, in their order.
+    /// True when the contract is frozen. The calls are made as if it were not: what would happen once it is not is what is asked.
+    pub thawed: bool,
+    /// The calls with and without it, in their order. When the host fails in one of them, there is no answer at all.
     pub replayed: Vec<Replayed>,
 }
 
@@ -72,7 +92,7 @@ pub struct Replayed {
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum Difference {
-    /// It is refused, or the host failed, in one of both or for another reason: the texts of the errors.
+    /// It is refused in one of both, or for another reason: the texts of the errors.
     Refusal(Option<String>, Option<String>),
     /// How it ends.
     Status(Status, Status),
@@ -86,6 +106,21 @@ pub enum Difference {
     Gas(Gas, Gas),
 }
 
+impl Replayed {
+    /// True when it was refused both with and without the trial, so that it says nothing of it.
+    pub const fn is_refused(&self) -> bool {
+        self.before.is_err() && self.after.is_err()
+    }
+}
+
+/// The method that was asked for and is not there; the error's text lists those that are, which is no difference of the call.
+fn unknown_method(result: &Result<Receipt, VmError>) -> Option<&str> {
+    match result.as_ref().err()?.refusal()? {
+        Refusal::Arguments(ArgumentError::UnknownMethod { method, .. }) => Some(method),
+        _ => None,
+    }
+}
+
 /// Compares a call before and after a trial.
 pub(crate) fn compare(before: &Result<Receipt, VmError>, after: &Result<Receipt, VmError>) -> Vec<Difference> {
     let (old, new) = match (before, after) {
@@ -93,7 +128,8 @@ pub(crate) fn compare(before: &Result<Receipt, VmError>, after: &Result<Receipt,
         _ => {
             let text = |result: &Result<Receipt, VmError>| result.as_ref().err().map(ToString::to_string);
             let (old, new) = (text(before), text(after));
-            return if old == new { Vec::new() } else { vec![Difference::Refusal(old, new)] };
+            let same = old == new || unknown_method(before).is_some_and(|method| unknown_method(after) == Some(method));
+            return if same { Vec::new() } else { vec![Difference::Refusal(old, new)] };
         }
     };
     let mut found = Vec::new();

@@ -1,4 +1,3 @@
-use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use bytes::Bytes;
@@ -9,17 +8,18 @@ use crate::{Height, KeyRange, StateError, StateKey, StateView, WriteSet};
 #[derive(Clone)]
 pub(crate) struct Fork {
     below: Arc<dyn StateView>,
-    changes: WriteSet,
+    /// Shared with copies until one of them changes.
+    changes: Arc<WriteSet>,
 }
 
 impl Fork {
     pub(crate) fn of(below: Arc<dyn StateView>) -> Self {
-        Self { below, changes: WriteSet::default() }
+        Self { below, changes: Arc::default() }
     }
 
     /// Adds changes, which win over earlier ones.
     pub(crate) fn apply(&mut self, writes: &WriteSet) {
-        self.changes.extend(writes);
+        Arc::make_mut(&mut self.changes).extend(writes);
     }
 }
 
@@ -36,17 +36,37 @@ impl StateView for Fork {
     }
 
     fn scan(&self, range: &KeyRange, limit: usize) -> Result<Vec<(StateKey, Bytes)>, StateError> {
-        // Changes can hide at most as many entries below as there are changes.
-        let hidden = self.changes.range(range).count();
-        let below = self.below.scan(range, limit.saturating_add(hidden))?;
-        let mut merged: BTreeMap<_, _> = below.into_iter().collect();
-        for (key, value) in self.changes.range(range) {
-            match value {
-                Some(value) => drop(merged.insert(key.clone(), value.clone())),
-                None => drop(merged.remove(key)),
+        let mut changes = self.changes.range(range).peekable();
+        let put = |found: &mut Vec<_>, (key, value): (&StateKey, &Option<Bytes>)| {
+            found.extend(value.as_ref().map(|value| (key.clone(), value.clone())));
+        };
+        let (mut found, mut rest) = (Vec::new(), range.clone());
+        loop {
+            // Deletions hide entries below, so one look may not be enough.
+            let wanted = limit.saturating_sub(found.len());
+            let below = if wanted == 0 { Vec::new() } else { self.below.scan(&rest, wanted)? };
+            let more = below.len() == wanted;
+            for (key, value) in below {
+                rest.start = key.successor();
+                while let Some(change) = changes.next_if(|(changed, _)| **changed < key) {
+                    put(&mut found, change);
+                }
+                match changes.next_if(|(changed, _)| **changed == key) {
+                    Some(change) => put(&mut found, change),
+                    None => found.push((key, value)),
+                }
+            }
+            if found.len() >= limit || !more {
+                break;
             }
         }
-        Ok(merged.into_iter().take(limit).collect())
+        while found.len() < limit
+            && let Some(change) = changes.next()
+        {
+            put(&mut found, change);
+        }
+        found.truncate(limit);
+        Ok(found)
     }
 }
 
@@ -68,6 +88,16 @@ mod tests {
             }
             writes
         })
+    }
+
+    #[test]
+    fn a_copy_that_is_gone_costs_nothing() {
+        let mut fork = Fork::of(MemoryBackend::new().snapshot().unwrap());
+        fork.apply(&WriteSet::default());
+        let changes = Arc::as_ptr(&fork.changes);
+        drop(fork.clone());
+        fork.apply(&WriteSet::default());
+        assert_eq!(changes, Arc::as_ptr(&fork.changes), "nothing was copied");
     }
 
     proptest! {

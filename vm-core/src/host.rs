@@ -253,9 +253,29 @@ pub enum HostFault {
         /// Why.
         message: String,
     },
+    /// A call that a dry run was to compare met a fault, so there is nothing to compare.
+    #[error("call {call} of {of} could not be made, so the dry run says nothing: {fault}")]
+    Replay {
+        /// Which call, counted from 1.
+        call: usize,
+        /// How many there were to be.
+        of: usize,
+        /// What it met.
+        fault: Box<HostFault>,
+    },
     /// A defect in this workspace or an engine.
     #[error("internal error: {0}")]
     Internal(String),
+}
+
+impl HostFault {
+    /// What happened, whatever it happened in.
+    pub fn root(&self) -> &Self {
+        match self {
+            Self::Replay { fault, .. } => fault.root(),
+            fault => fault,
+        }
+    }
 }
 
 struct Seconds(Duration);

@@ -74,6 +74,23 @@ pub(crate) struct Watch {
 }
 
 impl Watch {
+    /// Another transaction of the same request begins, with time of its own; false when the request was given up.
+    pub(crate) fn renew(&mut self, interrupt: &Interrupt) -> bool {
+        let mut calls = self.shared.lock();
+        let (at, number) = self.at;
+        let found = calls.watched.remove(&self.at).or_else(|| calls.watched.remove(&(at + self.grace, number)));
+        let Some(watched) = found else { return false };
+        let at = now() + interrupt.remaining().min(LONGEST);
+        self.at = (at, number);
+        calls.watched.insert(self.at, Watched { interrupt: interrupt.clone(), raised: false, ..watched });
+        let late = calls.looks_at.is_none_or(|looks_at| at < looks_at);
+        drop(calls);
+        if late {
+            self.shared.wake.notify_one();
+        }
+        true
+    }
+
     /// True when the result counts; false when the watchdog has given the call up.
     pub(crate) fn finish(self) -> bool {
         let mut calls = self.shared.lock();

@@ -14,7 +14,7 @@ use crate::manager::{self, Base, Executed};
 use crate::metrics::add;
 use crate::quota::{Demand, Ticket};
 use crate::transaction::{Denial, now};
-use crate::worker::retire;
+use crate::worker::{Watch, retire};
 use crate::{
     Changes, ContractRecord, DryRun, DryRunRequest, ErrorKind, Gas, Height, HostFault, HostPolicy, Interrupt,
     InvokeRequest, Managed, Phase, Receipt, Trial, VmError,
@@ -152,9 +152,9 @@ impl Task {
             let fault = abandoned.interrupt.get().map_or(HostFault::Stopping, Interrupt::fault);
             abandoned.answer(Err(VmError::new(Phase::Execute, fault)));
         });
-        let watch = workers.watch(interrupt.clone(), limits.grace, on_worker, abandon);
+        let mut watch = workers.watch(interrupt.clone(), limits.grace, on_worker, abandon);
         self.attempts.fetch_add(1, Ordering::Relaxed);
-        let result = catch_unwind(AssertUnwindSafe(|| self.execute(interrupt))).unwrap_or_else(|panic| {
+        let result = catch_unwind(AssertUnwindSafe(|| self.execute(interrupt, &mut watch))).unwrap_or_else(|panic| {
             let fault = HostFault::Internal(format!("panic: {}", panic_message(&*panic)));
             Err(VmError::new(Phase::Execute, fault))
         });
@@ -178,7 +178,7 @@ impl Task {
         }
     }
 
-    fn execute(&self, interrupt: Interrupt) -> Result<(Answer, Changes, Height), VmError> {
+    fn execute(&self, interrupt: Interrupt, watch: &mut Watch) -> Result<(Answer, Changes, Height), VmError> {
         let inner: &Inner = &self.vm.0;
         let view = inner.backend.snapshot().phase(Phase::Load)?;
         let height = view.height();
@@ -199,7 +199,12 @@ impl Task {
             }
             // Nothing of it is committed.
             Request::DryRun(request) => {
-                let run = manager::dry_run(&base, request)?;
+                // Each of its transactions has the time of one.
+                let next = || {
+                    let interrupt = Interrupt::after(inner.core.limits.execution_timeout);
+                    if watch.renew(&interrupt) { Ok(interrupt) } else { Err(interrupt.fault()) }
+                };
+                let run = manager::dry_run(&base, request, next)?;
                 Ok((Answer::DryRun(Box::new(run)), Changes::default(), height))
             }
             Request::Operation(operation) => match operation {
@@ -249,7 +254,7 @@ impl Task {
             Err(ErrorKind::Refused(_)) => add(&metrics.refused, 1),
             Err(ErrorKind::Fault(fault)) => {
                 add(&metrics.faults, 1);
-                if matches!(fault, HostFault::Deadline(_)) {
+                if matches!(fault.root(), HostFault::Deadline(_)) {
                     add(&metrics.deadlines, 1);
                 }
             }

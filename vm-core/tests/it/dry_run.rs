@@ -1,11 +1,12 @@
 //! What would happen, and that nothing does.
 
 use std::sync::{Arc, Mutex};
+use std::time::Duration;
 
 use futures_executor::block_on;
 use vm_core::{
-    AuditEvent, Difference, DryRunRequest, Entry, InvokeRequest, Observer, Receipt, RollbackRequest, Status, Trial,
-    UpgradeRequest, Vm, VmProvider,
+    AuditEvent, Change, ChangeRequest, Difference, DryRunRequest, Entry, Gas, HostFault, InvokeRequest, Lifecycle,
+    Limits, Observer, Phase, Receipt, RollbackRequest, Status, Trial, UpgradeRequest, Vm, VmProvider,
 };
 
 use crate::script::{REVERT, Scripts, name, ok, owner, request, script};
@@ -84,6 +85,64 @@ fn a_dry_run_shows_everything_and_changes_nothing() {
     let after = (vm.view().unwrap().height(), vm.record(&name("c")).unwrap(), *told.0.lock().unwrap());
     assert_eq!(before, after);
     block_on(vm.upgrade(upgrade())).unwrap();
+}
+
+/// `c` does what takes 100 ms, or does not come back. A transaction has 400 ms.
+fn slow() -> Vm {
+    let limits = Limits {
+        gas: Gas::MAX,
+        execution_timeout: Duration::from_millis(400),
+        grace: Duration::from_millis(100),
+        ..Limits::default()
+    };
+    let body = |host: &mut dyn vm_core::Host, call: &vm_core::Call| match &*call.method {
+        "work" => {
+            let (_open, silent) = std::sync::mpsc::channel::<()>();
+            silent.recv_timeout(Duration::from_millis(100)).unwrap_err();
+            ok()
+        }
+        "loop" => loop {
+            host.charge(Gas::new(1))?;
+        },
+        _ => ok(),
+    };
+    Scripts::default().with("c", body).with("c-v2", body).start_with(Vm::builder().limits(limits))
+}
+
+#[test]
+fn every_call_of_a_dry_run_has_the_time_of_a_transaction() {
+    let vm = slow();
+    let calls = std::iter::repeat_n(request("c", "work"), 6);
+    let run = block_on(vm.dry_run(DryRunRequest::new(Trial::Upgrade(upgrade())).replay(calls))).unwrap();
+    assert_eq!(run.replayed.len(), 6);
+    for call in &run.replayed {
+        assert!(call.before.is_ok() && call.after.is_ok() && call.differences.is_empty(), "{call:?}");
+        assert!(call.before.as_ref().unwrap().duration >= Duration::from_millis(100));
+    }
+}
+
+#[test]
+fn a_dry_run_in_which_the_host_fails_says_nothing() {
+    let vm = slow();
+    let calls = [request("c", "idle"), request("c", "loop"), request("c", "idle")];
+    let error = block_on(vm.dry_run(DryRunRequest::new(Trial::Upgrade(upgrade())).replay(calls))).unwrap_err();
+    let Some(HostFault::Replay { call: 2, of: 3, fault }) = error.fault() else { panic!("{error}") };
+    assert!(matches!(**fault, HostFault::Deadline(_)), "{error}");
+    assert_eq!((error.phase, vm.metrics().deadlines, vm.status().quarantined), (Phase::Execute, 1, 0));
+    assert!(error.to_string().contains("call 2 of 3 could not be made, so the dry run says nothing"), "{error}");
+}
+
+#[test]
+fn calls_of_a_frozen_contract_are_tried_as_if_it_were_not() {
+    let vm = machine(Told::default());
+    block_on(vm.change(ChangeRequest::new(name("c"), Change::Freeze).from(owner()))).unwrap();
+    let calls = [request("c", "add"), request("nosuch", "add")];
+    let run = block_on(vm.dry_run(DryRunRequest::new(Trial::Upgrade(upgrade())).replay(calls))).unwrap();
+    assert!(run.thawed && !run.replayed[0].is_refused() && !run.replayed[0].differences.is_empty(), "{run:?}");
+    assert!(run.replayed[1].is_refused() && run.replayed[1].differences.is_empty(), "{run:?}");
+    assert_eq!(vm.record(&name("c")).unwrap().unwrap().lifecycle, Lifecycle::Frozen);
+    let run = block_on(vm.dry_run(DryRunRequest::new(Trial::Invoke(request("c", "add")))));
+    assert!(run.unwrap_err().to_string().contains("is frozen and cannot be called"));
 }
 
 #[test]

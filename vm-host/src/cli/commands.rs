@@ -7,14 +7,15 @@ use std::process::ExitCode;
 use clap::CommandFactory;
 use serde_json::json;
 use vm_core::{
-    Account, Change, ChangeRequest, DeployRequest, DryRunRequest, GovernRequest, Governance, GrantRequest, HostFault,
-    InvokeRequest, Journal, MigrateRequest, Phase, Receipt, RollbackRequest, Room, RuntimeKind, Target, Trial,
-    UpgradeRequest, Vm, VmError, VmProvider,
+    Account, Change, ChangeRequest, DeployRequest, GovernRequest, Governance, GrantRequest, HostFault, InvokeRequest,
+    Journal, MigrateRequest, Phase, Receipt, RollbackRequest, Room, RuntimeKind, Target, Trial, UpgradeRequest, Vm,
+    VmError, VmProvider,
 };
 use vm_host::config::{Config, Format, State};
 
 use super::arguments::{CallArgs, ChangeArgs, Cli, Command, Global, Govern, Member};
 use super::counters::Counters;
+use super::dry_run::Tried;
 use super::failure::{Class, Usage, unusable};
 use super::interrupt::{self, Interrupted};
 use super::output::{Output, Told};
@@ -60,7 +61,7 @@ fn on_vm(command: Command, config: &Config, vm: &Vm, output: Output) -> anyhow::
             let code = artifact::load(config, &code, None)?;
             let request = DeployRequest::new(name, version, code).arguments(call.arguments()).because(reason.text);
             let request = DeployRequest { capabilities, sender: call.sender(config)?, ..request };
-            let dry = dry_run.then(|| DryRunRequest::new(Trial::Deploy(request.clone())));
+            let dry = dry_run.then(|| Trial::Deploy(request.clone()).into());
             operate(vm, output, &title, dry, || vm.deploy(request))
         }
         Command::Upgrade { name, code, version, call, skip_migration, change_runtime, trying, .. } => {
@@ -97,7 +98,7 @@ fn on_vm(command: Command, config: &Config, vm: &Vm, output: Output) -> anyhow::
         Command::Invoke { name, method, call, dry_run, .. } => {
             let (title, request) = request(vm, config, &name, method, &call)?;
             if dry_run {
-                return dry_run::run(vm, output, &title, DryRunRequest::new(Trial::Invoke(request)));
+                return dry_run::run(vm, output, &title, Trial::Invoke(request).into());
             }
             let receipt = progress::wait(&title, vm.invoke(request))??;
             finish(vm, output, &receipt, &title, Kind::Call)
@@ -135,7 +136,7 @@ fn operate<O: Future<Output = Result<Receipt, VmError>> + Send>(
     vm: &Vm,
     output: Output,
     title: &str,
-    dry: Option<DryRunRequest>,
+    dry: Option<Tried>,
     operation: impl FnOnce() -> O,
 ) -> anyhow::Result<ExitCode> {
     if let Some(request) = dry {

@@ -16,12 +16,26 @@ use super::output::{Output, Told, short_hex, thousands};
 use super::progress;
 use super::records::{RecordedCall, Records};
 
+/// A trial, and the calls that are to be compared, if that is what is asked for.
+pub(super) struct Tried {
+    request: DryRunRequest,
+    /// How many of the last calls were asked for; there may be fewer on record.
+    last: Option<usize>,
+}
+
+impl From<Trial> for Tried {
+    fn from(trial: Trial) -> Self {
+        Self { request: DryRunRequest::new(trial), last: None }
+    }
+}
+
 /// Tries something and prints what it would do.
-pub(super) fn run(vm: &Vm, output: Output, title: &str, request: DryRunRequest) -> anyhow::Result<ExitCode> {
+pub(super) fn run(vm: &Vm, output: Output, title: &str, tried: Tried) -> anyhow::Result<ExitCode> {
+    let Tried { request, last } = tried;
     let creation = !matches!(request.trial, Trial::Invoke(_));
     let run = progress::wait(title, vm.dry_run(request))??;
     let told = Told { receipt: &run.receipt, events: Vec::new(), creation };
-    output.print(|| report(&told, &run), |out| write(out, &told, title, &run))?;
+    output.print(|| report(&told, &run, last), |out| write(out, &told, title, &run, last))?;
     Ok(if run.receipt.status.is_success() { ExitCode::SUCCESS } else { ExitCode::from(Class::Contract as u8) })
 }
 
@@ -31,16 +45,16 @@ pub(super) fn request(
     trying: &Trying,
     records: &Records,
     name: &ContractName,
-) -> anyhow::Result<Option<DryRunRequest>> {
+) -> anyhow::Result<Option<Tried>> {
     if !trying.dry_run {
         return Ok(None);
     }
-    let calls = match (&trying.replay, &trying.calls) {
-        (Some(last), _) => requests(&records.calls(name, *last), name)?,
+    let calls = match (trying.replay, &trying.calls) {
+        (Some(last), _) => requests(&records.calls(name, last), name)?,
         (None, Some(file)) => requests(&read(file)?, name)?,
         (None, None) => Vec::new(),
     };
-    Ok(Some(DryRunRequest::new(trial()).replay(calls)))
+    Ok(Some(Tried { request: DryRunRequest::new(trial()).replay(calls), last: trying.replay }))
 }
 
 fn requests(calls: &[RecordedCall], name: &ContractName) -> anyhow::Result<Vec<InvokeRequest>> {
@@ -62,12 +76,8 @@ fn read(file: &Path) -> anyhow::Result<Vec<RecordedCall>> {
     lines.map(call).collect()
 }
 
-fn write(out: &mut dyn Write, told: &Told<'_>, title: &str, run: &DryRun) -> io::Result<()> {
+fn write(out: &mut dyn Write, told: &Told<'_>, title: &str, run: &DryRun, last: Option<usize>) -> io::Result<()> {
     told.write(out, title)?;
-    if run.replayed.is_empty() {
-        return writeln!(out, "\nnothing was changed");
-    }
-    let differing = run.replayed.iter().filter(|call| !call.differences.is_empty()).count();
     for (number, call) in (1..).zip(&run.replayed).filter(|(_, call)| !call.differences.is_empty()) {
         writeln!(out, "\ncall {number}  {} from {}", call.request.method, call.request.sender.caller)?;
         for difference in &call.differences {
@@ -75,10 +85,48 @@ fn write(out: &mut dyn Write, told: &Told<'_>, title: &str, run: &DryRun) -> io:
             writeln!(out, "  {what:<10} {before}\n          → {after}")?;
         }
     }
-    writeln!(out, "\n{differing} of {} calls differ; nothing was changed", run.replayed.len())
+    writeln!(out)?;
+    let Counts { differing, refused, made } = Counts::of(run);
+    if run.thawed {
+        writeln!(out, "the contract is frozen; the calls were made as if it were not")?;
+    }
+    if let Some(last) = last.filter(|last| made < *last) {
+        writeln!(
+            out,
+            "{} of the {} calls that were asked for are on record",
+            thousands(made as u64),
+            thousands(last as u64)
+        )?;
+    }
+    if refused > 0 {
+        writeln!(out, "{refused} of {made} calls were refused before and after, and say nothing")?;
+    }
+    match made {
+        0 => writeln!(out, "nothing was changed"),
+        made => writeln!(out, "{differing} of {made} calls differ; nothing was changed"),
+    }
 }
 
-fn report(told: &Told<'_>, run: &DryRun) -> Value {
+/// What became of the calls.
+struct Counts {
+    differing: usize,
+    /// Both before and after.
+    refused: usize,
+    made: usize,
+}
+
+impl Counts {
+    fn of(run: &DryRun) -> Self {
+        let count = |what: fn(&Replayed) -> bool| run.replayed.iter().filter(|call| what(call)).count();
+        Self {
+            differing: count(|call| !call.differences.is_empty()),
+            refused: count(|call| call.is_refused() && call.differences.is_empty()),
+            made: run.replayed.len(),
+        }
+    }
+}
+
+fn report(told: &Told<'_>, run: &DryRun, last: Option<usize>) -> Value {
     let replayed = run.replayed.iter().map(|Replayed { request, before, after, differences }| {
         let differences = differences.iter().map(|difference| {
             let (what, before, after) = words(difference);
@@ -96,6 +144,11 @@ fn report(told: &Told<'_>, run: &DryRun) -> Value {
     if let Some(object) = object.as_object_mut() {
         object.insert("dry_run".to_owned(), json!(true));
         object.insert("replayed".to_owned(), json!(replayed.collect::<Vec<_>>()));
+        let Counts { differing, refused, made } = Counts::of(run);
+        let calls = json!({
+            "asked_for": last, "made": made, "refused_before_and_after": refused, "differing": differing, "thawed": run.thawed,
+        });
+        object.insert("calls".to_owned(), calls);
     }
     object
 }

@@ -144,7 +144,7 @@ pub(super) fn code(error: &anyhow::Error) -> &'static str {
             _ => "refused",
         },
         Some(ErrorKind::Failed(_)) => "contract_failed",
-        Some(ErrorKind::Fault(fault)) => match fault {
+        Some(ErrorKind::Fault(fault)) => match fault.root() {
             vm_core::HostFault::Deadline(_) => "deadline",
             vm_core::HostFault::Quota { .. } => "quota",
             vm_core::HostFault::Stopping => "stopping",

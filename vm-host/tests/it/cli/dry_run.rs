@@ -29,7 +29,30 @@ fn an_upgrade_is_tried_with_the_last_calls_on_every_runtime() {
         let told = desk.fails(2, &format!("{upgrade} --calls {calls}"));
         assert!(told.contains("calls.jsonl:2: not a call: unknown field `whence`"), "{told}");
 
+        // The list of methods that its refusal gives is longer then, but the call is refused in both.
+        desk.file("calls.jsonl", r#"{"from":"bob","method":"nosuch"}"#);
+        let told = desk.ok(&format!("{upgrade} --calls {calls}"));
+        assert!(
+            told.contains("1 of 1 calls were refused before and after, and say nothing\n0 of 1 calls differ"),
+            "{told}"
+        );
+        let told = desk.ok(&format!("{upgrade} --replay 99999"));
+        assert!(told.contains("3 of the 99,999 calls that were asked for are on record"), "{runtime}: {told}");
+        assert!(!told.contains(" 0.0ns"), "{told}");
+
         assert_eq!(desk.ok("status --json"), shown, "{runtime}: nothing has changed");
+        desk.ok("freeze token --from alice");
+        let (code, told) = desk.json(&format!("{upgrade} --replay 9"));
+        let counts = &told["calls"];
+        assert_eq!(
+            (code, &counts["thawed"], &counts["made"], &counts["asked_for"]),
+            (0, &true.into(), &3.into(), &9.into())
+        );
+        assert_eq!(
+            (&counts["refused_before_and_after"], &told["replayed"][0]["before"]),
+            (&0.into(), &"success".into())
+        );
+        desk.ok("unfreeze token --from alice");
         desk.ok(&format!("upgrade token {} --version 2 --from alice", token.v2));
         let told = desk.ok("rollback token 1 --from alice --dry-run --replay 1");
         assert!(told.contains("would have rolled token back to 1"), "{runtime}: {told}");
