@@ -2,8 +2,8 @@
 
 use crate::{Action, Address, ContractName, HistoryEntry, HostPolicy, InvokeRequest, Receipt};
 
-/// Told of every lifecycle operation and every refusal of one, of every denied call, and of every call that was carried
-/// out, each once: after the commit, or when the answer is known. Decides nothing.
+/// Told of every lifecycle operation and every refusal of one, of every denied call, of dry runs that were denied, and of every call
+/// that was carried out, each once: after the commit, or when the answer is known. Decides nothing.
 ///
 /// It is called on the threads that execute requests, so it must be quick. Everything that it is told of operations and
 /// denials goes to the log, too, under the target `vm::audit`.
@@ -45,6 +45,10 @@ pub struct AuditEvent<'a> {
     pub reason: &'a str,
     /// What became of it.
     pub result: AuditResult<'a>,
+    /// True when it was only tried, in a dry run, and refused even so.
+    pub tried: bool,
+    /// False when there is no contract of this name: anybody can ask for something on names that nobody has.
+    pub exists: bool,
 }
 
 /// What became of what somebody wanted to do.
@@ -79,9 +83,10 @@ impl std::fmt::Display for GovernanceEvent<'_> {
 
 impl std::fmt::Display for AuditEvent<'_> {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        let Self { contract, action, actor, result, .. } = self;
+        let Self { contract, action, actor, result, tried, .. } = self;
         match result {
             AuditResult::Done(_) => write!(f, "{actor} did {action} '{contract}'"),
+            AuditResult::Refused(why) if *tried => write!(f, "{actor} could not try to {action} '{contract}': {why}"),
             AuditResult::Refused(why) => write!(f, "{actor} could not {action} '{contract}': {why}"),
         }
     }

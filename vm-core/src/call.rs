@@ -223,10 +223,10 @@ pub enum Trap {
     #[error("the contract broke its ABI")]
     BadReturn,
     /// A host function was used that the contract was deployed without.
-    #[error("the contract was deployed without this capability")]
+    #[error("an event was emitted, and the contract was deployed without the capability events")]
     NoCapability,
     /// The contract's state would be larger than its host lets it be.
-    #[error("the contract's state has no more room")]
+    #[error("the contract's state has no more room; it would have more keys or bytes than its record allows")]
     NoRoom,
 }
 

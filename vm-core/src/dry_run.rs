@@ -24,6 +24,17 @@ pub enum Trial {
 }
 
 impl Trial {
+    /// Why, in the sender's words.
+    pub(crate) fn reason(&self) -> &str {
+        match self {
+            Self::Deploy(request) => &request.reason,
+            Self::Upgrade(request) => &request.reason,
+            Self::Migrate(request) => &request.reason,
+            Self::Rollback(request) => &request.reason,
+            Self::Invoke(_) => "",
+        }
+    }
+
     /// The contract that gets other code or state, if it is there already.
     pub(crate) const fn contract(&self) -> Option<&ContractName> {
         match self {

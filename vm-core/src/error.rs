@@ -232,13 +232,13 @@ pub enum Refusal {
         to: RuntimeKind,
     },
     /// Something is larger than its limit.
-    #[error("{what} is {found}, above the limit of {limit} ({key})")]
+    #[error("{what}: {found} bytes, above the limit of {limit} ({key})")]
     TooLarge {
         /// What.
         what: &'static str,
-        /// Its size.
+        /// Its size, in bytes.
         found: u64,
-        /// The limit.
+        /// The limit, in bytes.
         limit: u64,
         /// The setting that raises it.
         key: &'static str,

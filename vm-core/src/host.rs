@@ -211,11 +211,11 @@ pub enum HostFault {
         queue: usize,
     },
     /// A caller or a contract has used up what this host gives it.
-    #[error("{who}: {limit}; {}", Later(*.retry_after))]
+    #[error("{who}: {limit}{}", Later(*.retry_after))]
     Quota {
         /// Whose quota: `caller 0x…` or `contract 0x…`.
         who: String,
-        /// Which limit.
+        /// Which limit, and what to do where waiting for a time is of no use.
         limit: String,
         /// When another call is admitted, if time is all that it takes.
         retry_after: Option<Duration>,
@@ -291,8 +291,8 @@ struct Later(Option<Duration>);
 impl std::fmt::Display for Later {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         match self.0 {
-            Some(after) => write!(f, "try again in {:.3} s", after.as_secs_f64()),
-            None => f.write_str("ask for less, or try again when others have ended"),
+            Some(after) => write!(f, "; try again in {:.3} s", after.as_secs_f64()),
+            None => Ok(()),
         }
     }
 }

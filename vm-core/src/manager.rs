@@ -30,6 +30,7 @@ pub(crate) use rollback::rollback;
 pub(crate) use upgrade::upgrade;
 
 use operation::Actor;
+pub(crate) use operation::check_reason;
 
 use crate::core::Core;
 use crate::error::InPhase;

@@ -97,7 +97,10 @@ impl Usage {
     /// Which bound another call would break, and when to try again.
     fn refusal(&self, quota: &Quota, time: Instant) -> Option<(String, Option<Duration>)> {
         if let Some(most) = quota.in_flight.filter(|most| self.in_flight >= *most) {
-            return Some((format!("{most} calls are in flight, which is the limit"), None));
+            return Some((
+                format!("{most} calls are in flight, which is the limit; try again when one of them has ended"),
+                None,
+            ));
         }
         if let Some(Rate { burst, every }) = quota.rate {
             // Full later than this, it has not one token.
@@ -223,7 +226,7 @@ impl Gate {
             let Some(most) = self.quota(*who).gas_per_call else { continue };
             match *gas {
                 Some(asked) if asked > most => {
-                    let limit = format!("{asked} gas are asked for, and the limit of a call is {most}");
+                    let limit = format!("{asked} gas are asked for, and the limit of a call is {most}; ask for less");
                     return Err(HostFault::Quota { who: who.to_string(), limit, retry_after: None });
                 }
                 Some(_) => {}

@@ -37,6 +37,9 @@ pub(crate) struct Transaction<'c> {
     pub(crate) denials: Vec<Denial>,
 }
 
+/// How many refusals of one transaction are told.
+const DENIALS: usize = 256;
+
 /// Something that a contract asked for and a rule refused.
 pub(crate) enum Denial {
     /// A call of a method.
@@ -45,7 +48,7 @@ pub(crate) enum Denial {
     Operation(DeniedOperation),
 }
 
-/// What is told of an operation that a rule refused.
+/// What is told of an operation that was refused for whatever reason, or failed.
 pub(crate) struct DeniedOperation {
     /// On which contract, and what; nothing for the host.
     pub(crate) on: Option<(ContractName, Action<'static>)>,
@@ -294,9 +297,16 @@ impl<'c> Transaction<'c> {
     pub(crate) fn permit_access(&mut self, access: &Access<'_>, method: &str, policy: u32) -> Result<(), Unresolved> {
         self.permit(access, policy, &[]).inspect_err(|unresolved| {
             if let Unresolved::Refused(Refusal::Denied(denied)) = unresolved {
-                self.denials.push(Denial::Call { method: method.into(), denied: denied.clone() });
+                self.note(Denial::Call { method: method.into(), denied: denied.clone() });
             }
         })
+    }
+
+    /// Notes what was refused, unless that is more than anybody reads: a contract can ask without end.
+    pub(crate) fn note(&mut self, denial: Denial) {
+        if self.denials.len() < DENIALS {
+            self.denials.push(denial);
+        }
     }
 
     /// True while this contract runs: then nobody may change it.

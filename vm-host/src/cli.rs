@@ -11,6 +11,7 @@ mod failure;
 mod inspect;
 mod interrupt;
 mod json_arguments;
+mod kept;
 mod output;
 mod policy;
 mod progress;

@@ -6,7 +6,7 @@ use super::policy::METHODS;
 use super::recent::Recent;
 use super::{Organisations, Policy, Rule};
 use crate::record::Stored;
-use crate::{Address, Journal, Refusal, StateError, StateKey, WriteSet};
+use crate::{Address, Journal, KeyRange, Refusal, Space, StateError, StateKey, WriteSet};
 
 /// Who may do what with the host, and who its people are.
 #[derive(Debug, Clone, PartialEq, Eq, BorshSerialize, BorshDeserialize, serde::Serialize)]
@@ -109,9 +109,11 @@ impl HostPolicy {
         }
     }
 
-    /// The one that a transaction has put in force, if it has.
-    pub(crate) fn written(writes: &WriteSet) -> Option<Self> {
-        Self::try_from_slice(writes.get(&StateKey::system(KEY))?.as_ref()?).ok()
+    /// The versions that a transaction has made, one after the other.
+    pub(crate) fn written(writes: &WriteSet) -> impl Iterator<Item = Self> {
+        let all = KeyRange::of(Space::Policy, &[]);
+        let written: Vec<_> = writes.range(&all).filter_map(|(_, value)| value.clone()).collect();
+        written.into_iter().filter_map(|value| Self::try_from_slice(&value).ok())
     }
 
     /// Puts it in force, and keeps it among its versions.

@@ -1,4 +1,4 @@
-use super::operation::{Actor, Note, approach, check_reason, step, write_down};
+use super::operation::{Actor, Note, approach, step, write_down};
 use super::{Base, phase};
 use crate::transaction::Transaction;
 use crate::{Action, ChangeRequest, Changes, ContractRecord, Phase, Situation, VmError};
@@ -20,7 +20,6 @@ pub(super) fn alter(
     let ChangeRequest { name, change, reason, .. } = request;
     let mut record = approach(transaction, actor, name, Action::Change(*change))?;
     phase(Phase::Store, || {
-        check_reason(reason)?;
         let before = Situation::from(&record);
         step(&mut record, (*change).into())?;
         write_down(transaction, actor, &mut record, Note::of((*change).into(), reason, Some(before)))

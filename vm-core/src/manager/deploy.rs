@@ -1,6 +1,4 @@
-use super::operation::{
-    Actor, Done, Note, Terms, check_reason, conclude, keep_version, nothing_to_do, step, write_down,
-};
+use super::operation::{Actor, Done, Note, Terms, conclude, keep_version, nothing_to_do, step, write_down};
 use super::{Base, Executed, Provisional, Top, enter, phase};
 use crate::record::store_code;
 use crate::transaction::Transaction;
@@ -34,8 +32,8 @@ pub(super) fn create<'c>(
         transaction.permit(&access, 0, actor.endorsers)
     })?;
     phase(Phase::Admit, || match ContractRecord::load(&transaction.journal, name).map_err(ErrorKind::from)? {
-        Some(_) => Err(Refusal::NameTaken(name.clone()).into()),
-        None => check_reason(reason).map_err(ErrorKind::from),
+        Some(_) => Err(ErrorKind::from(Refusal::NameTaken(name.clone()))),
+        None => Ok(()),
     })?;
     let hash = code.hash();
     phase(Phase::Verify, || core.verify(code, &hash))?;

@@ -1,4 +1,4 @@
-use super::operation::{Actor, Note, check_reason, write_down};
+use super::operation::{Actor, Note, write_down};
 use super::{Base, phase};
 use crate::access::{Question, answer};
 use crate::core::Core;
@@ -26,7 +26,6 @@ pub(super) fn reform(
     let mut policy = phase(Phase::Load, || HostPolicy::load(&transaction.journal))?;
     phase(Phase::Permission, || permit(transaction, actor, &policy, changes))?;
     phase(Phase::Store, || {
-        check_reason(reason)?;
         for change in changes {
             match change {
                 Governance::Room { contract, room } => bound(transaction, actor, contract, *room, reason)?,

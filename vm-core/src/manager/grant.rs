@@ -1,4 +1,4 @@
-use super::operation::{Actor, Note, approach, check_reason, write_down};
+use super::operation::{Actor, Note, approach, write_down};
 use super::{Base, phase};
 use crate::access::{METHODS, shown};
 use crate::transaction::Transaction;
@@ -24,7 +24,6 @@ pub(super) fn regulate(
     let GrantRequest { name, rules, reason, .. } = request;
     let mut record = approach(transaction, actor, name, Action::Grant)?;
     phase(Phase::Store, || {
-        check_reason(reason)?;
         let before = Situation::from(&record);
         let mut policy = Policy::load(&transaction.journal, name, record.policy)?;
         let old = policy.clone();

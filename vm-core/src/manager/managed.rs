@@ -5,7 +5,7 @@ use super::deploy::create;
 use super::govern::reform;
 use super::grant::regulate;
 use super::migrate::renovate;
-use super::operation::{Actor, Done, nothing_to_do};
+use super::operation::{Actor, Done, check_reason, nothing_to_do};
 use super::rollback::{Kept, restore};
 use super::upgrade::renew;
 use crate::core::Core;
@@ -28,16 +28,16 @@ pub(crate) fn manage(
     let mut paid = Gas::ZERO;
     let result = perform(transaction, operation, depth, gas, &mut paid);
     let outcome = match result {
-        Ok(outcome) => Outcome { gas_used: outcome.gas_used.saturating_add(paid), ..outcome },
+        Ok(outcome) => {
+            // A constructor or migration, of code that somebody wanted to have.
+            if !outcome.status.is_success() {
+                transaction.note(refused(operation, format!("the contract failed with {}", outcome.status)));
+            }
+            Outcome { gas_used: outcome.gas_used.saturating_add(paid), ..outcome }
+        }
         Err(VmError { kind: ErrorKind::Fault(fault), .. }) => return Err(transaction.fail(fault)),
         Err(error) => {
-            if matches!(error.refusal(), Some(Refusal::Denied(_) | Refusal::Ungoverned { .. })) {
-                let on = operation.name().cloned().zip(operation.action());
-                // Not checked yet, and there may be many.
-                let reason = operation.reason().chars().take(REASON).collect();
-                let (actor, why) = (operation.sender().caller, error.to_string());
-                transaction.denials.push(Denial::Operation(DeniedOperation { on, actor, reason, why }));
-            }
+            transaction.note(refused(operation, error.to_string()));
             Outcome { status: Status::Revert, output: error.to_string().into(), gas_used: paid }
         }
     };
@@ -51,6 +51,14 @@ pub(crate) fn manage(
     Ok(outcome)
 }
 
+/// What is told of an operation that was refused, or failed.
+fn refused(operation: &Managed, why: String) -> Denial {
+    let on = operation.name().cloned().zip(operation.action());
+    // It may be the reason's length that is refused.
+    let reason = operation.reason().chars().take(REASON).collect();
+    Denial::Operation(DeniedOperation { on, actor: operation.sender().caller, reason, why })
+}
+
 /// `paid` is what the operation costs apart from what the contract uses.
 fn perform(
     transaction: &mut Transaction<'_>,
@@ -61,6 +69,7 @@ fn perform(
 ) -> Result<Outcome, VmError> {
     let core = transaction.core;
     let sender = operation.sender();
+    check_reason(operation.reason()).phase(Phase::Admit)?;
     check(transaction, operation, depth).phase(Phase::Admit)?;
     let actor = Actor { caller: sender.caller, endorsers: &sender.endorsers, value: Amount::ZERO, depth };
     let mut admit = |left: Result<Gas, Refusal>| {

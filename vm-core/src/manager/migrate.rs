@@ -1,4 +1,4 @@
-use super::operation::{Actor, Done, Note, Terms, approach, check_reason, conclude, write_down};
+use super::operation::{Actor, Done, Note, Terms, approach, conclude, write_down};
 use super::replace::{Replacing, unknown_version};
 use super::{Base, Executed, Provisional, phase};
 use crate::transaction::Transaction;
@@ -23,7 +23,6 @@ pub(super) fn renovate<'c>(
     let MigrateRequest { name, written_by, arguments, reason, .. } = request;
     let record = approach(transaction, actor, name, Action::Migrate)?;
     let mut replacing = phase(Phase::Keep, || {
-        check_reason(reason)?;
         if VersionRecord::load(&transaction.journal, name, written_by)?.is_none() {
             return Err(unknown_version(&transaction.journal, name, written_by)?);
         }

@@ -99,7 +99,7 @@ pub(crate) fn permit(
     Ok(transaction.permit(&Access::of(actor.caller, action, record), record.policy, actor.endorsers)?)
 }
 
-/// Refuses reasons that are longer than a history takes.
+/// Refuses reasons that are longer than a history takes, before anything else: what is refused is told with its reason.
 pub(crate) fn check_reason(reason: &str) -> Result<(), Refusal> {
     too_large("the reason", reason.len(), REASON, "a fixed limit")
 }

@@ -1,4 +1,4 @@
-use super::operation::{Actor, Done, Note, Terms, approach, check_reason, conclude, nothing_to_do, write_down};
+use super::operation::{Actor, Done, Note, Terms, approach, conclude, nothing_to_do, write_down};
 use super::replace::{Replacing, check_runtime, unfit, unknown_version};
 use super::{Base, Executed, Provisional, phase};
 use crate::record::load_code;
@@ -59,7 +59,6 @@ pub(super) fn restore<'c>(
     let Kept { record, version, code } = kept;
     let core = transaction.core;
     let mut replacing = phase(Phase::Keep, || {
-        check_reason(reason)?;
         if record.version == version.version {
             return Err(Refusal::CurrentVersion { name: name.clone(), version: version.version.clone() }.into());
         }

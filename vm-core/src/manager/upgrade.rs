@@ -1,6 +1,4 @@
-use super::operation::{
-    Actor, Done, Note, Terms, approach, check_reason, conclude, keep_version, nothing_to_do, permit, write_down,
-};
+use super::operation::{Actor, Done, Note, Terms, approach, conclude, keep_version, nothing_to_do, permit, write_down};
 use super::replace::{Replacing, check_runtime, unfit};
 use super::{Base, Executed, Provisional, phase};
 use crate::record::store_code;
@@ -35,7 +33,6 @@ pub(super) fn renew<'c>(
     }
     // The old version's record and code stay where they are; the new one must not take their place.
     let mut replacing = phase(Phase::Keep, || {
-        check_reason(reason)?;
         if VersionRecord::load(&transaction.journal, name, version)?.is_some() {
             return Err(Refusal::VersionTaken { name: name.clone(), version: version.clone() }.into());
         }

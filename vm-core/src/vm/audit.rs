@@ -2,19 +2,21 @@
 
 use tracing::Level;
 
+use super::Vm;
 use super::task::{Answer, Reply, Request};
 use crate::core::Core;
 use crate::transaction::{Denial, DeniedOperation};
 use crate::{
     Action, Address, AuditEvent, AuditResult, Change, ContractName, Denied, GovernanceEvent, HistoryEntry, HostPolicy,
-    KeyRange, Operation, Refusal, Space, WriteSet,
+    KeyRange, Operation, Refusal, Space, Trial, WriteSet,
 };
 
 /// The log's target.
 const TARGET: &str = "vm::audit";
 
 /// Tells what the reply to a request says.
-pub(super) fn tell(core: &Core, request: &Request, reply: &Reply, denials: &[Denial]) {
+pub(super) fn tell(vm: &Vm, request: &Request, reply: &Reply, denials: &[Denial]) {
+    let core = &vm.0.core;
     let logged = tracing::enabled!(target: TARGET, Level::INFO);
     if core.observer.is_none() && !logged {
         return;
@@ -27,18 +29,18 @@ pub(super) fn tell(core: &Core, request: &Request, reply: &Reply, denials: &[Den
     };
     for denial in denials {
         match denial {
-            Denial::Call { method, denied } => not_called(method, denied, &denied.to_string(), &tell),
+            Denial::Call { method, denied } => not_called(method, denied, &denied.to_string(), false, &tell),
             Denial::Operation(DeniedOperation { on, actor, reason, why }) => {
                 let on = on.as_ref().map(|(contract, action)| (contract, *action));
-                not_done(core, on, (*actor, reason), why, &tell);
+                not_done(vm, on, (*actor, reason), why, false, &tell);
             }
         }
     }
     match reply {
         Ok(Answer::Receipt(receipt)) => {
             done(&receipt.writes, &tell);
-            // A system contract can govern, too.
-            if let Some(policy) = HostPolicy::written(&receipt.writes) {
+            // A system contract can govern, too, and more than once.
+            for policy in HostPolicy::written(&receipt.writes) {
                 governed(core, policy.author, &policy.reason, Ok(&policy));
             }
             if let (Some(observer), Request::Invoke(request)) = (&core.observer, request) {
@@ -56,17 +58,36 @@ pub(super) fn tell(core: &Core, request: &Request, reply: &Reply, denials: &[Den
         Err(error) => match request {
             Request::Operation(operation) => {
                 let by = (operation.sender().caller, operation.reason());
-                not_done(core, operation.name().zip(operation.action()), by, &error.to_string(), &tell);
+                not_done(vm, operation.name().zip(operation.action()), by, &error.to_string(), false, &tell);
             }
             Request::Invoke(request) | Request::Query(request) => {
                 if let Some(Refusal::Denied(denied)) = error.refusal() {
-                    not_called(&request.method, denied, &error.to_string(), &tell);
+                    not_called(&request.method, denied, &error.to_string(), false, &tell);
                 }
             }
-            // It was only tried.
-            Request::DryRun(_) => {}
+            Request::DryRun(run) => {
+                // Whatever else it met is what it was to find out.
+                let Some(Refusal::Denied(denied)) = error.refusal() else { return };
+                match tried(&run.trial) {
+                    Ok((contract, action, reason)) => {
+                        not_done(vm, Some((contract, action)), (denied.actor, reason), &error.to_string(), true, &tell);
+                    }
+                    Err(method) => not_called(method, denied, &error.to_string(), true, &tell),
+                }
+            }
         },
     }
+}
+
+/// Which operation a dry run is of, on which contract and why, or a call of which method.
+const fn tried(trial: &Trial) -> Result<(&ContractName, Action<'_>, &str), &str> {
+    Ok(match trial {
+        Trial::Deploy(request) => (&request.name, Action::Deploy, request.reason.as_str()),
+        Trial::Upgrade(request) => (&request.name, Action::Upgrade, request.reason.as_str()),
+        Trial::Migrate(request) => (&request.name, Action::Migrate, request.reason.as_str()),
+        Trial::Rollback(request) => (&request.name, Action::Rollback, request.reason.as_str()),
+        Trial::Invoke(request) => return Err(request.method.as_str()),
+    })
 }
 
 /// A change of the host's policy.
@@ -86,30 +107,34 @@ fn done(writes: &WriteSet, tell: &dyn Fn(&AuditEvent<'_>)) {
             continue;
         };
         let (action, actor, reason) = (action(entry.operation), entry.actor, &*entry.reason);
-        tell(&AuditEvent { contract: &contract, action, actor, reason, result: AuditResult::Done(&entry) });
+        let result = AuditResult::Done(&entry);
+        tell(&AuditEvent { contract: &contract, action, actor, reason, result, tried: false, exists: true });
     }
 }
 
 /// An operation on a contract, or on the host, that was refused for whatever reason, or failed.
 fn not_done(
-    core: &Core,
+    vm: &Vm,
     on: Option<(&ContractName, Action<'_>)>,
     (actor, reason): (Address, &str),
     why: &str,
+    tried: bool,
     tell: &dyn Fn(&AuditEvent<'_>),
 ) {
     match on {
         Some((contract, action)) => {
-            tell(&AuditEvent { contract, action, actor, reason, result: AuditResult::Refused(why) });
+            let exists = vm.record(contract).is_ok_and(|record| record.is_some());
+            tell(&AuditEvent { contract, action, actor, reason, result: AuditResult::Refused(why), tried, exists });
         }
-        None => governed(core, actor, reason, Err(why)),
+        None => governed(&vm.0.core, actor, reason, Err(why)),
     }
 }
 
 /// A call that a rule denied.
-fn not_called(method: &str, denied: &Denied, why: &str, tell: &dyn Fn(&AuditEvent<'_>)) {
+fn not_called(method: &str, denied: &Denied, why: &str, tried: bool, tell: &dyn Fn(&AuditEvent<'_>)) {
     let (contract, action, actor) = (&denied.contract, Action::Call { method }, denied.actor);
-    tell(&AuditEvent { contract, action, actor, reason: "", result: AuditResult::Refused(why) });
+    let result = AuditResult::Refused(why);
+    tell(&AuditEvent { contract, action, actor, reason: "", result, tried, exists: true });
 }
 
 /// What somebody wanted who did it.

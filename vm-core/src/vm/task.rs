@@ -28,6 +28,15 @@ pub(super) enum Request {
 }
 
 impl Request {
+    /// Why, in the sender's words.
+    fn reason(&self) -> &str {
+        match self {
+            Self::Operation(managed) => managed.reason(),
+            Self::DryRun(run) => run.trial.reason(),
+            Self::Invoke(_) | Self::Query(_) => "",
+        }
+    }
+
     /// What the quotas count it as, if they do.
     pub(super) fn demand(&mut self) -> Option<Demand<'_>> {
         let operation = |sender| Some(Demand { sender, call: None });
@@ -182,6 +191,8 @@ impl Task {
         let inner: &Inner = &self.vm.0;
         let view = inner.backend.snapshot().phase(Phase::Load)?;
         let height = view.height();
+        // Before anything is refused, which is told with the reason.
+        manager::check_reason(self.request.reason()).phase(Phase::Admit)?;
         let base = Base { core: &inner.core, view, block: &inner.block, interrupt, id: self.vm.next_id() };
         let receipt = |mut executed: Executed| {
             *self.denials.lock().unwrap_or_else(PoisonError::into_inner) = std::mem::take(&mut executed.denials);
@@ -248,7 +259,7 @@ impl Task {
             ticket.used(gas_used(&reply));
         }
         let denials = std::mem::take(&mut *self.denials.lock().unwrap_or_else(PoisonError::into_inner));
-        audit::tell(&self.vm.0.core, &self.request, &reply, &denials);
+        audit::tell(&self.vm, &self.request, &reply, &denials);
         let metrics = &self.vm.0.core.metrics;
         match reply.as_ref().map_err(|error| &error.kind) {
             Err(ErrorKind::Refused(_)) => add(&metrics.refused, 1),

@@ -343,7 +343,7 @@ fn the_host_is_governed_by_its_administrators() {
         assert!(error.to_string().contains(told), "{error}");
     }
     let long = govern(Governance::Deploy(Rule::Anyone)).because("x".repeat(1_025));
-    assert!(block_on(vm.govern(long)).unwrap_err().to_string().contains("the reason is 1025"));
+    assert!(block_on(vm.govern(long)).unwrap_err().to_string().contains("the reason: 1025 bytes"));
     let versions: Vec<_> = (0..5).map(|version| vm.host_policy_version(version).unwrap()).collect();
     assert_eq!(versions[0], Some(HostPolicy::default()));
     assert_eq!((versions[1].as_ref().map(|policy| &policy.deploy), &versions[2]), (Some(&Rule::Anyone), &Some(policy)));
@@ -459,7 +459,7 @@ fn a_contract_has_the_capabilities_that_it_was_deployed_with() {
         ("all", "time", "success 77"),
         ("none", "calls", "success contract 'does-none' was deployed without the capability 'calls'"),
         ("none", "reads", "success contract 'does-none' was deployed without the capability 'state'"),
-        ("none", "events", "trap: the contract was deployed without this capability "),
+        ("none", "events", "trap: an event was emitted, and the contract was deployed without the capability events "),
         ("none", "time", "success 0"),
         // What is called sees the time if it may; calls that change nothing need less.
         ("calls", "reads", "success called at 77"),

@@ -146,6 +146,44 @@ fn calls_of_a_frozen_contract_are_tried_as_if_it_were_not() {
 }
 
 #[test]
+fn denied_dry_runs_are_told_as_such() {
+    #[derive(Clone, Default)]
+    struct Lines(Arc<Mutex<Vec<String>>>);
+    impl Observer for Lines {
+        fn audit(&self, event: &AuditEvent<'_>) {
+            let AuditEvent { tried, exists, reason, .. } = event;
+            self.0.lock().unwrap().push(format!("{event} ({reason}, tried: {tried}, exists: {exists})"));
+        }
+    }
+    let lines = Lines::default();
+    let vm = machine(lines.clone());
+    let stranger = vm_core::Address::from_name("stranger");
+    lines.0.lock().unwrap().clear();
+    let trial = Trial::Upgrade(upgrade().from(stranger).because("probe"));
+    block_on(vm.dry_run(DryRunRequest::new(trial))).unwrap_err();
+    // What it was to find out is told to nobody else.
+    block_on(vm.dry_run(DryRunRequest::new(Trial::Invoke(request("nosuch", "add"))))).unwrap_err();
+    block_on(vm.change(ChangeRequest::new(name("nosuch"), Change::Freeze).from(stranger))).unwrap_err();
+    let long = ChangeRequest::new(name("c"), Change::Freeze).from(stranger).because("x".repeat(1_025));
+    assert!(block_on(vm.change(long)).unwrap_err().to_string().starts_with("admit: the reason: 1025 bytes"));
+    let told = lines.0.lock().unwrap().clone();
+    assert_eq!(
+        told[..2],
+        [
+            format!(
+                "{stranger} could not try to upgrade contract 'c': permission: {stranger} may not upgrade contract 'c': only its \
+                 owner may (probe, tried: true, exists: true)"
+            ),
+            format!(
+                "{stranger} could not freeze contract 'nosuch': load: there is no contract 'nosuch' (, tried: false, exists: \
+                 false)"
+            ),
+        ]
+    );
+    assert_eq!(told.len(), 3, "{told:?}");
+}
+
+#[test]
 fn a_dry_run_is_refused_as_the_thing_itself() {
     let vm = machine(Told::default());
     let stranger = vm_core::Address::from_name("stranger");

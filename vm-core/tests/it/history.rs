@@ -211,7 +211,10 @@ fn reasons_are_bounded() {
         block_on(vm.upgrade(upgrade)).unwrap_err(),
         block_on(vm.rollback(back_to("1").because(long))).unwrap_err(),
     ] {
-        assert!(error.to_string().contains("the reason is 1025, above the limit of 1024"), "{error}");
+        assert!(
+            error.to_string().contains("the reason: 1025 bytes, above the limit of 1024 (a fixed limit)"),
+            "{error}"
+        );
     }
 }
 

@@ -1,12 +1,13 @@
 //! Operations that contracts ask for inside their own transaction: what is refused, and that nothing is left of it.
 
 use std::any::Any;
+use std::sync::{Arc, Mutex};
 
 use futures_executor::block_on;
 use vm_core::{
-    Address, Amount, Change, ChangeRequest, Code, DeployRequest, GovernRequest, Governance, GrantRequest, Host,
-    HostFault, HostPolicy, Journal, Lifecycle, Managed, MigrateRequest, Outcome, Overlay, Right, RollbackRequest, Room,
-    Rule, RuntimeKind, Status, UpgradeRequest, Vm, VmProvider,
+    Address, Amount, AuditEvent, AuditResult, Change, ChangeRequest, Code, DeployRequest, GovernRequest, Governance,
+    GovernanceEvent, GrantRequest, Host, HostFault, HostPolicy, Journal, Lifecycle, Managed, MigrateRequest, Observer,
+    Outcome, Overlay, Right, RollbackRequest, Room, Rule, RuntimeKind, Status, UpgradeRequest, Vm, VmProvider,
 };
 
 use crate::script::{Failure, Scripts, invoke, name, ok, owner, request, script};
@@ -78,6 +79,53 @@ const ALL: [(&str, Does); 7] = [
 fn manage(host: &mut dyn Host, operation: &Managed) -> Result<bytes::Bytes, Failure> {
     let Outcome { status, output, .. } = host.transaction().manage(operation)?;
     Ok(if status == Status::Success { "done".into() } else { output })
+}
+
+/// Two changes of the host's policy in one transaction.
+#[test]
+fn every_change_of_the_hosts_policy_in_a_transaction_is_told() {
+    #[derive(Clone, Default)]
+    struct Versions(Arc<Mutex<Vec<u32>>>);
+    impl Observer for Versions {
+        fn audit(&self, _: &AuditEvent<'_>) {}
+        fn governed(&self, event: &GovernanceEvent<'_>) {
+            self.0.lock().unwrap().extend(event.result.map(|policy| policy.version));
+        }
+    }
+    let versions = Versions::default();
+    let mut policy = HostPolicy::default();
+    policy.administrators = Rule::Callers([owner()].into());
+    let scripts = Scripts::default().with("twice", |host, call| {
+        for rule in [Rule::Nobody, Rule::Anyone].into_iter().filter(|_| &*call.method == "run") {
+            manage(host, &Managed::Govern(GovernRequest::new(Governance::Deploy(rule)).from(owner())))?;
+        }
+        ok()
+    });
+    let vm = scripts.start_with(Vm::builder().policy(policy).observer(versions.clone()));
+    assert_eq!(invoke(&vm, "twice", "run").status, Status::Success);
+    assert_eq!(*versions.0.lock().unwrap(), [2, 3]);
+}
+
+/// A contract that asks without end does not make its host remember without end.
+#[test]
+fn so_many_refusals_of_one_transaction_are_told() {
+    #[derive(Clone, Default)]
+    struct Count(Arc<Mutex<usize>>);
+    impl Observer for Count {
+        fn audit(&self, event: &AuditEvent<'_>) {
+            *self.0.lock().unwrap() += usize::from(matches!(event.result, AuditResult::Refused(_)));
+        }
+    }
+    let count = Count::default();
+    let scripts = Scripts::default().with("asks", |host, call| {
+        for _ in 0..if &*call.method == "run" { 1_000 } else { 0 } {
+            manage(host, &Managed::Change(ChangeRequest::new(name("nosuch"), Change::Freeze).from(owner())))?;
+        }
+        ok()
+    });
+    let vm = scripts.start_with(Vm::builder().observer(count.clone()));
+    assert_eq!(invoke(&vm, "asks", "run").status, Status::Success);
+    assert_eq!(*count.0.lock().unwrap(), 256);
 }
 
 /// `asks` does what its method says to the contract that its input names; with an `evm ` before it, after an engine has run.

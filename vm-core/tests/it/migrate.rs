@@ -119,7 +119,11 @@ fn a_migration_that_is_refused_or_fails_leaves_everything() {
         (of("1").from(stranger), Phase::Permission, "may not migrate contract 'c': only its owner may"),
         (of("3"), Phase::Keep, "contract 'c' never had a version '3'; its versions are 1, 2"),
         (missing, Phase::Load, "there is no contract 'nobody'"),
-        (of("1").because("x".repeat(1_025)), Phase::Keep, "the reason is 1025, above the limit of 1024"),
+        (
+            of("1").because("x".repeat(1_025)),
+            Phase::Admit,
+            "the reason: 1025 bytes, above the limit of 1024 (a fixed limit)",
+        ),
         (of("1").gas(Gas::new(10)), Phase::Admit, "10 gas do not cover"),
         (of("1").args(["text"]), Phase::Validate, "does not describe its methods"),
         (of("1").input("fail"), Phase::Migrate, "the contract failed with revert: not yet"),
@@ -133,7 +137,7 @@ fn a_migration_that_is_refused_or_fails_leaves_everything() {
     }
     assert_eq!((vm.view().unwrap().height(), vm.record(&name("c")).unwrap()), before);
     assert_eq!(last(&vm), "");
-    assert_eq!(lines.0.lock().unwrap().len(), 7, "each is told once, and what was only tried is not");
+    assert_eq!(lines.0.lock().unwrap().len(), 8, "each is told once, and of what was only tried the denial");
 }
 
 #[test]

@@ -110,7 +110,7 @@ fn gas_is_bounded_by_call_and_by_window() {
     };
     let vm = machine(Quota::default(), quota);
     let error = block_on(vm.invoke(call("d", "ann").gas(Gas::new(100_001)))).unwrap_err();
-    assert_eq!(refused(&error).1, "100001 gas are asked for, and the limit of a call is 100000");
+    assert_eq!(refused(&error).1, "100001 gas are asked for, and the limit of a call is 100000; ask for less");
     // Who asks for none in particular gets that much.
     let receipt = block_on(vm.invoke(call("d", "ann"))).unwrap();
     assert_eq!(receipt.gas_limit, Gas::new(100_000));
@@ -157,7 +157,10 @@ fn calls_in_flight_are_counted_until_they_are_answered() {
         entered = changed.wait(entered).unwrap();
     }
     let error = block_on(vm.invoke(call("c", "ann"))).unwrap_err();
-    assert_eq!((refused(&error).1, refused(&error).2), ("1 calls are in flight, which is the limit", None));
+    assert_eq!(
+        (refused(&error).1, refused(&error).2),
+        ("1 calls are in flight, which is the limit; try again when one of them has ended", None)
+    );
     assert!(block_on(vm.invoke(call("c", "bob"))).is_ok());
     *entered = Some(true);
     changed.notify_all();

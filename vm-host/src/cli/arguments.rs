@@ -220,6 +220,20 @@ pub(super) enum Command {
         /// The contract's name.
         name: ContractName,
     },
+    /// Give back the code of a version, as it was deployed: every version's is kept.
+    Code {
+        /// The contract's name.
+        name: ContractName,
+        /// A version that it had, instead of the current one.
+        #[arg(long = "version")]
+        version: Option<Version>,
+        /// Write the code to this file.
+        #[arg(long, short, value_name = "FILE")]
+        output: Option<PathBuf>,
+        /// Write its ABI to this file.
+        #[arg(long, value_name = "FILE")]
+        abi: Option<PathBuf>,
+    },
     /// Show what was done with a contract, by whom and why, and what was refused.
     History {
         /// The contract's name.

@@ -1,6 +1,6 @@
 //! Reads the code that is to be deployed, and tells its runtime if nobody said it.
 
-use std::io::Write;
+use std::io::{ErrorKind, Write};
 use std::path::Path;
 
 use vm_core::{Code, RuntimeKind};
@@ -19,7 +19,17 @@ pub(super) fn load(config: &Config, args: &CodeArgs, known: Option<RuntimeKind>)
         Some(RuntimeKind::Native) => Code::new(RuntimeKind::Native, args.file.as_bytes()),
         None if is_linked && !path.exists() => Code::new(RuntimeKind::Native, args.file.as_bytes()),
         _ => {
-            let bytes = std::fs::read(path).map_err(|error| unusable("read", path, &error))?;
+            let bytes = std::fs::read(path).map_err(|error| match error.kind() {
+                ErrorKind::NotFound if runtime.is_none() && !args.file.contains(['/', '.']) => {
+                    let linked = vm_host::SAMPLE_CONTRACTS.join(", ");
+                    let file = path.display();
+                    Usage(format!(
+                        "there is no file {file}, and no contract of this name is linked; those are: {linked}"
+                    ))
+                    .into()
+                }
+                _ => unusable("read", path, &error),
+            })?;
             let runtime = runtime.or_else(|| guess(path, &bytes)).ok_or_else(|| {
                 Usage(format!("cannot tell what {} is; name its runtime with --runtime", path.display()))
             })?;

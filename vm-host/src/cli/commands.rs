@@ -20,7 +20,7 @@ use super::failure::{Class, Usage, unusable};
 use super::interrupt::{self, Interrupted};
 use super::output::{Output, Told};
 use super::records::Records;
-use super::{analyze, artifact, doctor, dry_run, inspect, policy, progress, trace};
+use super::{analyze, artifact, doctor, dry_run, inspect, kept, policy, progress, trace};
 
 /// Does what the command line asks for.
 pub(super) fn run(cli: Cli, output: Output) -> anyhow::Result<ExitCode> {
@@ -122,6 +122,9 @@ fn on_vm(command: Command, config: &Config, vm: &Vm, output: Output) -> anyhow::
         Command::Policy { name, version } => policy::show(vm, &Records::of(config), output, name.as_ref(), version),
         Command::List => inspect::list(vm, output),
         Command::Show { name } => inspect::show(vm, output, &name),
+        Command::Code { name, version, output: to, abi } => {
+            kept::code(vm, output, &name, version.as_ref(), to.as_deref(), abi.as_deref())
+        }
         Command::History { name, last } => inspect::history(vm, &Records::of(config), output, &name, last),
         Command::Status => inspect::status(vm, output),
         Command::Metrics { reset } => metrics(vm, config, output, reset),

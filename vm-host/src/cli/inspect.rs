@@ -7,7 +7,10 @@ use std::process::ExitCode;
 use anstyle::Style;
 use comfy_table::{CellAlignment, Table, presets};
 use serde_json::{Value, json};
-use vm_core::{ContractName, Migration, Operation, Phase, Refusal, Version, Vm, VmError, VmProvider, VmStatus};
+use vm_core::{
+    CodeHash, ContractName, Migration, Operation, Phase, Refusal, Room, Situation, Version, VersionRecord, Vm, VmError,
+    VmProvider, VmStatus,
+};
 
 use super::counters::Counters;
 use super::output::{Output, milliseconds, printable, thousands};
@@ -70,14 +73,15 @@ pub(super) fn show(vm: &Vm, output: Output, name: &ContractName) -> anyhow::Resu
             field(out, "owner", &record.owner.to_string())?;
             field(out, "may use", &record.capabilities.to_string())?;
             if let Some(room) = record.room {
-                field(out, "room", &format!("{} keys, {} bytes", thousands(room.keys), thousands(room.bytes)))?;
+                field(out, "room", &self::room(room))?;
             }
             for (index, (right, rule)) in policy.iter().enumerate() {
                 field(out, if index == 0 { "policy" } else { "" }, &format!("{right}: {rule}"))?;
             }
             field(out, "code", &record.code.to_string())?;
             for (index, version) in versions.iter().enumerate() {
-                let text = format!("{}  by {} in block {}", version.version, version.author, version.block);
+                let VersionRecord { version: name, runtime, code, author, block, .. } = version;
+                let text = format!("{name}  {runtime} {code}  by {author} in block {block}");
                 let text = if version.reason.is_empty() { text } else { format!("{text}: {}", version.reason) };
                 field(out, if index == 0 { "versions" } else { "" }, &text)?;
             }
@@ -104,7 +108,8 @@ pub(super) fn history(
     last: Option<u64>,
 ) -> anyhow::Result<ExitCode> {
     let record = vm.record(name)?;
-    let refused = records.refused(Some(name));
+    let most = last.map(|last| usize::try_from(last).unwrap_or(usize::MAX));
+    let refused = records.refused(Some(name), most);
     if record.is_none() && refused.is_empty() {
         return Err(unknown(name).into());
     }
@@ -114,7 +119,7 @@ pub(super) fn history(
     output.print(
         || json!({ "ok": true, "history": entries, "refused": refused }),
         |out| {
-            let mut table = columns(&["", "BLOCK", "DONE", "BY", "VERSION", "STATE", "REASON"]);
+            let mut table = columns(&["", "BLOCK", "DONE", "BY", "VERSION", "STATE", "CHANGED", "REASON"]);
             for entry in &entries {
                 table.add_row([
                     entry.number.to_string(),
@@ -131,6 +136,7 @@ pub(super) fn history(
                     entry.actor.to_string(),
                     changed(entry.before.as_ref().map(|before| &before.version), &entry.after.version),
                     changed(entry.before.as_ref().map(|before| &before.lifecycle), &entry.after.lifecycle),
+                    differences(entry.before.as_ref(), &entry.after),
                     printable(&entry.reason).into_owned(),
                 ]);
             }
@@ -139,6 +145,37 @@ pub(super) fn history(
         },
     )?;
     Ok(ExitCode::SUCCESS)
+}
+
+/// What an operation changed beside version and state; of a deployment, what the contract began with.
+fn differences(before: Option<&Situation>, after: &Situation) -> String {
+    let mut told = Vec::new();
+    let mut tell = |what: &str, old: Option<String>, new: String| match old {
+        Some(old) if old == new => {}
+        Some(old) => told.push(format!("{what} {old} → {new}")),
+        None => told.push(format!("{what} {new}")),
+    };
+    let of = |part: fn(&Situation) -> String| (before.map(part), part(after));
+    for (what, (old, new)) in [
+        ("runtime", of(|situation| situation.runtime.to_string())),
+        ("code", of(|situation| short(&situation.code))),
+        ("policy", of(|situation| situation.policy.to_string())),
+        ("room", of(|situation| situation.room.map_or("unbounded".to_owned(), room))),
+    ] {
+        // What every contract begins with is not worth a word.
+        if !(before.is_none() && (new == "0" || new == "unbounded")) {
+            tell(what, old, new);
+        }
+    }
+    told.join(", ")
+}
+
+fn short(code: &CodeHash) -> String {
+    code.to_string().chars().take(12).collect()
+}
+
+fn room(room: Room) -> String {
+    format!("{} keys and {} bytes", thousands(room.keys), thousands(room.bytes))
 }
 
 /// What was refused, if anything was.
@@ -292,7 +329,8 @@ pub(super) fn metrics(metrics: &Counters, output: Output) -> anyhow::Result<Exit
     Ok(ExitCode::SUCCESS)
 }
 
-fn field(out: &mut dyn Write, name: &str, text: &str) -> io::Result<()> {
+/// A line of what is told.
+pub(super) fn field(out: &mut dyn Write, name: &str, text: &str) -> io::Result<()> {
     writeln!(out, "  {FAINT}{name:<9}{FAINT:#} {}", printable(text))
 }
 

@@ -231,8 +231,9 @@ fn what_system_contracts_are_refused_is_told() {
     let zoe = who("zoe");
     call(&vm, "zoe", "access_control", "deploy", &["nobody", "mine"]);
     call(&vm, "zoe", "contract_manager", "revoke_contract", &["c", "away"]);
+    call(&vm, "alice", "contract_manager", "unfreeze_contract", &["c", "again"]);
     call(&vm, "root", "access_control", "deploy", &["nobody", "closed"]);
-    let root = who("root");
+    let (root, alice) = (who("root"), who("alice"));
     assert_eq!(
         *lines.0.lock().unwrap(),
         [
@@ -241,6 +242,10 @@ fn what_system_contracts_are_refused_is_told() {
             ),
             format!(
                 "{zoe} could not revoke contract 'c': permission: {zoe} may not revoke contract 'c': only its owner may (away)"
+            ),
+            // Not only what a rule refuses.
+            format!(
+                "{alice} could not unfreeze contract 'c': store: contract 'c': a contract that is active cannot become active (again)"
             ),
             format!("{root} gave the host policy 2 (closed)"),
         ]

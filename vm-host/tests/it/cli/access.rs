@@ -82,7 +82,7 @@ fn the_host_is_governed_by_a_majority() {
     // Its constructor emits an event.
     let deploy = format!("deploy token {} --from zoe 1000 --capabilities", token.v1);
     let failed = desk.fails(3, &format!("{deploy} state,time"));
-    assert!(failed.contains("the contract was deployed without this capability"), "{failed}");
+    assert!(failed.contains("the contract was deployed without the capability events"), "{failed}");
     desk.ok(&format!("{deploy} events"));
     assert!(desk.ok("show token").contains("may use   events"));
     let denied = desk.fails(4, &format!("query token {} bob --from bob", token.balance_of));
@@ -98,7 +98,7 @@ fn a_contracts_state_is_bounded_by_administrators() {
         let bound = "govern room token --keys 3 --bytes 1000";
         desk.fails(4, &format!("{bound} --from alice"));
         desk.ok(&format!("{bound} --from root"));
-        assert!(desk.ok("show token").contains("3 keys, 1,000 bytes"));
+        assert!(desk.ok("show token").contains("3 keys and 1,000 bytes"));
         // The supply, the owner's balance, and the schema are three keys, or slots.
         let full = desk.fails(3, "invoke token transfer --from alice bob 300");
         assert!(full.contains("the contract's state has no more room"), "{full}");
@@ -120,7 +120,7 @@ fn quotas_refuse_with_the_limit_and_are_no_matter_of_the_contract() {
     assert_eq!(code, 5, "{told}");
     assert!(told.contains("5000001 gas are asked for, and the limit of a call is 5000000"), "{told}");
     let refused = desk.fails(5, "query token balance_of bob --gas 6000000");
-    assert!(refused.contains("ask for less, or try again when others have ended"), "{refused}");
+    assert!(refused.contains("; ask for less") && !refused.contains("try again"), "{refused}");
     desk.ok("freeze token --from alice");
 }
 

@@ -3,6 +3,39 @@
 use super::Desk;
 use super::contracts::Token;
 
+/// Calls by address are recorded, and those of a contract whose name begins in the same way are not mixed with them.
+#[test]
+fn calls_are_recorded_by_contract() {
+    let desk = Desk::new();
+    let token = &Token::all()[0];
+    for name in ["token", "token.1"] {
+        desk.ok(&format!("deploy {name} {} --version 1 --from alice 1000", token.v1));
+    }
+    let (_, shown) = desk.json("show token");
+    let address = shown["address"].as_str().unwrap();
+    desk.ok(&format!("invoke {address} transfer --from alice bob 1"));
+    desk.ok("invoke token.1 transfer --from alice carol 1");
+    let upgrade = format!("upgrade token {} --version 2 --from alice --dry-run", token.v2);
+    let (_, told) = desk.json(&format!("{upgrade} --replay 10"));
+    assert_eq!((&told["calls"]["made"], &told["calls"]["asked_for"]), (&1.into(), &10.into()), "{told}");
+
+    // A trial that is denied is told, and so is what was refused on names that nobody has.
+    desk.fails(4, &format!("upgrade token {} --version 2 --from mallory --dry-run --reason probe", token.v2));
+    let long = "x".repeat(5_000);
+    desk.fails(4, &format!("freeze token --from mallory --reason {long}"));
+    desk.fails(4, "freeze nosuch --from mallory");
+    let history = desk.ok("history token");
+    assert!(history.contains("try to upgrade contract: permission: ") && history.contains("(probe)"), "{history}");
+    assert!(history.contains("the reason: 5000 bytes, above the limit of 1024") && history.len() < 4_000, "{history}");
+    assert!(desk.ok("history nosuch").contains("freeze contract: load: there is no contract 'nosuch'"));
+    let (_, told) = desk.json("history token --last 1");
+    assert_eq!(
+        (told["history"].as_array().unwrap().len(), told["refused"].as_array().unwrap().len()),
+        (1, 1),
+        "{told}"
+    );
+}
+
 #[test]
 fn an_upgrade_is_tried_with_the_last_calls_on_every_runtime() {
     for token in Token::all() {

@@ -79,7 +79,7 @@ fn live(token: &Token) {
     let list = desk.ok("list");
     assert!(list.lines().count() == 2 && list.contains("2.0.0") && list.contains(runtime), "{runtime}: {list}");
     let shown = desk.ok("show token");
-    for part in ["active", "1.0.0  by ", "2.0.0  by ", "burn"] {
+    for part in ["active", &format!("1.0.0  {runtime} "), &format!("2.0.0  {runtime} "), "burn"] {
         assert!(shown.contains(part), "{runtime}: no {part:?} in\n{shown}");
     }
 
@@ -150,6 +150,49 @@ fn a_migration_that_was_skipped_is_made_up_for() {
         let none = desk.fails(4, "migrate token 2 --from alice");
         assert!(none.contains("its current version has no migration"), "{runtime}: {none}");
     }
+}
+
+#[test]
+fn every_change_and_every_version_can_be_seen() {
+    let desk = Desk::new();
+    desk.file("vm.toml", "[vm.access]\nadministrators = \"callers(root)\"\n");
+    let [wasm, native] =
+        ["wasm", "native"].map(|kind| Token::all().into_iter().find(|token| token.runtime == kind).unwrap());
+    desk.ok(&format!("deploy token {} --version 1 --from alice 1000", wasm.v1));
+    desk.ok("grant token freeze anyone --from alice --reason open");
+    desk.ok("govern room token --keys 10 --bytes 1000 --from root");
+    desk.ok(&format!("upgrade token {} --runtime native --version 2 --change-runtime --from alice", native.v2));
+    let history = desk.ok("history token");
+    for part in [
+        "runtime wasm, code ",
+        "policy 0 → 1",
+        "room unbounded → 10 keys and 1,000 bytes",
+        "runtime wasm → native, code ",
+    ] {
+        assert!(history.contains(part), "no {part:?} in\n{history}");
+    }
+    let policy = desk.ok("policy token --version 1");
+    assert!(policy.starts_with("version 1, by 0x") && policy.contains(": open\n"), "{policy}");
+    desk.fails(4, "govern deploy nobody --from mallory");
+    assert!(desk.ok("policy").contains("refused") && !desk.ok("policy --version 0").contains("refused"));
+
+    // Each version's code is there, and what it was when it was deployed.
+    let versions = desk.json("show token").1["versions"].as_array().unwrap().clone();
+    let shown = desk.ok("show token");
+    for version in &versions {
+        assert!(shown.contains(version["code"].as_str().unwrap()), "{shown}");
+    }
+    let told = desk.ok("code token --version 1 --output kept.wasm");
+    assert!(told.starts_with("token 1\n") && told.contains(", in kept.wasm"), "{told}");
+    assert_eq!(std::fs::read(desk.path().join("kept.wasm")).unwrap(), std::fs::read(&wasm.v1).unwrap());
+    assert_eq!(desk.json("code token").1["code"], versions[1]["code"]);
+    assert!(desk.fails(4, "code token --version 9").contains("never had a version '9'; its versions are 1, 2"));
+    assert!(desk.fails(2, "code token --version 1 --abi abi.json").contains("was deployed without an ABI"));
+    let told = desk.fails(2, "deploy x contract_mnager");
+    assert!(
+        told.contains("no contract of this name is linked; those are: ") && told.contains("contract_manager"),
+        "{told}"
+    );
 }
 
 #[test]
