@@ -129,7 +129,7 @@ impl WasmEngine {
 #[non_exhaustive]
 pub struct Limits {
     /// Memory of one running contract, in bytes, and of all that wait for it in one transaction together. Default: 1 GB.
-    /// Native contracts are trusted and not bounded.
+    /// Native contracts are trusted and not bounded; those in WebAssembly cannot address more than 4 GiB.
     pub memory: u64,
     /// Processors that one container may use, in thousandths. Default: 2000. The other runtimes run a call on one thread.
     pub cpu_millis: u32,

@@ -14,6 +14,12 @@ const ADDRESSABLE: u64 = 1 << 32;
 
 pub(super) fn runtime(config: &Config, engine: WasmEngine) -> Result<Arc<dyn RuntimeProvider>, HostError> {
     let failed = |source| HostError::Runtime { runtime: RuntimeKind::Wasm, source };
+    let memory = config.limits.memory;
+    if memory > ADDRESSABLE {
+        tracing::warn!(
+            "vm.limits.memory is {memory} bytes; contracts in WebAssembly can address 4 GiB, and get no more"
+        );
+    }
     let mut settings = settings(config);
     settings.engine = engine.name().parse().map_err(|error: UnknownEngine| failed(Box::new(error)))?;
     if let (true, State::Fjall { path }) = (config.cache.disk, &config.state) {
@@ -31,18 +37,9 @@ fn settings(config: &Config) -> WasmConfig {
     settings
 }
 
-/// What the module is and needs, and whether a deployment would be accepted.
+/// What the module is and needs, and whether a deployment with this interface and these options would be accepted.
+#[allow(clippy::unnecessary_wraps, reason = "a build without WebAssembly refuses")]
 pub(crate) fn analysis(config: &Config, code: &Code) -> Result<Analysis, HostError> {
-    let settings = settings(config);
-    let analysis = vm_wasm::analyze(&code.bytes, &settings);
-    let (mut accepted, mut text) = (analysis.accepted, analysis.to_string());
-    if accepted {
-        // The module is in order; what was given with it, its interface and its options, may not be.
-        let failed = |error| HostError::Runtime { runtime: RuntimeKind::Wasm, source: Box::new(error) };
-        if let Err(error) = WasmRuntime::new(settings).map_err(failed)?.verify(code) {
-            text.push_str(&format!("refused: {error}\n"));
-            accepted = false;
-        }
-    }
-    Ok(Analysis { accepted, text, json: analysis.to_json() })
+    let analysis = vm_wasm::analyze_code(code, &settings(config));
+    Ok(Analysis { accepted: analysis.accepted, text: analysis.to_string(), json: analysis.to_json() })
 }

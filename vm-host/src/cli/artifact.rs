@@ -84,13 +84,17 @@ fn guess(path: &Path, bytes: &[u8]) -> Option<RuntimeKind> {
     let is_json = text.starts_with(b"{") || text.starts_with(b"[");
     let begins_with_hex = !digits.is_empty() && digits.iter().take(8).all(u8::is_ascii_hexdigit);
     let is_hex = begins_with_hex && digits.iter().all(|b| b.is_ascii_graphic() || b.is_ascii_whitespace());
-    let is_source = path.extension().is_some_and(|extension| extension == "sol");
+    let named = |extension: &str| path.extension().is_some_and(|found| found == extension);
+    let is_source = named("sol");
     if bytes.starts_with(b"\0asm") {
         Some(RuntimeKind::Wasm)
     } else if bytes.starts_with(b"\x7fELF") || bytes.get(257..262) == Some(b"ustar") {
         Some(RuntimeKind::Docker)
     } else if is_source || is_json || is_hex || text.starts_with(b"=======") {
         Some(RuntimeKind::Evm)
+    } else if named("wasm") || named("wat") {
+        // It is none, and the gate says what it is instead.
+        Some(RuntimeKind::Wasm)
     } else {
         None
     }
@@ -119,6 +123,18 @@ mod tests {
             (b"", None),
         ] {
             assert_eq!(guess(Path::new("file"), bytes), runtime, "{:?}", bytes.escape_ascii().to_string());
+        }
+        // The content decides before the name does.
+        for (name, bytes, runtime) in [
+            ("a.wasm", &b""[..], Some(RuntimeKind::Wasm)),
+            ("a.wasm", b"\0as", Some(RuntimeKind::Wasm)),
+            ("a.wasm", b"fn main() {}", Some(RuntimeKind::Wasm)),
+            ("a.wat", b";; a contract\n(module)", Some(RuntimeKind::Wasm)),
+            ("a.wasm", b"0x6080", Some(RuntimeKind::Evm)),
+            ("a.wasm", b"\x7fELF\x02\x01", Some(RuntimeKind::Docker)),
+            ("a.sol", b"contract A {}", Some(RuntimeKind::Evm)),
+        ] {
+            assert_eq!(guess(Path::new(name), bytes), runtime, "{name} {:?}", bytes.escape_ascii().to_string());
         }
     }
 }

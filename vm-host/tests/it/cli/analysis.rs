@@ -46,3 +46,54 @@ fn refusals_are_explained() {
     assert_eq!((&float["operator"], &float["offset"]), (&json!("f32.const"), &json!(0x22)));
     assert_eq!(desk.run("analyze bad.wasm").code, 4);
 }
+
+/// What a contract is deployed with is looked at as a deployment does.
+#[test]
+fn options_and_interfaces_are_analysed() {
+    let desk = Desk::new();
+    desk.file("token.wasm", std::fs::read(super::artifact("token-v1.wasm")).unwrap());
+    desk.file("abi.txt", "total() -> u64");
+    for (arguments, why) in [
+        ("--abi abi.txt", "the module has a section vm.interface, and another interface was given"),
+        ("--abi-option params=string", "contracts with the ABI vm1 have no option 'params'"),
+    ] {
+        let (code, told) = desk.json(&format!("analyze token.wasm {arguments}"));
+        let violation = &told["analysis"]["violations"][0];
+        assert_eq!((code, &told["ok"], &violation["rule"]), (4, &json!(false), &json!("unsupported")), "{told}");
+        assert!(violation["why"].as_str().unwrap().starts_with(why), "{violation}");
+        let refused = desk.fails(4, &format!("deploy token token.wasm 1000 {arguments}"));
+        assert!(refused.contains("(unsupported)") && refused.contains(why), "{refused}");
+    }
+}
+
+/// Files that are called modules and are none: the gate says what they are instead.
+#[test]
+fn what_is_no_module_is_told_apart() {
+    let desk = Desk::new();
+    for (file, content, why) in [
+        ("empty.wasm", &b""[..], "the code is empty"),
+        ("cut.wasm", b"\0as", "the module ends in its header"),
+        ("text.wasm", b"hello", "the code is not a WebAssembly module"),
+        ("text.wat", b"\n;; a contract\n(module)", "it looks like the text format"),
+    ] {
+        desk.file(file, content);
+        for command in [format!("analyze {file}"), format!("deploy it {file}")] {
+            let told = desk.run(&command);
+            assert!(told.code == 4 && format!("{}{}", told.stdout, told.stderr).contains(why), "{command}: {told:?}");
+        }
+    }
+}
+
+/// A limit that WebAssembly cannot reach is not cut in silence.
+#[test]
+fn more_memory_than_can_be_addressed_is_told() {
+    let desk = Desk::new();
+    for (memory, limit, told) in
+        [("10GB", "4294967296", true), ("4GiB", "4294967296", false), ("1MiB", "1048576", false)]
+    {
+        desk.file("vm.toml", format!("[vm.limits]\nmemory = \"{memory}\"\n"));
+        let done = desk.run("status --config vm.toml");
+        assert!(done.code == 0 && done.stdout.contains(limit), "{memory}: {done:?}");
+        assert_eq!(done.stderr.contains("contracts in WebAssembly can address 4 GiB"), told, "{memory}: {done:?}");
+    }
+}
