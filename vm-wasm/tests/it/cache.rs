@@ -69,7 +69,7 @@ fn child(engine: EngineKind, cache_size: usize, modules: usize) -> (u64, u64) {
     (resident.parse().unwrap(), counted.parse().unwrap())
 }
 
-/// With a cache of 2 MiB a module adds what the state keeps of it, less than half of what it adds without a limit; and what
+/// With a cache of 2 MiB a module adds what the state keeps of it, less than a third of what it adds without a limit; and what
 /// it adds without a limit is what the cache counts, whatever its calls did.
 #[cfg(target_os = "linux")]
 #[test]
@@ -89,7 +89,7 @@ fn resident_memory_is_flat_over_two_thousand_modules() {
             "{engine}: a module adds {bounded} bytes with a cache of 2 MiB; without limit {unbounded}, of which the cache counts {counted}"
         );
         println!("{text}");
-        assert!(bounded * 2 < unbounded, "{text}");
+        assert!(bounded * 3 < unbounded, "{text}");
         let prepared = unbounded - bounded;
         assert!(prepared < counted + counted / 2 && counted < prepared * 3, "{text}");
     }
