@@ -5,6 +5,9 @@ use crate::DockerError;
 /// Longest path of a managed containerd's folder: its sockets lie in it.
 const MANAGED_PATH: usize = 80;
 
+/// Most calls that one process takes at a time: each needs an open file of its 256, and most a thread of its 64.
+const MOST_CALLS: u32 = 64;
+
 /// How containers are run. The defaults are the strictest settings.
 ///
 /// ```
@@ -48,6 +51,9 @@ pub struct DockerConfig {
     pub pool_queue: usize,
     /// How long a call may wait for a container, at most until its deadline. Default: 10 s.
     pub pool_wait: Duration,
+    /// How many calls one process may take at a time, if its contract declares that it can take more than one. They share its
+    /// memory and processor time, and with [`Isolation::Call`] there is always one. 1 to 64. Default: 8.
+    pub concurrency: u32,
     /// How long a process lives. Default: [`Isolation::Contract`].
     pub isolation: Isolation,
     /// True executes every call twice, in two processes; the second is given what the first was. What differs (reads, changes,
@@ -124,6 +130,7 @@ impl Default for DockerConfig {
             pool_idle: Duration::from_secs(60),
             pool_queue: 256,
             pool_wait: Duration::from_secs(10),
+            concurrency: 8,
             isolation: Isolation::Contract,
             replay_check: false,
             start_timeout: Duration::from_secs(20),
@@ -188,6 +195,9 @@ impl DockerConfig {
             let (min, max) = (self.pool_min, self.pool_max);
             return wrong("pool_min", format!("{min}; at most pool_max is expected, which is {max}"));
         }
+        if !(1..=MOST_CALLS).contains(&self.concurrency) {
+            return wrong("concurrency", format!("{}; 1 to {MOST_CALLS} are expected", self.concurrency));
+        }
         for (field, time) in
             [("start_timeout", self.start_timeout), ("pool_idle", self.pool_idle), ("pool_wait", self.pool_wait)]
         {
@@ -199,6 +209,14 @@ impl DockerConfig {
             return wrong("first_host_user", "expected between 1 and 2,147,418,111".into());
         }
         Ok(())
+    }
+
+    /// How many calls a process may take at a time.
+    pub(crate) fn concurrency_of(&self, isolation: Isolation) -> u32 {
+        match isolation {
+            Isolation::Contract => self.concurrency,
+            Isolation::Call => 1,
+        }
     }
 
     /// What is less strict than the default, for warnings.
@@ -246,6 +264,8 @@ mod tests {
             ("pool_max", DockerConfig { pool_max: 0, pool_min: 0, ..base() }),
             ("pool_max", DockerConfig { pool_max: 1, replay_check: true, ..base() }),
             ("pool_min", DockerConfig { pool_min: 9, ..base() }),
+            ("concurrency", DockerConfig { concurrency: 0, ..base() }),
+            ("concurrency", DockerConfig { concurrency: 65, ..base() }),
             ("pool_idle", DockerConfig { pool_idle: Duration::ZERO, ..base() }),
             ("pool_wait", DockerConfig { pool_wait: Duration::ZERO, ..base() }),
             ("start_timeout", DockerConfig { start_timeout: Duration::ZERO, ..base() }),

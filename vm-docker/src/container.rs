@@ -1,16 +1,15 @@
 //! A running container.
 
-use std::{fs, os::fd::OwnedFd, sync::Arc, time::Duration};
+use std::{os::fd::OwnedFd, sync::Arc, time::Duration};
 
 use rustix::process::{Pid, PidfdFlags, Signal, pidfd_open, pidfd_send_signal};
-use tokio::{net::unix::UCred, sync::watch, time::timeout};
+use tokio::{sync::watch, time::timeout};
 use vm_container_protocol::Hello;
 use vm_core::Interrupt;
 
 use crate::{
     DockerError, Exit,
     cgroup::ControlGroup,
-    connection::Connection,
     engine::{Engine, Guard},
     output::CallLabel,
 };
@@ -21,7 +20,6 @@ const LAST_WORDS: Duration = Duration::from_secs(2);
 /// A container whose process has introduced itself. It is killed and removed when this is dropped.
 pub(crate) struct Container {
     pub(crate) id: String,
-    pub(crate) connection: Connection,
     pub(crate) hello: Hello,
     pub(crate) exit: ExitWatch,
     /// What lines that the process writes belong to.
@@ -101,11 +99,4 @@ impl ExitWatch {
             Err(_) => None,
         }
     }
-}
-
-/// True if a peer of a socket is this user and, where its process can be seen, one of the container's.
-pub(crate) fn is_peer(peer: &UCred, user: u32, id: &str) -> bool {
-    let groups = peer.pid().and_then(|process| fs::read_to_string(format!("/proc/{process}/cgroup")).ok());
-    let inside = |groups: &String| groups.lines().any(|line| line.split(['/', ':']).any(|part| part == id));
-    peer.uid() == user && groups.as_ref().is_none_or(inside)
 }

@@ -44,7 +44,8 @@ impl Contract for DockerContract {
 }
 
 impl DockerContract {
-    /// Performs a call; tells also which container did. What is not released is killed and removed when it is dropped here.
+    /// Performs a call; tells also which container did. What is not released is given up when it is dropped here: killed and
+    /// removed, once no other call is on it.
     fn perform(
         &self,
         host: &mut dyn Host,
@@ -64,9 +65,10 @@ impl DockerContract {
                 (Err(fault), None) => return Err(fault),
             };
             let number = container.call_number();
-            let transaction = host.transaction().id();
-            container.label.set(host.env().name.as_ref(), transaction);
+            let (transaction, name) = (host.transaction().id(), host.env().name.clone());
+            container.label.begin(name.as_ref(), transaction);
             let ran = session::run(&mut container.connection, number, host, call, script.as_deref_mut());
+            container.label.end(name.as_ref(), transaction);
             let id = container.id().to_owned();
             match ran.end {
                 End::Returned(returned) => {

@@ -4,36 +4,35 @@ use std::{
     collections::{BTreeMap, BTreeSet},
     fmt, fs,
     future::Future,
-    io,
-    os::unix::{
-        fs::{PermissionsExt, chown},
-        net::UnixStream,
-    },
-    path::{Path, PathBuf},
+    path::Path,
     sync::{
         Arc, Mutex, MutexGuard, PoisonError,
-        atomic::{AtomicBool, AtomicU64, Ordering},
+        atomic::{AtomicU64, Ordering},
         mpsc::{self, RecvTimeoutError},
     },
     time::Duration,
 };
 
-use tokio::{net::UnixListener, runtime::Handle, sync::watch, time};
-use vm_container_protocol::{Hello, PROTOCOL_VERSION, contract_frame::Kind};
+use tokio::{
+    runtime::Handle,
+    sync::{RwLock, watch},
+    time,
+};
 use vm_core::Interrupt;
 
 use crate::{
     DockerConfig, DockerError, Isolation,
     cgroup::ControlGroup,
     connection::Connection,
-    container::{Container, ExitWatch, Process, is_peer},
+    container::{Container, ExitWatch, Process},
     containerd::{Daemon, NewContainer},
-    folder::{HostFolder, dead_folders, file_error, lock_of_dead, make_folder},
+    door::{Door, SOCKET_NAME},
+    folder::{HostFolder, dead_folders, lock_of_dead},
     image::{Image, Program},
     metrics::Metrics,
     output::{CallLabel, Output},
     pool::Pools,
-    sandbox,
+    sandbox::{self, Inside},
 };
 
 /// Most bytes of a unix socket's path.
@@ -52,7 +51,9 @@ pub(crate) struct Engine {
     folder: HostFolder,
     /// Numbers containers and leases.
     next: AtomicU64,
-    stopped: AtomicBool,
+    stopped: watch::Sender<bool>,
+    /// Held for reading while a container starts.
+    starts: RwLock<()>,
     resources: Mutex<BTreeMap<Resource, Existence>>,
     /// Changes whenever a resource is gone.
     removed: watch::Sender<()>,
@@ -122,7 +123,8 @@ impl Engine {
             tokio,
             folder,
             next: AtomicU64::new(0),
-            stopped: AtomicBool::new(false),
+            stopped: watch::Sender::new(false),
+            starts: RwLock::default(),
             resources: Mutex::default(),
             removed: watch::Sender::new(()),
             pools: Pools::default(),
@@ -155,8 +157,9 @@ impl Engine {
 
     /// Removes everything, and waits for that at most `patience`. Returns the number of resources that are left.
     pub(crate) async fn stop(self: &Arc<Self>, patience: Duration) -> usize {
-        self.stopped.store(true, Ordering::SeqCst);
+        self.stopped.send_replace(true);
         let _ = time::timeout(patience, async {
+            let _none = self.starts.write().await;
             // An image goes with its last container, or after all of them.
             self.remove_all(|resource| matches!(resource, Resource::Container(_)));
             self.wait_until(|| self.containers() == 0).await;
@@ -205,12 +208,14 @@ impl Engine {
         Ok(Imported { program: image.program.clone(), snapshot, lease, guard: Arc::new(guard) })
     }
 
-    /// Starts a container and waits until it has introduced itself.
+    /// Starts a container and waits until it has introduced itself on all its connections.
     pub(crate) async fn launch(
         self: &Arc<Self>,
         image: &Imported,
         isolation: Isolation,
-    ) -> Result<Container, DockerError> {
+    ) -> Result<(Container, Vec<Connection>), DockerError> {
+        // What is made while everything is removed would stay: a stop waits for starts that have begun.
+        let _begun = self.starts.read().await;
         let limit = self.config.start_timeout;
         let begun = time::Instant::now();
         let launched = time::timeout(limit, self.launch_now(image, isolation)).await;
@@ -219,16 +224,22 @@ impl Engine {
         launched
     }
 
-    async fn launch_now(self: &Arc<Self>, image: &Imported, isolation: Isolation) -> Result<Container, DockerError> {
+    async fn launch_now(
+        self: &Arc<Self>,
+        image: &Imported,
+        isolation: Isolation,
+    ) -> Result<(Container, Vec<Connection>), DockerError> {
         let id = self.name();
         let guard = self.guard(Resource::Container(id.clone()), Some(image.guard.clone()))?;
         let folder = self.folder.subfolder(&id)?;
         let user = sandbox::host_user(&self.config);
-        let listener = listen(&folder.join(SOCKET_FOLDER), user)?;
+        let sockets = folder.join(SOCKET_FOLDER);
+        let door = Door::open(&sockets, user)?;
         let output = Output::create(&folder)?;
 
-        let sockets = folder.join(SOCKET_FOLDER);
-        let spec = sandbox::spec(&self.config, isolation, &image.program, &sockets, &ControlGroup::of(&id).path());
+        let most = self.config.concurrency_of(isolation);
+        let process = Inside { program: &image.program, isolation, concurrency: most, sockets: &sockets };
+        let spec = sandbox::spec(&self.config, &process, &ControlGroup::of(&id).path());
         let number = self
             .daemon
             .create(&NewContainer {
@@ -248,19 +259,12 @@ impl Engine {
         let label = CallLabel::default();
         output.follow(&id, &label, &exit);
 
-        let stream = tokio::select! {
-            accepted = accept(&listener, user, &id) => accepted,
+        let (hello, connections) = tokio::select! {
+            admitted = door.admit(&id, most, self.config.start_timeout) => admitted?,
             ended = exit.ended() => return Err(ended.map_or(DockerError::HungUp, DockerError::Exited)),
+            () = self.stopping() => return Err(DockerError::NotRunning),
         };
-        // One connection is all that a container gets.
-        drop(listener);
-        let _ = fs::remove_file(sockets.join(SOCKET_NAME));
-
-        let stream = stream.map_err(|source| file_error(&folder, source))?;
-        let limit = self.config.start_timeout;
-        let greeted = tokio::task::spawn_blocking(move || greet(stream, limit)).await;
-        let (connection, hello) = greeted.unwrap_or(Err(DockerError::NotRunning))?;
-        Ok(Container { id, connection, hello, exit, label, process, guard })
+        Ok((Container { id, hello, exit, label, process, guard }, connections))
     }
 
     /// Removes what is labelled with the folder of a host that is dead, and such folders.
@@ -289,7 +293,7 @@ impl Engine {
     /// Registers something that is about to be made.
     fn guard(self: &Arc<Self>, resource: Resource, needs: Option<Arc<Guard>>) -> Result<Guard, DockerError> {
         let mut resources = self.resources();
-        if self.stopped.load(Ordering::SeqCst) {
+        if *self.stopped.borrow() {
             return Err(DockerError::NotRunning);
         }
         resources.insert(resource.clone(), Existence { removing: false, _needs: needs });
@@ -315,6 +319,12 @@ impl Engine {
             drop(gone);
             engine.removed.send_replace(());
         });
+    }
+
+    /// Waits until the engine is stopped.
+    async fn stopping(&self) {
+        // An error would mean that there is no engine any more.
+        let _ = self.stopped.subscribe().wait_for(|stopped| *stopped).await;
     }
 
     async fn wait_until(&self, done: impl Fn() -> bool) {
@@ -358,45 +368,5 @@ impl Engine {
     }
 }
 
-/// Name of a container's socket in its folder, as the protocol has it.
-const SOCKET_NAME: &str = "contract.sock";
-
 /// Name of the part of a container's folder that the container sees.
 const SOCKET_FOLDER: &str = "s";
-
-/// A socket that only the container's user can connect to.
-fn listen(folder: &Path, user: u32) -> Result<UnixListener, DockerError> {
-    make_folder(folder)?;
-    let path: PathBuf = folder.join(SOCKET_NAME);
-    let listen = || -> io::Result<UnixListener> {
-        let listener = UnixListener::bind(&path)?;
-        fs::set_permissions(&path, fs::Permissions::from_mode(0o600))?;
-        chown(&path, Some(user), Some(user))?;
-        Ok(listener)
-    };
-    listen().map_err(|source| file_error(&path, source))
-}
-
-/// The connection of a container's process. Whoever else connects is turned away.
-async fn accept(listener: &UnixListener, user: u32, id: &str) -> io::Result<UnixStream> {
-    loop {
-        let (stream, _) = listener.accept().await?;
-        let peer = stream.peer_cred()?;
-        if is_peer(&peer, user, id) {
-            return stream.into_std();
-        }
-        tracing::warn!(container = id, user = peer.uid(), process = peer.pid(), "a stranger was turned away");
-    }
-}
-
-/// Waits for the first frame of a container.
-fn greet(stream: UnixStream, limit: Duration) -> Result<(Connection, Hello), DockerError> {
-    let connection = Connection::new(stream, &Interrupt::after(limit));
-    let mut connection = connection.map_err(|source| DockerError::Frame(source.into()))?;
-    match connection.receive()?.map(|frame| frame.kind) {
-        None => Err(DockerError::HungUp),
-        Some(Some(Kind::Hello(hello))) if hello.protocol == PROTOCOL_VERSION => Ok((connection, hello)),
-        Some(Some(Kind::Hello(hello))) => Err(DockerError::Version { found: hello.protocol }),
-        Some(_) => Err(DockerError::Protocol("its first frame is not Hello".into())),
-    }
-}

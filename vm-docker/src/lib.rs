@@ -1,8 +1,8 @@
 //! Smart contracts in hardened containers, run through containerd.
 //!
 //! [`DockerRuntime`] is a [`RuntimeProvider`](vm_core::RuntimeProvider). A contract's code is a static executable, an image
-//! archive (OCI's, or that of `docker save`), or the name of an image that containerd has, with its digest; a running container of it takes one call after the other over a
-//! unix socket, in the protocol of `docs/container-protocol.md`. vm-sdk speaks it for contracts in Rust, `sdk/python` for
+//! archive (OCI's, or that of `docker save`), or the name of an image that containerd has, with its digest; a running container of it takes one call after the other,
+//! or as many at a time as its contract declares ([`DockerConfig::concurrency`]), over a unix socket, in the protocol of `docs/container-protocol.md`. vm-sdk speaks it for contracts in Rust, `sdk/python` for
 //! those in Python.
 //!
 //! ```
@@ -70,8 +70,8 @@
 //! # Faults
 //!
 //! A process that exits, is killed for its memory, breaks the protocol or misses the deadline is a
-//! [`HostFault`](vm_core::HostFault): nothing is committed, there is no receipt, its container is killed, and the next call
-//! gets a new one. A panic that the process reports (as vm-sdk does) is a trap, and the container goes on. containerd is
+//! [`HostFault`](vm_core::HostFault): nothing is committed, there is no receipt, its container is killed (once calls have ended
+//! that share it), and the next call gets a new one. A panic that the process reports (as vm-sdk does) is a trap, and the container goes on. containerd is
 //! needed to start and remove containers, not for calls: those in flight end well when it is stopped.
 
 #![cfg_attr(
@@ -92,6 +92,7 @@ mod container;
 mod containerd;
 mod contract;
 mod doctor;
+mod door;
 mod engine;
 mod error;
 mod folder;

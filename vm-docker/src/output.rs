@@ -3,7 +3,7 @@
 use std::{
     io,
     path::{Path, PathBuf},
-    sync::{Arc, Mutex, PoisonError},
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
     time::Duration,
 };
 
@@ -26,18 +26,41 @@ const LINES_PER_SECOND: u32 = 100;
 /// How long after the end of the process its last words may take to arrive.
 const LAST_WORDS: Duration = Duration::from_millis(200);
 
-/// Which call a container is at, or was at last.
+/// Which calls a container is at, or which it was at last.
 #[derive(Clone, Default)]
-pub(crate) struct CallLabel(Arc<Mutex<(Option<ContractName>, u64)>>);
+pub(crate) struct CallLabel(Arc<Mutex<Calls>>);
+
+#[derive(Default)]
+struct Calls {
+    running: Vec<(Option<ContractName>, u64)>,
+    last: (Option<ContractName>, u64),
+}
 
 impl CallLabel {
     /// A call of `contract` in a transaction begins.
-    pub(crate) fn set(&self, contract: Option<&ContractName>, transaction: u64) {
-        *self.0.lock().unwrap_or_else(PoisonError::into_inner) = (contract.cloned(), transaction);
+    pub(crate) fn begin(&self, contract: Option<&ContractName>, transaction: u64) {
+        self.calls().running.push((contract.cloned(), transaction));
     }
 
+    /// It has ended.
+    pub(crate) fn end(&self, contract: Option<&ContractName>, transaction: u64) {
+        let mut calls = self.calls();
+        let ended = |call: &(Option<ContractName>, u64)| call.0.as_ref() == contract && call.1 == transaction;
+        if let Some(at) = calls.running.iter().position(ended) {
+            calls.last = calls.running.swap_remove(at);
+        }
+    }
+
+    /// Where several calls run, what they have in common: perhaps the contract, and perhaps the transaction, else 0.
     fn get(&self) -> (Option<ContractName>, u64) {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner).clone()
+        let calls = self.calls();
+        let Some(((contract, transaction), others)) = calls.running.split_first() else { return calls.last.clone() };
+        let contract = contract.clone().filter(|name| others.iter().all(|other| other.0.as_ref() == Some(name)));
+        (contract, if others.iter().all(|other| other.1 == *transaction) { *transaction } else { 0 })
+    }
+
+    fn calls(&self) -> MutexGuard<'_, Calls> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
@@ -183,6 +206,22 @@ impl Lines {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_line_belongs_to_what_the_calls_have_in_common() {
+        let (a, b): (ContractName, ContractName) = ("a".parse().unwrap(), "b".parse().unwrap());
+        let label = CallLabel::default();
+        label.begin(Some(&a), 7);
+        label.end(Some(&a), 7);
+        assert_eq!(label.get(), (Some(a.clone()), 7), "the last one");
+        label.begin(Some(&a), 8);
+        assert_eq!(label.get(), (Some(a.clone()), 8));
+        label.begin(Some(&a), 9);
+        assert_eq!(label.get(), (Some(a.clone()), 0), "one contract, two transactions");
+        label.begin(Some(&b), 8);
+        label.end(Some(&a), 9);
+        assert_eq!(label.get(), (None, 8), "one transaction, two contracts");
+    }
 
     #[test]
     fn bytes_become_lines_of_bounded_length() {

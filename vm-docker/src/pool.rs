@@ -2,10 +2,12 @@
 
 mod desk;
 mod gauges;
+mod pooled;
+
+pub(crate) use pooled::Pooled;
 
 use std::{
     collections::BTreeMap,
-    ops::{Deref, DerefMut},
     sync::{Arc, Mutex, MutexGuard, PoisonError, Weak, mpsc::RecvTimeoutError},
     time::{Duration, Instant},
 };
@@ -15,11 +17,12 @@ use vm_core::{HostFault, Interrupt};
 
 use crate::{
     DockerConfig, DockerError, Isolation, Refused,
+    connection::Connection,
     container::Container,
     engine::{Engine, Imported},
     image::Image,
 };
-use desk::{Bounds, Desk, Full, Worker};
+use desk::{Bounds, Desk, Full};
 use gauges::Gauges;
 
 /// How long a call waits for a container that is busy before another one starts. A start takes some 80 ms of a processor,
@@ -74,74 +77,18 @@ impl Pools {
     }
 }
 
-/// A container, and its place among those that may run. To drop it is to give it up.
-pub(crate) struct Pooled {
-    container: Container,
-    /// The calls that it has taken.
-    calls: u64,
-    _place: Place,
-}
-
-impl Pooled {
-    /// True if it has taken a call before the one that it is at.
-    pub(crate) fn is_used(&self) -> bool {
-        self.calls > 1
-    }
-
-    /// The number of the call that it is at, from 1.
-    pub(crate) fn call_number(&self) -> u64 {
-        self.calls
-    }
-}
-
-impl Worker for Pooled {
-    fn id(&self) -> &str {
-        self.container.id()
-    }
-}
-
-impl Deref for Pooled {
-    type Target = Container;
-
-    fn deref(&self) -> &Container {
-        &self.container
-    }
-}
-
-impl DerefMut for Pooled {
-    fn deref_mut(&mut self) -> &mut Container {
-        &mut self.container
-    }
-}
-
-struct Place {
-    pool: Weak<Pool>,
-    number: usize,
-}
-
-impl Drop for Place {
-    fn drop(&mut self) {
-        if let Some(pool) = self.pool.upgrade() {
-            pool.gauges.leave(self.number);
-            pool.desk().lost();
-            // Who waits, and the minimum, have use for the place.
-            pool.grow();
-        }
-    }
-}
-
 impl Pool {
     /// Imports an image and starts its first container, which tells the contract's interface. More start in the background
     /// if the configuration keeps more.
     async fn new(engine: Arc<Engine>, image: Image, isolation: Isolation) -> Result<Arc<Self>, DockerError> {
         let imported = engine.import(&image).await?;
-        let container = engine.launch(&imported, isolation).await?;
+        let (container, connections) = engine.launch(&imported, isolation).await?;
         let interface = container.hello.interface.clone();
         let DockerConfig { pool_min: min, pool_max: max, pool_queue: queue, .. } = *engine.config();
         let gauges = Gauges::new(&image.name());
-        let number = gauges.enter(container.id());
-        let pool = Arc::new_cyclic(|this| {
-            let first = Pooled { container, calls: 0, _place: Place { pool: this.clone(), number } };
+        let pool = Arc::new_cyclic(|this: &Weak<Self>| {
+            let number = gauges.enter(container.id());
+            let first = Pooled::all(container, connections, this.clone(), number);
             Self {
                 engine,
                 image,
@@ -176,14 +123,14 @@ impl Pool {
         self.image.size()
     }
 
-    /// A container that waits for a call, but not the one named `except`. Calls get one in the order in which they asked.
+    /// A connection of a container that waits for a call, but not of the one named `except`. Calls get one in the order in which
+    /// they asked.
     pub(crate) fn acquire(&self, interrupt: &Interrupt, except: Option<&str>) -> Result<Pooled, HostFault> {
         let begun = now();
         let patience = Interrupt::after(self.engine.config().pool_wait);
         loop {
             let mut pooled = self.next(interrupt, &patience, except)?;
-            if pooled.connection.is_idle() {
-                pooled.calls += 1;
+            if pooled.begin() {
                 self.engine.metrics().waited(begun.elapsed());
                 return Ok(pooled);
             }
@@ -192,9 +139,11 @@ impl Pool {
         }
     }
 
-    /// Keeps a container for the next call.
+    /// Keeps a container for the next call, unless it was given up in the meantime.
     pub(crate) fn release(&self, pooled: Pooled) {
-        self.desk().put(pooled, now());
+        // What is dropped needs the desk.
+        let retired = self.desk().put(pooled, now());
+        drop(retired);
     }
 
     fn next(&self, interrupt: &Interrupt, patience: &Interrupt, except: Option<&str>) -> Result<Pooled, HostFault> {
@@ -257,7 +206,7 @@ impl Pool {
         });
     }
 
-    async fn launch(&self) -> Result<Container, DockerError> {
+    async fn launch(&self) -> Result<(Container, Vec<Connection>), DockerError> {
         let launched = self.engine.launch(&*self.imported.read().await, self.isolation).await;
         match launched {
             // containerd has lost the image.
@@ -280,13 +229,14 @@ struct Start(Option<Arc<Pool>>);
 
 impl Start {
     /// Tells the desk; gives the pool if it has one container more now.
-    fn end(&mut self, launched: Result<Container, HostFault>) -> Option<Arc<Pool>> {
+    fn end(&mut self, launched: Result<(Container, Vec<Connection>), HostFault>) -> Option<Arc<Pool>> {
         let pool = self.0.take()?;
         match launched {
-            Ok(container) => {
+            Ok((container, connections)) => {
                 let number = pool.gauges.enter(container.id());
-                let started = Pooled { container, calls: 0, _place: Place { pool: pool.this.clone(), number } };
-                pool.desk().started(started, now());
+                let started = Pooled::all(container, connections, pool.this.clone(), number);
+                let retired = pool.desk().started(started, now());
+                drop(retired);
                 Some(pool)
             }
             Err(fault) => {

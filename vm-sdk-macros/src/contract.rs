@@ -2,7 +2,7 @@
 
 use proc_macro2::{Ident, Span, TokenStream};
 use syn::parse::Parser;
-use syn::{Error, ImplItem, ItemImpl, LitStr, Result, Type};
+use syn::{Error, ImplItem, ItemImpl, LitInt, LitStr, Result, Type};
 
 use crate::method::{Kind, Method};
 
@@ -12,12 +12,14 @@ pub(crate) struct Contract {
     pub(crate) ty: Ident,
     /// Overrides the package's name.
     pub(crate) name: Option<LitStr>,
+    /// How many calls a process of it takes at a time, at least 1.
+    pub(crate) concurrency: u32,
     pub(crate) methods: Vec<Method>,
 }
 
 impl Contract {
     pub(crate) fn parse(arguments: TokenStream, mut block: ItemImpl) -> Result<Self> {
-        let name = parse_name(arguments)?;
+        let Arguments { name, concurrency } = Arguments::parse(arguments)?;
         let ty = contract_type(&block)?;
         let mut methods: Vec<Method> = Vec::new();
         for item in &mut block.items {
@@ -40,7 +42,7 @@ impl Contract {
                 "a contract has at least one `pub fn` whose first argument is the context",
             ));
         }
-        Ok(Self { block, ty, name, methods })
+        Ok(Self { block, ty, name, concurrency, methods })
     }
 
     pub(crate) fn method(&self, kind: Kind) -> Option<&Method> {
@@ -48,17 +50,32 @@ impl Contract {
     }
 }
 
-fn parse_name(arguments: TokenStream) -> Result<Option<LitStr>> {
-    let mut name = None;
-    syn::meta::parser(|meta| {
-        if !meta.path.is_ident("name") {
-            return Err(meta.error("expected `name = \"...\"`"));
-        }
-        name = Some(meta.value()?.parse()?);
-        Ok(())
-    })
-    .parse2(arguments)?;
-    Ok(name)
+/// What stands in the parentheses of `#[contract(...)]`.
+struct Arguments {
+    name: Option<LitStr>,
+    concurrency: u32,
+}
+
+impl Arguments {
+    fn parse(arguments: TokenStream) -> Result<Self> {
+        let mut parsed = Self { name: None, concurrency: 1 };
+        syn::meta::parser(|meta| {
+            if meta.path.is_ident("name") {
+                parsed.name = Some(meta.value()?.parse()?);
+            } else if meta.path.is_ident("concurrency") {
+                let number: LitInt = meta.value()?.parse()?;
+                parsed.concurrency = number.base10_parse()?;
+                if parsed.concurrency == 0 {
+                    return Err(Error::new_spanned(number, "a process takes at least one call at a time"));
+                }
+            } else {
+                return Err(meta.error("expected `name = \"...\"` or `concurrency = ...`"));
+            }
+            Ok(())
+        })
+        .parse2(arguments)?;
+        Ok(parsed)
+    }
 }
 
 fn contract_type(block: &ItemImpl) -> Result<Ident> {
@@ -94,7 +111,7 @@ mod tests {
     #[test]
     fn only_public_functions_are_methods() {
         let contract = Contract::parse(
-            quote!(name = "coin"),
+            quote!(name = "coin", concurrency = 4),
             parse_quote! {
                 impl Token {
                     const LIMIT: u8 = 3;
@@ -110,6 +127,7 @@ mod tests {
         let contract = contract.unwrap_or_else(|error| panic!("{error}"));
         let names: Vec<_> = contract.methods.iter().map(Method::exported_name).collect();
         assert_eq!((names, contract.name.unwrap().value()), (vec!["init".into(), "limit".into()], "coin".to_owned()));
+        assert_eq!(contract.concurrency, 4);
     }
 
     #[test]
@@ -130,6 +148,8 @@ mod tests {
         );
         let renamed = Contract::parse(quote!(nome = "x"), parse_quote!(impl Token {}));
         assert!(renamed.err().unwrap().to_string().contains("expected `name"));
+        let idle = Contract::parse(quote!(concurrency = 0), parse_quote!(impl Token {}));
+        assert!(idle.err().unwrap().to_string().contains("at least one call"));
     }
 
     #[test]

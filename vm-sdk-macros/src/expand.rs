@@ -21,7 +21,7 @@ pub(crate) fn expand(contract: &Contract) -> TokenStream {
 fn implementation(contract: &Contract) -> TokenStream {
     let ty = &contract.ty;
     let name = contract.name.as_ref().map_or_else(|| quote!(env!("CARGO_PKG_NAME")), |name| quote!(#name));
-    let interface = interface(contract);
+    let (interface, concurrency) = (interface(contract), contract.concurrency);
     let checks = contract.methods.iter().filter(|m| matches!(m.kind, Kind::Init | Kind::Upgrade)).map(|method| {
         let returned = &method.returned;
         let message = format!("{} returns nothing: `()` or `Result<()>`", method.exported_name());
@@ -44,6 +44,7 @@ fn implementation(contract: &Contract) -> TokenStream {
             const NAME: &'static str = #name;
             const VERSION: &'static str = env!("CARGO_PKG_VERSION");
             const INTERFACE: &'static str = #interface;
+            const CONCURRENCY: u32 = #concurrency;
 
             fn run(
                 cx: &mut ::vm_sdk::Context<'_>,

@@ -1,11 +1,13 @@
 //! Contracts in containers: the process that serves calls through a socket. [`main!`](crate::main) uses it.
 
 mod fresh;
+mod lanes;
 mod link;
 
 use std::any::Any;
 use std::os::unix::net::UnixStream;
 use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::path::PathBuf;
 use std::process::ExitCode;
 
 use vm_container_protocol::{
@@ -27,7 +29,7 @@ pub fn serve<C: Contract>() -> ExitCode {
         Some(stream) => stream.map_err(FrameError::from).and_then(serve_one::<C>).map(fresh::exit_code),
         None => match connect(C::NAME) {
             Ok(stream) if fresh::is_asked_for() => fresh::serve::<C>(&stream),
-            Ok(stream) => serve_on::<C>(stream).map(|()| ExitCode::SUCCESS),
+            Ok(stream) => serve_all::<C>(stream).map(|()| ExitCode::SUCCESS),
             Err(failure) => return failure,
         },
     };
@@ -37,8 +39,13 @@ pub fn serve<C: Contract>() -> ExitCode {
     })
 }
 
+/// Where the host listens.
+fn socket() -> PathBuf {
+    std::env::var_os(SOCKET_VARIABLE).unwrap_or_else(|| SOCKET_PATH.into()).into()
+}
+
 fn connect(name: &str) -> Result<UnixStream, ExitCode> {
-    let path = std::env::var_os(SOCKET_VARIABLE).unwrap_or_else(|| SOCKET_PATH.into());
+    let path = socket();
     UnixStream::connect(&path).map_err(|error| {
         eprintln!(
             "{name}: cannot connect to the host at {}: {error}; this program is a contract, which a host runs in a container",
@@ -48,15 +55,33 @@ fn connect(name: &str) -> Result<UnixStream, ExitCode> {
     })
 }
 
-/// As [`serve`], on a stream that is connected already, and in this process whatever the host asks for.
+/// Calls on as many connections as the contract declares and the host allows.
+fn serve_all<C: Contract>(first: UnixStream) -> Result<(), FrameError> {
+    let lines = lanes::count(C::CONCURRENCY);
+    if lines == 1 {
+        return serve_on::<C>(first);
+    }
+    let mut streams = vec![first];
+    for _ in 1..lines {
+        streams.push(UnixStream::connect(socket())?);
+    }
+    lanes::serve(streams, &Hello { concurrency: lines, ..hello::<C>() }, serve_calls::<C>)
+}
+
+/// As [`serve`], on a stream that is connected already, in this process and with one call at a time whatever the host asks for.
 ///
 /// # Errors
 ///
 /// The stream failed or the host broke the protocol.
 pub fn serve_on<C: Contract>(stream: UnixStream) -> Result<(), FrameError> {
+    FrameWriter::new(&stream).send(&ContractFrame::from(hello::<C>()))?;
+    serve_calls::<C>(stream)
+}
+
+/// One call after the other, on a connection whose greeting was sent, until the host hangs up.
+fn serve_calls<C: Contract>(stream: UnixStream) -> Result<(), FrameError> {
     let mut reader = FrameReader::new(stream.try_clone()?);
     let mut writer = FrameWriter::new(stream);
-    writer.send(&ContractFrame::from(hello::<C>()))?;
     while next::<C>(&mut reader, &mut writer)? {}
     Ok(())
 }

@@ -11,6 +11,10 @@ pub trait Contract {
     /// The methods, one a line: `[view ]name(argument: type, ...)[ -> type]`.
     const INTERFACE: &'static str;
 
+    /// How many calls a process in a container takes at a time, at least 1, each on a thread of its own; the host may
+    /// allow fewer. Native and WASM contracts run as many as there are callers, whatever this says.
+    const CONCURRENCY: u32 = 1;
+
     /// Performs a call: decodes the arguments, runs the method, encodes what it returns.
     ///
     /// # Errors

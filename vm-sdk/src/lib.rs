@@ -119,7 +119,9 @@ pub use borsh;
 /// | `#[view]` | takes `&Context` and changes nothing |
 /// | `#[upgrade]` | called when this code replaces another version: `cx: &mut Context, from: &str, to: &str` and further arguments; returns nothing |
 ///
-/// The contract's name is the package's; `#[contract(name = "...")]` gives it another one.
+/// The contract's name is the package's; `#[contract(name = "...")]` gives it another one. `#[contract(concurrency = 8)]` lets
+/// a process in a container take up to 8 calls at a time, on as many threads, for contracts that wait for other contracts or
+/// read much; without it, one after the other.
 ///
 /// It implements [`Contract`] and makes a client `NameClient`, with which other contracts (and tests) call the methods:
 /// same arguments, and a `Result` with the callee's refusal in the error.

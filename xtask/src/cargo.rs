@@ -1,5 +1,6 @@
 //! Cargo as a child process.
 
+use std::path::Path;
 use std::process::Command;
 
 use crate::{setup, workspace};
@@ -8,7 +9,12 @@ use crate::{setup, workspace};
 ///
 /// `cargo run` tells this process about the package xtask in variables; build scripts that watch them would run again.
 pub(crate) fn cargo(subcommand: &str) -> anyhow::Result<Command> {
-    let mut cargo = Command::new(std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into()));
+    cargo_at(Path::new(&std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into())), subcommand)
+}
+
+/// The same with a certain cargo.
+pub(crate) fn cargo_at(program: &Path, subcommand: &str) -> anyhow::Result<Command> {
+    let mut cargo = Command::new(program);
     for (name, _) in std::env::vars_os() {
         if name.to_str().is_some_and(describes_this_package) {
             cargo.env_remove(name);

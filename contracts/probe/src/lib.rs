@@ -11,7 +11,7 @@ pub struct Probe;
 /// State.
 const UPGRADED: &[u8] = b"upgraded";
 
-#[contract]
+#[contract(concurrency = 4)]
 impl Probe {
     /// Reverts with `message`, unless it is empty.
     #[init]

@@ -4,6 +4,8 @@ from vm_sdk import Address, Contract, Level, Revert, Status, init, serve, u32, u
 
 
 class Probe(Contract):
+    concurrency = 4
+
     @init
     def init(cx, message: str):
         _refuse(message)

@@ -12,6 +12,10 @@ class Revert(Exception):
 class Contract:
     """What contracts inherit. Its functions are the methods."""
 
+    # How many calls a process takes at a time, each on a thread of its own; the host may allow fewer. More than one is for contracts
+    # that wait for other contracts or read much.
+    concurrency = 1
+
 
 def _mark(name):
     def mark(function):

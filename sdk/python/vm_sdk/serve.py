@@ -3,6 +3,7 @@
 import os
 import socket
 import sys
+import threading
 
 from . import wire
 from .context import Context, Stop
@@ -15,20 +16,48 @@ _PERFORMED = 86
 
 
 def serve(contract, sock=None):
-    """Connects to the host and performs calls until the host hangs up. Where the host asks for it (VM_ISOLATION=call) every call is performed by a child of its own."""
-    if sock is None:
-        sock = socket.socket(socket.AF_UNIX)
-        sock.connect(os.environ.get("VM_SOCKET", "/run/vm/contract.sock"))
+    """Connects to the host and performs calls until the host hangs up, as many at a time as the contract declares and the host allows (VM_CONCURRENCY). Where the host asks for it (VM_ISOLATION=call) every call is performed by a child of its own."""
     methods = Methods(contract)
-    connection = wire.Connection(sock)
     fresh = os.environ.get("VM_ISOLATION") == "call"
+    lanes = 1 if fresh or sock else _lanes(contract)
+    socks = [sock] if sock else [_connected() for _ in range(lanes)]
+    connections = [wire.Connection(sock) for sock in socks]
+    # Who greets is ready for calls: threads that cannot be started end the process before.
+    others = [threading.Thread(target=_serve, args=(each, methods), daemon=True) for each in connections[1:]]
+    for thread in others:
+        thread.start()
     hello = wire.number(1, 1) + wire.content(2, methods.interface) + wire.content(3, "vm-sdk-python 0.1.0")
-    connection.send(wire.HELLO, hello + wire.number(4, fresh))
+    hello += wire.number(4, fresh) + wire.number(5, lanes if lanes > 1 else 0)
+    for connection in connections:
+        connection.send(wire.HELLO, hello)
     if fresh:
-        _fork_for_each(connection, methods)
-    else:
+        _fork_for_each(connections[0], methods)
+        return
+    try:
+        _serve(connections[0], methods)
+    finally:
+        # One connection that fails does not end the others.
+        for thread in others:
+            thread.join()
+
+
+def _lanes(contract):
+    allowed = os.environ.get("VM_CONCURRENCY", "1")
+    return max(1, min(getattr(contract, "concurrency", 1), int(allowed) if allowed.isdecimal() else 1))
+
+
+def _connected():
+    sock = socket.socket(socket.AF_UNIX)
+    sock.connect(os.environ.get("VM_SOCKET", "/run/vm/contract.sock"))
+    return sock
+
+
+def _serve(connection, methods):
+    try:
         while _perform(connection, methods):
             pass
+    finally:
+        connection.sock.close()
 
 
 def _fork_for_each(connection, methods):

@@ -9,7 +9,13 @@ use crate::{
 impl Hello {
     /// A greeting in this version of the protocol.
     pub fn new(interface: impl Into<String>, sdk: impl Into<String>) -> Self {
-        Self { protocol: PROTOCOL_VERSION, interface: interface.into(), sdk: sdk.into(), fresh_calls: false }
+        Self {
+            protocol: PROTOCOL_VERSION,
+            interface: interface.into(),
+            sdk: sdk.into(),
+            fresh_calls: false,
+            concurrency: 0,
+        }
     }
 }
 

@@ -116,6 +116,11 @@ pub struct Hello {
     /// by VM_ISOLATION=call in the environment; without it such a container takes one call only.
     #[prost(bool, tag = "4")]
     pub fresh_calls: bool,
+    /// How many calls the process takes at a time: so many connections it makes, each with this same
+    /// Hello, and each has one call at a time. 0 is 1. More than 1 only where VM_CONCURRENCY in the
+    /// environment allows it.
+    #[prost(uint32, tag = "5")]
+    pub concurrency: u32,
 }
 /// One call of the contract.
 #[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]

@@ -73,3 +73,6 @@ pub const SOCKET_VARIABLE: &str = "VM_SOCKET";
 
 /// Environment variable that says `call` where every call shall have a process of its own.
 pub const ISOLATION_VARIABLE: &str = "VM_ISOLATION";
+
+/// Environment variable that says how many connections a process may make, each for one call at a time. Where it is not set: one.
+pub const CONCURRENCY_VARIABLE: &str = "VM_CONCURRENCY";

@@ -1,17 +1,23 @@
-//! Who has a container, who waits for one, and when another one starts. Knows neither clocks nor containers.
+//! Who has a connection of a container, who waits for one, and when another container starts. Knows neither clocks nor containers.
 
 use std::{
-    collections::VecDeque,
+    collections::{BTreeMap, VecDeque},
     sync::mpsc::{Receiver, SyncSender, TrySendError, sync_channel},
     time::{Duration, Instant},
 };
 
 use vm_core::HostFault;
 
-/// What is given out.
+/// What is given out: one of a container's connections.
 pub(super) trait Worker {
-    /// Tells it apart from all others.
+    /// Tells its container apart from all others.
     fn id(&self) -> &str;
+
+    /// How many its container has.
+    fn siblings(&self) -> usize;
+
+    /// True if its container is given up: it takes no more calls.
+    fn is_retired(&self) -> bool;
 }
 
 /// The numbers of containers of one code, and of calls that wait for one.
@@ -28,7 +34,7 @@ pub(super) struct Desk<W> {
     /// The one that was used last is the next to be used, so that the others may grow old.
     idle: Vec<(W, Instant)>,
     waiting: VecDeque<Waiting<W>>,
-    /// Workers that exist: idle or with a call.
+    /// Containers that exist.
     live: usize,
     /// True while one starts. There is never more than one: calls are much shorter than starts, so whether yet another one is
     /// needed shows when this one is there.
@@ -39,7 +45,7 @@ pub(super) struct Desk<W> {
 /// A call that waits.
 struct Waiting<W> {
     ticket: u64,
-    /// The worker that it must not get.
+    /// The container that it must not get.
     except: Option<String>,
     answer: SyncSender<Result<W, HostFault>>,
 }
@@ -49,7 +55,7 @@ pub(super) struct Ticket<W> {
     pub(super) number: u64,
     /// Yields once: a worker, or why there is none.
     pub(super) answer: Receiver<Result<W, HostFault>>,
-    /// True when no worker exists that could come free: one has to start before anything can happen.
+    /// True when no container exists that could come free: one has to start before anything can happen.
     pub(super) cold: bool,
 }
 
@@ -58,9 +64,10 @@ pub(super) struct Ticket<W> {
 pub(super) struct Full;
 
 impl<W: Worker> Desk<W> {
-    /// A desk with one worker, idle since `now`.
-    pub(super) fn new(bounds: Bounds, first: W, now: Instant) -> Self {
-        Self { bounds, idle: vec![(first, now)], waiting: VecDeque::new(), live: 1, starting: false, next: 0 }
+    /// A desk with the workers of one container, idle since `now`.
+    pub(super) fn new(bounds: Bounds, first: Vec<W>, now: Instant) -> Self {
+        let idle = first.into_iter().map(|worker| (worker, now)).collect();
+        Self { bounds, idle, waiting: VecDeque::new(), live: 1, starting: false, next: 0 }
     }
 
     /// An idle worker.
@@ -79,7 +86,7 @@ impl<W: Worker> Desk<W> {
         let number = self.next;
         self.next += 1;
         self.waiting.push_back(Waiting { ticket: number, except: except.map(str::to_owned), answer: sender });
-        let of_no_use = self.idle.iter().filter(|(worker, _)| except == Some(worker.id())).count();
+        let of_no_use = usize::from(self.idle.iter().any(|(worker, _)| except == Some(worker.id())));
         Ok(Ticket { number, answer, cold: self.live == of_no_use })
     }
 
@@ -90,27 +97,37 @@ impl<W: Worker> Desk<W> {
         self.waiting.len() < before
     }
 
-    /// Takes back a worker: it goes to the first who waits for one, or is idle since `now`.
-    pub(super) fn put(&mut self, mut worker: W, now: Instant) {
+    /// Takes back a worker: it goes to the first who waits for one, or is idle since `now`. One that is retired is given back.
+    #[must_use = "to drop a worker may need the desk"]
+    pub(super) fn put(&mut self, mut worker: W, now: Instant) -> Option<W> {
+        if worker.is_retired() {
+            return Some(worker);
+        }
         while let Some(at) = self.waiting.iter().position(|waiting| waiting.except.as_deref() != Some(worker.id()))
             && let Some(waiting) = self.waiting.remove(at)
         {
             match waiting.answer.try_send(Ok(worker)) {
-                Ok(()) => return,
+                Ok(()) => return None,
                 // It has gone without leaving.
                 Err(TrySendError::Full(Ok(back)) | TrySendError::Disconnected(Ok(back))) => worker = back,
-                Err(_) => return,
+                Err(_) => return None,
             }
         }
         self.idle.push((worker, now));
+        None
     }
 
-    /// A worker is gone.
+    /// Takes the idle workers of a container out, which was retired.
+    pub(super) fn retire(&mut self, container: &str) -> Vec<W> {
+        self.take_out(|worker| worker.id() == container)
+    }
+
+    /// A container is gone.
     pub(super) fn lost(&mut self) {
         self.live = self.live.saturating_sub(1);
     }
 
-    /// True if a worker has to start now; it counts as starting from then on.
+    /// True if a container has to start now; it counts as starting from then on.
     pub(super) fn begin(&mut self) -> bool {
         let needed = self.live < self.bounds.min || !self.waiting.is_empty();
         let begins = needed && !self.starting && self.live < self.bounds.max;
@@ -118,14 +135,15 @@ impl<W: Worker> Desk<W> {
         begins
     }
 
-    /// The worker that started is there.
-    pub(super) fn started(&mut self, worker: W, now: Instant) {
+    /// The container that started is there, with these workers. Those that are retired already are given back.
+    #[must_use = "to drop a worker may need the desk"]
+    pub(super) fn started(&mut self, workers: Vec<W>, now: Instant) -> Vec<W> {
         self.starting = false;
         self.live += 1;
-        self.put(worker, now);
+        workers.into_iter().filter_map(|worker| self.put(worker, now)).collect()
     }
 
-    /// The worker that started will not be there. Who waits is told, unless there are workers to wait for.
+    /// The container that started will not be there. Who waits is told, unless there are workers to wait for.
     pub(super) fn failed(&mut self, fault: &HostFault) {
         self.starting = false;
         if self.live == 0 {
@@ -136,38 +154,88 @@ impl<W: Worker> Desk<W> {
         }
     }
 
-    /// Takes workers out that have been idle for longer than `limit`, down to the least number that is kept.
+    /// Takes the workers of containers out that have been idle for longer than `limit`, down to the least number that is kept.
     pub(super) fn expire(&mut self, limit: Duration, now: Instant) -> Vec<W> {
         let spare = self.live.saturating_sub(self.bounds.min);
-        let old = self.idle.iter().take_while(|(_, since)| now.saturating_duration_since(*since) > limit).count();
-        self.idle.drain(..old.min(spare)).map(|(worker, _)| worker).collect()
+        // For each container, how many of its workers were idle for so long.
+        let mut old: BTreeMap<&str, usize> = BTreeMap::new();
+        for (worker, since) in &self.idle {
+            if now.saturating_duration_since(*since) > limit {
+                *old.entry(worker.id()).or_default() += 1;
+            }
+        }
+        // Those that were used longest ago come first.
+        let mut chosen: Vec<String> = Vec::new();
+        for (worker, _) in &self.idle {
+            let id = worker.id();
+            let all = old.get(id).is_some_and(|old| *old == worker.siblings());
+            if all && chosen.len() < spare && !chosen.iter().any(|chosen| chosen == id) {
+                chosen.push(id.to_owned());
+            }
+        }
+        self.take_out(|worker| chosen.iter().any(|chosen| chosen == worker.id()))
     }
 
-    /// How many are idle, exist, and are waited for.
+    /// How many containers have no call, exist, and how many calls wait.
     pub(super) fn counts(&self) -> (usize, usize, usize) {
-        (self.idle.len(), self.live, self.waiting.len())
+        let mut idle: BTreeMap<&str, usize> = BTreeMap::new();
+        for (worker, _) in &self.idle {
+            *idle.entry(worker.id()).or_insert_with(|| worker.siblings()) -= 1;
+        }
+        (idle.values().filter(|busy| **busy == 0).count(), self.live, self.waiting.len())
+    }
+
+    fn take_out(&mut self, chosen: impl Fn(&W) -> bool) -> Vec<W> {
+        self.idle.extract_if(.., |(worker, _)| chosen(worker)).map(|(worker, _)| worker).collect()
     }
 }
 
 #[cfg(test)]
 #[allow(clippy::disallowed_methods, reason = "times are compared, nothing waits for them")]
 mod tests {
+    use std::{cell::Cell, collections::BTreeSet, rc::Rc};
+
     use proptest::prelude::*;
 
     use super::*;
 
-    impl Worker for String {
+    /// A connection: its container, how many that has, and whether it is retired.
+    #[derive(Debug, Clone)]
+    struct Line(String, usize, Rc<Cell<bool>>);
+
+    impl Worker for Line {
         fn id(&self) -> &str {
-            self
+            &self.0
+        }
+
+        fn siblings(&self) -> usize {
+            self.1
+        }
+
+        fn is_retired(&self) -> bool {
+            self.2.get()
         }
     }
 
-    fn desk(min: usize, max: usize) -> Desk<String> {
-        Desk::new(Bounds { min, max, queue: 3 }, "a".into(), Instant::now())
+    /// The connections of a container.
+    fn lines(name: &str, count: usize) -> Vec<Line> {
+        vec![Line(name.into(), count, Rc::default()); count]
     }
 
-    fn got(ticket: &Ticket<String>) -> Option<String> {
-        ticket.answer.try_recv().ok().map(Result::unwrap)
+    fn line(name: &str) -> Line {
+        lines(name, 1).remove(0)
+    }
+
+    fn desk(min: usize, max: usize) -> Desk<Line> {
+        Desk::new(Bounds { min, max, queue: 3 }, lines("a", 1), Instant::now())
+    }
+
+    fn got(ticket: &Ticket<Line>) -> Option<String> {
+        ticket.answer.try_recv().ok().map(|worker| worker.unwrap().0)
+    }
+
+    fn ids(workers: &[Line]) -> Vec<&str> {
+        workers.iter().map(Worker::id).collect()
     }
 
     #[test]
@@ -178,27 +246,27 @@ mod tests {
         let tickets = [(); 3].map(|()| desk.wait(None).unwrap());
         assert_eq!(desk.wait(None).err(), Some(Full));
         assert!(desk.leave(tickets[0].number) && !desk.leave(tickets[0].number));
-        desk.put(worker, now);
+        assert!(desk.put(worker, now).is_none());
         assert_eq!(got(&tickets[1]).as_deref(), Some("a"));
         assert_eq!(got(&tickets[2]), None);
         assert!(desk.take(None).is_none(), "nobody overtakes");
-        desk.started("b".into(), now);
+        assert!(desk.started(lines("b", 1), now).is_empty());
         assert_eq!(got(&tickets[2]).as_deref(), Some("b"));
-        desk.put("a".into(), now);
+        assert!(desk.put(line("a"), now).is_none());
         assert_eq!(desk.counts(), (1, 2, 0));
     }
 
     #[test]
-    fn one_worker_is_not_given_to_who_must_have_another() {
+    fn one_container_is_not_given_to_who_must_have_another() {
         let mut desk = desk(0, 2);
         assert!(desk.take(Some("a")).is_none());
         let other = desk.wait(Some("a")).unwrap();
         let any = desk.wait(None).unwrap();
         let now = Instant::now();
         let worker = desk.idle.pop().unwrap().0;
-        desk.put(worker, now);
+        assert!(desk.put(worker, now).is_none());
         assert_eq!((got(&other), got(&any).as_deref()), (None, Some("a")));
-        desk.started("b".into(), now);
+        assert!(desk.started(lines("b", 1), now).is_empty());
         assert_eq!(got(&other).as_deref(), Some("b"));
     }
 
@@ -209,7 +277,7 @@ mod tests {
         desk.take(None).unwrap();
         let _tickets = [(); 3].map(|()| desk.wait(None).unwrap());
         assert!(desk.begin() && !desk.begin());
-        desk.started("b".into(), Instant::now());
+        assert!(desk.started(lines("b", 1), Instant::now()).is_empty());
         assert!(!desk.begin(), "two exist");
         desk.lost();
         assert!(desk.begin());
@@ -220,14 +288,40 @@ mod tests {
         let (now, limit) = (Instant::now(), Duration::from_secs(1));
         let mut desk = desk(2, 4);
         assert!(desk.begin(), "one is missing");
-        desk.started("b".into(), now);
+        assert!(desk.started(lines("b", 1), now).is_empty());
         assert!(!desk.begin());
         desk.live = 3;
-        desk.put("c".into(), now + limit);
+        assert!(desk.put(line("c"), now + limit).is_none());
         let later = now + Duration::from_millis(1500);
-        assert_eq!(desk.expire(limit, later), ["a"], "b is old too, but two are kept");
+        assert_eq!(ids(&desk.expire(limit, later)), ["a"], "b is old too, but two are kept");
         desk.lost();
         assert!(desk.expire(limit, later + limit).is_empty());
+    }
+
+    #[test]
+    fn a_container_is_old_when_all_its_connections_are() {
+        let (now, limit) = (Instant::now(), Duration::from_secs(1));
+        let (early, later) = (now + limit, now + limit * 2 + limit / 2);
+        let mut desk = Desk::new(Bounds { min: 0, max: 2, queue: 3 }, lines("a", 2), now);
+        let worker = desk.take(None).unwrap();
+        assert_eq!(desk.counts(), (0, 1, 0), "it has a call");
+        assert!(desk.expire(limit, later).is_empty(), "one is used");
+        assert!(desk.put(worker, later).is_none());
+        assert_eq!(desk.counts(), (1, 1, 0));
+        assert!(desk.expire(limit, early).is_empty(), "one was just used");
+        assert_eq!(ids(&desk.expire(limit, later + limit * 2)), ["a", "a"]);
+    }
+
+    #[test]
+    fn a_retired_container_takes_no_more_calls() {
+        let now = Instant::now();
+        let mut desk = Desk::new(Bounds { min: 0, max: 2, queue: 3 }, lines("a", 3), now);
+        let worker = desk.take(None).unwrap();
+        worker.2.set(true);
+        assert_eq!(ids(&desk.retire("a")), ["a", "a"]);
+        assert!(desk.take(None).is_none());
+        assert_eq!(desk.put(worker, now).map(|worker| worker.0).as_deref(), Some("a"));
+        assert_eq!(desk.counts(), (0, 1, 0), "it exists until it is lost");
     }
 
     #[test]
@@ -247,22 +341,30 @@ mod tests {
     }
 
     proptest! {
-        /// Whatever happens in whatever order: no worker is lost or doubled, and none is idle while somebody waits for it.
+        /// Whatever happens in whatever order: no connection is lost or doubled, and none is idle while somebody waits for it.
         #[test]
-        fn nothing_is_lost(steps in proptest::collection::vec(0_u8..6, 0..200), max in 1_usize..5) {
+        fn nothing_is_lost(
+            steps in proptest::collection::vec(0_u8..6, 0..200), max in 1_usize..5, count in 1_usize..4,
+        ) {
             let now = Instant::now();
-            let mut desk = Desk::new(Bounds { min: 0, max, queue: 8 }, "0".into(), now);
-            let (mut busy, mut tickets, mut made) = (Vec::new(), Vec::new(), 1);
+            let mut desk = Desk::new(Bounds { min: 0, max, queue: 8 }, lines("0", count), now);
+            let (mut busy, mut tickets, mut made) = (Vec::<Line>::new(), Vec::new(), 1);
             for step in steps {
                 match step {
                     0 => match desk.take(None) {
                         Some(worker) => busy.push(worker),
                         None => tickets.extend(desk.wait(None)),
                     },
-                    1 => if let Some(worker) = busy.pop() { desk.put(worker, now) },
-                    2 => if busy.pop().is_some() { desk.lost() },
+                    1 => if let Some(worker) = busy.pop() {
+                        busy.extend(desk.put(worker, now));
+                    },
+                    // A call fails: its container is retired, and lost with the last call that it has.
+                    2 => if let Some(worker) = busy.pop() {
+                        worker.2.set(true);
+                        desk.retire(worker.id());
+                    },
                     3 => if desk.begin() {
-                        desk.started(made.to_string(), now);
+                        prop_assert!(desk.started(lines(&made.to_string(), count), now).is_empty());
                         made += 1;
                     },
                     4 => if desk.begin() { desk.failed(&HostFault::Stopping) },
@@ -270,14 +372,23 @@ mod tests {
                         busy.extend(ticket.answer.try_recv().unwrap().ok());
                     },
                 }
-                tickets.retain(|ticket: &Ticket<String>| match ticket.answer.try_recv() {
+                tickets.retain(|ticket: &Ticket<Line>| match ticket.answer.try_recv() {
                     Ok(answer) => { busy.extend(answer.ok()); false }
                     Err(_) => true,
                 });
-                let (idle, live, waiting) = desk.counts();
-                prop_assert_eq!(live, idle + busy.len());
+                let exist = |busy: &[Line], desk: &Desk<Line>| {
+                    let idle = desk.idle.iter().map(|(worker, _)| worker.id().to_owned());
+                    idle.chain(busy.iter().map(|worker| worker.id().to_owned())).collect::<BTreeSet<_>>()
+                };
+                while exist(&busy, &desk).len() < desk.live { desk.lost(); }
+                let retired = busy.iter().filter(|worker| worker.is_retired()).count();
+                let alive: BTreeSet<_> = exist(&busy, &desk).into_iter()
+                    .filter(|id| !busy.iter().any(|worker| worker.id() == id && worker.is_retired())).collect();
+                prop_assert_eq!(exist(&busy, &desk).len(), desk.live);
+                prop_assert_eq!(desk.idle.len() + busy.len() - retired, alive.len() * count);
+                let (_, live, waiting) = desk.counts();
                 prop_assert!(live <= max && waiting <= 8);
-                prop_assert!(idle == 0 || waiting == 0);
+                prop_assert!(desk.idle.is_empty() || waiting == 0);
             }
         }
     }

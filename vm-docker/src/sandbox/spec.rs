@@ -3,7 +3,7 @@
 use std::path::Path;
 
 use serde_json::{Value, json};
-use vm_container_protocol::{ISOLATION_VARIABLE, SOCKET_PATH, SOCKET_VARIABLE};
+use vm_container_protocol::{CONCURRENCY_VARIABLE, ISOLATION_VARIABLE, SOCKET_PATH, SOCKET_VARIABLE};
 
 use super::seccomp;
 use crate::{DockerConfig, Isolation, image::Program};
@@ -48,20 +48,25 @@ pub(crate) fn host_user(config: &DockerConfig) -> u32 {
     }
 }
 
-/// The specification of a container that runs `program`, sees `socket_folder` at the place that the
-/// protocol names, and belongs to the control group `cgroup`.
-pub(crate) fn spec(
-    config: &DockerConfig,
-    isolation: Isolation,
-    program: &Program,
-    socket_folder: &Path,
-    cgroup: &str,
-) -> Value {
+/// What is in a container.
+pub(crate) struct Inside<'a> {
+    pub(crate) program: &'a Program,
+    pub(crate) isolation: Isolation,
+    /// How many calls the process may take at a time.
+    pub(crate) concurrency: u32,
+    /// The folder of the host that is seen at the place that the protocol names.
+    pub(crate) sockets: &'a Path,
+}
+
+/// The specification of a container that belongs to the control group `cgroup`.
+pub(crate) fn spec(config: &DockerConfig, inside: &Inside<'_>, cgroup: &str) -> Value {
+    let Inside { program, isolation, concurrency, sockets } = inside;
     let socket_target = Path::new(SOCKET_PATH).parent();
 
     let mut env = program.env.clone();
     env.push(format!("{SOCKET_VARIABLE}={SOCKET_PATH}"));
     env.push(format!("{ISOLATION_VARIABLE}={}", isolation.as_str()));
+    env.push(format!("{CONCURRENCY_VARIABLE}={concurrency}"));
 
     let mut mounts = vec![
         json!({
@@ -74,7 +79,7 @@ pub(crate) fn spec(
             "options": ["nosuid", "noexec", "strictatime", "mode=755", "size=64k", "ro"],
         }),
         json!({
-            "destination": socket_target, "type": "bind", "source": socket_folder,
+            "destination": socket_target, "type": "bind", "source": sockets,
             "options": ["bind", "ro", "nosuid", "nodev", "noexec"],
         }),
     ];

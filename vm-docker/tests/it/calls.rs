@@ -84,7 +84,7 @@ fn two_contracts_of_one_code_may_call_each_other() {
 fn when_all_containers_are_busy_the_fault_says_so() {
     let Some(daemon) = Daemon::shared() else { return };
     let config = vm_docker::DockerConfig { pool_max: 1, ..config(daemon, "busy") };
-    let world = World::with_probe(config, Duration::from_millis(500));
+    let world = World::with_probe(config, Duration::from_secs(3));
     world.deploy("twin", Code::new(RuntimeKind::Docker, probe())).unwrap();
     let fault = world.fault("forward", "twin").to_string();
     assert!(fault.contains("busy until the call's deadline") && fault.contains("raise pool_max"), "{fault}");

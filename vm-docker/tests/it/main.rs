@@ -10,6 +10,7 @@
 #![allow(clippy::disallowed_methods, reason = "tests bound how long they wait")]
 
 mod calls;
+mod concurrency;
 mod confinement;
 mod daemon;
 mod daemon_faults;

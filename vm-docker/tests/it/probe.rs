@@ -52,9 +52,23 @@ fn main() -> io::Result<()> {
         },
     }
     let path = env::var("VM_SOCKET").expect("VM_SOCKET is set");
-    let mut host = Host { stream: UnixStream::connect(path)?, call: 0, stopped: false };
+    let concurrency = env::var("PROBE_CONCURRENCY").map_or(1, |number| number.parse().expect("a number"));
+    let connect = |_| Ok(Host { stream: UnixStream::connect(&path)?, call: 0, stopped: false });
+    let mut hosts = (0..concurrency).map(connect).collect::<io::Result<Vec<_>>>()?;
     let interface = env::var("PROBE_INTERFACE").unwrap_or_default();
-    host.send(number::HELLO, &[varint(1, 1), bytes(2, interface.as_bytes()), bytes(3, b"probe 1.0")].concat())?;
+    for (at, host) in hosts.iter_mut().enumerate() {
+        let sdk = if env::var_os("PROBE_DIFFERS").is_some() { format!("probe {at}") } else { "probe 1.0".into() };
+        let hello = [varint(1, 1), bytes(2, interface.as_bytes()), bytes(3, sdk.as_bytes()), varint(5, concurrency)];
+        host.send(number::HELLO, &hello.concat())?;
+    }
+    thread::scope(|scope| {
+        let threads: Vec<_> = hosts.into_iter().map(|host| scope.spawn(|| serve(host))).collect();
+        threads.into_iter().try_for_each(|thread| thread.join().expect("no thread panics"))
+    })
+}
+
+/// One call after the other, on one connection.
+fn serve(mut host: Host) -> io::Result<()> {
     loop {
         let (kind, call) = host.receive()?;
         if kind != number::HOST_CALL {

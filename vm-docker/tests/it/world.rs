@@ -83,7 +83,13 @@ impl World {
 
     /// Has a host function called whenever a contract calls `name`; its result is the contract's output.
     pub(crate) fn deploy_native(&self, name: &str, function: impl FnMut(&Call) -> Vec<u8> + Send + 'static) {
-        *self.native.0.lock().unwrap() = Some(Box::new(function));
+        let function = Mutex::new(function);
+        self.deploy_meeting(name, move |call| (*function.lock().unwrap())(call));
+    }
+
+    /// The same, for a function that several calls are in at a time.
+    pub(crate) fn deploy_meeting(&self, name: &str, function: impl Fn(&Call) -> Vec<u8> + Send + Sync + 'static) {
+        *self.native.0.lock().unwrap() = Some(Arc::new(function));
         self.deploy(name, Code::new(RuntimeKind::Native, name)).unwrap();
     }
 
@@ -166,7 +172,7 @@ impl Drop for World {
     }
 }
 
-type Function = Box<dyn FnMut(&Call) -> Vec<u8> + Send>;
+type Function = Arc<dyn Fn(&Call) -> Vec<u8> + Send + Sync>;
 
 /// A runtime with one contract: a function of the test.
 #[derive(Clone, Default)]
@@ -196,8 +202,8 @@ impl Contract for Native {
         if &*call.method == "init" {
             return Ok(Return::success(Bytes::new()));
         }
-        let mut function = self.0.lock().unwrap();
-        Ok(Return::success(function.as_mut().expect("a function is set")(call)))
+        let function = self.0.lock().unwrap().clone();
+        Ok(Return::success(function.expect("a function is set")(call)))
     }
 
     fn interface(&self) -> &dyn Interface {

@@ -41,6 +41,7 @@ fn settings(config: &Config, docker: &Docker) -> DockerConfig {
         pool_idle: docker.pool_idle,
         pool_queue: docker.pool_queue,
         pool_wait: docker.pool_wait,
+        concurrency: docker.concurrency,
         isolation: if docker.isolate_calls { Isolation::Call } else { Isolation::Contract },
         replay_check: docker.replay_check,
         enable_sandbox: config.security.enable_sandbox,

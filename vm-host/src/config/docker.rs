@@ -20,6 +20,7 @@ pub(super) const KEYS: &[&str] = &[
     "pool_idle",
     "pool_queue",
     "pool_wait",
+    "concurrency",
     "isolation",
     "replay_check",
     "tmp_size",
@@ -46,6 +47,8 @@ pub struct Docker {
     pub pool_queue: usize,
     /// How long a call waits for a container, at most.
     pub pool_wait: Duration,
+    /// Calls that one process may take at a time, at most, if its contract declares that it can take several.
+    pub concurrency: u32,
     /// True gives every call a process of its own: `isolation = "call"`.
     pub isolate_calls: bool,
     /// True executes every call twice, in two processes, and compares what they do.
@@ -66,6 +69,7 @@ impl Default for Docker {
             pool_idle: Duration::from_secs(60),
             pool_queue: 256,
             pool_wait: Duration::from_secs(10),
+            concurrency: 8,
             isolate_calls: false,
             replay_check: false,
             tmp_size: 64 << 20,
@@ -86,6 +90,7 @@ pub(super) fn read(section: Section<'_>, mistakes: &mut Mistakes) -> Docker {
         pool_idle: section.get("pool_idle", mistakes, value::duration).unwrap_or(default.pool_idle),
         pool_queue: section.get("pool_queue", mistakes, value::whole).map_or(default.pool_queue, count),
         pool_wait: section.get("pool_wait", mistakes, value::duration).unwrap_or(default.pool_wait),
+        concurrency: section.get("concurrency", mistakes, concurrency).unwrap_or(default.concurrency),
         isolate_calls: section.get("isolation", mistakes, isolation).unwrap_or(default.isolate_calls),
         replay_check: section.get("replay_check", mistakes, value::switch).unwrap_or(default.replay_check),
         tmp_size: section
@@ -109,6 +114,13 @@ pub(super) fn read(section: Section<'_>, mistakes: &mut Mistakes) -> Docker {
 
 fn count(number: u64) -> usize {
     usize::try_from(number).unwrap_or(usize::MAX)
+}
+
+/// What vm-docker allows.
+fn concurrency(node: &Node, key: &str) -> Result<u32, Mistake> {
+    let number = value::positive(node, key)?;
+    let number = u32::try_from(number).ok().filter(|number| *number <= 64);
+    number.ok_or_else(|| wrong_type(node, key, "1 to 64 calls"))
 }
 
 /// `call` or `contract`.

@@ -96,7 +96,7 @@ fn containers_have_their_settings() {
     }
     let text = |keys: &str| format!("[[vm.providers]]\ntype = \"docker\"\n{keys}\n");
     let set = "managed = true\nfolder = \"/c\"\npool_min = 0\npool_max = 2\npool_idle = \"5s\"\npool_queue = 1\n\
-               pool_wait = \"1s\"\nisolation = \"call\"\nreplay_check = true\ntmp_size = \"1MiB\"";
+               pool_wait = \"1s\"\nconcurrency = 3\nisolation = \"call\"\nreplay_check = true\ntmp_size = \"1MiB\"";
     let expected = Docker {
         managed: true,
         folder: "/c".into(),
@@ -105,12 +105,14 @@ fn containers_have_their_settings() {
         pool_idle: Duration::from_secs(5),
         pool_queue: 1,
         pool_wait: Duration::from_secs(1),
+        concurrency: 3,
         isolate_calls: true,
         replay_check: true,
         tmp_size: 1 << 20,
         ..Docker::default()
     };
     assert_eq!(toml(&text(set)).unwrap().providers, [Provider::Docker(expected)]);
+    assert!(told(toml(&text("concurrency = 65"))).contains("1 to 64 calls"));
     assert!(told(toml(&text("isolation = \"thread\""))).contains("expected \"contract\" or \"call\""));
     assert!(told(toml(&text("pool_max = 1\nreplay_check = true"))).contains("expected `pool_max` of 2 or more"));
     assert!(told(toml(&text("pool_min = 9"))).contains("`pool_min` above `pool_max`"));
@@ -158,6 +160,7 @@ fn the_templates_are_the_default_and_name_every_key() {
                     "namespace",
                     "version",
                     "gas",
+                    "concurrency",
                     "isolation",
                     "replay_check",
                     "tmp_size",

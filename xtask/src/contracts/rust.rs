@@ -5,16 +5,20 @@ use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
-use anyhow::{Context, Result, bail};
+use anyhow::{Context, Result, ensure};
 
 use crate::{cargo, process, workspace};
 
 const WASM: &str = "wasm32-unknown-unknown";
 const LINUX: &str = "x86_64-unknown-linux-gnu";
 
-/// Debian's compiler and its library's source: packages `rustc-web` and `rust-web-src`.
-const DEBIAN_RUSTC: &str = "/usr/bin/rustc";
-const DEBIAN_SOURCE: &str = "/usr/lib/rustlib/src/rust/library/std/Cargo.toml";
+/// The one toolchain whose output is committed: another compiler, or another build of the same, makes other modules.
+const TOOLCHAIN: &str = "1.95.0";
+const COMPILER: &str = "rustc 1.95.0 (59807616e 2026-04-14)";
+
+/// Files of the toolchain that show that its parts are there.
+const SOURCE: &str = "lib/rustlib/src/rust/library/std/Cargo.toml";
+const LIBRARY: &str = "lib/rustlib/wasm32-unknown-unknown/lib";
 
 /// In all executables and modules. The profile's own `strip` is lost where profiles override packages.
 const FLAGS: &[&str] = &["-Cstrip=symbols"];
@@ -32,9 +36,8 @@ const LINUX_FLAGS: &[&str] = &["-Ctarget-feature=+crt-static", "-Crelocation-mod
 pub(super) fn wasm(package: &str) -> Result<(Vec<Vec<u8>>, String)> {
     let mut build = Build::new(package, WASM)?;
     build.flags(WASM_FLAGS);
-    if !has_target(&build.rustc, WASM)? {
-        build.use_debian()?;
-    }
+    build.flags(BUILD_STD_FLAGS);
+    build.cargo.arg("-Zbuild-std=std,panic_abort");
     // Two options are called unstable: building the library along, and attributes from outside.
     build.cargo.env("RUSTC_BOOTSTRAP", "1");
     // A module has no `main`. The attribute cannot stand in the source, because an executable has one.
@@ -58,8 +61,10 @@ struct Build<'a> {
 
 impl<'a> Build<'a> {
     fn new(package: &'a str, target: &'static str) -> Result<Self> {
-        let rustc = PathBuf::from(std::env::var_os("RUSTC").unwrap_or_else(|| "rustc".into()));
-        let mut cargo = cargo::cargo("rustc")?;
+        let toolchain = toolchain()?;
+        // Its own cargo: names of symbols, and with them the order of functions, are up to cargo, too.
+        let mut cargo = cargo::cargo_at(&toolchain.join("bin/cargo"), "rustc")?;
+        let rustc = toolchain.join("bin/rustc");
         cargo.args(["--quiet", "--locked", "--profile=contract", "--features=container"]);
         cargo.args(["--package", package, "--bin", package, "--target", target]);
         cargo.arg("--target-dir").arg(folder());
@@ -70,22 +75,6 @@ impl<'a> Build<'a> {
 
     fn flags(&mut self, flags: &[&str]) {
         self.flags.extend(flags.iter().map(OsString::from));
-    }
-
-    /// Builds the standard library along, with Debian's compiler and the linker of rustup's.
-    fn use_debian(&mut self) -> Result<()> {
-        if !Path::new(DEBIAN_RUSTC).exists() || !Path::new(DEBIAN_SOURCE).exists() {
-            bail!(
-                "there is no standard library for {WASM}; run `rustup target add {WASM}`, or on Debian `apt-get install \
-                 --no-install-recommends rustc-web rust-web-src`"
-            );
-        }
-        let linker = sysroot(&self.rustc)?.join("lib/rustlib").join(LINUX).join("bin/rust-lld");
-        self.flags.push([OsString::from("-Clinker="), linker.into()].into_iter().collect());
-        self.flags(BUILD_STD_FLAGS);
-        self.rustc = DEBIAN_RUSTC.into();
-        self.cargo.arg("-Zbuild-std=std,panic_abort");
-        Ok(())
     }
 
     fn finish(mut self, file: &str, last: &[&str]) -> Result<(Vec<Vec<u8>>, String)> {
@@ -129,7 +118,19 @@ fn sysroot(rustc: &Path) -> Result<PathBuf> {
     Ok(sysroot.trim().into())
 }
 
-fn has_target(rustc: &Path, target: &str) -> Result<bool> {
-    let libraries = process::output(Command::new(rustc).args(["--print", "target-libdir", "--target", target]))?;
-    Ok(Path::new(libraries.trim()).is_dir())
+/// The folder of the toolchain that the artefacts are made with.
+fn toolchain() -> Result<PathBuf> {
+    let found = process::output(Command::new("rustup").args(["which", "--toolchain", TOOLCHAIN, "rustc"]));
+    let advice = format!(
+        "contracts are built with {COMPILER}, as rustup installs it, so that they are the same on every machine; run \
+         `rustup toolchain install {TOOLCHAIN} --profile minimal --component rust-src --target {WASM}`"
+    );
+    let rustc = PathBuf::from(found.with_context(|| advice.clone())?.trim());
+    let version = process::output(Command::new(&rustc).arg("--version"))?;
+    ensure!(version.trim() == COMPILER, "{} is {}; {advice}", rustc.display(), version.trim());
+    let root = sysroot(&rustc)?;
+    for (part, file) in [("rust-src", SOURCE), (WASM, LIBRARY)] {
+        ensure!(root.join(file).exists(), "the toolchain in {} lacks {part}; {advice}", root.display());
+    }
+    Ok(root)
 }
