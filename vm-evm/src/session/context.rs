@@ -120,9 +120,15 @@ pub(crate) const NO_EVENTS: InstructionResult = InstructionResult::InvalidImmedi
 /// JUMPDEST, unless the transaction's time is over. Every loop comes by one, so this is where an endless one is noticed.
 fn jumpdest(context: InstructionOf<'_>) -> InstructionExecResult {
     match context.host.chain.deadline.is_raised() {
-        true => Err(InstructionResult::FatalExternalError),
+        true => over(),
         false => Ok(()),
     }
+}
+
+/// Apart from the loop, which pays for a load and a branch that is never taken.
+#[cold]
+const fn over() -> InstructionExecResult {
+    Err(InstructionResult::FatalExternalError)
 }
 
 /// In place of an opcode that the configuration refuses.
