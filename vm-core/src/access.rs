@@ -23,6 +23,6 @@ pub use policy::{InvalidRight, Policy, Right};
 pub use rule::{InvalidRule, Rule};
 
 pub(crate) use decide::{answer, decide};
-pub(crate) use methods::shown;
+pub(crate) use methods::{ruled, shown};
 pub(crate) use policy::METHODS;
 pub(crate) use rule::Question;

@@ -1,5 +1,7 @@
 //! Who is told what was done, and what was refused.
 
+use std::collections::BTreeSet;
+
 use crate::{Action, Address, ContractName, HistoryEntry, HostPolicy, InvokeRequest, Receipt};
 
 /// Told of every lifecycle operation and every refusal of one, of every denied call, of dry runs that were denied, and of every call
@@ -72,10 +74,37 @@ pub struct GovernanceEvent<'a> {
     pub result: Result<&'a HostPolicy, &'a str>,
 }
 
+impl AuditEvent<'_> {
+    /// Whose endorsements made it that it was done, the actor's among them; nobody where none was asked for, and of what was refused.
+    pub fn endorsers(&self) -> impl Iterator<Item = &Address> {
+        let counted = match self.result {
+            AuditResult::Done(entry) => Some(&entry.endorsers),
+            AuditResult::Refused(_) => None,
+        };
+        counted.into_iter().flatten()
+    }
+}
+
+/// `, endorsed by 0x…, 0x…`, or nothing.
+struct Endorsed<'a>(&'a BTreeSet<Address>);
+
+impl std::fmt::Display for Endorsed<'_> {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        let mut between = ", endorsed by ";
+        for endorser in self.0 {
+            write!(f, "{between}{endorser}")?;
+            between = ", ";
+        }
+        Ok(())
+    }
+}
+
 impl std::fmt::Display for GovernanceEvent<'_> {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         match self.result {
-            Ok(policy) => write!(f, "{} gave the host policy {}", self.actor, policy.version),
+            Ok(policy) => {
+                write!(f, "{} gave the host policy {}{}", self.actor, policy.version, Endorsed(&policy.endorsers))
+            }
             Err(why) => write!(f, "{} could not change the host's policy: {why}", self.actor),
         }
     }
@@ -85,7 +114,7 @@ impl std::fmt::Display for AuditEvent<'_> {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         let Self { contract, action, actor, result, tried, .. } = self;
         match result {
-            AuditResult::Done(_) => write!(f, "{actor} did {action} '{contract}'"),
+            AuditResult::Done(entry) => write!(f, "{actor} did {action} '{contract}'{}", Endorsed(&entry.endorsers)),
             AuditResult::Refused(why) if *tried => write!(f, "{actor} could not try to {action} '{contract}': {why}"),
             AuditResult::Refused(why) => write!(f, "{actor} could not {action} '{contract}': {why}"),
         }

@@ -1,5 +1,6 @@
 //! What was done with a contract, and by whom: one entry for each change of its record, never changed, never removed.
 
+use std::collections::BTreeSet;
 use std::fmt;
 
 use borsh::{BorshDeserialize, BorshSerialize};
@@ -120,6 +121,8 @@ pub struct HistoryEntry {
     pub migrated_from: Option<Version>,
     /// Who did it.
     pub actor: Address,
+    /// Whose endorsements the rule counted that let it happen, the actor's among them; nobody where a rule asks for none.
+    pub endorsers: BTreeSet<Address>,
     /// Why, in the actor's words.
     pub reason: String,
     /// The contract before; nothing before its deployment.

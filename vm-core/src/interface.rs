@@ -138,8 +138,18 @@ pub trait Interface: Send + Sync {
     /// not enter the contract.
     fn has_entry(&self, entry: &Entry) -> bool;
 
-    /// The methods, one signature each, for people.
+    /// The methods, one signature each, for people; none where the contract does not describe them.
     fn methods(&self) -> Vec<String>;
+
+    /// The method that a policy knows by this, as [`guarded_as`](Self::guarded_as) tells it, for people; nothing when the contract
+    /// describes no such method. Default: the one of [`methods`](Self::methods) that has this name.
+    fn described(&self, guarded: &str) -> Option<String> {
+        let has_name = |line: &String| {
+            let line = line.strip_prefix("view ").unwrap_or(line);
+            line.split('(').next() == Some(guarded)
+        };
+        self.methods().into_iter().find(has_name)
+    }
 }
 
 /// Why arguments do not fit.

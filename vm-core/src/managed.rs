@@ -1,6 +1,6 @@
 use crate::{
-    Action, ChangeRequest, ContractName, DeployRequest, GovernRequest, GrantRequest, MigrateRequest, RollbackRequest,
-    Sender, UpgradeRequest,
+    Action, ChangeRequest, ContractName, DeployRequest, GovernRequest, Governance, GrantRequest, MigrateRequest,
+    RollbackRequest, Sender, UpgradeRequest,
 };
 
 /// An operation on a contract or on the host: everything that can be asked for but calls.
@@ -42,8 +42,8 @@ macro_rules! of_any {
 }
 
 impl Managed {
-    /// Which contract it is about; none for the host.
-    pub const fn name(&self) -> Option<&ContractName> {
+    /// Which contract it is about; none for the host. To bound the state of one contract, and no more, is about that one.
+    pub fn name(&self) -> Option<&ContractName> {
         match self {
             Self::Deploy(request) => Some(&request.name),
             Self::Upgrade(request) => Some(&request.name),
@@ -51,12 +51,15 @@ impl Managed {
             Self::Rollback(request) => Some(&request.name),
             Self::Change(request) => Some(&request.name),
             Self::Grant(request) => Some(&request.name),
-            Self::Govern(_) => None,
+            Self::Govern(request) => match &*request.changes {
+                [Governance::Room { contract, .. }] => Some(contract),
+                _ => None,
+            },
         }
     }
 
     /// What it wants to do with a contract; none for the host.
-    pub const fn action(&self) -> Option<Action<'static>> {
+    pub fn action(&self) -> Option<Action<'static>> {
         match self {
             Self::Deploy(_) => Some(Action::Deploy),
             Self::Upgrade(_) => Some(Action::Upgrade),
@@ -64,7 +67,7 @@ impl Managed {
             Self::Rollback(_) => Some(Action::Rollback),
             Self::Change(request) => Some(Action::Change(request.change)),
             Self::Grant(_) => Some(Action::Grant),
-            Self::Govern(_) => None,
+            Self::Govern(_) => self.name().map(|_| Action::Room),
         }
     }
 

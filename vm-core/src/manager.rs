@@ -228,6 +228,7 @@ impl About<'_> {
             reads: ReadSet::default(),
             writes: WriteSet::default(),
             height,
+            warnings: Vec::new(),
             duration: Duration::ZERO,
         }
     }

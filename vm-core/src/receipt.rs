@@ -34,6 +34,8 @@ pub struct Receipt {
     pub writes: WriteSet,
     /// The state's height with this transaction, or the height that a query or a failed transaction looked at.
     pub height: Height,
+    /// What whoever asked for an operation should look at, though it was carried out. Not part of the digest.
+    pub warnings: Vec<String>,
     /// The time from the request to the result. Not part of the result.
     pub duration: Duration,
 }

@@ -427,6 +427,11 @@ impl GovernRequest {
         Self { changes: vec![change], ..Self::default() }
     }
 
+    /// True unless all that changes are records of contracts: then the host's policy gets no new version.
+    pub fn changes_the_policy(&self) -> bool {
+        self.changes.iter().any(|change| !matches!(change, Governance::Room { .. }))
+    }
+
     /// With one more change.
     #[must_use]
     pub fn and(mut self, change: Governance) -> Self {

@@ -1,5 +1,7 @@
 //! How much state a contract may have, and what else it is bounded by.
 
+use std::fmt;
+
 use borsh::{BorshDeserialize, BorshSerialize};
 
 use crate::record::Stored;
@@ -30,6 +32,12 @@ impl Bounds {
 
 /// Entries that are read at once when a contract's state is measured.
 const PAGE: usize = 1_024;
+
+impl fmt::Display for Room {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{} keys and {} bytes", self.keys, self.bytes)
+    }
+}
 
 impl Room {
     /// Of no entry.

@@ -1,5 +1,6 @@
 //! The dispatcher: the call stack of one transaction, over all runtimes.
 
+use std::collections::BTreeSet;
 use std::sync::Arc;
 use std::time::Instant;
 
@@ -277,12 +278,17 @@ impl<'c> Transaction<'c> {
         Ok(Outcome { output: text.map_or(outcome.output, Bytes::from), ..outcome })
     }
 
-    /// Asks the policy, of this version, and then the embedder.
-    pub(crate) fn permit(&self, access: &Access<'_>, policy: u32, endorsers: &[Address]) -> Result<(), Unresolved> {
+    /// Asks the policy, of this version, and then the embedder. Tells whose endorsements counted, but of calls.
+    pub(crate) fn permit(
+        &self,
+        access: &Access<'_>,
+        policy: u32,
+        endorsers: &[Address],
+    ) -> Result<BTreeSet<Address>, Unresolved> {
         let decided = decide(&self.journal, access, policy, endorsers)?;
-        let permitted = decided.and_then(|()| match &self.core.authorizer {
-            Some(authorizer) => authorizer.authorize(access),
-            None => Ok(()),
+        let permitted = decided.and_then(|endorsers| match &self.core.authorizer {
+            Some(authorizer) => authorizer.authorize(access).map(|()| endorsers),
+            None => Ok(endorsers),
         });
         permitted.map_err(|denied| Unresolved::Refused(denied.into()))
     }
@@ -295,7 +301,7 @@ impl<'c> Transaction<'c> {
 
     /// As [`permit_call`](Self::permit_call), for a question that an engine asks.
     pub(crate) fn permit_access(&mut self, access: &Access<'_>, method: &str, policy: u32) -> Result<(), Unresolved> {
-        self.permit(access, policy, &[]).inspect_err(|unresolved| {
+        self.permit(access, policy, &[]).map(drop).inspect_err(|unresolved| {
             if let Unresolved::Refused(Refusal::Denied(denied)) = unresolved {
                 self.note(Denial::Call { method: method.into(), denied: denied.clone() });
             }

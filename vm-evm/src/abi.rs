@@ -219,6 +219,12 @@ impl Interface for SolidityInterface {
     fn methods(&self) -> Vec<String> {
         self.abi.as_ref().map(method::describe_all).unwrap_or_default()
     }
+
+    /// The signature of a selector.
+    fn described(&self, guarded: &str) -> Option<String> {
+        let selector = hex::decode(guarded.strip_prefix("0x")?).ok()?;
+        self.signature(selector.try_into().ok()?).map(str::to_owned)
+    }
 }
 
 /// The first four bytes of the call data of a signature.

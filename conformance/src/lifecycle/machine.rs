@@ -1,5 +1,6 @@
 //! The machine that is tested.
 
+use std::collections::BTreeSet;
 use std::fmt::Display;
 use std::io;
 use std::path::Path;
@@ -16,7 +17,7 @@ use vm_native::{NativeConfig, NativeContract, NativeRuntime};
 use vm_wasm::{WasmConfig, WasmRuntime};
 
 use super::crash::{Crashing, Plan, tear};
-use super::model::{BURST, Contract, Model, rights_as_text};
+use super::model::{BURST, Contract, Model, rights_as_text, told as endorsed};
 use super::request::{TIME, Transaction, address, block, call, code, hex, name, operation, rule, transaction, trial};
 use super::step::{ACTORS, ADMINISTRATORS, Crash, MEMBERS, RULES, Step, Verb, Way};
 
@@ -192,7 +193,8 @@ impl Machine {
         });
         let mut members: Vec<_> = members.collect();
         members.sort();
-        Ok(format!("policy {}, deploy {}, {}", policy.version, policy.deploy, members.join(", ")))
+        let by = told_of(&policy.endorsers);
+        Ok(format!("policy {}{by}, deploy {}, {}", policy.version, policy.deploy, members.join(", ")))
     }
 
     /// A contract as lines, in the order in which [`contract`] tells one of the model.
@@ -243,7 +245,8 @@ fn host(model: &Model) -> String {
         model.members.iter().map(|(organisation, role, member)| format!("{member} as {role} of {organisation}"));
     let mut members: Vec<_> = members.collect();
     members.sort();
-    format!("policy {}, deploy {}, {}", model.host_policy, rule(deploys), members.join(", "))
+    let by = endorsed(&model.host_endorsers);
+    format!("policy {}{by}, deploy {}, {}", model.host_policy, rule(deploys), members.join(", "))
 }
 
 /// A contract of the model as lines.
@@ -272,8 +275,14 @@ fn entry_of(key: &[u8], value: &[u8]) -> String {
 fn entry(entry: &HistoryEntry) -> String {
     let HistoryEntry { operation, migration, before, after, .. } = entry;
     let before = before.as_ref().map_or("-", |before| before.version.as_str());
-    let (actor, version, life, policy) = (actor(entry.actor), &after.version, after.lifecycle, after.policy);
-    format!("{operation} {migration:?} by {actor}: {before} -> {version} {life} {policy}")
+    let (version, life, policy) = (&after.version, after.lifecycle, after.policy);
+    let (actor, by) = (actor(entry.actor), told_of(&entry.endorsers));
+    format!("{operation} {migration:?} by {actor}{by}: {before} -> {version} {life} {policy}")
+}
+
+/// Endorsers in the model's words.
+fn told_of(endorsers: &BTreeSet<Address>) -> String {
+    endorsed(&endorsers.iter().copied().map(actor).collect())
 }
 
 fn actor(of: Address) -> &'static str {
@@ -316,6 +325,7 @@ fn label(error: &VmError) -> Option<&'static str> {
         Refusal::Transition { .. } => "transition",
         Refusal::NotCallable { .. } => "not_callable",
         Refusal::Policy(_) => "policy",
+        Refusal::Unchanged(_) => "unchanged",
         _ => "refused",
     })
 }

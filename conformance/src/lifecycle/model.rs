@@ -15,6 +15,8 @@ pub(super) const BURST: u32 = 8;
 pub(super) struct Model {
     pub(super) deploys: Who,
     pub(super) host_policy: u32,
+    /// Who endorsed it.
+    pub(super) host_endorsers: Endorsers,
     pub(super) members: BTreeSet<Member>,
     pub(super) contracts: BTreeMap<&'static str, Contract>,
     /// The requests of callers, and the calls of contracts.
@@ -35,7 +37,7 @@ pub(super) struct Contract {
     pub(super) capabilities: &'static str,
     /// The most keys and bytes that it may have.
     pub(super) room: Option<(u64, u64)>,
-    /// One line an entry: operation, migration, actor, version before and after, state and policy after.
+    /// One line an entry: operation, migration, actor and endorsers, version before and after, state and policy after.
     pub(super) history: Vec<String>,
     pub(super) state: BTreeMap<&'static str, Vec<u8>>,
 }
@@ -43,17 +45,26 @@ pub(super) struct Contract {
 /// Whether a request is carried out: otherwise the stable name of why not.
 pub(super) type Verdict = Result<(), &'static str>;
 
+/// Those whose endorsement a rule counted.
+pub(super) type Endorsers = BTreeSet<&'static str>;
+
+/// The same as words.
+pub(super) fn told(endorsers: &Endorsers) -> String {
+    endorsers.iter().map(|endorser| format!(" with {endorser}")).collect()
+}
+
 impl Default for Model {
     fn default() -> Self {
         let (members, contracts, spent) = (MEMBERS.into(), BTreeMap::new(), BTreeMap::new());
-        Self { deploys: Who::Anyone, host_policy: 1, members, contracts, spent }
+        Self { deploys: Who::Anyone, host_policy: 1, host_endorsers: BTreeSet::new(), members, contracts, spent }
     }
 }
 
 impl Contract {
-    fn write_down(&mut self, operation: &str, migration: &str, step: &Step, before: &str) {
+    fn write_down(&mut self, operation: &str, migration: &str, step: &Step, by: &Endorsers, before: &str) {
         let (actor, version, life, policy) = (step.actor, self.version, self.life, self.policy);
-        self.history.push(format!("{operation} {migration} by {actor}: {before} -> {version} {life} {policy}"));
+        let by = told(by);
+        self.history.push(format!("{operation} {migration} by {actor}{by}: {before} -> {version} {life} {policy}"));
     }
 
     fn may_use(&self, capability: &str) -> bool {
@@ -151,27 +162,32 @@ impl Model {
         Ok(())
     }
 
-    fn permits(&self, who: Who, step: &Step, owner: Option<&str>) -> Verdict {
+    /// Whose endorsements a rule counts that lets a step happen.
+    fn permits(&self, who: Who, step: &Step, owner: Option<&str>) -> Result<Endorsers, &'static str> {
+        let alone = |permitted: bool| permitted.then(BTreeSet::new);
         let permitted = match who {
-            Who::Anyone => true,
-            Who::Owner => owner == Some(step.actor),
-            Who::Administrators => step.actor == "root" || self.endorsed_by_majority("admin", step),
-            Who::OneOf(names) => names.contains(&step.actor),
-            Who::Role(role) => self.members.iter().any(|(_, of, member)| *of == role && *member == step.actor),
-            Who::Two(names) => names.iter().filter(|name| step.endorses(name)).count() >= 2,
+            Who::Anyone => alone(true),
+            Who::Owner => alone(owner == Some(step.actor)),
+            Who::Administrators => alone(step.actor == "root").or_else(|| self.endorsed_by_majority("admin", step)),
+            Who::OneOf(names) => alone(names.contains(&step.actor)),
+            Who::Role(role) => alone(self.members.iter().any(|(_, of, name)| *of == role && *name == step.actor)),
+            Who::Two(names) => {
+                let endorsers: BTreeSet<_> = names.iter().copied().filter(|name| step.endorses(name)).collect();
+                (endorsers.len() >= 2).then_some(endorsers)
+            }
             Who::Majority(role) => self.endorsed_by_majority(role, step),
-            Who::OwnerOr(name) => owner == Some(step.actor) || step.actor == name,
+            Who::OwnerOr(name) => alone(owner == Some(step.actor) || step.actor == name),
         };
-        if permitted { Ok(()) } else { Err("denied") }
+        permitted.ok_or("denied")
     }
 
-    /// True when in more than half of the organisations that have the role somebody with it endorses a step.
-    fn endorsed_by_majority(&self, role: &str, step: &Step) -> bool {
+    /// Those with a role who endorse a step, when they are in more than half of the organisations that have it.
+    fn endorsed_by_majority(&self, role: &str, step: &Step) -> Option<Endorsers> {
         let holders = self.members.iter().filter(|(_, of, _)| *of == role);
         let all: BTreeSet<_> = holders.clone().map(|(organisation, ..)| organisation).collect();
-        let endorsing: BTreeSet<_> =
-            holders.filter(|(.., member)| step.endorses(member)).map(|(organisation, ..)| organisation).collect();
-        endorsing.len() * 2 > all.len()
+        let endorsing = holders.filter(|(.., member)| step.endorses(member));
+        let organisations: BTreeSet<_> = endorsing.clone().map(|(organisation, ..)| organisation).collect();
+        (organisations.len() * 2 > all.len()).then(|| endorsing.map(|(.., member)| *member).collect())
     }
 
     fn attempt(&mut self, step: &Step) -> Verdict {
@@ -201,7 +217,7 @@ impl Model {
         capabilities: &'static str,
         fails: bool,
     ) -> Verdict {
-        self.permits(self.deploys, step, None)?;
+        let endorsers = self.permits(self.deploys, step, None)?;
         if self.contracts.contains_key(step.name) {
             return Err("name_taken");
         }
@@ -221,16 +237,17 @@ impl Model {
             history: Vec::new(),
             state: BTreeMap::new(),
         };
-        contract.write_down("deploy", "None", step, "-");
+        contract.write_down("deploy", "None", step, &endorsers, "-");
         self.contracts.insert(step.name, contract);
         Ok(())
     }
 
     /// The contract, for somebody who has a right.
-    fn approach(&mut self, step: &Step, right: &str) -> Result<&mut Contract, &'static str> {
+    fn approach(&mut self, step: &Step, right: &str) -> Result<(&mut Contract, Endorsers), &'static str> {
         let contract = self.contracts.get(step.name).ok_or("unknown_contract")?;
-        self.permits(contract.who(right), step, Some(contract.owner))?;
-        self.contracts.get_mut(step.name).ok_or("unknown_contract")
+        let endorsers = self.permits(contract.who(right), step, Some(contract.owner))?;
+        let contract = self.contracts.get_mut(step.name).ok_or("unknown_contract")?;
+        Ok((contract, endorsers))
     }
 
     /// `migration` says whether it fails, unless it is skipped.
@@ -241,11 +258,11 @@ impl Model {
         migration: Option<bool>,
         change_runtime: bool,
     ) -> Verdict {
-        self.approach(step, "upgrade")?;
+        let (_, mut endorsers) = self.approach(step, "upgrade")?;
         if migration.is_none() {
-            self.permits(Who::Administrators, step, None)?;
+            endorsers.extend(self.permits(Who::Administrators, step, None)?);
         }
-        let contract = self.approach(step, "upgrade")?;
+        let (contract, _) = self.approach(step, "upgrade")?;
         if contract.versions.iter().any(|(version, _)| *version == to.0) {
             return Err("version_taken");
         }
@@ -255,23 +272,24 @@ impl Model {
             contract.migrate(before, to.0, fails)?;
         }
         contract.versions.push(to);
-        contract.write_down("upgrade", if migration.is_some() { "Ran" } else { "Skipped" }, step, before);
+        let migration = if migration.is_some() { "Ran" } else { "Skipped" };
+        contract.write_down("upgrade", migration, step, &endorsers, before);
         Ok(())
     }
 
     fn migrate(&mut self, step: &Step, written_by: &'static str, fails: bool) -> Verdict {
-        let contract = self.approach(step, "upgrade")?;
+        let (contract, endorsers) = self.approach(step, "upgrade")?;
         if !contract.versions.iter().any(|(version, _)| *version == written_by) {
             return Err("unknown_version");
         }
         contract.alive()?;
         contract.migrate(written_by, contract.version, fails)?;
-        contract.write_down("migrate", "Ran", step, contract.version);
+        contract.write_down("migrate", "Ran", step, &endorsers, contract.version);
         Ok(())
     }
 
     fn rollback(&mut self, step: &Step, to: &'static str, migration: Option<bool>, change_runtime: bool) -> Verdict {
-        let contract = self.approach(step, "rollback")?;
+        let (contract, endorsers) = self.approach(step, "rollback")?;
         let kept = contract.versions.iter().find(|(version, _)| *version == to).copied().ok_or("unknown_version")?;
         if contract.version == to {
             return Err("current_version");
@@ -281,50 +299,64 @@ impl Model {
         if let Some(fails) = migration {
             contract.migrate(before, to, fails)?;
         }
-        contract.write_down("rollback", if migration.is_some() { "Ran" } else { "None" }, step, before);
+        contract.write_down("rollback", if migration.is_some() { "Ran" } else { "None" }, step, &endorsers, before);
         Ok(())
     }
 
     fn change(&mut self, step: &Step, to: Change) -> Verdict {
-        let contract = self.approach(step, if to == Change::Revoke { "revoke" } else { "freeze" })?;
+        let (contract, endorsers) = self.approach(step, if to == Change::Revoke { "revoke" } else { "freeze" })?;
         contract.life = match (contract.life, to) {
             ("active", Change::Freeze) => "frozen",
             ("frozen", Change::Unfreeze) => "active",
             ("active" | "frozen", Change::Revoke) => "revoked",
             _ => return Err("transition"),
         };
-        contract.write_down(Operation::from(to).as_str(), "None", step, contract.version);
+        contract.write_down(Operation::from(to).as_str(), "None", step, &endorsers, contract.version);
         Ok(())
     }
 
     fn grant(&mut self, step: &Step, right: &'static str, rule: usize) -> Verdict {
-        let contract = self.approach(step, "grant")?;
+        let (contract, endorsers) = self.approach(step, "grant")?;
         let (_, who) = RULES.get(rule).copied().ok_or("no such rule")?;
+        // A method's own rule is one, also where it says what the rule of all calls says.
+        let unchanged =
+            if right == "call:count" { contract.rights.get(right) == Some(&who) } else { contract.who(right) == who };
+        if unchanged {
+            return Err("unchanged");
+        }
         contract.rights.insert(right, who);
         contract.policy += 1;
-        contract.write_down("grant", "None", step, contract.version);
+        contract.write_down("grant", "None", step, &endorsers, contract.version);
         Ok(())
     }
 
     fn govern(&mut self, step: &Step, change: Governing) -> Verdict {
-        self.permits(Who::Administrators, step, None)?;
-        match change {
+        let endorsers = self.permits(Who::Administrators, step, None)?;
+        let changed = match change {
             Governing::Deploy { rule } => {
                 let (_, who) = RULES.get(rule).copied().ok_or("no such rule")?;
                 if matches!(who, Who::Owner | Who::OwnerOr(_)) {
                     return Err("policy");
                 }
-                self.deploys = who;
+                std::mem::replace(&mut self.deploys, who) != who
             }
-            Governing::Enrol(member) => drop(self.members.insert(member)),
-            Governing::Dismiss(member) => drop(self.members.remove(&member)),
+            Governing::Enrol(member) => self.members.insert(member),
+            Governing::Dismiss(member) => self.members.remove(&member),
             Governing::Room(room) => {
                 let contract = self.contracts.get_mut(step.name).ok_or("unknown_contract")?;
+                if contract.room == room {
+                    return Err("unchanged");
+                }
                 contract.room = room;
-                contract.write_down("room", "None", step, contract.version);
+                contract.write_down("room", "None", step, &endorsers, contract.version);
+                return Ok(());
             }
+        };
+        if !changed {
+            return Err("unchanged");
         }
         self.host_policy += 1;
+        self.host_endorsers = endorsers;
         Ok(())
     }
 

@@ -1,3 +1,4 @@
+use std::collections::BTreeSet;
 use std::rc::Rc;
 
 use borsh::{BorshDeserialize, BorshSerialize};
@@ -16,6 +17,8 @@ pub struct HostPolicy {
     pub version: u32,
     /// Who made this version; the zero address for that of the genesis.
     pub author: Address,
+    /// Whose endorsements the rule for administrators counted, the author's among them; nobody where it asks for none.
+    pub endorsers: BTreeSet<Address>,
     /// Why, in the author's words.
     pub reason: String,
     /// The number of the block that it came in.
@@ -35,6 +38,7 @@ impl Default for HostPolicy {
         Self {
             version: 0,
             author: Address::ZERO,
+            endorsers: BTreeSet::new(),
             reason: String::new(),
             block: 0,
             deploy: Rule::Anyone,

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use super::{Policy, Right};
+use super::{Policy, Right, Rule};
 use crate::core::Core;
 use crate::{Contract, Refusal, RuntimeKind};
 
@@ -52,7 +52,12 @@ impl Core {
     }
 }
 
-/// A method's name in a message.
+/// A method's name, or another one that somebody gave, in a message.
 pub(crate) fn shown(method: &str) -> String {
     method.chars().take(80).collect()
+}
+
+/// Why a rule that is given changes nothing.
+pub(crate) fn ruled(right: &str, rule: &Rule) -> String {
+    format!("the rule of {} is '{}' already", shown(right), shown(&rule.to_string()))
 }

@@ -23,25 +23,23 @@ pub(super) fn check_name(name: &str) -> Result<(), InvalidGroup> {
 }
 
 impl Organisations {
-    /// Gives a role in an organisation to somebody.
+    /// Gives a role in an organisation to somebody; false when they have it already.
     ///
     /// # Errors
     /// When the organisation's or the role's name is invalid.
-    pub fn enrol(&mut self, organisation: &str, role: &str, member: Address) -> Result<(), InvalidGroup> {
+    pub fn enrol(&mut self, organisation: &str, role: &str, member: Address) -> Result<bool, InvalidGroup> {
         check_name(organisation)?;
         check_name(role)?;
-        self.0.entry(organisation.into()).or_default().entry(role.into()).or_default().insert(member);
-        Ok(())
+        Ok(self.0.entry(organisation.into()).or_default().entry(role.into()).or_default().insert(member))
     }
 
-    /// Takes it away.
-    pub fn dismiss(&mut self, organisation: &str, role: &str, member: Address) {
-        let Some(roles) = self.0.get_mut(organisation) else { return };
-        if let Some(members) = roles.get_mut(role) {
-            members.remove(&member);
-        }
+    /// Takes it away; false when they do not have it.
+    pub fn dismiss(&mut self, organisation: &str, role: &str, member: Address) -> bool {
+        let Some(roles) = self.0.get_mut(organisation) else { return false };
+        let had = roles.get_mut(role).is_some_and(|members| members.remove(&member));
         roles.retain(|_, members| !members.is_empty());
         self.0.retain(|_, roles| !roles.is_empty());
+        had
     }
 
     /// The members of all roles: organisation, role, members.

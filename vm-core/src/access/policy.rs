@@ -110,17 +110,18 @@ thread_local! {
 }
 
 impl Policy {
-    /// Sets the rule of a right.
-    pub fn set(&mut self, right: Right, rule: Rule) {
-        match right {
-            Right::Upgrade => self.upgrade = rule,
-            Right::Rollback => self.rollback = rule,
-            Right::Freeze => self.freeze = rule,
-            Right::Revoke => self.revoke = rule,
-            Right::Grant => self.grant = rule,
-            Right::Call => self.call = rule,
-            Right::Method(method) => drop(self.methods.insert(method, rule)),
-        }
+    /// Sets the rule of a right; false when it is the one that the right has.
+    pub fn set(&mut self, right: Right, rule: Rule) -> bool {
+        let of = match right {
+            Right::Upgrade => &mut self.upgrade,
+            Right::Rollback => &mut self.rollback,
+            Right::Freeze => &mut self.freeze,
+            Right::Revoke => &mut self.revoke,
+            Right::Grant => &mut self.grant,
+            Right::Call => &mut self.call,
+            Right::Method(method) => return self.methods.insert(method, rule.clone()) != Some(rule),
+        };
+        std::mem::replace(of, rule.clone()) != rule
     }
 
     /// All rules, those of methods last.

@@ -127,6 +127,26 @@ impl Rule {
         }
     }
 
+    /// Whose endorsements made it that the rule lets it happen, the actor's among them; of several rules the first that lets it.
+    /// Nobody where none is asked for.
+    pub(crate) fn endorsers(&self, question: &Question<'_>) -> BTreeSet<Address> {
+        let endorses = |address: &&Address| question.endorses(address);
+        match self {
+            Self::Administrators => question.host.administrators.endorsers(question),
+            Self::Quorum { of, .. } => of.iter().filter(endorses).copied().collect(),
+            Self::Majority { role, organisations } => {
+                let holders = question.organisations().holders(role, organisations).flatten();
+                holders.filter(endorses).copied().collect()
+            }
+            Self::Either(rules) => rules
+                .iter()
+                .find(|rule| rule.permits(question))
+                .map(|rule| rule.endorsers(question))
+                .unwrap_or_default(),
+            Self::Anyone | Self::Nobody | Self::Owner | Self::Callers(_) | Self::Role { .. } => BTreeSet::new(),
+        }
+    }
+
     /// Whom the rule would have let, for the one whom it refused.
     pub(crate) fn explain(&self, question: &Question<'_>) -> String {
         match self {

@@ -1,7 +1,7 @@
-use super::operation::{Actor, Note, approach, step, write_down};
+use super::operation::{Actor, approach, step, write_down};
 use super::{Base, phase};
 use crate::transaction::Transaction;
-use crate::{Action, ChangeRequest, Changes, ContractRecord, Phase, Situation, VmError};
+use crate::{Action, ChangeRequest, Changes, ContractRecord, Phase, VmError};
 
 /// A change as a transaction of its own.
 pub(crate) fn change(base: &Base<'_>, request: &ChangeRequest) -> Result<(ContractRecord, Changes), VmError> {
@@ -18,11 +18,12 @@ pub(super) fn alter(
     request: &ChangeRequest,
 ) -> Result<ContractRecord, VmError> {
     let ChangeRequest { name, change, reason, .. } = request;
-    let mut record = approach(transaction, actor, name, Action::Change(*change))?;
+    let approached = approach(transaction, actor, name, Action::Change(*change))?;
+    let note = approached.note((*change).into(), reason);
+    let mut record = approached.record;
     phase(Phase::Store, || {
-        let before = Situation::from(&record);
         step(&mut record, (*change).into())?;
-        write_down(transaction, actor, &mut record, Note::of((*change).into(), reason, Some(before)))
+        write_down(transaction, actor, &mut record, note)
     })?;
     Ok(record)
 }

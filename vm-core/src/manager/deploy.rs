@@ -26,7 +26,7 @@ pub(super) fn create<'c>(
 ) -> Result<Done<'c>, VmError> {
     let DeployRequest { name, version, code, arguments, capabilities, reason, .. } = request;
     let (core, address) = (transaction.core, name.address());
-    phase(Phase::Permission, || {
+    let endorsers = phase(Phase::Permission, || {
         let (caller, action) = (actor.caller, Action::Deploy);
         let access = Access { actor: caller, action, contract: name, owner: None, guarded: true };
         transaction.permit(&access, 0, actor.endorsers)
@@ -76,10 +76,15 @@ pub(super) fn create<'c>(
             step(&mut record, Transition::Activate)?;
             store_code(&transaction.journal, code)?;
             keep_version(transaction, &record, actor.caller, reason)?;
-            write_down(transaction, actor, &mut record, Note::of(Operation::Deploy, reason, None))
+            write_down(
+                transaction,
+                actor,
+                &mut record,
+                Note::of(Operation::Deploy, reason, None).endorsed_by(endorsers),
+            )
         })?;
     }
-    Ok(Done { record, contract, outcome, provisional })
+    Ok(Done { record, contract, outcome, warnings: Vec::new(), provisional })
 }
 
 /// A new contract begins with the policy that the host has for contracts.

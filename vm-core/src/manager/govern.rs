@@ -1,11 +1,13 @@
+use std::collections::BTreeSet;
+
 use super::operation::{Actor, Note, write_down};
 use super::{Base, phase};
-use crate::access::{Question, answer};
+use crate::access::{Question, answer, ruled, shown};
 use crate::core::Core;
 use crate::transaction::Transaction;
 use crate::{
-    Changes, ContractName, ErrorKind, GovernRequest, Governance, HostPolicy, Operation, Phase, Refusal, Room,
-    Situation, VmError,
+    Address, Changes, ContractName, ErrorKind, GovernRequest, Governance, HostPolicy, Operation, Phase, Refusal, Room,
+    Rule, Situation, VmError,
 };
 
 /// A change of the host's policy as a transaction of its own.
@@ -16,7 +18,7 @@ pub(crate) fn govern(base: &Base<'_>, request: &GovernRequest) -> Result<(HostPo
     Ok((policy, changes))
 }
 
-/// load → permission → the new policy → store.
+/// load → permission → the new policy, and the records of contracts that are bounded → store.
 pub(super) fn reform(
     transaction: &Transaction<'_>,
     actor: &Actor<'_>,
@@ -24,19 +26,28 @@ pub(super) fn reform(
 ) -> Result<HostPolicy, VmError> {
     let GovernRequest { changes, reason, .. } = request;
     let mut policy = phase(Phase::Load, || HostPolicy::load(&transaction.journal))?;
-    phase(Phase::Permission, || permit(transaction, actor, &policy, changes))?;
+    let endorsers = phase(Phase::Permission, || permit(transaction, actor, &policy, changes))?;
     phase(Phase::Store, || {
+        if changes.is_empty() {
+            return Err(Refusal::Policy("no change of the host's policy is asked for; name one").into());
+        }
         for change in changes {
             match change {
-                Governance::Room { contract, room } => bound(transaction, actor, contract, *room, reason)?,
+                Governance::Room { contract, room } => {
+                    bound(transaction, actor, (contract, *room), reason, &endorsers)?;
+                }
                 change => apply(&mut policy, change)?,
             }
+        }
+        if !request.changes_the_policy() {
+            return Ok(());
         }
         policy.check()?;
         policy.check_government()?;
         transaction.core.check_methods(&policy.contracts)?;
         policy.version = policy.version.saturating_add(1);
-        (policy.author, policy.reason, policy.block) = (actor.caller, reason.clone(), transaction.block_number());
+        (policy.author, policy.endorsers) = (actor.caller, endorsers);
+        (policy.reason, policy.block) = (reason.clone(), transaction.block_number());
         Ok::<_, ErrorKind>(policy.store(&transaction.journal)?)
     })?;
     Ok(policy)
@@ -47,44 +58,61 @@ fn permit(
     actor: &Actor<'_>,
     policy: &HostPolicy,
     changes: &[Governance],
-) -> Result<(), Refusal> {
+) -> Result<BTreeSet<Address>, Refusal> {
     let question = Question { actor: actor.caller, owner: None, endorsers: actor.endorsers, host: policy };
     let permitted = answer(&policy.administrators, &question);
-    let permitted = permitted.and_then(|()| match &transaction.core.authorizer {
-        Some(authorizer) => authorizer.govern(actor.caller, changes),
-        None => Ok(()),
+    let permitted = permitted.and_then(|endorsers| match &transaction.core.authorizer {
+        Some(authorizer) => authorizer.govern(actor.caller, changes).map(|()| endorsers),
+        None => Ok(endorsers),
     });
     permitted.map_err(|rule| Refusal::Ungoverned { actor: actor.caller, rule })
 }
 
+/// Changes the policy; what would leave it as it is, is refused.
 fn apply(policy: &mut HostPolicy, change: &Governance) -> Result<(), Refusal> {
-    match change {
-        Governance::Deploy(rule) => policy.deploy = rule.clone(),
-        Governance::Administrators(rule) => policy.administrators = rule.clone(),
-        Governance::Contracts(right, rule) => policy.contracts.set(right.clone(), rule.clone()),
-        Governance::Enrol { organisation, role, member } => policy.organisations.enrol(organisation, role, *member)?,
+    let set = |of: &mut Rule, rule: &Rule| std::mem::replace(of, rule.clone()) != *rule;
+    let (changed, why) = match change {
+        Governance::Deploy(rule) => (set(&mut policy.deploy, rule), ruled("deploy", rule)),
+        Governance::Administrators(rule) => (set(&mut policy.administrators, rule), ruled("administrators", rule)),
+        Governance::Contracts(right, rule) => {
+            let changed = policy.contracts.set(right.clone(), rule.clone());
+            (changed, ruled(&format!("{right} of new contracts"), rule))
+        }
+        Governance::Enrol { organisation, role, member } => {
+            let changed = policy.organisations.enrol(organisation, role, *member)?;
+            (changed, format!("{member} has the role '{role}' in '{organisation}' already"))
+        }
         Governance::Dismiss { organisation, role, member } => {
-            policy.organisations.dismiss(organisation, role, *member);
+            let changed = policy.organisations.dismiss(organisation, role, *member);
+            (changed, format!("{member} does not have the role '{}' in '{}'", shown(role), shown(organisation)))
         }
         // Of a contract's record, not of the policy.
-        Governance::Room { .. } => {}
-    }
-    Ok(())
+        Governance::Room { .. } => return Ok(()),
+    };
+    if changed { Ok(()) } else { Err(Refusal::Unchanged(why)) }
 }
 
 /// Bounds a contract's state.
 fn bound(
     transaction: &Transaction<'_>,
     actor: &Actor<'_>,
-    name: &ContractName,
-    room: Option<Room>,
+    (name, room): (&ContractName, Option<Room>),
     reason: &str,
+    endorsers: &BTreeSet<Address>,
 ) -> Result<(), ErrorKind> {
     let mut record = Core::load(&transaction.journal, name)?;
+    if record.room == room {
+        let why = match room {
+            Some(room) => format!("contract '{name}' may have {room} already"),
+            None => format!("the state of contract '{name}' is not bounded"),
+        };
+        return Err(Refusal::Unchanged(why).into());
+    }
     let before = Situation::from(&record);
     record.room = room;
     if room.is_some() {
         Room::begin(&transaction.journal, &record)?;
     }
-    write_down(transaction, actor, &mut record, Note::of(Operation::Room, reason, Some(before)))
+    let note = Note::of(Operation::Room, reason, Some(before)).endorsed_by(endorsers.clone());
+    write_down(transaction, actor, &mut record, note)
 }

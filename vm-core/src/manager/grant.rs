@@ -1,10 +1,9 @@
-use super::operation::{Actor, Note, approach, write_down};
+use super::operation::{Actor, approach, write_down};
 use super::{Base, phase};
-use crate::access::{METHODS, shown};
+use crate::access::{METHODS, ruled, shown};
 use crate::transaction::Transaction;
 use crate::{
-    Action, Changes, ContractRecord, ErrorKind, GrantRequest, Operation, Phase, Policy, Refusal, Right, Rule,
-    Situation, VmError,
+    Action, Changes, ContractRecord, ErrorKind, GrantRequest, Operation, Phase, Policy, Refusal, Right, Rule, VmError,
 };
 
 /// A change of a policy as a transaction of its own.
@@ -22,9 +21,13 @@ pub(super) fn regulate(
     request: &GrantRequest,
 ) -> Result<ContractRecord, VmError> {
     let GrantRequest { name, rules, reason, .. } = request;
-    let mut record = approach(transaction, actor, name, Action::Grant)?;
+    let approached = approach(transaction, actor, name, Action::Grant)?;
+    let note = approached.note(Operation::Grant, reason);
+    let mut record = approached.record;
     phase(Phase::Store, || {
-        let before = Situation::from(&record);
+        if rules.is_empty() {
+            return Err(Refusal::Policy("no change of the contract's policy is asked for; name a rule").into());
+        }
         let mut policy = Policy::load(&transaction.journal, name, record.policy)?;
         let old = policy.clone();
         for (right, rule) in rules {
@@ -32,7 +35,11 @@ pub(super) fn regulate(
                 (Right::Method(method), rule) => {
                     regulate_method(transaction, &record, &mut policy, method, rule.as_ref())?
                 }
-                (right, Some(rule)) => policy.set(right.clone(), rule.clone()),
+                (right, Some(rule)) => {
+                    if !policy.set(right.clone(), rule.clone()) {
+                        return Err(Refusal::Unchanged(ruled(&right.to_string(), rule)).into());
+                    }
+                }
                 (_, None) => return Err(Refusal::Policy("only the rule of a method can be taken back").into()),
             }
         }
@@ -44,7 +51,7 @@ pub(super) fn regulate(
         policy.check_size(Some(&old))?;
         (record.policy, record.guarded) = (record.policy.saturating_add(1), policy.guards_calls());
         policy.store(&transaction.journal, name, record.policy)?;
-        write_down(transaction, actor, &mut record, Note::of(Operation::Grant, reason, Some(before)))
+        write_down(transaction, actor, &mut record, note)
     })?;
     Ok(record)
 }
@@ -62,8 +69,15 @@ fn regulate_method(
     let refuse = |why: String| Err(Refusal::Method { method: shown(method), why }.into());
     match (rule, named) {
         (Some(rule), Ok(methods)) => {
-            methods.into_iter().for_each(|method| policy.set(Right::Method(method), rule.clone()));
-            Ok(())
+            // One name may stand for several.
+            let mut changed = false;
+            for method in methods {
+                changed |= policy.set(Right::Method(method), rule.clone());
+            }
+            match changed {
+                true => Ok(()),
+                false => Err(Refusal::Unchanged(ruled(&format!("call:{method}"), rule)).into()),
+            }
         }
         (Some(_), Err(error)) => refuse(error.to_string()),
         (None, named) => {

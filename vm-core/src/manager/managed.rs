@@ -110,7 +110,7 @@ fn perform(
         Managed::Govern(request) => {
             let left = admit(core.admit_simple(gas))?;
             let policy = reform(transaction, &actor, request)?;
-            let size = policy.size();
+            let size = if request.changes_the_policy() { policy.size() } else { 0 };
             admit(Core::admit_gas(left, core.schedule.host.put.of(size))).map(|_| nothing_to_do())
         }
     }

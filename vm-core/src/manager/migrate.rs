@@ -1,4 +1,4 @@
-use super::operation::{Actor, Done, Note, Terms, approach, conclude, write_down};
+use super::operation::{Actor, Done, Terms, approach, conclude, write_down};
 use super::replace::{Replacing, unknown_version};
 use super::{Base, Executed, Provisional, phase};
 use crate::transaction::Transaction;
@@ -21,24 +21,23 @@ pub(super) fn renovate<'c>(
     gas: Gas,
 ) -> Result<Done<'c>, VmError> {
     let MigrateRequest { name, written_by, arguments, reason, .. } = request;
-    let record = approach(transaction, actor, name, Action::Migrate)?;
+    let approached = approach(transaction, actor, name, Action::Migrate)?;
     let mut replacing = phase(Phase::Keep, || {
         if VersionRecord::load(&transaction.journal, name, written_by)?.is_none() {
             return Err(unknown_version(&transaction.journal, name, written_by)?);
         }
-        Ok::<_, ErrorKind>(Replacing::begin(record)?)
+        Ok::<_, ErrorKind>(Replacing::begin(approached)?)
     })?;
     let entry = Entry::Upgrade { from: written_by.clone(), to: replacing.record.version.clone() };
     let (contract, outcome) = replacing.migrate_by_itself(transaction, actor, (entry, arguments), gas)?;
     if outcome.status.is_success() {
         phase(Phase::Store, || {
             replacing.end()?;
-            let Replacing { record, before } = &mut replacing;
-            let note = Note::of(Operation::Migrate, reason, Some(before.clone())).migrated(written_by.clone());
-            write_down(transaction, actor, record, note)
+            let note = replacing.note(Operation::Migrate, reason).migrated(written_by.clone());
+            write_down(transaction, actor, &mut replacing.record, note)
         })?;
     }
     // The code is in use, whatever becomes of this.
     let provisional = Provisional::new(transaction.core, replacing.record.code);
-    Ok(Done { record: replacing.record, contract, outcome, provisional })
+    Ok(Done { record: replacing.record, contract, outcome, warnings: Vec::new(), provisional })
 }

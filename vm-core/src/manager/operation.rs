@@ -1,15 +1,17 @@
 //! What all operations on contracts have in common: who acts, what is written of it, how it ends.
 
+use std::collections::BTreeSet;
+use std::sync::Arc;
+
 use super::{About, Base, Executed, Provisional, phase, too_large};
 use crate::core::Core;
 use crate::history::REASON;
 use crate::transaction::Transaction;
 use crate::{
     Access, Account, Action, Address, Amount, Contract, ContractName, ContractRecord, ErrorKind, Gas, HistoryEntry,
-    Migration, Operation, Outcome, Phase, Refusal, RuntimeKind, Sender, Situation, Status, Transition, Version,
-    VersionRecord, VmError,
+    Migration, Operation, Outcome, Phase, Receipt, Refusal, RuntimeKind, Sender, Situation, Status, Transition,
+    Version, VersionRecord, VmError,
 };
-use std::sync::Arc;
 
 /// Who acts.
 pub(crate) struct Actor<'r> {
@@ -35,6 +37,8 @@ pub(crate) struct Done<'c> {
     pub(crate) contract: Arc<dyn Contract>,
     /// What the contract did, or that there was nothing to do.
     pub(crate) outcome: Outcome,
+    /// What whoever asked for it should look at.
+    pub(crate) warnings: Vec<String>,
     pub(crate) provisional: Provisional<'c>,
 }
 
@@ -60,7 +64,7 @@ pub(crate) fn conclude(
     done: Done<'_>,
     terms: &Terms,
 ) -> Result<Executed, VmError> {
-    let Done { record, contract, mut outcome, provisional } = done;
+    let Done { record, contract, mut outcome, warnings, provisional } = done;
     let (gas_limit, height) = (terms.gas_limit, base.view.height());
     outcome.gas_used = outcome.gas_used.saturating_add(gas_limit.saturating_sub(terms.gas));
     let failed = !outcome.status.is_success();
@@ -68,7 +72,8 @@ pub(crate) fn conclude(
     let changes = phase(Phase::Store, || transaction.finish())?;
     let (target, runtime, method) = (record.name.clone().into(), record.runtime, terms.method.into());
     let about = About { target, record: Some(record), runtime, method, asked: None, gas_limit, height };
-    let executed = Executed::new(about.receipt(&*contract, outcome), changes, denials);
+    let receipt = Receipt { warnings, ..about.receipt(&*contract, outcome) };
+    let executed = Executed::new(receipt, changes, denials);
     if failed {
         let (receipt, changes) = executed.into_parts();
         return Err(VmError::new(terms.phase, ErrorKind::Failed(Box::new(receipt.with(changes)))));
@@ -77,25 +82,39 @@ pub(crate) fn conclude(
     Ok(executed)
 }
 
+/// A contract that somebody may change.
+pub(crate) struct Approached {
+    pub(crate) record: ContractRecord,
+    /// Whose endorsements counted.
+    pub(crate) endorsers: BTreeSet<Address>,
+}
+
+impl Approached {
+    /// What is to be written of the operation, without migration.
+    pub(crate) fn note<'r>(&self, operation: Operation, reason: &'r str) -> Note<'r> {
+        Note::of(operation, reason, Some(Situation::from(&self.record))).endorsed_by(self.endorsers.clone())
+    }
+}
+
 /// The record of a contract that somebody wants to change, and may: load → permission.
 pub(crate) fn approach(
     transaction: &Transaction<'_>,
     actor: &Actor<'_>,
     name: &ContractName,
     action: Action<'_>,
-) -> Result<ContractRecord, VmError> {
+) -> Result<Approached, VmError> {
     let record = phase(Phase::Load, || Core::load(&transaction.journal, name))?;
-    phase(Phase::Permission, || permit(transaction, actor, action, &record))?;
-    Ok(record)
+    let endorsers = phase(Phase::Permission, || permit(transaction, actor, action, &record))?;
+    Ok(Approached { record, endorsers })
 }
 
-/// Asks whether somebody may do something with a contract.
+/// Asks whether somebody may do something with a contract, and whose endorsements make it so.
 pub(crate) fn permit(
     transaction: &Transaction<'_>,
     actor: &Actor<'_>,
     action: Action<'_>,
     record: &ContractRecord,
-) -> Result<(), ErrorKind> {
+) -> Result<BTreeSet<Address>, ErrorKind> {
     Ok(transaction.permit(&Access::of(actor.caller, action, record), record.policy, actor.endorsers)?)
 }
 
@@ -145,6 +164,7 @@ pub(crate) struct Note<'r> {
     operation: Operation,
     migration: Migration,
     written_by: Option<Version>,
+    endorsers: BTreeSet<Address>,
     reason: &'r str,
     before: Option<Situation>,
 }
@@ -152,7 +172,13 @@ pub(crate) struct Note<'r> {
 impl<'r> Note<'r> {
     /// Of an operation without migration.
     pub(crate) const fn of(operation: Operation, reason: &'r str, before: Option<Situation>) -> Self {
-        Self { operation, migration: Migration::None, written_by: None, reason, before }
+        let migration = Migration::None;
+        Self { operation, migration, written_by: None, endorsers: BTreeSet::new(), reason, before }
+    }
+
+    /// Of one that these have endorsed.
+    pub(crate) fn endorsed_by(self, endorsers: BTreeSet<Address>) -> Self {
+        Self { endorsers, ..self }
     }
 
     /// Of one with a migration, of the state of the version before.
@@ -175,11 +201,12 @@ pub(crate) fn write_down(
     record: &mut ContractRecord,
     note: Note<'_>,
 ) -> Result<(), ErrorKind> {
-    let Note { operation, migration, written_by: migrated_from, reason, before } = note;
+    let Note { operation, migration, written_by: migrated_from, endorsers, reason, before } = note;
     record.entries = record.entries.saturating_add(1);
     let (number, after, block) = (record.entries, Situation::from(&*record), transaction.block_number());
     let (actor, reason) = (actor.caller, reason.to_owned());
-    let entry = HistoryEntry { number, operation, migration, migrated_from, actor, reason, before, after, block };
+    let entry =
+        HistoryEntry { number, operation, migration, migrated_from, actor, endorsers, reason, before, after, block };
     entry.store(&transaction.journal, &record.name)?;
     Ok(record.store(&transaction.journal)?)
 }

@@ -1,27 +1,36 @@
 //! How a contract gets other code, or other state for its code: what upgrade, rollback and migration have in common.
 
+use std::collections::BTreeSet;
 use std::sync::Arc;
 
-use super::operation::{Actor, step};
+use super::operation::{Actor, Approached, Note, step};
 use super::{Top, enter, phase};
 use crate::transaction::Transaction;
 use crate::{
-    Arguments, Contract, ContractName, ContractRecord, Encoded, Entry, ErrorKind, Gas, Journal, Lifecycle, Outcome,
-    Phase, Refusal, RuntimeKind, Situation, StateError, Transition, Version, VersionRecord, VmError,
+    Address, Arguments, Contract, ContractName, ContractRecord, Encoded, Entry, ErrorKind, Gas, Journal, Lifecycle,
+    Operation, Outcome, Phase, Policy, Refusal, RuntimeKind, Situation, StateError, Transition, Version, VersionRecord,
+    VmError,
 };
 
 /// A contract whose code is about to be replaced, or whose state is about to be migrated.
 pub(super) struct Replacing {
     pub(super) record: ContractRecord,
-    pub(super) before: Situation,
+    before: Situation,
+    endorsers: BTreeSet<Address>,
 }
 
 impl Replacing {
     /// Begins, unless the state machine forbids it.
-    pub(super) fn begin(mut record: ContractRecord) -> Result<Self, Refusal> {
+    pub(super) fn begin(approached: Approached) -> Result<Self, Refusal> {
+        let Approached { mut record, endorsers } = approached;
         let before = Situation::from(&record);
         step(&mut record, Transition::BeginUpgrade)?;
-        Ok(Self { record, before })
+        Ok(Self { record, before, endorsers })
+    }
+
+    /// What is to be written of the operation.
+    pub(super) fn note<'r>(&self, operation: Operation, reason: &'r str) -> Note<'r> {
+        Note::of(operation, reason, Some(self.before.clone())).endorsed_by(self.endorsers.clone())
     }
 
     /// Returns to the state of life from before.
@@ -95,6 +104,31 @@ pub(super) fn check_runtime(
 /// A refusal of what does not fit a migration.
 pub(super) fn unfit(name: &ContractName, why: &'static str) -> ErrorKind {
     Refusal::Migration { name: name.clone(), why }.into()
+}
+
+/// What to warn of when a contract has got other code: the methods with rules of their own that the code does not have. One that was
+/// renamed is under the rule of all calls now. Code that does not describe its methods says nothing of it.
+pub(super) fn unguarding(
+    journal: &Journal,
+    record: &ContractRecord,
+    contract: &dyn Contract,
+) -> Result<Vec<String>, StateError> {
+    let policy = Policy::load(journal, &record.name, record.policy)?;
+    let interface = contract.interface();
+    if policy.methods.is_empty() || interface.methods().is_empty() {
+        return Ok(Vec::new());
+    }
+    let gone: Vec<_> = policy.methods.keys().filter(|method| interface.described(method).is_none()).cloned().collect();
+    if gone.is_empty() {
+        return Ok(Vec::new());
+    }
+    Ok(vec![format!(
+        "the policy has rules for methods that version '{}' does not have: {}; what they are called now is under the rule of all \
+         calls, '{}'",
+        record.version,
+        gone.join(", "),
+        policy.call
+    )])
 }
 
 /// The most versions that a refusal names.

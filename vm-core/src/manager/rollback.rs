@@ -1,11 +1,11 @@
-use super::operation::{Actor, Done, Note, Terms, approach, conclude, nothing_to_do, write_down};
-use super::replace::{Replacing, check_runtime, unfit, unknown_version};
+use super::operation::{Actor, Approached, Done, Terms, approach, conclude, nothing_to_do, write_down};
+use super::replace::{Replacing, check_runtime, unfit, unguarding, unknown_version};
 use super::{Base, Executed, Provisional, phase};
 use crate::record::load_code;
 use crate::transaction::Transaction;
 use crate::{
-    Account, Action, Code, ContractName, ContractRecord, Entry, ErrorKind, Gas, HostFault, Migration, Operation, Phase,
-    Refusal, RollbackRequest, RuntimeKind, VersionRecord, VmError,
+    Account, Action, Code, ContractName, Entry, ErrorKind, Gas, HostFault, Migration, Operation, Phase, Refusal,
+    RollbackRequest, RuntimeKind, VersionRecord, VmError,
 };
 
 /// A rollback as a transaction of its own.
@@ -21,7 +21,7 @@ pub(crate) fn rollback(base: &Base<'_>, request: &RollbackRequest) -> Result<Exe
 
 /// A contract, and the version that it is to return to.
 pub(super) struct Kept {
-    record: ContractRecord,
+    contract: Approached,
     version: VersionRecord,
     pub(super) code: Code,
 }
@@ -35,14 +35,14 @@ impl Kept {
     ) -> Result<Self, VmError> {
         let RollbackRequest { name, version, .. } = request;
         let journal = &transaction.journal;
-        let record = approach(transaction, actor, name, Action::Rollback)?;
+        let contract = approach(transaction, actor, name, Action::Rollback)?;
         phase(Phase::Load, || {
             let Some(version) = VersionRecord::load(journal, name, version)? else {
                 return Err(unknown_version(journal, name, version)?);
             };
             let missing = || HostFault::Load { contract: name.to_string(), message: "its code is missing".into() };
             let code = load_code(journal, &version.code)?.ok_or_else(missing)?;
-            Ok::<_, ErrorKind>(Self { record, version, code })
+            Ok::<_, ErrorKind>(Self { contract, version, code })
         })
     }
 }
@@ -56,9 +56,10 @@ pub(super) fn restore<'c>(
     gas: Gas,
 ) -> Result<Done<'c>, VmError> {
     let RollbackRequest { name, migration, reason, .. } = request;
-    let Kept { record, version, code } = kept;
+    let Kept { contract: approached, version, code } = kept;
     let core = transaction.core;
     let mut replacing = phase(Phase::Keep, || {
+        let record = &approached.record;
         if record.version == version.version {
             return Err(Refusal::CurrentVersion { name: name.clone(), version: version.version.clone() }.into());
         }
@@ -67,7 +68,7 @@ pub(super) fn restore<'c>(
         if migration.is_none() && !actor.value.is_zero() {
             return Err(unfit(name, "a rollback without migration takes no value; leave it out"));
         }
-        Ok::<_, ErrorKind>(Replacing::begin(record)?)
+        Ok::<_, ErrorKind>(Replacing::begin(approached)?)
     })?;
     let provisional = Provisional::new(core, version.code);
     let contract = phase(Phase::Compile, || core.prepare(&code, version.code))?;
@@ -86,13 +87,13 @@ pub(super) fn restore<'c>(
         })?;
         phase(Phase::Store, || {
             replacing.end()?;
-            let Replacing { record, before } = &mut replacing;
             let migration = if migration.is_some() { Migration::Ran } else { Migration::None };
-            let note = Note::of(Operation::Rollback, reason, Some(before.clone())).with(migration);
-            write_down(transaction, actor, record, note)
+            let note = replacing.note(Operation::Rollback, reason).with(migration);
+            write_down(transaction, actor, &mut replacing.record, note)
         })?;
     }
-    Ok(Done { record: replacing.record, contract, outcome, provisional })
+    let warnings = phase(Phase::Store, || unguarding(&transaction.journal, &replacing.record, &*contract))?;
+    Ok(Done { record: replacing.record, contract, outcome, warnings, provisional })
 }
 
 /// What an EVM contract runs lies under its account.

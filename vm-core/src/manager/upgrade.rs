@@ -1,5 +1,5 @@
-use super::operation::{Actor, Done, Note, Terms, approach, conclude, keep_version, nothing_to_do, permit, write_down};
-use super::replace::{Replacing, check_runtime, unfit};
+use super::operation::{Actor, Done, Terms, approach, conclude, keep_version, nothing_to_do, permit, write_down};
+use super::replace::{Replacing, check_runtime, unfit, unguarding};
 use super::{Base, Executed, Provisional, phase};
 use crate::record::store_code;
 use crate::transaction::Transaction;
@@ -27,18 +27,20 @@ pub(super) fn renew<'c>(
 ) -> Result<Done<'c>, VmError> {
     let UpgradeRequest { name, version, code, arguments, reason, .. } = request;
     let core = transaction.core;
-    let record = approach(transaction, actor, name, Action::Upgrade)?;
+    let mut approached = approach(transaction, actor, name, Action::Upgrade)?;
     if request.skip_migration {
-        phase(Phase::Permission, || permit(transaction, actor, Action::SkipMigration, &record))?;
+        let skip = || permit(transaction, actor, Action::SkipMigration, &approached.record);
+        let skipping = phase(Phase::Permission, skip)?;
+        approached.endorsers.extend(skipping);
     }
     // The old version's record and code stay where they are; the new one must not take their place.
     let mut replacing = phase(Phase::Keep, || {
         if VersionRecord::load(&transaction.journal, name, version)?.is_some() {
             return Err(Refusal::VersionTaken { name: name.clone(), version: version.clone() }.into());
         }
-        check_runtime(name, record.runtime, code.runtime, request.change_runtime)?;
+        check_runtime(name, approached.record.runtime, code.runtime, request.change_runtime)?;
         check_skipping(request, actor)?;
-        Ok::<_, ErrorKind>(Replacing::begin(record)?)
+        Ok::<_, ErrorKind>(Replacing::begin(approached)?)
     })?;
     let hash = code.hash();
     phase(Phase::Verify, || core.verify(code, &hash))?;
@@ -68,15 +70,16 @@ pub(super) fn renew<'c>(
     if outcome.status.is_success() {
         phase(Phase::Store, || {
             replacing.end()?;
-            let Replacing { record, before } = &mut replacing;
+            let note = replacing.note(Operation::Upgrade, reason).with(migration);
+            let record = &mut replacing.record;
             record.version = version.clone();
             record.versions = record.versions.saturating_add(1);
             keep_version(transaction, record, actor.caller, reason)?;
-            let note = Note::of(Operation::Upgrade, reason, Some(before.clone())).with(migration);
             write_down(transaction, actor, record, note)
         })?;
     }
-    Ok(Done { record: replacing.record, contract, outcome, provisional })
+    let warnings = phase(Phase::Store, || unguarding(&transaction.journal, &replacing.record, &*contract))?;
+    Ok(Done { record: replacing.record, contract, outcome, warnings, provisional })
 }
 
 /// Refuses what nobody would take when the migration is skipped.

@@ -38,21 +38,13 @@ pub(super) fn tell(vm: &Vm, request: &Request, reply: &Reply, denials: &[Denial]
     }
     match reply {
         Ok(Answer::Receipt(receipt)) => {
-            done(&receipt.writes, &tell);
-            // A system contract can govern, too, and more than once.
-            for policy in HostPolicy::written(&receipt.writes) {
-                governed(core, policy.author, &policy.reason, Ok(&policy));
-            }
+            done(core, &receipt.writes, &tell);
             if let (Some(observer), Request::Invoke(request)) = (&core.observer, request) {
                 observer.called(request, receipt);
             }
         }
-        Ok(Answer::Record(record)) => done(&record.1.writes, &tell),
-        Ok(Answer::Policy(policy)) => {
-            let (policy, changes) = &**policy;
-            done(&changes.writes, &tell);
-            governed(core, policy.author, &policy.reason, Ok(policy));
-        }
+        Ok(Answer::Record(record)) => done(core, &record.1.writes, &tell),
+        Ok(Answer::Policy(policy)) => done(core, &policy.1.writes, &tell),
         // Nothing was done.
         Ok(Answer::DryRun(_)) => {}
         Err(error) => match request {
@@ -99,8 +91,8 @@ fn governed(core: &Core, actor: Address, reason: &str, result: Result<&HostPolic
     }
 }
 
-/// What was written into histories is what was done, whoever did it in however many calls.
-fn done(writes: &WriteSet, tell: &dyn Fn(&AuditEvent<'_>)) {
+/// What was written into histories, and of policies, is what was done, whoever did it in however many calls.
+fn done(core: &Core, writes: &WriteSet, tell: &dyn Fn(&AuditEvent<'_>)) {
     for (key, value) in writes.range(&KeyRange::space(Space::History)) {
         let Some(entry) = value.as_ref().and_then(|value| HistoryEntry::from_entry(key, value).ok()) else { continue };
         let Some(contract) = key.id().and_then(|id| ContractName::new(std::str::from_utf8(id).ok()?).ok()) else {
@@ -109,6 +101,9 @@ fn done(writes: &WriteSet, tell: &dyn Fn(&AuditEvent<'_>)) {
         let (action, actor, reason) = (action(entry.operation), entry.actor, &*entry.reason);
         let result = AuditResult::Done(&entry);
         tell(&AuditEvent { contract: &contract, action, actor, reason, result, tried: false, exists: true });
+    }
+    for policy in HostPolicy::written(writes) {
+        governed(core, policy.author, &policy.reason, Ok(&policy));
     }
 }
 

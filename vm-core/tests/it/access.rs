@@ -75,6 +75,8 @@ fn every_rule_permits_whom_it_says_and_tells_all_others_whom_it_would() {
     two.sort();
     let [first, second] = two;
     let nobody: &[(&str, &[&str])] = &[];
+    // So that each of them is another one.
+    grant(&vm, "call", "callers(root)");
     for (text, permitted, refused, told) in [
         ("anyone", &[("stranger", &[][..])][..], nobody, String::new()),
         ("nobody", nobody, &[("owner", &[][..]), ("root", &[])], "nobody may".into()),
@@ -149,7 +151,7 @@ fn every_right_has_its_rule() {
     let migrate = |from| MigrateRequest::new(name("c"), "1".parse().unwrap()).from(from);
     let rollback = |from| RollbackRequest::new(name("c"), "1".parse().unwrap()).from(from);
     let change = |change, from| ChangeRequest::new(name("c"), change).from(from);
-    let regrant = |from| GrantRequest::new(name("c")).set(Right::Call, Rule::Anyone).from(from);
+    let regrant = |from| GrantRequest::new(name("c")).set(Right::Upgrade, Rule::Anyone).from(from);
     let call = |method: &str, from| InvokeRequest::new(name("c"), method).from(from);
 
     // The owner has lost all of them, and none brings another one.
@@ -286,6 +288,59 @@ fn endorsements_are_for_the_sender_and_not_for_contracts() {
     assert!(String::from_utf8_lossy(&output).contains("must endorse it, and 0 did"));
 }
 
+/// Who endorsed what is done is written down: those whom the rule counted, in the order of their addresses.
+#[test]
+fn endorsers_that_counted_are_written_down_and_told() {
+    #[derive(Clone, Default)]
+    struct Lines(Arc<Mutex<Vec<String>>>);
+    impl Observer for Lines {
+        fn audit(&self, event: &AuditEvent<'_>) {
+            self.0.lock().unwrap().push(format!("{event} ({})", event.endorsers().count()));
+        }
+        fn governed(&self, event: &GovernanceEvent<'_>) {
+            self.0.lock().unwrap().push(event.to_string());
+        }
+    }
+    let lines = Lines::default();
+    let mut policy = HostPolicy::default();
+    policy.administrators = rule("callers(root) or majority(admin)");
+    policy.organisations = organisations();
+    let vm = scripts().start_with(Vm::builder().policy(policy).observer(lines.clone()));
+    grant(&vm, "freeze", "owner or quorum(2 of alice, bob, cat) or role(auditor)");
+    grant(&vm, "upgrade", "quorum(1 of alice)");
+    lines.0.lock().unwrap().clear();
+    let all = ["zoe", "cat", "bob", "bob"].map(who);
+    let change = |change, from| {
+        let request = ChangeRequest::new(name("c"), change).from(who(from)).endorsed_by(all);
+        block_on(vm.change(request)).unwrap();
+        vm.history(&name("c"), 1, 99).unwrap().pop().unwrap().endorsers
+    };
+    let of = |members: &[&str]| members.iter().copied().map(who).collect::<std::collections::BTreeSet<_>>();
+    // Nobody is asked to endorse what the owner, or the holder of a role, may do alone; who has no part in the rule does not count.
+    assert_eq!(change(Change::Freeze, "owner"), of(&[]));
+    assert_eq!(change(Change::Unfreeze, "alice"), of(&["alice", "bob", "cat"]));
+    assert_eq!(change(Change::Freeze, "stranger"), of(&["bob", "cat"]));
+    assert_eq!(change(Change::Unfreeze, "eve"), of(&["bob", "cat"]), "the first rule that lets it");
+    // Both rules of an upgrade without migration.
+    let upgrade = UpgradeRequest::new(name("c"), "2".parse().unwrap(), script("c-v2")).from(who("zoe"));
+    let by = [who("alice"), who("ann"), who("abe"), who("bob")];
+    block_on(vm.upgrade(upgrade.skip_migration().endorsed_by(by))).unwrap();
+    let entry = vm.history(&name("c"), 1, 99).unwrap().pop().unwrap();
+    assert_eq!(entry.endorsers, of(&["alice", "ann", "abe", "bob"]));
+    let govern =
+        |change, from| block_on(vm.govern(GovernRequest::new(change).from(who(from)).endorsed_by(all))).unwrap();
+    assert_eq!(govern(Governance::Deploy(Rule::Nobody), "root").endorsers, of(&[]));
+    assert_eq!(govern(Governance::Deploy(rule("quorum(2 of bob, cat)")), "eve").endorsers, of(&["bob", "cat"]));
+    let deploy = DeployRequest::new(name("d"), "1".parse().unwrap(), script("c")).from(who("eve")).endorsed_by(all);
+    block_on(vm.deploy(deploy)).unwrap();
+    assert_eq!(vm.history(&name("d"), 1, 1).unwrap()[0].endorsers, of(&["bob", "cat"]));
+    let lines = lines.0.lock().unwrap();
+    let [first, second] = <[Address; 2]>::try_from(of(&["bob", "cat"]).into_iter().collect::<Vec<_>>()).unwrap();
+    assert_eq!(lines[0], format!("{} did freeze contract 'c' (0)", owner()));
+    assert_eq!(lines[2], format!("{} did freeze contract 'c', endorsed by {first}, {second} (2)", who("stranger")));
+    assert_eq!(lines[6], format!("{} gave the host policy 3, endorsed by {first}, {second}", who("eve")));
+}
+
 #[test]
 fn the_host_is_governed_by_its_administrators() {
     let vm = machine();
@@ -360,6 +415,70 @@ fn the_host_is_governed_by_its_administrators() {
     assert!(block_on(vm.govern(govern(Governance::Deploy(Rule::Anyone)))).is_err(), "nobody governs any more");
 }
 
+/// What would leave everything as it is, is refused: no version of a policy says what the one before did.
+#[test]
+fn what_changes_nothing_is_refused() {
+    let vm = machine();
+    let grant = |rules: &[(&str, Option<&str>)]| {
+        let rules = rules.iter().map(|(right, to)| (right.parse().unwrap(), to.map(rule))).collect();
+        let request = GrantRequest { rules, ..GrantRequest::new(name("c")) };
+        block_on(vm.grant(request.from(owner()))).map(drop)
+    };
+    let govern = |change: Option<Governance>| {
+        let request = GovernRequest { changes: change.into_iter().collect(), ..GovernRequest::default() };
+        block_on(vm.govern(request.from(who("root")))).map(drop)
+    };
+    let room = |room| Governance::Room { contract: name("c"), room };
+    let (small, ann, zoe) = (Some(vm_core::Room { keys: 3, bytes: 20 }), who("ann"), who("zoe"));
+    let enrol = |member| Governance::Enrol { organisation: "org1".into(), role: "admin".into(), member };
+    let dismiss = |organisation: &str, role: &str, member| Governance::Dismiss {
+        organisation: organisation.into(),
+        role: role.into(),
+        member,
+    };
+    let unbounded = govern(Some(room(None))).unwrap_err();
+    grant(&[("call:read", Some("owner")), ("call", Some("callers(zoe)"))]).unwrap();
+    govern(Some(room(small))).unwrap();
+    govern(Some(Governance::Contracts(Right::Call, Rule::Owner))).unwrap();
+    let before = (vm.view().unwrap().height(), vm.record(&name("c")).unwrap(), vm.host_policy().unwrap());
+    for (error, told) in [
+        (unbounded, "the state of contract 'c' is not bounded".to_owned()),
+        (grant(&[("freeze", Some("owner"))]).unwrap_err(), "the rule of freeze is 'owner' already".into()),
+        (grant(&[("call:read", Some("owner"))]).unwrap_err(), "the rule of call:read is 'owner' already".into()),
+        // Each of several has to change something, or it was not what was meant.
+        (
+            grant(&[("call", Some("anyone")), ("call", Some("anyone"))]).unwrap_err(),
+            "of call is 'anyone' already".into(),
+        ),
+        (govern(Some(room(small))).unwrap_err(), "contract 'c' may have 3 keys and 20 bytes already".into()),
+        (govern(Some(Governance::Deploy(Rule::Anyone))).unwrap_err(), "the rule of deploy is 'anyone' already".into()),
+        (
+            govern(Some(Governance::Administrators(rule("callers(root)")))).unwrap_err(),
+            format!("the rule of administrators is 'callers({})' already", who("root")),
+        ),
+        (
+            govern(Some(Governance::Contracts(Right::Call, Rule::Owner))).unwrap_err(),
+            "the rule of call of new contracts is 'owner' already".into(),
+        ),
+        (govern(Some(enrol(ann))).unwrap_err(), format!("{ann} has the role 'admin' in 'org1' already")),
+        (
+            govern(Some(dismiss("org1", "admin", zoe))).unwrap_err(),
+            format!("{zoe} does not have the role 'admin' in 'org1'"),
+        ),
+        (
+            govern(Some(dismiss("org9", "auditor", ann))).unwrap_err(),
+            format!("{ann} does not have the role 'auditor' in 'org9'"),
+        ),
+    ] {
+        let text = error.to_string();
+        assert!(text.starts_with("store: nothing would change: ") && text.ends_with(&told), "{text}");
+    }
+    let error = grant(&[]).unwrap_err().to_string();
+    assert_eq!(error, "store: no change of the contract's policy is asked for; name a rule");
+    assert_eq!(govern(None).unwrap_err().to_string(), "store: no change of the host's policy is asked for; name one");
+    assert_eq!((vm.view().unwrap().height(), vm.record(&name("c")).unwrap(), vm.host_policy().unwrap()), before);
+}
+
 #[test]
 fn changes_of_the_hosts_policy_are_told() {
     #[derive(Clone, Default)]
@@ -380,8 +499,10 @@ fn changes_of_the_hosts_policy_are_told() {
     block_on(vm.govern(govern("zoe"))).unwrap_err();
     block_on(vm.govern(govern("root"))).unwrap();
     let room = Some(vm_core::Room { keys: 1, bytes: 1 });
-    let bound = GovernRequest::new(Governance::Room { contract: name("c"), room }).from(who("root")).because("small");
-    block_on(vm.govern(bound)).unwrap();
+    let bound = GovernRequest::new(Governance::Room { contract: name("c"), room }).because("small");
+    block_on(vm.govern(bound.clone().from(who("zoe")))).unwrap_err();
+    // That is of the contract, and no version of the host's policy.
+    assert_eq!(block_on(vm.govern(bound.from(who("root")))).unwrap(), vm.host_policy().unwrap());
     let (zoe, root) = (who("zoe"), who("root"));
     let lines: Vec<_> = lines.0.lock().unwrap().drain(..).filter(|line| !line.contains("did deploy")).collect();
     let denied = format!(
@@ -392,8 +513,11 @@ fn changes_of_the_hosts_policy_are_told() {
         [
             denied,
             format!("{root} gave the host policy 2 (order)"),
+            format!(
+                "{zoe} could not bound the state of contract 'c': permission: {zoe} may not change the host's policy: only \
+                 {root} may (small)"
+            ),
             format!("{root} did bound the state of contract 'c' (small)"),
-            format!("{root} gave the host policy 3 (small)"),
         ]
     );
 }
@@ -410,7 +534,7 @@ fn the_embedder_can_refuse_more_and_permit_nothing() {
         }
         fn govern(&self, _: Address, changes: &[Governance]) -> Result<(), String> {
             match changes {
-                [Governance::Deploy(Rule::Anyone)] => Ok(()),
+                [Governance::Contracts(..)] => Ok(()),
                 _ => Err("everybody deploys here".into()),
             }
         }
@@ -425,7 +549,7 @@ fn the_embedder_can_refuse_more_and_permit_nothing() {
         error.to_string(),
         format!("permission: {} may not change the host's policy: everybody deploys here", owner())
     );
-    govern(Governance::Deploy(Rule::Anyone)).unwrap();
+    govern(Governance::Contracts(Right::Call, Rule::Owner)).unwrap();
     let upgrade = |from| UpgradeRequest::new(name("c"), "2".parse().unwrap(), script("c-v2")).from(from);
     assert_eq!(denied(&block_on(vm.upgrade(upgrade(owner()))).unwrap_err()), "no upgrades on Sundays");
     assert_eq!(denied(&block_on(vm.upgrade(upgrade(who("stranger")))).unwrap_err()), "only its owner may");

@@ -80,10 +80,9 @@ fn what_runs_code_counts_for_its_caller_and_what_runs_none_gets_through() {
     ] {
         assert_eq!(refused(&error).0, format!("caller {ann}"));
     }
-    let mut policy = GrantRequest::new(name("mine")).from(ann);
-    for _ in 0..3 {
-        policy = policy.set(Right::Call, Rule::Owner);
-        block_on(vm.grant(policy.clone())).unwrap();
+    for rule in [Rule::Owner, Rule::Anyone, Rule::Owner] {
+        let policy = GrantRequest::new(name("mine")).from(ann).set(Right::Call, rule);
+        block_on(vm.grant(policy)).unwrap();
         block_on(vm.change(ChangeRequest::new(name("mine"), Change::Freeze).from(ann))).unwrap();
         block_on(vm.change(ChangeRequest::new(name("mine"), Change::Unfreeze).from(ann))).unwrap();
     }

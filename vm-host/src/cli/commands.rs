@@ -174,8 +174,19 @@ fn govern(vm: &Vm, output: Output, change: Govern) -> anyhow::Result<ExitCode> {
             (Governance::Dismiss { organisation, role, member }, by)
         }
     };
+    let bounded = match &change {
+        Governance::Room { contract, room } => Some((contract.clone(), *room)),
+        _ => None,
+    };
     let request = GovernRequest { sender: by.from.sender(), ..GovernRequest::new(change) }.because(by.reason.text);
     let policy = progress::wait("storing", vm.govern(request))??;
+    // That is in the contract's record, and leaves the host's policy as it is.
+    if let Some((name, room)) = bounded {
+        let record = vm.record(&name)?;
+        let room = room.map_or_else(|| "as much state as it needs".to_owned(), inspect::room);
+        output.done(|| json!({ "ok": true, "contract": record }), &format!("{name} may have {room}"))?;
+        return Ok(ExitCode::SUCCESS);
+    }
     let line = format!("the host has policy {}", policy.version);
     output.done(|| json!({ "ok": true, "policy": policy }), &line)?;
     Ok(ExitCode::SUCCESS)

@@ -8,12 +8,13 @@ use anstyle::Style;
 use comfy_table::{CellAlignment, Table, presets};
 use serde_json::{Value, json};
 use vm_core::{
-    CodeHash, ContractName, Migration, Operation, Phase, Refusal, Room, Situation, Version, VersionRecord, Vm, VmError,
-    VmProvider, VmStatus,
+    Address, CodeHash, ContractName, Migration, Operation, Phase, Refusal, Room, Situation, Version, VersionRecord, Vm,
+    VmError, VmProvider, VmStatus,
 };
 
 use super::counters::Counters;
 use super::output::{Output, milliseconds, printable, thousands};
+use super::policy::Signatures;
 use super::records::{Records, Refused};
 
 const STRONG: Style = Style::new().bold();
@@ -50,6 +51,7 @@ pub(super) fn show(vm: &Vm, output: Output, name: &ContractName) -> anyhow::Resu
     let record = vm.record(name)?.ok_or_else(|| unknown(name))?;
     let versions = vm.versions(name)?;
     let policy = vm.policy(name)?.unwrap_or_default();
+    let signatures = Signatures::of(vm, name, &policy);
     // A contract whose runtime is not available is still shown.
     let methods = vm.contract(name).map(|contract| contract.interface().methods());
     let address = name.address().to_string();
@@ -76,6 +78,7 @@ pub(super) fn show(vm: &Vm, output: Output, name: &ContractName) -> anyhow::Resu
                 field(out, "room", &self::room(room))?;
             }
             for (index, (right, rule)) in policy.iter().enumerate() {
+                let right = signatures.tell(&right);
                 field(out, if index == 0 { "policy" } else { "" }, &format!("{right}: {rule}"))?;
             }
             field(out, "code", &record.code.to_string())?;
@@ -119,9 +122,15 @@ pub(super) fn history(
     output.print(
         || json!({ "ok": true, "history": entries, "refused": refused }),
         |out| {
-            let mut table = columns(&["", "BLOCK", "DONE", "BY", "VERSION", "STATE", "CHANGED", "REASON"]);
+            let mut titles = vec!["", "BLOCK", "DONE", "BY", "VERSION", "STATE", "CHANGED", "REASON"];
+            // Few rules ask for endorsements.
+            let endorsed = entries.iter().any(|entry| !entry.endorsers.is_empty());
+            if endorsed {
+                titles.insert(4, "ENDORSED BY");
+            }
+            let mut table = columns(&titles);
             for entry in &entries {
-                table.add_row([
+                let mut row = vec![
                     entry.number.to_string(),
                     entry.block.to_string(),
                     match entry.migration {
@@ -138,7 +147,11 @@ pub(super) fn history(
                     changed(entry.before.as_ref().map(|before| &before.lifecycle), &entry.after.lifecycle),
                     differences(entry.before.as_ref(), &entry.after),
                     printable(&entry.reason).into_owned(),
-                ]);
+                ];
+                if endorsed {
+                    row.insert(4, joined(&entry.endorsers));
+                }
+                table.add_row(row);
             }
             writeln!(out, "{}", trimmed(&table))?;
             write_refused(out, &refused)
@@ -170,11 +183,16 @@ fn differences(before: Option<&Situation>, after: &Situation) -> String {
     told.join(", ")
 }
 
+/// Addresses one after the other.
+pub(super) fn joined<'a>(addresses: impl IntoIterator<Item = &'a Address>) -> String {
+    addresses.into_iter().map(ToString::to_string).collect::<Vec<_>>().join(", ")
+}
+
 fn short(code: &CodeHash) -> String {
     code.to_string().chars().take(12).collect()
 }
 
-fn room(room: Room) -> String {
+pub(super) fn room(room: Room) -> String {
     format!("{} keys and {} bytes", thousands(room.keys), thousands(room.bytes))
 }
 

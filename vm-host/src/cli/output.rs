@@ -157,6 +157,7 @@ impl Told<'_> {
             "reads": receipt.reads.len(),
             "writes": receipt.writes.len(),
             "height": receipt.height,
+            "warnings": receipt.warnings,
             "digest": hex_text(&receipt.digest()),
             "duration_ms": milliseconds(receipt.duration),
         })
@@ -187,6 +188,9 @@ impl Told<'_> {
         }
         for (index, (event, text)) in receipt.events.iter().zip(self.texts()).enumerate() {
             line(out, if index == 0 { "events" } else { "" }, &event_text(event, text))?;
+        }
+        for warning in &receipt.warnings {
+            line(out, "warning", warning)?;
         }
         line(out, "gas", &thousands(receipt.gas_used.get()))?;
         let (reads, writes) = (receipt.reads.len(), receipt.writes.len());

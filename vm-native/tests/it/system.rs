@@ -4,8 +4,9 @@ use std::sync::{Arc, Mutex};
 
 use futures_executor::block_on;
 use vm_core::{
-    Address, AuditEvent, Block, Code, ContractName, DeployRequest, GovernanceEvent, GrantRequest, HostPolicy,
-    InvokeRequest, Lifecycle, Observer, Receipt, Right, Room, Rule, RuntimeKind, StateKey, Status, Vm, VmProvider,
+    Address, AuditEvent, Block, Code, ContractName, DeployRequest, DryRunRequest, GovernanceEvent, GrantRequest,
+    HostPolicy, InvokeRequest, Lifecycle, Observer, Receipt, Right, RollbackRequest, Room, Rule, RuntimeKind, StateKey,
+    Status, Trial, UpgradeRequest, Vm, VmProvider,
 };
 use vm_native::{NativeConfig, NativeContract, NativeRuntime};
 
@@ -208,9 +209,34 @@ fn policies_are_methods() {
     done(&access("root", "bound", &["c", "1", "100", "small"]));
     assert_eq!(room(), Some(Room { keys: 1, bytes: 100 }));
     done(&access("root", "unbound", &["c", ""]));
-    assert_eq!((room(), vm.host_policy().unwrap().version), (None, 8));
+    assert_eq!((room(), vm.host_policy().unwrap().version), (None, 6), "that is no part of the host's policy");
     // The bound of a contract that runs would not be the one that its writes are counted for.
     refused(&access("root", "bound", &["access_control", "1", "1", ""]), "no contract is changed while it runs");
+}
+
+#[test]
+fn rules_of_methods_that_the_new_code_does_not_have_are_told() {
+    let vm = machine();
+    let code = |code: &str| Code::new(RuntimeKind::Native, code);
+    let deploy = DeployRequest::new(name("t"), "1".parse().unwrap(), code("token")).args(["100"]).from(who("alice"));
+    assert_eq!(block_on(vm.deploy(deploy)).unwrap().warnings, [""; 0]);
+    let rules = ["transfer", "approve"].map(|method| (Right::Method(method.into()), Some(Rule::Owner)));
+    block_on(vm.grant(GrantRequest { rules: rules.into(), ..GrantRequest::new(name("t")) }.from(who("alice"))))
+        .unwrap();
+    let upgrade =
+        |version: &str, to: &str| UpgradeRequest::new(name("t"), version.parse().unwrap(), code(to)).from(who("alice"));
+    let told = "the policy has rules for methods that version '2' does not have: approve, transfer; what they are called now is \
+                under the rule of all calls, 'anyone'";
+    let to_probe = upgrade("2", "probe").args([""]);
+    let tried = block_on(vm.dry_run(DryRunRequest::new(Trial::Upgrade(to_probe.clone())))).unwrap();
+    assert_eq!(tried.receipt.warnings, [told]);
+    assert_eq!(block_on(vm.upgrade(to_probe)).unwrap().warnings, [told]);
+    let back = |version: &str| RollbackRequest::new(name("t"), version.parse().unwrap()).from(who("alice"));
+    assert_eq!(block_on(vm.rollback(back("1"))).unwrap().warnings, [""; 0]);
+    assert_eq!(block_on(vm.rollback(back("2"))).unwrap().warnings, [told]);
+    let clear = GrantRequest::new(name("t")).clear("transfer").clear("approve").from(who("alice"));
+    block_on(vm.grant(clear)).unwrap();
+    assert_eq!(block_on(vm.upgrade(upgrade("3", "probe").args([""]))).unwrap().warnings, [""; 0]);
 }
 
 #[test]

@@ -44,6 +44,8 @@ fn policies_hold_on_every_runtime() {
         desk.ok(&format!("query token {} bob", token.balance_of));
         let policy = desk.ok("policy token");
         assert!(policy.contains("owner or role(auditor of org2)") && policy.contains("callers(0x"), "{policy}");
+        let method = if runtime == "evm" { "call:0xa9059cbb transfer(address,uint256)  " } else { "call:transfer  " };
+        assert!(policy.contains(method) && desk.ok("show token").contains(method.trim_end()), "{policy}");
         let taken = desk.command("grant token").args([transfer, "--clear", "--from", "alice"]).output().unwrap();
         assert!(taken.status.success(), "{runtime}: {}", String::from_utf8_lossy(&taken.stderr));
         desk.ok("invoke token transfer --from bob alice 1");
@@ -66,6 +68,10 @@ fn the_host_is_governed_by_a_majority() {
         "{denied}"
     );
     desk.ok("govern deploy anyone --from ann --endorsed-by bob --reason opening");
+    let opened = desk.ok("policy");
+    let mut endorsers = [vm_core::Address::from_name("ann"), vm_core::Address::from_name("bob")];
+    endorsers.sort();
+    assert!(opened.contains(&format!(", endorsed by {}, {}: opening", endorsers[0], endorsers[1])), "{opened}");
     desk.ok("govern enrol org1 auditor eve --from ann --endorsed-by bob");
     desk.ok("govern contracts call owner --from bob --endorsed-by ann");
     let policy = desk.ok("policy");
@@ -97,12 +103,24 @@ fn a_contracts_state_is_bounded_by_administrators() {
         desk.ok(&format!("deploy token {} --runtime {} --from alice 1000", token.v1, token.runtime));
         let bound = "govern room token --keys 3 --bytes 1000";
         desk.fails(4, &format!("{bound} --from alice"));
-        desk.ok(&format!("{bound} --from root"));
+        let before = desk.ok("policy");
+        assert_eq!(desk.ok(&format!("{bound} --from root")), "✓ token may have 3 keys and 1,000 bytes\n");
+        assert!(
+            desk.fails(4, &format!("{bound} --from root")).contains("token' may have 3 keys and 1000 bytes already")
+        );
+        // It is the contract that has changed, and its history that tells who was refused.
+        assert_eq!(desk.ok("policy"), before);
+        let history = desk.ok("history token");
+        assert!(
+            history.contains("bound the state of contract") && history.contains("room unbounded → 3 keys"),
+            "{history}"
+        );
         assert!(desk.ok("show token").contains("3 keys and 1,000 bytes"));
         // The supply, the owner's balance, and the schema are three keys, or slots.
         let full = desk.fails(3, "invoke token transfer --from alice bob 300");
         assert!(full.contains("the contract's state has no more room"), "{full}");
-        desk.ok("govern room token --from root");
+        let told = desk.ok("govern room token --from root");
+        assert_eq!(told, "✓ token may have as much state as it needs\n");
         desk.ok("invoke token transfer --from alice bob 300");
     }
 }
