@@ -14,6 +14,7 @@ mod commit;
 mod deadline;
 mod dispatch;
 mod dry_run;
+mod governance;
 mod history;
 mod journal;
 mod lifecycle;
