@@ -3,12 +3,12 @@ use std::sync::Arc;
 use futures_executor::block_on;
 
 use crate::metrics::Metrics;
-use crate::prepared::PreparedCache;
+use crate::prepared::{PreparedCache, block_on_within};
 use crate::record::load_code;
 use crate::refused::RefusedCode;
 use crate::{
-    Account, Authorizer, Code, CodeHash, Contract, ContractRecord, Gas, GasSchedule, HostFault, Journal, Limits,
-    Observer, Policy, PrepareError, Refusal, RuntimeKind, RuntimeProvider, StateError, Target,
+    Account, Authorizer, Code, CodeHash, Contract, ContractRecord, Gas, GasSchedule, HostFault, Interrupt, Journal,
+    Limits, Observer, Policy, PrepareError, Refusal, RuntimeKind, RuntimeProvider, StateError, Target,
 };
 
 /// What all transactions of a machine share.
@@ -59,7 +59,7 @@ impl Core {
     /// Makes new, verified code callable.
     pub(crate) fn prepare(&self, code: &Code, hash: CodeHash) -> Result<Arc<dyn Contract>, PrepareError> {
         let provider = self.runtime(code.runtime).map_err(|refusal| HostFault::Internal(refusal.to_string()))?;
-        self.prepared.get(hash, None, &self.metrics.cache, || {
+        self.prepared.get(hash, None, None, &self.metrics.cache, || {
             let prepared = block_on(provider.prepare(code));
             if let Err(PrepareError::Code(error)) = &prepared {
                 self.refused.put(hash, error);
@@ -91,22 +91,29 @@ impl Core {
         Ok(self.schedule.host.put.of(Policy::size(journal, &record.name, record.policy)?))
     }
 
-    /// Makes what was found callable.
-    pub(crate) fn ready(&self, journal: &Journal, record: Option<&ContractRecord>) -> Result<Ready, Unresolved> {
+    /// Makes what was found callable, as long as `patience` allows, for ever without one.
+    pub(crate) fn ready(
+        &self,
+        journal: &Journal,
+        record: Option<&ContractRecord>,
+        patience: Option<&Interrupt>,
+    ) -> Result<Ready, Unresolved> {
         let Some(record) = record else {
             let accounts = self.accounts.clone();
             return accounts.ok_or(Unresolved::Refused(Refusal::NoRuntime(RuntimeKind::Evm)));
         };
         let provider = self.runtime(record.runtime).map_err(Unresolved::Refused)?;
-        let contract = self.prepared.get(record.code, Some(&record.name), &self.metrics.cache, || {
+        let (name, metrics) = (Some(&record.name), &self.metrics.cache);
+        let contract = self.prepared.get(record.code, name, patience, metrics, || {
             let fault =
                 |message: String| Unresolved::Fault(HostFault::Load { contract: record.name.to_string(), message });
             let code =
                 load_code(journal, &record.code)?.ok_or_else(|| fault("its code is missing in the state".into()))?;
             // Not verified again: it was accepted when it was deployed, and stays callable under settings that became stricter.
-            match block_on(provider.prepare(&code)) {
-                Err(PrepareError::Code(error)) => Err(fault(error.to_string())),
-                other => other.map_err(Unresolved::from),
+            match block_on_within(provider.prepare(&code), patience) {
+                Some(Err(PrepareError::Code(error))) => Err(fault(error.to_string())),
+                Some(other) => other.map_err(Unresolved::from),
+                None => Err(Unresolved::Fault(patience.map_or(HostFault::Stopping, Interrupt::fault))),
             }
         })?;
         Ok((record.runtime, contract))

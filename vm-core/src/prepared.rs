@@ -1,10 +1,15 @@
 use std::collections::{BTreeMap, BTreeSet};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::future::Future;
+use std::pin::pin;
+use std::sync::{Arc, Condvar, Mutex, PoisonError};
+use std::task::{self, Poll, Wake, Waker};
+use std::thread::{self, Thread};
+use std::time::Duration;
 
 use lru::LruCache;
 
 use crate::metrics::CacheMetrics;
-use crate::{CodeHash, Contract, ContractName, PrepareError};
+use crate::{CodeHash, Contract, ContractName, Interrupt, PrepareError};
 
 /// Prepared contracts by code hash: least recently used ones go first when the weight exceeds the limit. Pinned contracts
 /// stay, and do not count against it.
@@ -41,7 +46,66 @@ struct Entry {
 }
 
 #[derive(Default)]
-struct Slot(Mutex<Option<Arc<dyn Contract>>>);
+struct Slot {
+    content: Mutex<Content>,
+    changed: Condvar,
+}
+
+#[derive(Default)]
+enum Content {
+    #[default]
+    Nothing,
+    /// Somebody makes it.
+    InTheMaking,
+    Contract(Arc<dyn Contract>),
+}
+
+impl Slot {
+    fn set(&self, content: Content) {
+        *lock(&self.content) = content;
+        self.changed.notify_all();
+    }
+
+    fn is_filled(&self) -> bool {
+        matches!(*lock(&self.content), Content::Contract(_))
+    }
+}
+
+/// The duty to fill a slot; who fails, in whichever way, leaves it to the next.
+struct Making<'a>(&'a Slot);
+
+impl Drop for Making<'_> {
+    fn drop(&mut self) {
+        if !self.0.is_filled() {
+            self.0.set(Content::Nothing);
+        }
+    }
+}
+
+/// How long a thread waits before it looks whether it was interrupted.
+const SLICE: Duration = Duration::from_millis(50);
+
+/// Waits for a future as long as `patience` allows, for ever without one; `None` if it is over.
+pub(crate) fn block_on_within<T>(future: impl Future<Output = T>, patience: Option<&Interrupt>) -> Option<T> {
+    struct Unpark(Thread);
+    impl Wake for Unpark {
+        fn wake(self: Arc<Self>) {
+            self.0.unpark();
+        }
+    }
+    let waker = Waker::from(Arc::new(Unpark(thread::current())));
+    let mut future = pin!(future);
+    loop {
+        if let Poll::Ready(value) = future.as_mut().poll(&mut task::Context::from_waker(&waker)) {
+            return Some(value);
+        }
+        let left = patience.map_or(SLICE, Interrupt::remaining);
+        if left.is_zero() {
+            return None;
+        }
+        thread::park_timeout(left.min(SLICE));
+    }
+}
 
 fn lock<T>(mutex: &Mutex<T>) -> std::sync::MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
@@ -87,11 +151,12 @@ impl PreparedCache {
     }
 
     /// The prepared contract of a hash; `prepare` makes it if it is not there. `name` is the contract's, where it has one that
-    /// can be pinned.
+    /// can be pinned. While somebody else prepares it, it is waited for as long as `patience` allows.
     pub(crate) fn get<E: From<PrepareError>>(
         &self,
         hash: CodeHash,
         name: Option<&ContractName>,
+        patience: Option<&Interrupt>,
         metrics: &CacheMetrics,
         prepare: impl FnOnce() -> Result<Arc<dyn Contract>, E>,
     ) -> Result<Arc<dyn Contract>, E> {
@@ -102,22 +167,37 @@ impl PreparedCache {
             }
             entries.slots.0.get_or_insert(hash, Entry::default).slot.clone()
         };
-        let mut content = lock(&slot.0);
-        if let Some(contract) = &*content {
-            metrics.hit();
-            return Ok(contract.clone());
+        let mut content = lock(&slot.content);
+        loop {
+            match &*content {
+                Content::Contract(contract) => {
+                    metrics.hit();
+                    return Ok(contract.clone());
+                }
+                Content::Nothing => break,
+                Content::InTheMaking => {}
+            }
+            let left = patience.map_or(SLICE, Interrupt::remaining);
+            if let Some(patience) = patience.filter(|_| left.is_zero()) {
+                return Err(PrepareError::Fault(patience.fault()).into());
+            }
+            let waited = slot.changed.wait_timeout(content, left.min(SLICE));
+            content = waited.unwrap_or_else(PoisonError::into_inner).0;
         }
+        *content = Content::InTheMaking;
+        drop(content);
         metrics.miss();
+        let making = Making(&slot);
         let contract = match prepare() {
             Ok(contract) => contract,
             Err(error) => {
-                drop(content);
+                drop(making);
                 self.forget(&hash, &slot);
                 return Err(error);
             }
         };
-        *content = Some(contract.clone());
-        drop(content);
+        slot.set(Content::Contract(contract.clone()));
+        drop(making);
         self.weigh(hash, &slot, contract.weight(), metrics);
         Ok(contract)
     }
@@ -125,7 +205,7 @@ impl PreparedCache {
     /// True when the hash is prepared.
     pub(crate) fn contains(&self, hash: &CodeHash) -> bool {
         let slot = lock(&self.entries).slots.0.peek(hash).map(|entry| entry.slot.clone());
-        slot.is_some_and(|slot| lock(&slot.0).is_some())
+        slot.is_some_and(|slot| slot.is_filled())
     }
 
     /// Forgets a hash: its contract is released as soon as no call uses it.
@@ -214,7 +294,7 @@ mod tests {
 
         fn put(&self, n: u64, called: &str, weight: usize) {
             let make = || Ok::<_, PrepareError>(Arc::new(Heavy(weight)) as Arc<dyn Contract>);
-            self.cache.get(hash(n), Some(&name(called)), &self.metrics, make).map(drop).unwrap();
+            self.cache.get(hash(n), Some(&name(called)), None, &self.metrics, make).map(drop).unwrap();
         }
 
         fn has(&self, n: u64) -> bool {
@@ -243,7 +323,7 @@ mod tests {
     #[test]
     fn a_slot_that_is_dropped_while_it_is_filled_weighs_nothing() {
         let Bench { cache, metrics } = Bench::new(&[]);
-        let filled = cache.get(hash(1), None, &metrics, || {
+        let filled = cache.get(hash(1), None, None, &metrics, || {
             cache.remove(&hash(1), &metrics);
             Ok::<_, PrepareError>(Arc::new(Heavy(50)) as Arc<dyn Contract>)
         });
@@ -255,7 +335,7 @@ mod tests {
     fn what_cannot_be_prepared_leaves_nothing() {
         let Bench { cache, metrics } = Bench::new(&[]);
         for n in 0..100 {
-            let failed = cache.get(hash(n), None, &metrics, || Err(PrepareError::Fault(HostFault::Stopping)));
+            let failed = cache.get(hash(n), None, None, &metrics, || Err(PrepareError::Fault(HostFault::Stopping)));
             assert!(failed.is_err());
         }
         assert_eq!(lock(&cache.entries).slots.0.len(), 0);
@@ -280,6 +360,33 @@ mod tests {
         bench.put(2, "other", 70);
         bench.put(30, "any", 40);
         assert_eq!(bench.weight(), 70 + 2 * 40);
+    }
+
+    #[test]
+    fn who_waits_for_what_another_prepares_has_an_end() {
+        let Bench { cache, metrics } = Bench::new(&[]);
+        let made = cache.get(hash(1), None, None, &metrics, || {
+            let patience = Interrupt::after(Duration::from_millis(20));
+            let waited = cache.get(hash(1), None, Some(&patience), &metrics, || unreachable!("it is in the making"));
+            assert!(matches!(waited, Err(PrepareError::Fault(HostFault::Deadline(_)))));
+            Ok::<_, PrepareError>(Arc::new(Heavy(1)) as Arc<dyn Contract>)
+        });
+        assert!(made.is_ok() && cache.contains(&hash(1)));
+        let over = Interrupt::after(Duration::from_millis(20));
+        assert_eq!(block_on_within(std::future::pending::<()>(), Some(&over)), None);
+        assert_eq!(block_on_within(async { 7 }, Some(&over)), Some(7), "what is ready needs no time");
+    }
+
+    #[test]
+    fn who_panics_while_preparing_leaves_it_to_the_next() {
+        let bench = Bench::new(&[]);
+        let panicked = std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| {
+            let make = || -> Result<Arc<dyn Contract>, PrepareError> { panic!("no contract") };
+            bench.cache.get(hash(1), None, None, &bench.metrics, make)
+        }));
+        assert!(panicked.is_err());
+        bench.put(1, "any", 1);
+        assert!(bench.has(1));
     }
 
     /// A contract that is heavier than the limit is kept while it is the last that was used.

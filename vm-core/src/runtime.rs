@@ -109,6 +109,12 @@ pub trait RuntimeProvider: Send + Sync {
         (method.chars().all(is_name) && !method.starts_with("0x")).then(|| vec![method.to_owned()])
     }
 
+    /// True where preparing takes so long, and costs so little while nobody calls, that a machine shall do it for the contracts
+    /// that it finds when it starts, ahead of their first call. Default: false.
+    fn is_warmed_up(&self) -> bool {
+        false
+    }
+
     /// The schedule whose prices are built into prepared code, for runtimes that do that. It must be the Vm's.
     fn schedule(&self) -> Option<&GasSchedule> {
         None

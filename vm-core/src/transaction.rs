@@ -231,7 +231,7 @@ impl<'c> Transaction<'c> {
         {
             return self.unresolved(unresolved);
         }
-        let (runtime, contract) = match self.core.ready(&self.journal, record.as_ref()) {
+        let (runtime, contract) = match self.core.ready(&self.journal, record.as_ref(), Some(&self.interrupt)) {
             Ok(ready) => ready,
             Err(unresolved) => return self.unresolved(unresolved),
         };

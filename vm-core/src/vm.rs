@@ -2,10 +2,10 @@ mod audit;
 mod builder;
 mod task;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::{Arc, Mutex, OnceLock, PoisonError};
+use std::sync::{Arc, Mutex, OnceLock, PoisonError, Weak};
 
 use async_trait::async_trait;
 
@@ -22,8 +22,8 @@ use crate::{
     Account, Address, Amount, Block, ChangeRequest, Code, CodeHash, Contract, ContractName, ContractRecord,
     DeployRequest, DryRun, DryRunRequest, ErrorKind, GovernRequest, GrantRequest, HistoryEntry, HostFault, HostPolicy,
     InvokeRequest, Journal, KeyRange, Lifecycle, Managed, MetricsSnapshot, MigrateRequest, Phase, Policy, Receipt,
-    Refusal, RollbackRequest, Space, StateBackend, StateError, StateKey, StateView, UpgradeRequest, VersionRecord,
-    VmError, VmProvider, VmStatus,
+    Refusal, RollbackRequest, RuntimeKind, RuntimeProvider, Space, StateBackend, StateError, StateKey, StateView,
+    UpgradeRequest, VersionRecord, VmError, VmProvider, VmStatus,
 };
 
 /// A virtual machine: runtimes, a state, and the workers that execute requests. Clones are handles to the same one.
@@ -42,6 +42,7 @@ struct Inner {
     /// None without bounds.
     gate: Option<Arc<Gate>>,
     worker_count: usize,
+    warm: bool,
     workers: OnceLock<Workers>,
     stage: Mutex<Stage>,
     next_id: AtomicU64,
@@ -185,9 +186,23 @@ impl Vm {
         let journal = Journal::new(self.view().phase(Phase::Load)?);
         let ready = || {
             let record = self.0.core.find(&journal, &name.clone().into())?;
-            self.0.core.ready(&journal, record.as_ref())
+            self.0.core.ready(&journal, record.as_ref(), None)
         };
         Ok(ready().phase(Phase::Load)?.1)
+    }
+
+    /// Prepares the active contracts of those runtimes that ask for it, in the background.
+    fn warm_up(&self) {
+        let asks = |provider: &&Arc<dyn RuntimeProvider>| provider.is_warmed_up();
+        let runtimes: Vec<_> = self.0.core.providers().filter(asks).map(|provider| provider.kind()).collect();
+        if runtimes.is_empty() || !self.0.warm {
+            return;
+        }
+        let vm = Arc::downgrade(&self.0);
+        let run = move || warm_up(&vm, &runtimes);
+        if let Err(error) = std::thread::Builder::new().name("vm-warm".into()).spawn(run) {
+            tracing::warn!(target: "vm", %error, "contracts are not made ready ahead of their first call");
+        }
     }
 
     /// The state as of the last commit.
@@ -299,6 +314,38 @@ impl Vm {
     }
 }
 
+/// One contract after the other, as long as the machine runs. What fails is told, and tried again by the first call.
+fn warm_up(vm: &Weak<Inner>, runtimes: &[RuntimeKind]) {
+    let Some(machine) = vm.upgrade().map(Vm) else { return };
+    let contracts = machine.contracts().unwrap_or_else(|error| {
+        tracing::warn!(target: "vm", %error, "contracts are not made ready ahead of their first call");
+        Vec::new()
+    });
+    drop(machine);
+    let wanted = |record: &ContractRecord| record.lifecycle == Lifecycle::Active && runtimes.contains(&record.runtime);
+    let mut done = BTreeSet::new();
+    for record in contracts.into_iter().filter(wanted) {
+        let Some(machine) = vm.upgrade().map(Vm).filter(|machine| machine.stage() == Stage::Running) else { return };
+        // Room is for what is called: what does not fit would only displace what was made ready before.
+        if done.iter().any(|code| !machine.0.core.prepared.contains(code)) {
+            tracing::warn!(target: "vm", contract = %record.name, "no room for more contracts ahead of their first call");
+            return;
+        }
+        if !done.insert(record.code) {
+            continue;
+        }
+        match machine.contract(&record.name) {
+            Ok(_) => tracing::info!(target: "vm", contract = %record.name, "ready before its first call"),
+            Err(error) => {
+                done.remove(&record.code);
+                if machine.stage() == Stage::Running {
+                    tracing::warn!(target: "vm", contract = %record.name, %error, "not ready before its first call, which tries again");
+                }
+            }
+        }
+    }
+}
+
 fn unanswered() -> VmError {
     VmError::new(Phase::Execute, HostFault::Internal("the request was dropped without an answer".into()))
 }
@@ -342,7 +389,11 @@ impl VmProvider for Vm {
             // It was stopped in the meantime.
             self.release().await?;
         }
-        started.and(running)
+        let done = started.and(running);
+        if done.is_ok() {
+            self.warm_up();
+        }
+        done
     }
 
     async fn stop(&self) -> Result<(), VmError> {

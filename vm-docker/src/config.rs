@@ -39,8 +39,8 @@ pub struct DockerConfig {
     pub cpu_millis: u32,
     /// Processes and threads of one container. At least 1. Default: 64.
     pub pids: u32,
-    /// How many containers of each image are kept ready, from when a contract of it is deployed or called first. At most
-    /// `pool_max`. Default: 1.
+    /// How many containers of each image are kept ready, from when a contract of it is deployed or found when the machine
+    /// starts. At most `pool_max`. Default: 1.
     pub pool_min: usize,
     /// How many containers of one image may run at a time. More than one run when calls come at a time, or when a contract
     /// calls another with the same code. At least 1, and 2 with `replay_check`. Default: 8.

@@ -3,7 +3,10 @@
 use std::{os::fd::OwnedFd, sync::Arc, time::Duration};
 
 use rustix::process::{Pid, PidfdFlags, Signal, pidfd_open, pidfd_send_signal};
-use tokio::{sync::watch, time::timeout};
+use tokio::{
+    sync::watch,
+    time::{sleep, timeout},
+};
 use vm_container_protocol::Hello;
 use vm_core::Interrupt;
 
@@ -16,6 +19,9 @@ use crate::{
 
 /// How long after a connection broke the process may take to end.
 const LAST_WORDS: Duration = Duration::from_secs(2);
+
+/// How long it is waited until containerd is asked again that went away.
+const RECONNECT: Duration = Duration::from_millis(250);
 
 /// A container whose process has introduced itself. It is killed and removed when this is dropped.
 pub(crate) struct Container {
@@ -60,6 +66,18 @@ impl Process {
     }
 }
 
+/// Waits for the end of a task, over restarts of containerd, which break off the waiting and nothing else. `None` if the task is
+/// gone without a code, or the host stops.
+async fn exit_code(engine: &Engine, id: &str) -> Option<u32> {
+    loop {
+        match engine.daemon().wait(id).await {
+            Ok(code) => return Some(code),
+            Err(DockerError::Unreachable { .. }) if !engine.is_stopped() => sleep(RECONNECT).await,
+            Err(_) => return None,
+        }
+    }
+}
+
 /// Tells how a container's process ended.
 #[derive(Clone)]
 pub(crate) struct ExitWatch(watch::Receiver<Option<Option<Exit>>>);
@@ -69,7 +87,7 @@ impl ExitWatch {
     pub(crate) fn begin(engine: Arc<Engine>, id: String) -> Self {
         let (sender, receiver) = watch::channel(None);
         tokio::spawn(async move {
-            let exit = engine.daemon().wait(&id).await.ok().map(|code| Exit {
+            let exit = exit_code(&engine, &id).await.map(|code| Exit {
                 code,
                 out_of_memory: ControlGroup::of(&id).was_out_of_memory(),
                 memory: engine.config().memory,

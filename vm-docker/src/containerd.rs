@@ -7,6 +7,7 @@ mod orphans;
 mod removal;
 
 pub(crate) use launch::NewContainer;
+pub(crate) use orphans::Owned;
 
 use std::{
     fmt,
@@ -84,8 +85,8 @@ impl Daemon {
             version: String::new(),
             problem: Mutex::new(None),
         };
-        let version = daemon.client.version().version(daemon.request(())).await;
-        daemon.version = daemon.answer("tell its version", version)?.version;
+        let version = daemon.ask("tell its version", daemon.client.version().version(daemon.request(()))).await?;
+        daemon.version = version.version;
         Ok(daemon)
     }
 

@@ -25,9 +25,9 @@ use crate::{
     cgroup::ControlGroup,
     connection::Connection,
     container::{Container, ExitWatch, Process},
-    containerd::{Daemon, NewContainer},
+    containerd::{Daemon, NewContainer, Owned},
     door::{Door, SOCKET_NAME},
-    folder::{HostFolder, dead_folders, lock_of_dead},
+    folder::{HostFolder, dead_folders, is_host_folder, lock_of_dead},
     image::{Image, Program},
     metrics::Metrics,
     output::{CallLabel, Output},
@@ -52,7 +52,7 @@ pub(crate) struct Engine {
     /// Numbers containers and leases.
     next: AtomicU64,
     stopped: watch::Sender<bool>,
-    /// Held for reading while a container starts.
+    /// Held for reading while an image is imported or a container starts.
     starts: RwLock<()>,
     resources: Mutex<BTreeMap<Resource, Existence>>,
     /// Changes whenever a resource is gone.
@@ -202,6 +202,7 @@ impl Engine {
 
     /// Has containerd unpack an image, and keep it until the result is dropped.
     pub(crate) async fn import(self: &Arc<Self>, image: &Image) -> Result<Imported, DockerError> {
+        let _begun = self.starts.read().await;
         let lease = self.name();
         let guard = self.guard(Resource::Lease(lease.clone()), None)?;
         let snapshot = self.daemon.import(image, &lease, &self.owner()).await?;
@@ -273,19 +274,38 @@ impl Engine {
         let owners: BTreeSet<_> =
             owned.containers.iter().chain(&owned.leases).map(|(owner, _)| owner.clone()).collect();
         for owner in owners {
+            // A label is a text that anybody may have written: what it names is ours only in our own folder.
+            if !is_host_folder(&self.config.socket_folder, Path::new(&owner)) {
+                tracing::warn!(
+                    owner,
+                    "containerd has containers or leases of a host with another socket_folder; they are left alone"
+                );
+                continue;
+            }
             let Some(folder) = lock_of_dead(Path::new(&owner)) else { continue };
-            let of_owner = |(found, _): &&(String, String)| *found == owner;
-            for (_, id) in owned.containers.iter().filter(of_owner) {
-                tracing::info!(container = id, "removing a container of a host that is dead");
-                self.daemon.remove(id).await?;
+            match self.remove_owned(&owned, &owner).await {
+                Ok(()) => folder.remove(),
+                // The folder stays, so that the next start tries again.
+                Err(error) => tracing::warn!(owner, %error, "what a dead host left cannot be removed now"),
             }
-            for (_, lease) in owned.leases.iter().filter(of_owner) {
-                self.daemon.delete_lease(lease, true).await?;
-            }
-            folder.remove();
         }
         for folder in dead_folders(&self.config.socket_folder) {
-            folder.remove();
+            let path = folder.path().display().to_string();
+            if !owned.containers.iter().chain(&owned.leases).any(|(owner, _)| *owner == path) {
+                folder.remove();
+            }
+        }
+        Ok(())
+    }
+
+    async fn remove_owned(&self, owned: &Owned, owner: &str) -> Result<(), DockerError> {
+        let of_owner = |(found, _): &&(String, String)| found == owner;
+        for (_, id) in owned.containers.iter().filter(of_owner) {
+            tracing::info!(container = id, "removing a container of a host that is dead");
+            self.daemon.remove(id).await?;
+        }
+        for (_, lease) in owned.leases.iter().filter(of_owner) {
+            self.daemon.delete_lease(lease, true).await?;
         }
         Ok(())
     }
@@ -293,7 +313,7 @@ impl Engine {
     /// Registers something that is about to be made.
     fn guard(self: &Arc<Self>, resource: Resource, needs: Option<Arc<Guard>>) -> Result<Guard, DockerError> {
         let mut resources = self.resources();
-        if *self.stopped.borrow() {
+        if self.is_stopped() {
             return Err(DockerError::NotRunning);
         }
         resources.insert(resource.clone(), Existence { removing: false, _needs: needs });
@@ -319,6 +339,10 @@ impl Engine {
             drop(gone);
             engine.removed.send_replace(());
         });
+    }
+
+    pub(crate) fn is_stopped(&self) -> bool {
+        *self.stopped.borrow()
     }
 
     /// Waits until the engine is stopped.

@@ -12,6 +12,9 @@ use crate::DockerError;
 /// Name of the file in a host's folder that is locked while the host lives.
 const LOCK: &str = "lock";
 
+/// Bytes of a host folder's name, which is written in hexadecimal digits.
+const NAME_BYTES: usize = 6;
+
 /// Folders can be entered by all, so that containers' users reach their sockets, but not listed.
 const ENTER_ONLY: u32 = 0o711;
 
@@ -69,6 +72,14 @@ impl Drop for HostFolder {
     }
 }
 
+/// True if a folder is one that a host makes in `base`, by its path.
+pub(crate) fn is_host_folder(base: &Path, folder: &Path) -> bool {
+    let name = folder.file_name().and_then(|name| name.to_str()).unwrap_or_default();
+    let own = name.len() == 2 * NAME_BYTES && name.bytes().all(|b| b.is_ascii_digit() || (b'a'..=b'f').contains(&b));
+    // Compared as it is written: `..` in it would lead elsewhere.
+    own && folder.as_os_str() == base.join(name).as_os_str()
+}
+
 /// The lock of a folder whose host is dead, or `None` if it lives. A folder that is gone has no host.
 pub(crate) fn lock_of_dead(folder: &Path) -> Option<DeadFolder> {
     match File::open(folder.join(LOCK)) {
@@ -89,6 +100,10 @@ pub(crate) struct DeadFolder {
 }
 
 impl DeadFolder {
+    pub(crate) fn path(&self) -> &Path {
+        &self.path
+    }
+
     /// Removes it.
     pub(crate) fn remove(self) {
         let _ = fs::remove_dir_all(&self.path);
@@ -100,7 +115,7 @@ pub(crate) fn dead_folders(base: &Path) -> Vec<DeadFolder> {
     let Ok(entries) = fs::read_dir(base) else { return Vec::new() };
     entries
         .filter_map(|entry| Some(entry.ok()?.path()))
-        .filter(|path| path.join(LOCK).exists())
+        .filter(|path| is_host_folder(base, path) && path.join(LOCK).exists())
         .filter_map(|path| lock_of_dead(&path))
         .collect()
 }
@@ -120,7 +135,7 @@ pub(crate) fn file_error(path: &Path, source: io::Error) -> DockerError {
 }
 
 fn random_name() -> io::Result<String> {
-    let mut bytes = [0; 6];
+    let mut bytes = [0; NAME_BYTES];
     File::open("/dev/urandom")?.read_exact(&mut bytes)?;
     Ok(hex::encode(bytes))
 }
@@ -130,18 +145,39 @@ mod tests {
     use super::*;
 
     #[test]
+    fn a_path_is_a_hosts_only_in_the_own_folder() {
+        let base = Path::new("/run/vm");
+        assert!(is_host_folder(base, Path::new("/run/vm/0123456789ab")));
+        for other in [
+            "/",
+            "/run/vm",
+            "/run/vm/..",
+            "/home",
+            "/run/vm/0123456789ab/..",
+            "/run/vm/0123456789AB",
+            "/tmp/0123456789ab",
+        ] {
+            assert!(!is_host_folder(base, Path::new(other)), "{other}");
+        }
+        assert!(!is_host_folder(base, Path::new("/run/vm/x/../0123456789ab")));
+    }
+
+    #[test]
     fn a_living_host_keeps_its_folder_and_a_dead_one_loses_it() {
         let base = tempfile::tempdir().unwrap();
         let living = HostFolder::create(base.path()).unwrap();
         assert!(lock_of_dead(living.path()).is_none());
 
-        let dead = base.path().join("dead");
-        fs::create_dir(&dead).unwrap();
-        File::create(dead.join(LOCK)).unwrap();
+        let (dead, strange) = (base.path().join("0123456789ab"), base.path().join("else"));
+        for folder in [&dead, &strange] {
+            fs::create_dir(folder).unwrap();
+            File::create(folder.join(LOCK)).unwrap();
+        }
         for folder in dead_folders(base.path()) {
             folder.remove();
         }
         assert!(!dead.exists() && living.path().exists());
+        assert!(strange.exists(), "it is no host's, whatever is in it");
 
         let path = living.path().to_owned();
         drop(living);

@@ -50,8 +50,8 @@
 //!
 //! Contracts with the same image share its containers. [`DockerConfig::pool_min`] of them are kept ready, more start one at
 //! a time when calls wait, up to [`DockerConfig::pool_max`], and leave when they are idle. Calls wait in the order in which
-//! they came; the queue has a bound and waiting an end. [`Vm::contract`](vm_core::Vm::contract) prepares a deployed contract:
-//! a host calls it when it starts, and the first call finds a container that waits.
+//! they came; the queue has a bound and waiting an end. A machine that starts has the contracts that it finds prepared in the
+//! background ([`VmBuilder::warm`](vm_core::VmBuilder::warm)), so that their first call finds a container that waits.
 //!
 //! # What is told
 //!

@@ -64,7 +64,10 @@ impl Pools {
     ) -> Result<Arc<Pool>, DockerError> {
         let slot = {
             let mut slots = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-            slots.retain(|_, slot| slot.try_lock().map_or(true, |pool| pool.strong_count() > 0));
+            // One that somebody else holds is about to be used.
+            slots.retain(|_, slot| {
+                Arc::strong_count(slot) > 1 || slot.try_lock().map_or(true, |pool| pool.strong_count() > 0)
+            });
             slots.entry((image.name(), isolation)).or_default().clone()
         };
         let mut slot = slot.lock().await;
@@ -184,6 +187,7 @@ impl Pool {
             // None was busy: one that starts takes too long.
             true if live < max => interrupt.fault(),
             true => DockerError::AllBusy { max, until: "the call's deadline".into() }.into(),
+            false if live < max => DockerError::TimedOut { operation: "start a container", limit: waited }.into(),
             false => DockerError::AllBusy { max, until: format!("pool_wait, {} s", waited.as_secs_f64()) }.into(),
         }
     }

@@ -7,7 +7,9 @@ use std::{
 use async_trait::async_trait;
 use tokio::{
     runtime::{Builder, Handle, Runtime},
+    sync::oneshot,
     task::JoinHandle,
+    time,
 };
 use vm_core::{
     Code, CodeError, Contract, HostFault, Interface, Opaque, PrepareError, ProviderStatus, RuntimeKind,
@@ -150,11 +152,23 @@ impl RuntimeProvider for DockerRuntime {
             }
         };
         let isolation = isolation(code)?.max(engine.config().isolation);
-        let pool = async move { engine.pools().get(&engine, image, isolation).await };
-        let pool = finished(handle.spawn(pool)).await?.map_err(HostFault::from)?;
+        let (sender, pool) = oneshot::channel();
+        handle.spawn(async move {
+            let pool = engine.pools().get(&engine, image, isolation).await;
+            // Whoever asked may have given up in the meantime: then it is kept for the next one to ask.
+            if let Err(Ok(_pool)) = sender.send(pool) {
+                time::sleep(engine.config().pool_idle).await;
+            }
+        });
+        let pool = pool.await.unwrap_or(Err(DockerError::NotRunning)).map_err(HostFault::from)?;
         // An interface that was deployed with the code counts more than what the process says.
         let interface = interface(code.abi.as_deref().unwrap_or(pool.interface()))?;
         Ok(Arc::new(DockerContract { pool, interface }))
+    }
+
+    /// Containers that are kept ready are started with the machine.
+    fn is_warmed_up(&self) -> bool {
+        self.config.pool_min > 0
     }
 
     fn status(&self) -> ProviderStatus {

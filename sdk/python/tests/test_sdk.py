@@ -44,6 +44,9 @@ class Example(Contract):
     def wrong(cx):
         return {}["nothing"]
 
+    def absent(cx):
+        open("/nothing")
+
     def refuse(cx, why: str):
         raise Revert(why)
 
@@ -122,6 +125,8 @@ class Wire(unittest.TestCase):
         self.assertEqual(self.host.returned(), (2, b"no"))
         self.host.call("wrong")
         self.assertEqual(self.host.returned(), (3, b"KeyError: 'nothing'"))
+        self.host.call("absent")
+        self.assertEqual(self.host.returned()[0], 3)
         self.host.call("refuse", b"\x09\0\0\0x")
         self.assertEqual(self.host.returned(), (2, b"refuse: argument 'why' is no valid string"))
         self.host.call("nobody")

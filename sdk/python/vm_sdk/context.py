@@ -120,13 +120,13 @@ class Context:
         self._connection.send(kind, message)
         frame = self._connection.receive()
         if frame is None:
-            raise EOFError("the host hung up inside a call")
+            raise wire.Broken("the host hung up inside a call")
         found, answer = frame
         if found == wire.STOP:
             self._stopped = True
             raise Stop
         if found != expected:
-            raise EOFError(f"the host answered with message {found} instead of {expected}")
+            raise wire.Broken(f"the host answered with message {found} instead of {expected}")
         return answer
 
 

@@ -102,9 +102,6 @@ def _run(connection, methods, call):
         return _SUCCESS, methods.perform(Context(connection, call), call)
     except Revert as refusal:
         return _REVERT, str(refusal).encode()
-    except (EOFError, OSError):
-        # The connection failed: there is nobody to tell.
-        raise
     except Stop:
         # The host knows why.
         return _TRAP, b""

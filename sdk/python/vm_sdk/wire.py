@@ -2,6 +2,11 @@
 
 MAX_FRAME = 16 << 20
 
+
+class Broken(BaseException):
+    """The connection to the host is of no use any more: there is nobody to tell. No exception of a contract's own."""
+
+
 # What ContractFrame and HostFrame call their messages.
 HELLO, RETURN, GET, PUT, DELETE, SCAN, EMIT, CALL_CONTRACT, GAS_LEFT, CHARGE, LOG, ADDRESS_OF, GET_MANY = range(1, 14)
 CALL, STOP, VALUE, ENTRIES, CALL_RESULT, GAS, ADDRESS, VALUES = range(1, 9)
@@ -111,7 +116,10 @@ class Connection:
 
     def flush(self):
         """Sends what is queued."""
-        self.sock.sendall(self._queue)
+        try:
+            self.sock.sendall(self._queue)
+        except OSError as error:
+            raise Broken(str(error)) from None
         self._queue.clear()
 
     def receive(self):
@@ -125,11 +133,14 @@ class Connection:
     def _read(self, length, may_end):
         parts, left = [], length
         while left:
-            part = self.sock.recv(min(left, 1 << 16))
+            try:
+                part = self.sock.recv(min(left, 1 << 16))
+            except OSError as error:
+                raise Broken(str(error)) from None
             if not part:
                 if may_end and left == length:
                     return None
-                raise EOFError("the host hung up inside a frame")
+                raise Broken("the host hung up inside a frame")
             parts.append(part)
             left -= len(part)
         return b"".join(parts)

@@ -64,7 +64,7 @@ fn regulate_method(
     method: &str,
     rule: Option<&Rule>,
 ) -> Result<(), ErrorKind> {
-    let (_, contract) = transaction.core.ready(&transaction.journal, Some(record))?;
+    let (_, contract) = transaction.core.ready(&transaction.journal, Some(record), Some(&transaction.interrupt))?;
     let named = contract.interface().guards(method);
     let refuse = |why: String| Err(Refusal::Method { method: shown(method), why }.into());
     match (rule, named) {

@@ -31,6 +31,7 @@ pub struct VmBuilder {
     workers: usize,
     genesis: BTreeMap<Address, Amount>,
     pinned: BTreeSet<ContractName>,
+    warm: bool,
 }
 
 impl Default for VmBuilder {
@@ -48,6 +49,7 @@ impl Default for VmBuilder {
             workers: thread::available_parallelism().map_or(1, usize::from),
             genesis: BTreeMap::new(),
             pinned: BTreeSet::new(),
+            warm: true,
         }
     }
 }
@@ -146,6 +148,14 @@ impl VmBuilder {
         self
     }
 
+    /// Sets whether contracts of runtimes that ask for it ([`RuntimeProvider::is_warmed_up`]) are prepared as soon as the machine
+    /// has started, in the background. A machine that is there for one request needs none. Default: true.
+    #[must_use]
+    pub const fn warm(mut self, warm: bool) -> Self {
+        self.warm = warm;
+        self
+    }
+
     /// The machine, not yet started.
     ///
     /// # Errors
@@ -189,6 +199,7 @@ impl VmBuilder {
             policy: self.policy,
             gate: (self.quotas != Quotas::default()).then(|| Gate::new(self.quotas)),
             worker_count: self.workers,
+            warm: self.warm,
             workers: OnceLock::new(),
             stage: Mutex::new(Stage::Created),
             next_id: AtomicU64::new(1),

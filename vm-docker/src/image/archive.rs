@@ -6,10 +6,10 @@ use std::{borrow::Cow, collections::BTreeMap, io::Cursor, sync::Arc};
 
 use serde::{Deserialize, de::DeserializeOwned};
 use tar::Archive;
-use vm_container_protocol::{ISOLATION_VARIABLE, SOCKET_VARIABLE};
+use vm_container_protocol::{CONCURRENCY_VARIABLE, ISOLATION_VARIABLE, SOCKET_VARIABLE};
 use vm_core::CodeError;
 
-use super::{ARCHITECTURE, Image, Layer, Program, digest, executable, layer::UNPACKED_LIMIT};
+use super::{ARCHITECTURE, Image, Layer, Program, digest, executable, layer::Room};
 
 /// Most layers that an image may have.
 const LAYER_LIMIT: usize = 64;
@@ -47,7 +47,7 @@ fn image(layers: &[(String, String, &[u8])], config: Config) -> Result<Image, Co
             diff_ids.len()
         )));
     }
-    let mut left = UNPACKED_LIMIT;
+    let mut left = Room::default();
     let mut layers = layers
         .iter()
         .zip(diff_ids)
@@ -232,9 +232,8 @@ impl Execution {
             return Err(bad(format!("its working directory '{folder}' is no absolute path")));
         }
         // The host alone says these.
-        let of_host = |entry: &String| {
-            entry.split('=').next().is_some_and(|name| [SOCKET_VARIABLE, ISOLATION_VARIABLE].contains(&name))
-        };
+        let names = [SOCKET_VARIABLE, ISOLATION_VARIABLE, CONCURRENCY_VARIABLE];
+        let of_host = |entry: &String| entry.split('=').next().is_some_and(|name| names.contains(&name));
         let mut env = self.env.unwrap_or_default();
         env.retain(|entry| !of_host(entry));
         Ok(Program { args, env, folder })

@@ -5,12 +5,29 @@ use std::{
 
 use flate2::read::MultiGzDecoder;
 use sha2::{Digest as _, Sha256};
+use tar::{Archive, EntryType};
 use vm_core::CodeError;
 
 use super::digest;
 
 /// Most bytes that the layers of an image may have when they are unpacked: 1 GiB.
-pub(super) const UNPACKED_LIMIT: u64 = 1 << 30;
+const UNPACKED_LIMIT: u64 = 1 << 30;
+
+/// Most entries that they may have together: files, folders and links.
+const ENTRY_LIMIT: u64 = 200_000;
+
+/// What the layers of an image may still take when they are unpacked.
+#[derive(Debug)]
+pub(super) struct Room {
+    pub(super) bytes: u64,
+    pub(super) entries: u64,
+}
+
+impl Default for Room {
+    fn default() -> Self {
+        Self { bytes: UNPACKED_LIMIT, entries: ENTRY_LIMIT }
+    }
+}
 
 /// Files that lie over those of the layers below.
 #[derive(Debug, Clone)]
@@ -39,19 +56,19 @@ impl Layer {
         Self { media_type: Self::TAR, diff_id: digest.clone(), digest, bytes: bytes.into() }
     }
 
-    /// A layer of an image archive, unpacked once to see that it is what the image says and not more than `left` bytes,
-    /// which becomes less by its size.
+    /// A layer of an image archive, unpacked once to see that it is what the image says, holds nothing but files, folders and
+    /// links, and fits into what is `left`, which becomes less by it.
     pub(super) fn from_image(
         media_type: &str,
         digest: &str,
         diff_id: &str,
         bytes: &[u8],
-        left: &mut u64,
+        left: &mut Room,
     ) -> Result<Self, CodeError> {
         let (media_type, unpacked) = match media_type {
-            Self::TAR | "application/vnd.docker.image.rootfs.diff.tar" => (Self::TAR, unpack(bytes, *left)),
+            Self::TAR | "application/vnd.docker.image.rootfs.diff.tar" => (Self::TAR, unpack(bytes, left)),
             Self::TAR_GZIP | "application/vnd.docker.image.rootfs.diff.tar.gzip" => {
-                (Self::TAR_GZIP, unpack(MultiGzDecoder::new(bytes), *left))
+                (Self::TAR_GZIP, unpack(MultiGzDecoder::new(bytes), left))
             }
             other => {
                 return Err(CodeError::new(
@@ -60,24 +77,98 @@ impl Layer {
                 ));
             }
         };
-        let (size, found) = unpacked
-            .map_err(|error| CodeError::new("bad-layer", format!("layer {digest} cannot be unpacked: {error}")))?;
-        *left = left.checked_sub(size).ok_or_else(|| {
-            let message = format!("its layers have more than {UNPACKED_LIMIT} bytes when unpacked");
-            CodeError::new("image-too-large", message)
-        })?;
+        let bad = |flaw: String| CodeError::new("bad-layer", format!("layer {digest} cannot be unpacked: {flaw}"));
+        let too_large = |what: String| CodeError::new("image-too-large", format!("its layers have more than {what}"));
+        let Unpacked { size, digest: found, entries } = unpacked.map_err(|error| bad(error.to_string()))?;
+        left.bytes = left
+            .bytes
+            .checked_sub(size)
+            .ok_or_else(|| too_large(format!("{UNPACKED_LIMIT} bytes when they are unpacked")))?;
         if found != diff_id {
             let message = format!("layer {digest} unpacks to {found}; the image says {diff_id}");
             return Err(CodeError::new("bad-digest", message));
         }
+        left.entries = left
+            .entries
+            .checked_sub(entries.map_err(bad)?)
+            .ok_or_else(|| too_large(format!("{ENTRY_LIMIT} files, folders and links")))?;
         Ok(Self { media_type, digest: digest.into(), diff_id: diff_id.into(), bytes: bytes.into() })
     }
 }
 
-/// Size and hash of what comes out of `archive`; stops soon after `limit` bytes.
-fn unpack(archive: impl Read, limit: u64) -> io::Result<(u64, String)> {
-    let mut archive = archive.take(limit.saturating_add(1));
-    let mut hash = Sha256::new();
-    let size = io::copy(&mut archive, &mut hash)?;
-    Ok((size, format!("sha256:{}", hex::encode(hash.finalize()))))
+/// What comes out of an archive.
+struct Unpacked {
+    size: u64,
+    digest: String,
+    /// How many there are, or what is wrong with one.
+    entries: Result<u64, String>,
+}
+
+/// Reads an archive to its end; stops soon after the bytes that are left.
+fn unpack(archive: impl Read, left: &Room) -> io::Result<Unpacked> {
+    let mut archive =
+        Hashed { inner: archive.take(left.bytes.saturating_add(1)), hash: Sha256::new(), size: 0, failed: false };
+    let entries = entries(&mut archive, left.entries);
+    if let (Err(flaw), true) = (&entries, archive.failed) {
+        return Err(io::Error::other(flaw.clone()));
+    }
+    // What follows the last entry belongs to the digest, too.
+    io::copy(&mut archive, &mut io::sink())?;
+    let digest = format!("sha256:{}", hex::encode(archive.hash.finalize()));
+    Ok(Unpacked { size: archive.size, digest, entries })
+}
+
+/// The number of entries, which is at most one more than `most`.
+fn entries(archive: impl Read, most: u64) -> Result<u64, String> {
+    let mut archive = Archive::new(archive);
+    let mut count: u64 = 0;
+    for entry in archive.entries().map_err(|error| error.to_string())? {
+        let mut entry = entry.map_err(|error| error.to_string())?;
+        let path = String::from_utf8_lossy(&entry.path_bytes()).into_owned();
+        let kind = entry.header().entry_type();
+        if !matches!(
+            kind,
+            EntryType::Regular
+                | EntryType::Continuous
+                | EntryType::Directory
+                | EntryType::Link
+                | EntryType::Symlink
+                | EntryType::XGlobalHeader
+        ) {
+            return Err(format!(
+                "'{path}' is of kind {kind:?}; files, folders and links are expected, none of them sparse"
+            ));
+        }
+        let records = entry.pax_extensions().map_err(|error| error.to_string())?;
+        for record in records.into_iter().flatten() {
+            let record = record.map_err(|error| error.to_string())?;
+            // Its holes take no place here, and all that they say where it is unpacked.
+            if record.key_bytes().starts_with(b"GNU.sparse.") {
+                return Err(format!("'{path}' is a sparse file; write it without holes (tar without --sparse)"));
+            }
+        }
+        count = count.saturating_add(1);
+        if count > most {
+            break;
+        }
+    }
+    Ok(count)
+}
+
+/// Hashes and counts what is read.
+struct Hashed<R> {
+    inner: R,
+    hash: Sha256,
+    size: u64,
+    /// True once there was nothing to hash, because it could not be read.
+    failed: bool,
+}
+
+impl<R: Read> Read for Hashed<R> {
+    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        let read = self.inner.read(buffer).inspect_err(|_| self.failed = true)?;
+        self.hash.update(buffer.get(..read).unwrap_or_default());
+        self.size = self.size.saturating_add(read as u64);
+        Ok(read)
+    }
 }

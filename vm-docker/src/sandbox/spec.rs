@@ -17,6 +17,9 @@ const MAPPED_USERS: u32 = 65_536;
 /// Most files, sockets and pipes that a process has open.
 const OPEN_FILES: u32 = 256;
 
+/// Where memory gets short, contracts are killed before the host and containerd, whose own score they would inherit.
+const OOM_SCORE: i32 = 500;
+
 /// Period of the processor quota, in microseconds.
 const CPU_PERIOD: u64 = 100_000;
 
@@ -104,6 +107,7 @@ pub(crate) fn spec(config: &DockerConfig, inside: &Inside<'_>, cgroup: &str) -> 
             "env": env,
             "cwd": program.folder,
             "noNewPrivileges": true,
+            "oomScoreAdj": OOM_SCORE,
             "capabilities": {
                 "bounding": [], "effective": [], "inheritable": [], "permitted": [], "ambient": [],
             },

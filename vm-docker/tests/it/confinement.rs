@@ -178,6 +178,19 @@ fn the_limits_are_set() {
 }
 
 #[test]
+fn contracts_are_killed_before_the_host_where_memory_gets_short() {
+    let Some(world) = world("score") else { return };
+    assert_eq!(world.text("oom_score", "").trim(), "500");
+}
+
+#[cfg(target_arch = "x86_64")]
+#[test]
+fn processes_may_fork_in_every_way_that_libraries_do() {
+    let Some(world) = world("fork") else { return };
+    assert_eq!(world.call("fork", ""), [1]);
+}
+
+#[test]
 fn nothing_can_be_written_to() {
     let Some(world) = world("files") else { return };
     const READ_ONLY: i32 = 30;

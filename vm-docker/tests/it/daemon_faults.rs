@@ -2,6 +2,7 @@
 
 use std::{
     fs,
+    os::unix::net::UnixListener,
     time::{Duration, Instant},
 };
 
@@ -82,4 +83,39 @@ fn containerd_hangs() {
     assert!(start.elapsed() < Duration::from_secs(6), "no hang: {:?}", start.elapsed());
     daemon.freeze(false);
     world.assert_next_call(true);
+}
+
+#[test]
+fn a_containerd_that_never_answers_keeps_no_start_waiting() {
+    let folder = tempfile::tempdir().unwrap();
+    let address = folder.path().join("silent.sock");
+    // Connections are accepted by the kernel, and read by nobody.
+    let _silent = UnixListener::bind(&address).unwrap();
+    let config = DockerConfig { address, socket_folder: folder.path().join("s"), ..DockerConfig::default() };
+    let start = Instant::now();
+    let fault = block_on(DockerRuntime::new(config).unwrap().start()).unwrap_err();
+    assert!(matches!(fault, HostFault::Unavailable { .. }), "{fault}");
+    assert!(start.elapsed() < Duration::from_secs(15), "no hang: {:?}", start.elapsed());
+}
+
+/// The waiting for the end of its tasks breaks off with containerd, and goes on with the next one.
+#[test]
+fn after_a_restart_of_containerd_output_and_ends_are_told_as_before() {
+    let Some(mut daemon) = Daemon::start() else { return };
+    let world = World::with_probe(config(&daemon, "again"), Duration::from_secs(10));
+    daemon.kill();
+    daemon.restart();
+    // More than a pipe holds, on both streams: somebody still reads them.
+    let text = "x".repeat(300_000);
+    for _ in 0..5 {
+        world.call("print", &text);
+        std::thread::park_timeout(Duration::from_millis(100));
+    }
+    assert!(world.fault("exit", "").to_string().contains("exited with code 7"));
+    world.assert_next_call(true);
+    daemon.kill();
+    daemon.restart();
+    let fault = world.fault("hog", "").to_string();
+    assert!(fault.contains("memory limit"), "{fault}");
+    assert_eq!(world.detail("oom_kills"), "1");
 }

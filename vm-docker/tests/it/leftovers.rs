@@ -101,7 +101,28 @@ fn orphans_of_a_crashed_host_are_removed_at_the_next_start() {
     assert_clean(daemon, "crash", &config.socket_folder);
 }
 
-/// The part of the test above that runs in a process of its own.
+/// What stands in a label is a text of somebody else: a folder that it names is not removed.
+#[test]
+fn labels_that_name_other_folders_are_left_alone() {
+    let Some(daemon) = Daemon::shared() else { return };
+    let config = own_sockets(daemon, "label");
+    let victim = tempfile::tempdir().unwrap();
+    let strange = config.socket_folder.join("data");
+    fs::create_dir_all(&strange).unwrap();
+    for folder in [victim.path(), &strange] {
+        fs::write(folder.join("lock"), "somebody's").unwrap();
+    }
+    World::start(config.clone(), Duration::from_secs(5)).stop();
+    for (number, owner) in [victim.path(), &strange, &config.socket_folder, Path::new("/")].iter().enumerate() {
+        let label = format!("vm-docker.owner={}", owner.display());
+        daemon.list("label", &["leases", "create", "--id", &format!("strange-{number}"), &label]);
+    }
+    World::start(config, Duration::from_secs(5)).stop();
+    assert!(victim.path().join("lock").exists() && strange.join("lock").exists());
+    assert_eq!(daemon.list("label", &["leases", "list", "-q"]).len(), 4);
+}
+
+/// The part of the test of orphans that runs in a process of its own.
 #[test]
 fn crashes_when_it_is_told_to() {
     let [Some(address), Some(sockets)] = CRASH.map(env::var_os) else { return };

@@ -24,4 +24,5 @@ mod pool;
 mod python;
 mod telling;
 mod token;
+mod warm;
 mod world;

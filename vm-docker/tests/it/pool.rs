@@ -2,15 +2,11 @@
 
 use std::{
     fs,
-    sync::Arc,
     time::{Duration, Instant},
 };
 
-use futures_executor::block_on;
-use vm_core::{
-    Code, ContractName, DeployRequest, HostFault, InvokeRequest, MemoryBackend, RuntimeKind, Vm, VmProvider,
-};
-use vm_docker::{DockerConfig, DockerRuntime};
+use vm_core::{Code, HostFault, RuntimeKind};
+use vm_docker::DockerConfig;
 
 use crate::{
     daemon::Daemon,
@@ -127,29 +123,4 @@ fn nobody_who_waits_is_left_when_containers_cannot_start() {
     world.call("echo", "");
     world.stop();
     assert_eq!(fs::read_dir(&config.socket_folder).unwrap().count(), 0);
-}
-
-#[test]
-fn a_host_that_starts_can_have_containers_before_the_first_call() {
-    let Some(daemon) = Daemon::shared() else { return };
-    let state = Arc::new(MemoryBackend::new());
-    let host = || {
-        let runtime = DockerRuntime::new(config(daemon, "restart")).unwrap();
-        let vm = Vm::builder().runtime(runtime).backend(state.clone()).build().unwrap();
-        block_on(vm.start()).unwrap();
-        vm
-    };
-    let name: ContractName = "probe".parse().unwrap();
-    let first = host();
-    let code = Code::new(RuntimeKind::Docker, probe());
-    block_on(first.deploy(DeployRequest::new(name.clone(), "1".parse().unwrap(), code))).unwrap();
-    block_on(first.stop()).unwrap();
-
-    let second = host();
-    assert!(daemon.list("restart", &["containers", "list", "-q"]).is_empty());
-    second.contract(&name).unwrap();
-    assert_eq!(daemon.list("restart", &["containers", "list", "-q"]).len(), 1);
-    let call = InvokeRequest::new(name, "calls").input("");
-    assert_eq!(block_on(second.query(call)).unwrap().output[..], [1], "its first call");
-    block_on(second.stop()).unwrap();
 }

@@ -314,7 +314,7 @@ fn with_vm(
     let builder = vm_host::builder(config).sample_contracts()?;
     let (builder, trace) = trace::begin(builder, trace)?;
     let (builder, runtimes) = builder.into_parts()?;
-    let vm = builder.observer(Records::of(config)).build()?;
+    let vm = builder.observer(Records::of(config)).warm(false).build()?;
     interrupt::guard();
     let done = match progress::wait("starting the runtimes", vm.start()) {
         Ok(started) => started.map_err(anyhow::Error::from).and_then(|()| work(&vm)),

@@ -22,7 +22,7 @@ impl Default for Layout {
             layer,
             media_type: "application/vnd.oci.image.layer.v1.tar",
             platform: json!({ "os": "linux", "architecture": ARCHITECTURE }),
-            execution: json!({ "Entrypoint": ["/bin/contract"], "Cmd": ["serve"], "Env": ["A=1", "VM_SOCKET=/x"] }),
+            execution: json!({ "Entrypoint": ["/bin/contract"], "Cmd": ["serve"], "Env": ["A=1", "VM_SOCKET=/x", "VM_CONCURRENCY=9"] }),
         }
     }
 }
@@ -141,18 +141,55 @@ fn changed_and_cut_archives_are_refused() {
     }
 }
 
+/// What comes of a layer with this content.
+fn of_layer(bytes: &[u8], left: &mut Room) -> Result<Layer, CodeError> {
+    Layer::from_image("application/vnd.oci.image.layer.v1.tar", &digest(bytes), &digest(bytes), bytes, left)
+}
+
+/// A layer with `count` entries of a kind, and perhaps a PAX record before the first.
+fn layer_of(kind: tar::EntryType, count: usize, record: Option<(&str, &str)>) -> Vec<u8> {
+    let mut archive = tar::Builder::new(Vec::new());
+    archive.append_pax_extensions(record.map(|(key, value)| (key, value.as_bytes()))).unwrap();
+    for number in 0..count {
+        let mut header = tar::Header::new_gnu();
+        header.set_entry_type(kind);
+        header.set_size(0);
+        archive.append_data(&mut header, number.to_string(), &b""[..]).unwrap();
+    }
+    archive.into_inner().unwrap()
+}
+
 #[test]
 fn a_bomb_is_refused() {
-    let mut left = 1000;
-    let bytes = vec![0; 1001];
-    let error = Layer::from_image(
-        "application/vnd.oci.image.layer.v1.tar",
-        &digest(&bytes),
-        &digest(&bytes),
-        &bytes,
-        &mut left,
-    );
-    assert_eq!(error.unwrap_err().rule(), "image-too-large");
+    let bytes = layer_of(tar::EntryType::Regular, 3, None);
+    let size = bytes.len() as u64;
+    let refused = |left: Room| of_layer(&bytes, &mut { left }).unwrap_err().rule();
+    assert_eq!(refused(Room { bytes: size - 1, entries: 3 }), "image-too-large");
+    assert_eq!(refused(Room { bytes: size, entries: 2 }), "image-too-large");
+    let mut left = Room { bytes: size, entries: 3 };
+    of_layer(&bytes, &mut left).unwrap();
+    assert_eq!((left.bytes, left.entries), (0, 0));
+}
+
+/// What is written without a limit: holes of sparse files, which take no place in the archive.
+#[test]
+fn layers_hold_files_folders_and_links_only() {
+    use tar::EntryType;
+    for kind in [EntryType::Regular, EntryType::Directory] {
+        of_layer(&layer_of(kind, 1, Some(("mtime", "1"))), &mut Room::default()).unwrap();
+    }
+    for kind in [EntryType::Char, EntryType::Block, EntryType::Fifo, EntryType::GNUSparse, EntryType::new(b'V')] {
+        assert_eq!(
+            of_layer(&layer_of(kind, 1, None), &mut Room::default()).unwrap_err().rule(),
+            "bad-layer",
+            "{kind:?}"
+        );
+    }
+    for key in ["GNU.sparse.major", "GNU.sparse.size", "GNU.sparse.map"] {
+        let layer = layer_of(EntryType::Regular, 1, Some((key, "1")));
+        let error = of_layer(&layer, &mut Room::default()).unwrap_err();
+        assert!(error.rule() == "bad-layer" && error.to_string().contains("sparse"), "{error}");
+    }
 }
 
 #[test]
