@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 use vm_core::{
-    Access, Block, Bounds, Call, CallRequest, Changes, Contract, Denied, Env, Gas, GasSchedule, Height, Host,
+    Access, Address, Block, Bounds, Call, CallRequest, Changes, Contract, Denied, Env, Gas, GasSchedule, Height, Host,
     HostFault, Interrupt, Journal, KeyRange, LogLevel, Managed, Outcome, Overlay, Return, Space, StateError, StateKey,
     StateView, Status, Stop, Topic, TransactionHost,
 };
@@ -180,6 +180,10 @@ impl TransactionHost for BareHost<'_> {
 
     fn authorize(&mut self, _: &Access<'_>) -> Result<(), Denied> {
         Ok(())
+    }
+
+    fn endorsable(&mut self, _: &Managed, _: Address) -> Result<Result<(), String>, Stop> {
+        Ok(Err("there are no policies here".into()))
     }
 
     fn id(&self) -> u64 {

@@ -5,9 +5,9 @@ use crate::gas::Meter;
 use crate::manager;
 use crate::transaction::Transaction;
 use crate::{
-    Access, Action, Bounds, CallRequest, Capabilities, ContractName, ContractRecord, Denied, Env, Event, Gas,
-    GasSchedule, Host, HostFault, Interrupt, Journal, KeyRange, LogLevel, Managed, Outcome, Overlay, Refusal,
-    StateError, StateKey, Status, Stop, Topic, TransactionHost, Trap,
+    Access, Action, Address, Bounds, CallRequest, Capabilities, ContractName, ContractRecord, Denied, Env, ErrorKind,
+    Event, Gas, GasSchedule, Host, HostFault, Interrupt, Journal, KeyRange, LogLevel, Managed, Outcome, Overlay,
+    Refusal, StateError, StateKey, Status, Stop, Topic, TransactionHost, Trap, VmError,
 };
 
 /// How many entries a scan reads before it is paid for them.
@@ -339,6 +339,17 @@ impl TransactionHost for Frame<'_, '_> {
             let outcome = manager::manage(frame.transaction, operation, depth, most)?;
             frame.meter.give_back(most.saturating_sub(outcome.gas_used));
             Ok(outcome)
+        })
+    }
+
+    fn endorsable(&mut self, operation: &Managed, endorser: Address) -> Result<Result<(), String>, Stop> {
+        self.operate(|frame| {
+            frame.pay(frame.prices().get.of(0))?;
+            match manager::endorsable(frame.transaction, operation, endorser) {
+                Ok((answer, price)) => frame.pay(price).map(|()| answer),
+                Err(VmError { kind: ErrorKind::Fault(fault), .. }) => Err(frame.transaction.fail(fault).into()),
+                Err(refused) => Ok(Err(refused.kind.to_string())),
+            }
         })
     }
 

@@ -95,6 +95,13 @@ pub trait TransactionHost {
     /// When the frame has to stop: out of gas, a read-only call, a host fault.
     fn manage(&mut self, operation: &Managed) -> Result<Outcome, Stop>;
 
+    /// Asks the rules that an operation is under, as they are now, whether somebody's endorsement would count: nothing, or why not. Paid
+    /// from this frame, as all reading of policies is.
+    ///
+    /// # Errors
+    /// When the frame has to stop: out of gas, a host fault.
+    fn endorsable(&mut self, operation: &Managed, endorser: Address) -> Result<Result<(), String>, Stop>;
+
     /// A number that tells transactions of this process apart, for logs only.
     fn id(&self) -> u64;
 

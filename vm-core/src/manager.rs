@@ -5,6 +5,7 @@
 mod change;
 mod deploy;
 mod dry_run;
+mod endorse;
 mod govern;
 mod grant;
 mod invoke;
@@ -21,6 +22,7 @@ use std::time::Duration;
 pub(crate) use change::change;
 pub(crate) use deploy::deploy;
 pub(crate) use dry_run::dry_run;
+pub(crate) use endorse::endorsable;
 pub(crate) use govern::govern;
 pub(crate) use grant::grant;
 pub(crate) use invoke::invoke;

@@ -179,6 +179,11 @@ impl Policy {
         }
     }
 
+    /// What it occupies in the state, in bytes.
+    pub(crate) fn length(&self) -> usize {
+        borsh::object_length(self).unwrap_or(usize::MAX)
+    }
+
     /// What a version of a contract's policy occupies in the state, in bytes; nothing when it is the default.
     pub(crate) fn size(journal: &Journal, name: &ContractName, version: u32) -> Result<usize, StateError> {
         if version == 0 {
@@ -189,8 +194,7 @@ impl Policy {
 
     /// Refuses a policy that is longer than one may be, unless it was as long before.
     pub(crate) fn check_size(&self, before: Option<&Self>) -> Result<(), Refusal> {
-        let length = |policy: &Self| borsh::object_length(policy).unwrap_or(usize::MAX);
-        let (found, limit) = (length(self), LONGEST.max(before.map_or(0, length)));
+        let (found, limit) = (self.length(), LONGEST.max(before.map_or(0, Self::length)));
         if found <= limit {
             return Ok(());
         }

@@ -175,6 +175,20 @@ impl Rule {
         }
     }
 
+    /// True when the rule asks for the endorsement of somebody, and of others perhaps: of a member of a quorum, or of who has the
+    /// role of a majority.
+    pub(crate) fn counts(&self, endorser: &Address, host: &HostPolicy) -> bool {
+        match self {
+            Self::Administrators => host.administrators.counts(endorser, host),
+            Self::Quorum { of, .. } => of.contains(endorser),
+            Self::Majority { role, organisations } => {
+                host.organisations.holders(role, organisations).any(|holders| holders.contains(endorser))
+            }
+            Self::Either(rules) => rules.iter().any(|rule| rule.counts(endorser, host)),
+            Self::Anyone | Self::Nobody | Self::Owner | Self::Callers(_) | Self::Role { .. } => false,
+        }
+    }
+
     /// True when somebody could meet the rule of a host, alone or with others.
     pub(super) fn can_be_met(&self, host: &HostPolicy) -> bool {
         match self {

@@ -1,20 +1,23 @@
 //! Operations that several have to approve.
 
-use std::collections::BTreeSet;
+mod proposal;
 
-use borsh::{BorshDeserialize, BorshSerialize};
 use bytes::Bytes;
-use vm_core::{Address, Call, Contract, Entry, Host, HostFault, Interface, Return, Sender, Stop, TextInterface};
+use vm_core::{
+    Address, Call, Contract, Entry, Host, HostFault, Interface, Managed, Return, Sender, Stop, TextInterface,
+};
 
 use super::operation::arguments;
-use super::{Operations, Refused, perform, returned};
+use super::{Refused, perform, returned};
+use proposal::{NEXT, Proposal, Vote};
 
 /// Proposals, approvals and rejections of operations of the other system contracts.
 ///
 /// A proposal is carried out by whoever calls `execute` when the rules that the operation is under are content with its
 /// proposer as actor and those who approved it as endorsers; until then `execute` reverts with the rule's words.
-/// Approvals are asked for by rules only, so anybody may give one. Whoever approved can reject, which takes the approval back;
-/// the proposer's rejection withdraws the proposal. One that has expired can be removed by anybody, with `expire`.
+/// Only those approve or reject whose endorsement these rules ask for; so nobody else can fill a proposal. Whoever approved can
+/// reject, which takes the approval back; the proposer's rejection withdraws the proposal. One that has expired can be removed by
+/// anybody, with `expire`. Whatever ends a proposal leaves nothing of it.
 pub(crate) struct MultiSign {
     interface: TextInterface,
 }
@@ -24,23 +27,9 @@ const INTERFACE: &str = "propose(contract: string, method: string, input: bytes,
     reject(id: u64)
     execute(id: u64)
     expire(id: u64)
-    view approvals(id: u64) -> u64";
-
-/// The number that the next proposal gets.
-const NEXT: &[u8] = b"next";
-
-#[derive(Debug, BorshSerialize, BorshDeserialize)]
-struct Proposal {
-    proposer: Address,
-    /// Which system contract's operation it is.
-    contract: String,
-    method: String,
-    input: Vec<u8>,
-    approvals: BTreeSet<Address>,
-    rejections: BTreeSet<Address>,
-    /// The number of the last block in which something can become of it.
-    expires: u64,
-}
+    view approvals(id: u64) -> u64
+    view proposal(id: u64) -> string
+    view input(id: u64) -> bytes";
 
 impl MultiSign {
     pub(crate) fn new() -> Result<Self, vm_core::InvalidSignature> {
@@ -49,52 +38,61 @@ impl MultiSign {
 
     fn invoke(host: &mut dyn Host, call: &Call) -> Result<Bytes, Refused> {
         let caller = host.env().caller;
+        if &*call.method == "propose" {
+            return propose(host, caller, &call.input);
+        }
+        let (id,): (u64,) = arguments(&call.input)?;
         match &*call.method {
-            "propose" => propose(host, caller, &call.input),
             "approve" => {
-                let (id, mut proposal) = load(host, &call.input)?;
-                proposal.rejections.remove(&caller);
-                if !proposal.approvals.insert(caller) {
-                    return Err(format!("{caller} has approved proposal {id} already").into());
-                }
-                store(host, id, &proposal)?;
+                let proposal = Proposal::live(host, id)?;
+                has_a_part(host, &proposal.operation()?, caller)?;
+                vote(host, id, caller, Vote::Approved)?;
                 told(host, "approved", id, caller)
             }
             "reject" => {
-                let (id, mut proposal) = find(host, &call.input)?;
+                let proposal = Proposal::load(host, id)?;
                 // Also when it has expired: it is the proposer's to clear away.
                 if caller == proposal.proposer {
-                    host.delete(&key(id))?;
+                    Proposal::remove(host, id)?;
                     return told(host, "withdrawn", id, caller);
                 }
                 proposal.check_expiry(host, id)?;
-                proposal.approvals.remove(&caller);
-                proposal.rejections.insert(caller);
-                store(host, id, &proposal)?;
+                // Whoever approved can take it back, though the rule does not ask for it any more.
+                if Vote::of(host, id, caller)?.is_none() {
+                    has_a_part(host, &proposal.operation()?, caller)?;
+                }
+                vote(host, id, caller, Vote::Rejected)?;
                 told(host, "rejected", id, caller)
             }
             "execute" => {
-                let (id, proposal) = load(host, &call.input)?;
-                let operation = Operations::named(&proposal.contract)?.decode(&proposal.method, &proposal.input)?;
-                let endorsers = proposal.approvals.into_iter().collect();
+                let proposal = Proposal::live(host, id)?;
+                let (operation, endorsers) = (proposal.operation()?, Vote::all(host, id, Vote::Approved)?);
                 // First, so that the operation cannot meet its own proposal again.
-                host.delete(&key(id))?;
+                Proposal::remove(host, id)?;
                 perform(host, operation, Sender { caller: proposal.proposer, endorsers, ..Sender::default() })?;
                 told(host, "executed", id, caller)
             }
             "expire" => {
-                let (id, proposal) = find(host, &call.input)?;
+                let proposal = Proposal::load(host, id)?;
                 let block = host.env().block.number;
                 if block <= proposal.expires {
                     let told = format!("proposal {id} expires after block {}; this is block {block}", proposal.expires);
                     return Err(told.into());
                 }
-                host.delete(&key(id))?;
+                Proposal::remove(host, id)?;
                 told(host, "expired", id, caller)
             }
             "approvals" => {
-                let (_, proposal) = load(host, &call.input)?;
-                Ok((proposal.approvals.len() as u64).to_le_bytes().to_vec().into())
+                Proposal::live(host, id)?;
+                Ok((Vote::all(host, id, Vote::Approved)?.len() as u64).to_le_bytes().to_vec().into())
+            }
+            "proposal" => {
+                let text = Proposal::load(host, id)?.text(host, id)?;
+                Ok(borsh::to_vec(&text).map_err(|error| error.to_string())?.into())
+            }
+            "input" => {
+                let proposal = Proposal::load(host, id)?;
+                Ok(borsh::to_vec(&proposal.input).map_err(|error| error.to_string())?.into())
             }
             other => Err(format!("unknown method '{}'", other.chars().take(80).collect::<String>()).into()),
         }
@@ -116,56 +114,39 @@ impl Contract for MultiSign {
 
 fn propose(host: &mut dyn Host, caller: Address, input: &[u8]) -> Result<Bytes, Refused> {
     let (contract, method, input, expires): (String, String, Vec<u8>, u64) = arguments(input)?;
+    let proposal = Proposal { proposer: caller, contract, method, input, expires };
     // What could never be executed is refused now.
-    Operations::named(&contract)?.decode(&method, &input)?;
+    let operation = proposal.operation()?;
     let block = host.env().block.number;
     if expires < block {
         return Err(format!("the proposal would have expired in block {expires}; this is block {block}").into());
     }
     let id = match host.get(NEXT)? {
-        Some(bytes) => u64::try_from_slice(&bytes).map_err(|_| "the number of proposals is damaged".to_owned())?,
+        Some(bytes) => <[u8; 8]>::try_from(&*bytes)
+            .map(u64::from_le_bytes)
+            .map_err(|_| "the number of proposals is damaged".to_owned())?,
         None => 1,
     };
     host.put(NEXT, &id.saturating_add(1).to_le_bytes())?;
-    let (approvals, rejections) = ([caller].into(), BTreeSet::new());
-    store(host, id, &Proposal { proposer: caller, contract, method, input, approvals, rejections, expires })?;
+    proposal.store(host, id)?;
+    // Who proposes approves, where that is asked for.
+    if host.transaction().endorsable(&operation, caller)?.is_ok() {
+        vote(host, id, caller, Vote::Approved)?;
+    }
     told(host, "proposed", id, caller)?;
     Ok(id.to_le_bytes().to_vec().into())
 }
 
-/// The proposal whose number is the argument, unless it has expired.
-fn load(host: &mut dyn Host, input: &[u8]) -> Result<(u64, Proposal), Refused> {
-    let (id, proposal) = find(host, input)?;
-    proposal.check_expiry(host, id)?;
-    Ok((id, proposal))
+/// Refuses those whose endorsement counts for nothing.
+fn has_a_part(host: &mut dyn Host, operation: &Managed, caller: Address) -> Result<(), Refused> {
+    Ok(host.transaction().endorsable(operation, caller)??)
 }
 
-impl Proposal {
-    fn check_expiry(&self, host: &dyn Host, id: u64) -> Result<(), Refused> {
-        let block = host.env().block.number;
-        if block > self.expires {
-            return Err(format!("proposal {id} expired in block {}; this is block {block}", self.expires).into());
-        }
-        Ok(())
+fn vote(host: &mut dyn Host, id: u64, caller: Address, vote: Vote) -> Result<(), Refused> {
+    if Vote::of(host, id, caller)? == Some(vote) {
+        return Err(format!("{caller} has {} proposal {id} already", vote.word()).into());
     }
-}
-
-fn find(host: &mut dyn Host, input: &[u8]) -> Result<(u64, Proposal), Refused> {
-    let (id,): (u64,) = arguments(input)?;
-    let Some(bytes) = host.get(&key(id))? else {
-        return Err(format!("there is no proposal {id}; it was executed or withdrawn, or never made").into());
-    };
-    let proposal = Proposal::try_from_slice(&bytes).map_err(|_| format!("proposal {id} is damaged"))?;
-    Ok((id, proposal))
-}
-
-fn store(host: &mut dyn Host, id: u64, proposal: &Proposal) -> Result<(), Refused> {
-    let bytes = borsh::to_vec(proposal).map_err(|error| error.to_string())?;
-    Ok(host.put(&key(id), &bytes)?)
-}
-
-fn key(id: u64) -> Vec<u8> {
-    [&b"proposal"[..], &id.to_be_bytes()].concat()
+    Ok(vote.store(host, id, caller)?)
 }
 
 fn told(host: &mut dyn Host, what: &'static str, id: u64, by: Address) -> Result<Bytes, Refused> {

@@ -44,13 +44,15 @@ impl Operations {
             Self::Access => {
                 "grant(name: string, right: string, rule: string, reason: string)
                  clear(name: string, method: string, reason: string)
+                 grant_all(name: string, rules: string, reason: string)
                  deploy(rule: string, reason: string)
                  administrators(rule: string, reason: string)
                  contracts(right: string, rule: string, reason: string)
                  enrol(organisation: string, role: string, member: address, reason: string)
                  dismiss(organisation: string, role: string, member: address, reason: string)
                  bound(name: string, keys: u64, bytes: u64, reason: string)
-                 unbound(name: string, reason: string)"
+                 unbound(name: string, reason: string)
+                 govern_all(changes: string, reason: string)"
             }
         }
     }
@@ -80,6 +82,12 @@ impl Operations {
             (Self::Access, "clear") => {
                 let (contract, method, reason): (String, String, String) = arguments(input)?;
                 Ok(Managed::Grant(GrantRequest::new(name(&contract)?).clear(method).because(reason)))
+            }
+            (Self::Access, "grant_all") => grant_all(arguments(input)?),
+            (Self::Access, "govern_all") => {
+                let (changes, reason): (String, String) = arguments(input)?;
+                let changes = parts(&changes).map(change_of_host).collect::<Result<_, String>>()?;
+                Ok(Managed::Govern(GovernRequest { changes, ..GovernRequest::default() }.because(reason)))
             }
             (Self::Access, _) => govern(method, input),
             _ => Err(format!("unknown method '{}'", method.chars().take(80).collect::<String>())),
@@ -121,6 +129,56 @@ fn rollback(arguments: (String, String, Vec<u8>, String, String)) -> Result<Mana
 
 fn change(change: Change, (contract, reason): (String, String)) -> Result<Managed, String> {
     Ok(Managed::Change(ChangeRequest::new(name(&contract)?, change).because(reason)))
+}
+
+/// `rules` is a list such as `freeze = role(auditor); call:mint = owner; call:burn`, in which a method without rule loses its own.
+fn grant_all((contract, rules, reason): (String, String, String)) -> Result<Managed, String> {
+    let rules = parts(&rules).map(|part| match part.split_once('=') {
+        Some((right, rule)) => Ok((parsed::<Right>(right.trim())?, Some(parsed::<Rule>(rule.trim())?))),
+        None => Ok((parsed::<Right>(part)?, None)),
+    });
+    let rules = rules.collect::<Result<_, String>>()?;
+    Ok(Managed::Grant(GrantRequest { rules, ..GrantRequest::new(name(&contract)?) }.because(reason)))
+}
+
+/// A change of the host in the words of the command line, such as `enrol org1 admin alice` or `contracts freeze owner`.
+fn change_of_host(text: &str) -> Result<Governance, String> {
+    let (what, rest) = text.split_once(' ').unwrap_or((text, ""));
+    let rest = rest.trim();
+    let words: Vec<&str> = rest.split_whitespace().collect();
+    let member = |address: &str| parsed::<Address>(address);
+    let number = |text: &str| text.parse::<u64>().map_err(|_| format!("'{text}' is no number of keys or bytes"));
+    match (what, &*words) {
+        ("deploy", _) => Ok(Governance::Deploy(parsed(rest)?)),
+        ("administrators", _) => Ok(Governance::Administrators(parsed(rest)?)),
+        ("contracts", [right, ..]) => {
+            let rule = rest.strip_prefix(right).unwrap_or_default();
+            Ok(Governance::Contracts(parsed(right)?, parsed(rule.trim())?))
+        }
+        ("enrol", [organisation, role, address]) => {
+            let (organisation, role) = ((*organisation).to_owned(), (*role).to_owned());
+            Ok(Governance::Enrol { organisation, role, member: member(address)? })
+        }
+        ("dismiss", [organisation, role, address]) => {
+            let (organisation, role) = ((*organisation).to_owned(), (*role).to_owned());
+            Ok(Governance::Dismiss { organisation, role, member: member(address)? })
+        }
+        ("bound", [contract, keys, bytes]) => {
+            let room = Room { keys: number(keys)?, bytes: number(bytes)? };
+            Ok(Governance::Room { contract: name(contract)?, room: Some(room) })
+        }
+        ("unbound", [contract]) => Ok(Governance::Room { contract: name(contract)?, room: None }),
+        _ => Err(format!(
+            "'{}' is no change of the host; expected deploy RULE, administrators RULE, contracts RIGHT RULE, enrol or dismiss \
+             ORGANISATION ROLE ADDRESS, bound NAME KEYS BYTES, or unbound NAME",
+            text.chars().take(80).collect::<String>()
+        )),
+    }
+}
+
+/// What a list has between its semicolons.
+fn parts(list: &str) -> impl Iterator<Item = &str> {
+    list.split(';').map(str::trim).filter(|part| !part.is_empty())
 }
 
 fn govern(method: &str, input: &[u8]) -> Result<Managed, String> {

@@ -8,6 +8,7 @@
     reason = "tests fail by panicking"
 )]
 
+mod multi_sign;
 mod system;
 
 use std::time::Duration;

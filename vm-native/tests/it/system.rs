@@ -4,22 +4,22 @@ use std::sync::{Arc, Mutex};
 
 use futures_executor::block_on;
 use vm_core::{
-    Address, AuditEvent, Block, Code, ContractName, DeployRequest, DryRunRequest, GovernanceEvent, GrantRequest,
-    HostPolicy, InvokeRequest, Lifecycle, Observer, Receipt, Right, RollbackRequest, Room, Rule, RuntimeKind, StateKey,
-    Status, Trial, UpgradeRequest, Vm, VmProvider,
+    Address, AuditEvent, Code, ContractName, DeployRequest, DryRunRequest, GovernanceEvent, GrantRequest, HostPolicy,
+    InvokeRequest, Lifecycle, Observer, Receipt, Right, RollbackRequest, Room, Rule, RuntimeKind, StateKey, Status,
+    Trial, UpgradeRequest, Vm, VmProvider,
 };
 use vm_native::{NativeConfig, NativeContract, NativeRuntime};
 
-fn name(text: &str) -> ContractName {
+pub(crate) fn name(text: &str) -> ContractName {
     ContractName::new(text).unwrap()
 }
 
-fn who(name: &str) -> Address {
+pub(crate) fn who(name: &str) -> Address {
     Address::from_name(name)
 }
 
 /// The system contracts, and a contract `c` of alice.
-fn machine() -> Vm {
+pub(crate) fn machine() -> Vm {
     observed(Silent)
 }
 
@@ -48,25 +48,25 @@ fn observed(observer: impl Observer + 'static) -> Vm {
     vm
 }
 
-fn call(vm: &Vm, from: &str, contract: &str, method: &str, args: &[&str]) -> Receipt {
+pub(crate) fn call(vm: &Vm, from: &str, contract: &str, method: &str, args: &[&str]) -> Receipt {
     let request = InvokeRequest::new(name(contract), method).args(args.iter().copied()).from(who(from));
     block_on(vm.invoke(request)).unwrap()
 }
 
 #[track_caller]
-fn done(receipt: &Receipt) {
+pub(crate) fn done(receipt: &Receipt) {
     assert_eq!(receipt.status, Status::Success, "{:?}", receipt.text);
 }
 
 #[track_caller]
-fn refused(receipt: &Receipt, why: &str) {
+pub(crate) fn refused(receipt: &Receipt, why: &str) {
     assert_eq!(receipt.status, Status::Revert);
     let text = receipt.text.as_deref().unwrap_or_default();
     assert!(text.contains(why), "{text}");
     assert!(receipt.writes.is_empty());
 }
 
-fn life(vm: &Vm, contract: &str) -> Lifecycle {
+pub(crate) fn life(vm: &Vm, contract: &str) -> Lifecycle {
     vm.record(&name(contract)).unwrap().unwrap().lifecycle
 }
 
@@ -76,7 +76,7 @@ fn migrated(vm: &Vm) -> String {
     String::from_utf8(value.to_vec()).unwrap()
 }
 
-fn hex(text: &[u8]) -> String {
+pub(crate) fn hex(text: &[u8]) -> String {
     text.iter().fold("0x".to_owned(), |hex, byte| format!("{hex}{byte:02x}"))
 }
 
@@ -204,12 +204,39 @@ fn policies_are_methods() {
     assert_eq!((policy.deploy.to_string(), policy.organisations.iter().count()), ("role(operator)".into(), 0));
     refused(&access("root", "grant", &["c", "cal", "anyone", ""]), "'cal' is no right");
 
+    // Several at once, all of them or none.
+    done(&access("alice", "grant_all", &["c", "freeze = role(operator); call:count = owner; call:has=anyone", "all"]));
+    refused(
+        &access("alice", "grant_all", &["c", "call:count; freeze = owner; call:nosuch = owner", ""]),
+        "unknown method 'nosuch'",
+    );
+    refused(&access("alice", "grant_all", &["c", "freeze", ""]), "only the rule of a method can be taken back");
+    refused(&access("alice", "grant_all", &["c", " ; ", ""]), "no change of the contract's policy is asked for");
+    done(&access("alice", "grant_all", &["c", "call:count; call:has", ""]));
+    let policy = vm.policy(&name("c")).unwrap().unwrap();
+    assert_eq!((policy.freeze.to_string(), policy.methods.len()), ("role(operator)".into(), 0));
+    let all = "enrol org2 admin ann; administrators callers(root) or majority(admin); deploy anyone; contracts revoke nobody; \
+               bound c 9 99; dismiss org2 admin ann; unbound c";
+    done(&access("root", "govern_all", &[all, "at once"]));
+    let policy = vm.host_policy().unwrap();
+    assert_eq!((policy.version, &*policy.reason, policy.contracts.revoke), (7, "at once", Rule::Nobody));
+    refused(&access("alice", "govern_all", &["deploy nobody", ""]), "may not change the host's policy");
+    for (changes, why) in [
+        ("deploy nobody; melt", "'melt' is no change of the host; expected deploy RULE"),
+        ("deploy nobody; enrol org1 admin", "'enrol org1 admin' is no change of the host"),
+        ("deploy nobody; dismiss org1 admin zoe", "does not have the role 'admin' in 'org1'"),
+        ("bound c 1 many", "'many' is no number of keys or bytes"),
+        ("", "no change of the host's policy is asked for"),
+    ] {
+        refused(&access("root", "govern_all", &[changes, ""]), why);
+    }
+
     let room = || vm.record(&name("c")).unwrap().unwrap().room;
     refused(&access("alice", "bound", &["c", "1", "100", ""]), "may not change the host's policy");
     done(&access("root", "bound", &["c", "1", "100", "small"]));
     assert_eq!(room(), Some(Room { keys: 1, bytes: 100 }));
     done(&access("root", "unbound", &["c", ""]));
-    assert_eq!((room(), vm.host_policy().unwrap().version), (None, 6), "that is no part of the host's policy");
+    assert_eq!((room(), vm.host_policy().unwrap().version), (None, 7), "that is no part of the host's policy");
     // The bound of a contract that runs would not be the one that its writes are counted for.
     refused(&access("root", "bound", &["access_control", "1", "1", ""]), "no contract is changed while it runs");
 }
@@ -276,88 +303,4 @@ fn what_system_contracts_are_refused_is_told() {
             format!("{root} gave the host policy 2 (closed)"),
         ]
     );
-}
-
-/// The borsh of `freeze_contract(c, together)`'s arguments.
-fn freeze() -> String {
-    let text = |text: &str| [&(text.len() as u32).to_le_bytes()[..], text.as_bytes()].concat();
-    hex(&[text("c"), text("together")].concat())
-}
-
-fn guarded() -> Vm {
-    let vm = machine();
-    let rule = "quorum(2 of ann, bob, cat)".parse().unwrap();
-    block_on(vm.grant(GrantRequest::new(name("c")).set(Right::Freeze, rule).from(who("alice")))).unwrap();
-    vm
-}
-
-#[test]
-fn a_quorum_is_collected_and_carried_out() {
-    let vm = guarded();
-    let sign = |from, method, args: &[&str]| call(&vm, from, "multi_sign", method, args);
-    let receipt = sign("ann", "propose", &["contract_manager", "freeze_contract", &freeze(), "9"]);
-    assert_eq!(receipt.text.as_deref(), Some("1"));
-    refused(&sign("zoe", "execute", &["1"]), "must endorse it, and 1 did");
-    done(&sign("zoe", "approve", &["1"]));
-    refused(&sign("zoe", "execute", &["1"]), "must endorse it, and 1 did");
-    done(&sign("bob", "approve", &["1"]));
-    refused(&sign("bob", "approve", &["1"]), "has approved proposal 1 already");
-    done(&sign("bob", "reject", &["1"]));
-    refused(&sign("bob", "execute", &["1"]), "must endorse it, and 1 did");
-    done(&sign("cat", "approve", &["1"]));
-    assert_eq!(sign("zoe", "approvals", &["1"]).text.as_deref(), Some("3"));
-    assert_eq!(life(&vm, "c"), Lifecycle::Active);
-    done(&sign("zoe", "execute", &["1"]));
-    assert_eq!(life(&vm, "c"), Lifecycle::Frozen);
-    let entry = vm.history(&name("c"), 3, 1).unwrap().remove(0);
-    assert_eq!((entry.actor, &*entry.reason), (who("ann"), "together"));
-    refused(&sign("zoe", "execute", &["1"]), "there is no proposal 1");
-}
-
-#[test]
-fn proposals_are_withdrawn_expire_and_have_to_make_sense() {
-    let vm = guarded();
-    let sign = |from, method, args: &[&str]| call(&vm, from, "multi_sign", method, args);
-    done(&sign("ann", "propose", &["contract_manager", "freeze_contract", &freeze(), "9"]));
-    done(&sign("ann", "reject", &["1"]));
-    refused(&sign("bob", "approve", &["1"]), "there is no proposal 1");
-
-    let receipt = sign("ann", "propose", &["contract_manager", "freeze_contract", &freeze(), "9"]);
-    assert_eq!(receipt.text.as_deref(), Some("2"), "numbers are not used again");
-    done(&sign("bob", "approve", &["2"]));
-    let late = InvokeRequest::new(name("multi_sign"), "execute").args(["2"]).from(who("bob"));
-    let at = |number| Arc::new(Block { number, ..Block::default() });
-    refused(
-        &block_on(vm.invoke(late.clone().block(at(10)))).unwrap(),
-        "proposal 2 expired in block 9; this is block 10",
-    );
-    done(&block_on(vm.invoke(late.block(at(9)))).unwrap());
-
-    // What has expired is in nobody's way.
-    refused(&sign("bob", "expire", &["2"]), "there is no proposal 2");
-    done(&sign("ann", "propose", &["contract_manager", "freeze_contract", &freeze(), "9"]));
-    refused(&sign("zoe", "expire", &["3"]), "proposal 3 expires after block 9; this is block 0");
-    let expire = InvokeRequest::new(name("multi_sign"), "expire").args(["3"]).from(who("zoe"));
-    done(&block_on(vm.invoke(expire.block(at(10)))).unwrap());
-    refused(&sign("ann", "reject", &["3"]), "there is no proposal 3");
-
-    // The proposer withdraws what has expired, too; others cannot say anything to it any more.
-    done(&sign("ann", "propose", &["contract_manager", "freeze_contract", &freeze(), "9"]));
-    let late = |from| InvokeRequest::new(name("multi_sign"), "reject").args(["4"]).from(who(from)).block(at(10));
-    refused(&block_on(vm.invoke(late("bob"))).unwrap(), "proposal 4 expired in block 9; this is block 10");
-    done(&block_on(vm.invoke(late("ann"))).unwrap());
-    refused(&sign("bob", "approve", &["4"]), "there is no proposal 4");
-
-    refused(
-        &sign("ann", "propose", &["token", "freeze_contract", &freeze(), "9"]),
-        "'token' has no operations that can be proposed",
-    );
-    refused(&sign("ann", "propose", &["contract_manager", "melt", &freeze(), "9"]), "unknown method 'melt'");
-    refused(
-        &sign("ann", "propose", &["contract_manager", "freeze_contract", "0x00", "9"]),
-        "the arguments are not those of the method",
-    );
-    let old =
-        InvokeRequest::new(name("multi_sign"), "propose").args(["contract_manager", "freeze_contract", &freeze(), "9"]);
-    refused(&block_on(vm.invoke(old.from(who("ann")).block(at(10)))).unwrap(), "would have expired in block 9");
 }
