@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 
-use crate::{Address, Amount, ContractName, Gas, Version};
+use crate::{Address, Amount, ContractName, Excess, Gas, Version};
 
 /// What transactions see of their block. The host gives it; nothing in this workspace asks a clock.
 #[derive(Debug, Clone, PartialEq, Eq, serde::Serialize)]
@@ -223,11 +223,14 @@ pub enum Trap {
     #[error("the contract broke its ABI")]
     BadReturn,
     /// A host function was used that the contract was deployed without.
-    #[error("an event was emitted, and the contract was deployed without the capability events")]
+    #[error(
+        "an event was emitted, and the contract was deployed without the capability 'events'; capabilities are granted with the \
+         deployment (--capabilities), and never later"
+    )]
     NoCapability,
     /// The contract's state would be larger than its host lets it be.
-    #[error("the contract's state has no more room; it would have more keys or bytes than its record allows")]
-    NoRoom,
+    #[error("the contract's state has no more room: {0}")]
+    NoRoom(#[serde(skip_serializing)] Excess),
 }
 
 /// What a contract itself returns.

@@ -4,7 +4,7 @@ use bytes::Bytes;
 
 use crate::{
     ArgumentError, ContractName, DeployRequest, Event, Gas, InvokeRequest, MigrateRequest, Receipt, Refusal,
-    RollbackRequest, StateKey, Status, UpgradeRequest, VmError,
+    RollbackRequest, Sender, StateKey, Status, UpgradeRequest, VmError,
 };
 
 /// Something to be tried on a fork of the state, of which nothing is kept.
@@ -35,6 +35,17 @@ impl Trial {
         }
     }
 
+    /// Whom it is for.
+    pub(crate) const fn sender(&self) -> &Sender {
+        match self {
+            Self::Invoke(request) => &request.sender,
+            Self::Deploy(request) => &request.sender,
+            Self::Upgrade(request) => &request.sender,
+            Self::Migrate(request) => &request.sender,
+            Self::Rollback(request) => &request.sender,
+        }
+    }
+
     /// The contract that gets other code or state, if it is there already.
     pub(crate) const fn contract(&self) -> Option<&ContractName> {
         match self {
@@ -51,6 +62,8 @@ impl Trial {
 /// Each call is made as its own sender, whoever that is, and what it returns is part of the answer. An embedder who lets others ask for
 /// dry runs has to authenticate the senders of all calls, or to replay only calls that it recorded itself and keep their
 /// outputs from those who may not see them: else whoever may try one thing reads whatever anybody may read.
+///
+/// Quotas count a dry run as one request of the trial's sender, with the gas of the trial; what is replayed is not counted, for nobody.
 ///
 /// Every call, and the trial, has the time of a transaction, [`Limits::execution_timeout`](crate::Limits).
 #[derive(Debug, Clone)]

@@ -2,7 +2,7 @@ use std::error::Error;
 use std::fmt;
 
 use crate::{
-    ArgumentError, CodeError, ContractName, Denied, HostFault, IllegalTransition, InvalidGroup, Lifecycle,
+    ArgumentError, CodeError, ContractName, Denied, Excess, HostFault, IllegalTransition, InvalidGroup, Lifecycle,
     PrepareError, Receipt, RuntimeKind, StateError, Target, Version,
 };
 
@@ -195,6 +195,9 @@ pub enum Refusal {
         /// Which rule refused it.
         rule: String,
     },
+    /// The contract would have more state than it may.
+    #[error("the contract's state has no more room: {0}")]
+    Room(Excess),
     /// An operation that a contract cannot ask for.
     #[error("{0}")]
     Managed(&'static str),

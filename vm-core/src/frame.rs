@@ -174,8 +174,8 @@ impl Frame<'_, '_> {
     /// Counts a write, where the contract's state is bounded.
     fn fits(&mut self, key: &StateKey, new: Option<usize>) -> Result<(), Stop> {
         let Some(room) = self.bounds.room else { return Ok(()) };
-        let fits = room.count(&self.transaction.journal, self.name()?, key, new);
-        if self.state(fits)? { Ok(()) } else { Err(Trap::NoRoom.into()) }
+        let excess = room.count(&self.transaction.journal, self.name()?, key, new);
+        self.state(excess)?.map_or(Ok(()), |excess| Err(Trap::NoRoom(excess).into()))
     }
 
     fn do_scan(&mut self, start: &[u8], end: &[u8], limit: usize) -> Result<Vec<(Bytes, Bytes)>, Stop> {

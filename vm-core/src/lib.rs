@@ -103,7 +103,7 @@ pub use request::{
     ChangeRequest, DeployRequest, GovernRequest, Governance, GrantRequest, InvokeRequest, MigrateRequest,
     RollbackRequest, Sender, UpgradeRequest,
 };
-pub use room::{Bounds, Room};
+pub use room::{Bounds, Excess, Measure, Room};
 pub use runtime::{CodeError, Contract, PrepareError, ProviderStatus, RuntimeProvider};
 pub use schedule::{
     DockerPrices, EvmPrices, GasSchedule, HostPrices, InvalidSchedule, PreparePrices, Price, TransactionPrices,

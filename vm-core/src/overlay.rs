@@ -1,6 +1,6 @@
 use std::any::Any;
 
-use crate::{Address, Amount, HostFault, Journal};
+use crate::{Address, Amount, Excess, HostFault, Journal};
 
 /// Accounts and storage that a runtime keeps in its engine's own journal for the length of a transaction.
 ///
@@ -26,12 +26,12 @@ pub trait Overlay: Any {
     /// When the state below fails.
     fn transfer(&mut self, from: Address, to: Address, value: Amount) -> Result<bool, HostFault>;
 
-    /// Counts what contracts with a bounded state have of it now, once, at the end of what is flushed together; false when
-    /// one has more than it may. See [`Room::exchange`](crate::Room::exchange).
+    /// Counts what contracts with a bounded state have of it now, once, at the end of what is flushed together; tells
+    /// of one that has more than it may, the first by address. See [`Room::exchange`](crate::Room::exchange).
     ///
     /// # Errors
     /// When the state below fails.
-    fn fits(&mut self, journal: &Journal) -> Result<bool, HostFault>;
+    fn excess(&mut self, journal: &Journal) -> Result<Option<Excess>, HostFault>;
 
     /// Writes all changes into the journal. The overlay is not used afterwards.
     ///

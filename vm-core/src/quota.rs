@@ -66,6 +66,15 @@ enum Who {
     Contract(Address),
 }
 
+impl Who {
+    const fn quota(self, quotas: &Quotas) -> &Quota {
+        match self {
+            Self::Caller(_) => &quotas.caller,
+            Self::Contract(_) => &quotas.contract,
+        }
+    }
+}
+
 impl std::fmt::Display for Who {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         match self {
@@ -149,6 +158,9 @@ impl std::fmt::Display for Seconds {
 /// How many are remembered before those that are idle are forgotten.
 const REMEMBERED: usize = 4_096;
 
+/// How many are remembered at all, apart from those whose requests are in flight, of which queue and workers bound the number.
+const MOST: usize = 16 * REMEMBERED;
+
 /// Admits calls.
 pub(crate) struct Gate {
     quotas: Quotas,
@@ -167,10 +179,33 @@ impl Usages {
     /// Forgets those that are idle, whenever there are twice as many as were left the last time: so an admission looks at a few
     /// of them on average, however many there are.
     fn forget_idle(&mut self, time: Instant) {
-        if self.of.len() > REMEMBERED.max(self.busy.saturating_mul(2)) {
+        if self.of.len() > REMEMBERED.max(self.busy.saturating_mul(2)).min(MOST) {
             self.of.retain(|_, usage| !usage.is_idle(time));
             self.busy = self.of.len();
         }
+    }
+
+    /// Makes room when all are busy: a quarter goes, of those who are free to ask on, and soonest idle, first. Whoever is forgotten begins
+    /// anew, so nobody is refused for what others do; and who is refused now is remembered longest.
+    fn forget_some(&mut self, quotas: &Quotas, time: Instant) {
+        if self.of.len() <= MOST {
+            return;
+        }
+        let waiting = self.of.iter().filter(|(_, usage)| usage.in_flight == 0);
+        let mut all: Vec<_> = waiting
+            .map(|(who, usage)| {
+                let is_refused = usage.refusal(who.quota(quotas), time).is_some();
+                (is_refused, usage.full_at.max(usage.window_ends), *who)
+            })
+            .collect();
+        let some = MOST / 4;
+        if all.len() > some {
+            all.select_nth_unstable(some);
+        }
+        for (_, _, who) in all.into_iter().take(some) {
+            self.of.remove(&who);
+        }
+        self.busy = self.of.len();
     }
 }
 
@@ -188,13 +223,6 @@ impl Gate {
         Arc::new(Self { quotas, usage: Mutex::default() })
     }
 
-    fn quota(&self, who: Who) -> &Quota {
-        match who {
-            Who::Caller(_) => &self.quotas.caller,
-            Who::Contract(_) => &self.quotas.contract,
-        }
-    }
-
     fn lock(&self) -> MutexGuard<'_, Usages> {
         self.usage.lock().unwrap_or_else(PoisonError::into_inner)
     }
@@ -209,21 +237,22 @@ impl Gate {
         let time = now();
         let mut usage = self.lock();
         usage.forget_idle(time);
+        usage.forget_some(&self.quotas, time);
         for who in who.into_iter().flatten() {
-            let refused = usage.of.get(&who).and_then(|usage| usage.refusal(self.quota(who), time));
+            let refused = usage.of.get(&who).and_then(|usage| usage.refusal(who.quota(&self.quotas), time));
             if let Some((limit, retry_after)) = refused {
                 return Err(HostFault::Quota { who: who.to_string(), limit, retry_after });
             }
         }
         for who in who.into_iter().flatten() {
-            usage.of.entry(who).or_insert_with(|| Usage::new(time)).begin(self.quota(who), time);
+            usage.of.entry(who).or_insert_with(|| Usage::new(time)).begin(who.quota(&self.quotas), time);
         }
         Ok(Ticket { gate: self.clone(), who })
     }
 
     fn bound_gas(&self, who: &Counted, gas: &mut Option<Gas>) -> Result<(), HostFault> {
         for who in who.iter().flatten() {
-            let Some(most) = self.quota(*who).gas_per_call else { continue };
+            let Some(most) = who.quota(&self.quotas).gas_per_call else { continue };
             match *gas {
                 Some(asked) if asked > most => {
                     let limit = format!("{asked} gas are asked for, and the limit of a call is {most}; ask for less");
@@ -311,6 +340,31 @@ mod tests {
             assert!(gate.admit(Demand::call(&mut call)).is_ok());
         }
         assert!(gate.lock().of.len() <= REMEMBERED + 2);
+    }
+
+    /// However many there are that nobody can forget as idle, so many are remembered; those who have to wait go on to.
+    #[test]
+    fn many_who_are_busy_are_not_remembered_without_end_and_refuse_nobody() {
+        let rate = Some(Rate { burst: 2, every: SECOND * 3_600 });
+        let of_caller = Quota { rate, in_flight: Some(3), ..Quota::default() };
+        let gate = Gate::new(Quotas { caller: of_caller, ..Quotas::default() });
+        let call = |caller: &str| {
+            let mut call = InvokeRequest::new(Target::Address(Address::ZERO), "");
+            call.sender.caller = Address::from_name(caller);
+            gate.admit(Demand::call(&mut call))
+        };
+        // One who has used up what it may ask, and one whose call goes on.
+        assert!(call("greedy").is_ok() && call("greedy").is_ok() && call("greedy").is_err());
+        let going_on = call("patient").ok();
+        for n in 0..2 * MOST {
+            assert!(call(&n.to_string()).is_ok(), "{n}: nobody is refused for the others");
+            assert!(gate.lock().of.len() <= MOST + 2);
+        }
+        assert!(call("greedy").is_err(), "whoever has to wait is not forgotten for others");
+        let who = Who::Caller(Address::from_name("patient"));
+        assert_eq!(gate.lock().of.get(&who).map(|usage| usage.in_flight), Some(1));
+        drop(going_on);
+        assert_eq!(gate.lock().of.get(&who).map(|usage| usage.in_flight), Some(0));
     }
 
     #[test]

@@ -5,7 +5,9 @@ use std::fmt;
 use borsh::{BorshDeserialize, BorshSerialize};
 
 use crate::record::Stored;
-use crate::{Capabilities, ContractName, ContractRecord, Journal, KeyRange, RuntimeKind, Space, StateError, StateKey};
+use crate::{
+    Address, Capabilities, ContractName, ContractRecord, Journal, KeyRange, RuntimeKind, Space, StateError, StateKey,
+};
 
 /// The most state that a contract may have: a bound of its own, part of the state and the same on every host.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, BorshSerialize, BorshDeserialize, serde::Serialize)]
@@ -14,6 +16,43 @@ pub struct Room {
     pub keys: u64,
     /// Bytes of keys and values, without what the store needs around them.
     pub bytes: u64,
+}
+
+/// What a contract has too much of.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Measure {
+    /// Keys.
+    Keys,
+    /// Bytes of keys and values.
+    Bytes,
+}
+
+/// State that a contract would have beyond its room.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, thiserror::Error)]
+#[error(
+    "contract {contract} may have {limit} {what}, has {present}, and would have {wanted}; delete some, or have the host's \
+     administrators let it have more (govern room)"
+)]
+pub struct Excess {
+    /// Whose state it is.
+    pub contract: Address,
+    /// Of what it is too much: of keys, where it is of both.
+    pub what: Measure,
+    /// The most that it may have.
+    pub limit: u64,
+    /// What it has.
+    pub present: u64,
+    /// What it would have.
+    pub wanted: u64,
+}
+
+impl fmt::Display for Measure {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Keys => "keys",
+            Self::Bytes => "bytes",
+        })
+    }
 }
 
 /// What a contract is kept from.
@@ -78,7 +117,7 @@ impl Room {
         name: &ContractName,
         key: &StateKey,
         new: Option<usize>,
-    ) -> Result<bool, StateError> {
+    ) -> Result<Option<Excess>, StateError> {
         let (mut removed, mut added) = (Self::NOTHING, Self::NOTHING);
         if let Some(old) = journal.read(key, |value| value.map(|value| value.len()))? {
             removed.add(suffix(key), old);
@@ -89,7 +128,7 @@ impl Room {
         self.exchange(journal, name, removed, added)
     }
 
-    /// Counts that a contract has some entries no more, and others in their place; false when it then has more than it may,
+    /// Counts that a contract has some entries no more, and others in their place; tells when it then has more than it may,
     /// and more than before. For engines that keep state of their own while they run.
     ///
     /// # Errors
@@ -100,7 +139,7 @@ impl Room {
         name: &ContractName,
         removed: Self,
         added: Self,
-    ) -> Result<bool, StateError> {
+    ) -> Result<Option<Excess>, StateError> {
         let usage = StateKey::usage(name);
         let before: Self = Stored::load(journal, &usage)?.unwrap_or(Self::NOTHING);
         let sum = |before: u64, removed: u64, added: u64| before.saturating_sub(removed).saturating_add(added);
@@ -111,8 +150,12 @@ impl Room {
         if after != before {
             after.store(journal, usage)?;
         }
-        let fits = |most: u64, before: u64, after: u64| after <= most || after <= before;
-        Ok(fits(self.keys, before.keys, after.keys) && fits(self.bytes, before.bytes, after.bytes))
+        let excess = |what, limit: u64, present: u64, wanted: u64| {
+            let contract = name.address();
+            (wanted > limit && wanted > present).then_some(Excess { contract, what, limit, present, wanted })
+        };
+        let keys = excess(Measure::Keys, self.keys, before.keys, after.keys);
+        Ok(keys.or_else(|| excess(Measure::Bytes, self.bytes, before.bytes, after.bytes)))
     }
 }
 

@@ -13,8 +13,8 @@ use crate::frame::Frame;
 use crate::gas::Meter;
 use crate::{
     Access, Action, Address, Amount, Block, Bounds, Call, CallRequest, Capabilities, Changes, Contract, ContractName,
-    ContractRecord, Denied, Encoded, Entry, Env, Gas, HostFault, Interrupt, Journal, Outcome, Overlay, Refusal, Return,
-    RuntimeKind, Status, Trap,
+    ContractRecord, Denied, Encoded, Entry, Env, Excess, Gas, HostFault, Interrupt, Journal, Outcome, Overlay, Refusal,
+    Return, RuntimeKind, Status, Trap,
 };
 
 /// One transaction while it runs. It stays on its thread.
@@ -141,8 +141,11 @@ impl<'c> Transaction<'c> {
             (status, output) = (Status::Trap(Trap::BadReturn), Bytes::new());
         }
         // What an engine keeps until the end is counted there.
-        if status.is_success() && self.stack.is_empty() && !self.fits()? {
-            (status, output) = (Status::Trap(Trap::NoRoom), Bytes::new());
+        if status.is_success()
+            && self.stack.is_empty()
+            && let Some(excess) = self.excess()?
+        {
+            (status, output) = (Status::Trap(Trap::NoRoom(excess)), Bytes::new());
         }
 
         self.close(status.is_success(), mark, checkpointed);
@@ -361,10 +364,10 @@ impl<'c> Transaction<'c> {
         self.overlay = Some(overlay);
     }
 
-    /// True when what an engine keeps of its own fits into the room of its contracts.
-    pub(crate) fn fits(&mut self) -> Result<bool, HostFault> {
-        let Some(overlay) = &mut self.overlay else { return Ok(true) };
-        overlay.fits(&self.journal).map_err(|fault| self.fault.get_or_insert(fault).clone())
+    /// What of an engine's own does not fit into the room of its contracts.
+    pub(crate) fn excess(&mut self) -> Result<Option<Excess>, HostFault> {
+        let Some(overlay) = &mut self.overlay else { return Ok(None) };
+        overlay.excess(&self.journal).map_err(|fault| self.fault.get_or_insert(fault).clone())
     }
 
     /// Writes what an engine keeps of its own into the journal, once its calls are over.

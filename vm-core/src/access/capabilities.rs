@@ -53,7 +53,9 @@ impl Capabilities {
             return None;
         }
         let name = name.map_or("", ContractName::as_str);
-        Some(format!("contract '{name}' was deployed without the capability '{needed}'"))
+        Some(format!(
+            "contract '{name}' was deployed without the capability '{needed}'; capabilities are granted with the deployment, and never later"
+        ))
     }
 
     /// These and others.

@@ -140,8 +140,10 @@ pub(crate) fn keep_version(
     let mut evm_code = None;
     if record.runtime == RuntimeKind::Evm {
         // Inside a transaction of others, nobody counts it later.
-        if transaction.is_nested() && !transaction.fits()? {
-            return Err(Refusal::Managed("the contract's state has no more room").into());
+        if transaction.is_nested()
+            && let Some(excess) = transaction.excess()?
+        {
+            return Err(Refusal::Room(excess).into());
         }
         transaction.flush()?;
         evm_code = Account::load(&transaction.journal, &record.name.address())?.evm_code;

@@ -17,7 +17,7 @@ use crate::transaction::{Denial, now};
 use crate::worker::{Watch, retire};
 use crate::{
     Changes, ContractRecord, DryRun, DryRunRequest, ErrorKind, Gas, Height, HostFault, HostPolicy, Interrupt,
-    InvokeRequest, Managed, Phase, Receipt, Trial, VmError,
+    InvokeRequest, Managed, Phase, Receipt, Sender, Trial, VmError,
 };
 
 pub(super) enum Request {
@@ -34,6 +34,14 @@ impl Request {
             Self::Operation(managed) => managed.reason(),
             Self::DryRun(run) => run.trial.reason(),
             Self::Invoke(_) | Self::Query(_) => "",
+        }
+    }
+
+    const fn sender(&self) -> &Sender {
+        match self {
+            Self::Invoke(request) | Self::Query(request) => &request.sender,
+            Self::Operation(managed) => managed.sender(),
+            Self::DryRun(run) => run.trial.sender(),
         }
     }
 
@@ -256,7 +264,7 @@ impl Task {
             receipt.duration = self.started.elapsed();
         }
         if let Some(ticket) = self.ticket.lock().unwrap_or_else(PoisonError::into_inner).take() {
-            ticket.used(gas_used(&reply));
+            ticket.used(gas_used(&self.request, &reply, self.vm.0.core.limits.gas));
         }
         let denials = std::mem::take(&mut *self.denials.lock().unwrap_or_else(PoisonError::into_inner));
         audit::tell(&self.vm, &self.request, &reply, &denials);
@@ -276,10 +284,16 @@ impl Task {
     }
 }
 
-fn gas_used(reply: &Reply) -> Gas {
+/// What a request counts for in a window. One that was stopped by its deadline has no receipt, and counts all that it might have used: it has
+/// kept a worker longer than any other.
+fn gas_used(request: &Request, reply: &Reply, limit: Gas) -> Gas {
     match reply {
         Ok(Answer::Receipt(receipt)) => receipt.gas_used,
         Ok(Answer::DryRun(run)) => run.receipt.gas_used,
+        Err(VmError { kind: ErrorKind::Failed(receipt), .. }) => receipt.gas_used,
+        Err(VmError { kind: ErrorKind::Fault(fault), .. }) if matches!(fault.root(), HostFault::Deadline(_)) => {
+            request.sender().gas.map_or(limit, |gas| gas.min(limit))
+        }
         _ => Gas::ZERO,
     }
 }

@@ -349,7 +349,7 @@ fn a_contract_has_the_capabilities_that_it_was_deployed_with() {
         ("all", "time", "success 77"),
         ("none", "calls", "success contract 'does-none' was deployed without the capability 'calls'"),
         ("none", "reads", "success contract 'does-none' was deployed without the capability 'state'"),
-        ("none", "events", "trap: an event was emitted, and the contract was deployed without the capability events "),
+        ("none", "events", "trap: an event was emitted, and the contract was deployed without the capability 'events'"),
         ("none", "time", "success 0"),
         // What is called sees the time if it may; calls that change nothing need less.
         ("calls", "reads", "success called at 77"),
@@ -358,7 +358,12 @@ fn a_contract_has_the_capabilities_that_it_was_deployed_with() {
         ("events, time", "events", "success "),
         ("events, time", "time", "success 77"),
     ] {
-        assert_eq!(run(some, method), told, "{some}: {method}");
+        let found = run(some, method);
+        // And how one is had.
+        let (found, how) = found.split_once("; ").map_or((&*found, None), |(found, how)| (found, Some(how)));
+        assert_eq!(found, told, "{some}: {method}");
+        let is_told = how.is_some_and(|how| how.starts_with("capabilities are granted with the deployment"));
+        assert_eq!(is_told, found.contains("without the capability"), "{found}");
     }
     assert_eq!(
         "state, nonsense".parse::<Capabilities>().unwrap_err().to_string(),

@@ -5,9 +5,10 @@ use std::sync::{Arc, Mutex};
 
 use futures_executor::block_on;
 use vm_core::{
-    Address, Amount, AuditEvent, AuditResult, Change, ChangeRequest, Code, DeployRequest, GovernRequest, Governance,
-    GovernanceEvent, GrantRequest, Host, HostFault, HostPolicy, Journal, Lifecycle, Managed, MigrateRequest, Observer,
-    Outcome, Overlay, Right, RollbackRequest, Room, Rule, RuntimeKind, Status, UpgradeRequest, Vm, VmProvider,
+    Address, Amount, AuditEvent, AuditResult, Change, ChangeRequest, Code, DeployRequest, Excess, GovernRequest,
+    Governance, GovernanceEvent, GrantRequest, Host, HostFault, HostPolicy, Journal, Lifecycle, Managed,
+    MigrateRequest, Observer, Outcome, Overlay, Right, RollbackRequest, Room, Rule, RuntimeKind, Status,
+    UpgradeRequest, Vm, VmProvider,
 };
 
 use crate::script::{Failure, Scripts, invoke, name, ok, owner, request, script};
@@ -22,8 +23,8 @@ impl Overlay for Engine {
     fn transfer(&mut self, _: Address, _: Address, _: Amount) -> Result<bool, HostFault> {
         Ok(true)
     }
-    fn fits(&mut self, _: &Journal) -> Result<bool, HostFault> {
-        Ok(true)
+    fn excess(&mut self, _: &Journal) -> Result<Option<Excess>, HostFault> {
+        Ok(None)
     }
     fn flush(self: Box<Self>, _: &Journal) -> Result<(), HostFault> {
         Ok(())

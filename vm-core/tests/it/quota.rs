@@ -5,9 +5,9 @@ use std::time::Duration;
 
 use futures_executor::block_on;
 use vm_core::{
-    Address, Block, Change, ChangeRequest, DeployRequest, DryRunRequest, Gas, GovernRequest, Governance, GrantRequest,
-    HostFault, HostPolicy, InvokeRequest, MigrateRequest, Phase, Quota, Quotas, Rate, Right, RollbackRequest, Room,
-    Rule, Status, Trap, Trial, UpgradeRequest, Vm, VmError, VmProvider,
+    Address, Block, Change, ChangeRequest, DeployRequest, DryRunRequest, Entry, Excess, Gas, GovernRequest, Governance,
+    GrantRequest, HostFault, HostPolicy, InvokeRequest, Measure, MigrateRequest, Phase, Quota, Quotas, Rate, Right,
+    RollbackRequest, Room, Rule, Status, Trap, Trial, UpgradeRequest, Vm, VmError, VmProvider,
 };
 
 use crate::script::{Scripts, name, ok, script};
@@ -127,6 +127,46 @@ fn gas_is_bounded_by_call_and_by_window() {
     assert!(block_on(vm.invoke(call("c", "bob"))).is_ok(), "another contract has its own");
 }
 
+/// What has no receipt has used a worker all the same.
+#[test]
+fn a_call_that_meets_its_deadline_counts_the_gas_that_it_was_given() {
+    let scripts = Scripts::default().with("c", |_, _| ok()).with("loops", |host, call| {
+        while call.entry == Entry::Invoke {
+            host.charge(Gas::ZERO)?;
+        }
+        ok()
+    });
+    let scripts = scripts.with("fails-v2", |host, _| {
+        host.charge(Gas::new(40_000))?;
+        Err(crate::script::REVERT)
+    });
+    let window = Some((Gas::new(1_000_000), LONG));
+    let quotas = Quotas { caller: Quota { gas_per_window: window, ..Quota::default() }, ..Quotas::default() };
+    let limits = vm_core::Limits { execution_timeout: Duration::from_millis(20), ..Default::default() };
+    let vm = scripts.start_with(Vm::builder().quotas(quotas).limits(limits));
+    let told = "the limit of 1000000 gas in 3600 s is used up";
+    for _ in 0..2 {
+        let error = block_on(vm.invoke(call("loops", "ann").gas(Gas::new(500_000)))).unwrap_err();
+        assert!(matches!(error.fault(), Some(HostFault::Deadline(_))), "{error}");
+    }
+    assert_eq!(refused(&block_on(vm.invoke(call("c", "ann"))).unwrap_err()).1, told);
+    // Who asks for none in particular is given the limit of a transaction.
+    assert!(block_on(vm.query(call("loops", "bob"))).is_err());
+    assert_eq!(refused(&block_on(vm.invoke(call("c", "bob"))).unwrap_err()).1, told);
+    // And a deployment that fails what it used.
+    let deploy =
+        DeployRequest::new(name("d"), "1".parse().unwrap(), script("fails-v2")).from(Address::from_name("cat"));
+    let mut failed = 0;
+    let error = loop {
+        match block_on(vm.deploy(deploy.clone())).unwrap_err() {
+            error if error.fault().is_some() => break error,
+            _ => failed += 1,
+        }
+    };
+    assert_eq!(refused(&error).1, told);
+    assert!((1..=25).contains(&failed), "{failed} of at least 40,000 gas each");
+}
+
 #[test]
 fn calls_in_flight_are_counted_until_they_are_answered() {
     let gate = Arc::new((Mutex::new(None::<bool>), Condvar::new()));
@@ -192,13 +232,24 @@ fn a_contracts_state_is_bounded_in_keys_and_bytes() {
     };
     let bound =
         |room| block_on(vm.govern(GovernRequest::new(Governance::Room { contract: name("c"), room }))).map(drop);
-    let full = Status::Trap(Trap::NoRoom);
+    let full = |what, limit, present, wanted| {
+        let contract = name("c").address();
+        Status::Trap(Trap::NoRoom(Excess { contract, what, limit, present, wanted }))
+    };
     // What is there before counts: `init` has put the empty key with three bytes.
     assert_eq!(write(1, "+four"), Status::Success);
     bound(Some(Room { keys: 3, bytes: 20 })).unwrap();
     assert_eq!(write(2, "+fo"), Status::Success);
-    assert_eq!(write(3, "+"), full, "three keys");
-    assert_eq!(write(2, "+twelve-bytes"), full, "3 + 5 + 13 bytes");
+    assert_eq!(write(3, "+"), full(Measure::Keys, 3, 3, 4));
+    assert_eq!(write(2, "+twelve-bytes"), full(Measure::Bytes, 20, 11, 21), "3 + 5 + 13 bytes");
+    assert_eq!(
+        write(2, "+twelve-bytes").to_string(),
+        format!(
+            "trap: the contract's state has no more room: contract {} may have 20 bytes, has 11, and would have 21; delete some, \
+             or have the host's administrators let it have more (govern room)",
+            name("c").address()
+        )
+    );
     assert_eq!(write(2, "+eleven-byte"), Status::Success, "20 of 20 bytes");
     assert_eq!(write(1, "+fou"), Status::Success);
     assert_eq!(write(2, "-"), Status::Success);
@@ -206,7 +257,9 @@ fn a_contracts_state_is_bounded_in_keys_and_bytes() {
     assert_eq!(write(3, "+"), Status::Success);
     // Below what is there: nothing more, but less.
     bound(Some(Room { keys: 1, bytes: 1 })).unwrap();
-    assert_eq!((write(4, "+"), write(1, "+four"), write(1, "+")), (full.clone(), full, Status::Success));
+    assert_eq!(write(4, "+"), full(Measure::Keys, 1, 3, 4));
+    assert_eq!(write(1, "+four"), full(Measure::Bytes, 1, 8, 9));
+    assert_eq!(write(1, "+"), Status::Success);
     bound(None).unwrap();
     assert_eq!(write(4, "+four"), Status::Success);
     let history = vm.history(&name("c"), 2, 9).unwrap();

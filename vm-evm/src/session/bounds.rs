@@ -7,7 +7,7 @@ use revm::{
     },
     primitives::{Address, U256},
 };
-use vm_core::{Capabilities, ContractName, HostFault, Journal, KeyRange, Room, Space};
+use vm_core::{Capabilities, ContractName, Excess, HostFault, Journal, KeyRange, Room, Space};
 
 use super::{Session, context::Ctx, foreign};
 use crate::abi;
@@ -60,14 +60,14 @@ impl Session {
         self.revm.frame_stack.get().interpreter.input.target_address
     }
 
-    /// Counts what contracts with a bounded state have of it now; false when one has more than it may.
-    pub(super) fn count(&mut self, journal: &Journal) -> Result<bool, HostFault> {
+    /// Counts what contracts with a bounded state have of it now; tells of one that has more than it may, the first by address.
+    pub(super) fn count(&mut self, journal: &Journal) -> Result<Option<Excess>, HostFault> {
         let state = &self.revm.ctx.journaled_state;
-        let mut fits = true;
+        let mut first = None;
         if !state.database.is_bounded() {
-            return Ok(fits);
+            return Ok(first);
         }
-        #[allow(clippy::disallowed_methods, reason = "each is counted by itself, and all have to fit")]
+        #[allow(clippy::disallowed_methods, reason = "each is counted by itself, and the first by address is told of")]
         for (address, account) in state.state.iter().filter(|(_, account)| account.is_touched()) {
             let bounds = state.database.bounds(address);
             let name = state.database.read(address).and_then(|read| read.account.contract.as_ref());
@@ -78,9 +78,10 @@ impl Session {
                     account.changed_storage_slots().map(|(_, slot)| (slot.original_value, slot.present_value)),
                 ),
             };
-            fits &= exchange(room, journal, name, (removed, added))?;
+            let excess = exchange(room, journal, name, (removed, added))?;
+            first = first.into_iter().chain(excess).min();
         }
-        Ok(fits)
+        Ok(first)
     }
 }
 
@@ -89,9 +90,9 @@ fn exchange(
     journal: &Journal,
     name: &ContractName,
     (removed, added): (Room, Room),
-) -> Result<bool, HostFault> {
+) -> Result<Option<Excess>, HostFault> {
     match removed == added {
-        true => Ok(true),
+        true => Ok(None),
         false => Ok(room.exchange(journal, name, removed, added)?),
     }
 }

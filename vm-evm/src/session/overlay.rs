@@ -3,7 +3,7 @@
 use std::any::Any;
 
 use revm::{context_interface::JournalTr, primitives::U256};
-use vm_core::{Address, Amount, HostFault, Journal, Overlay};
+use vm_core::{Address, Amount, Excess, HostFault, Journal, Overlay};
 
 use super::{Session, database::evm_address, pool};
 
@@ -38,7 +38,7 @@ impl Overlay for Session {
         Ok(state.transfer_loaded(from, to, value).is_none())
     }
 
-    fn fits(&mut self, journal: &Journal) -> Result<bool, HostFault> {
+    fn excess(&mut self, journal: &Journal) -> Result<Option<Excess>, HostFault> {
         self.count(journal)
     }
 

@@ -2,8 +2,8 @@
 
 use futures_executor::block_on;
 use vm_core::{
-    Address, Block, DeployRequest, GovernRequest, Governance, HostPolicy, InvokeRequest, Receipt, Room, Rule, Status,
-    Trap, Vm, VmProvider,
+    Address, Block, DeployRequest, Excess, GovernRequest, Governance, HostPolicy, InvokeRequest, Measure, Receipt,
+    Room, Rule, Status, Trap, Vm, VmProvider,
 };
 use vm_evm::{EvmConfig, EvmRuntime};
 
@@ -113,24 +113,29 @@ fn the_room_of_a_contract_is_for_its_slots() {
         let request = GovernRequest::new(Governance::Room { contract: name("store"), room }).from(alice());
         block_on(machine.vm.govern(request)).unwrap();
     };
-    let full = Status::Trap(Trap::NoRoom);
+    let full = |what, limit, present, wanted| {
+        let contract = name("store").address();
+        Status::Trap(Trap::NoRoom(Excess { contract, what, limit, present, wanted }))
+    };
     assert_eq!(write(1, &[5]), Status::Success);
     // What is there before counts.
     bound(Some(Room { keys: 2, bytes: 70 }));
     assert_eq!(write(2, &[7]), Status::Success);
-    assert_eq!(write(3, &[1]), full, "three slots");
+    assert_eq!(write(3, &[1]), full(Measure::Keys, 2, 2, 3), "three slots");
     assert_eq!(machine.slot(store, 3), None);
-    assert_eq!(write(1, &[1; 6]), full, "33 + 38 bytes");
+    assert_eq!(write(1, &[1; 6]), full(Measure::Bytes, 70, 66, 71), "33 + 38 bytes");
     assert_eq!(write(1, &[1; 5]), Status::Success, "70 of 70 bytes");
     // Where another contract has it written, the transaction as a whole ends.
     let input = [word(store.as_bytes()), word(&[9]), word(&[1])].concat();
-    assert_eq!(run(&machine, forward, input.clone()).status, full);
+    assert_eq!(run(&machine, forward, input.clone()).status, full(Measure::Keys, 2, 2, 3));
     assert_eq!(write(1, &[]), Status::Success);
     assert_eq!(run(&machine, forward, input).status, Status::Success);
     assert_eq!(machine.slot(store, 9), Some(1));
     // Below what is there: nothing more, but less.
     bound(Some(Room { keys: 1, bytes: 1 }));
-    assert_eq!((write(4, &[1]), write(9, &[1; 2]), write(9, &[2])), (full.clone(), full, Status::Success));
+    assert_eq!(write(4, &[1]), full(Measure::Keys, 1, 2, 3));
+    assert_eq!(write(9, &[1; 2]), full(Measure::Bytes, 1, 66, 67));
+    assert_eq!(write(9, &[2]), Status::Success);
     assert_eq!(write(9, &[]), Status::Success);
     bound(None);
     assert_eq!(write(4, &[1; 9]), Status::Success);

@@ -146,6 +146,7 @@ impl Told<'_> {
             "ok": receipt.status.is_success(),
             "status": status_name(&receipt.status),
             "trap": trap(&receipt.status),
+            "trap_text": trap(&receipt.status).map(|trap| trap.to_string()),
             "contract": receipt.contract,
             "address": receipt.target.address().to_string(),
             "runtime": receipt.runtime,
