@@ -131,10 +131,12 @@ fn gas_is_bounded_by_call_and_by_window() {
 #[test]
 fn a_call_that_meets_its_deadline_counts_the_gas_that_it_was_given() {
     let scripts = Scripts::default().with("c", |_, _| ok()).with("loops", |host, call| {
-        while call.entry == Entry::Invoke {
+        if call.entry == Entry::Deploy {
+            return ok();
+        }
+        loop {
             host.charge(Gas::ZERO)?;
         }
-        ok()
     });
     let scripts = scripts.with("fails-v2", |host, _| {
         host.charge(Gas::new(40_000))?;
