@@ -32,7 +32,7 @@ const PATIENCE: Duration = Duration::from_secs(10);
 /// The same where it has to move a whole layer.
 const LAYER_PATIENCE: Duration = Duration::from_secs(120);
 
-/// Label of everything that is made: the folder of the host that made it.
+/// Label of everything that is made: who made it.
 const OWNER: &str = "vm-docker.owner";
 
 /// A connection to containerd. It is made again by itself when containerd was restarted.

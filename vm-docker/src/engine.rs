@@ -4,9 +4,9 @@ use std::{
     collections::{BTreeMap, BTreeSet},
     fmt, fs,
     future::Future,
-    path::Path,
+    mem,
     sync::{
-        Arc, Mutex, MutexGuard, PoisonError,
+        Arc, Mutex, MutexGuard, PoisonError, Weak,
         atomic::{AtomicU64, Ordering},
         mpsc::{self, RecvTimeoutError},
     },
@@ -25,9 +25,9 @@ use crate::{
     cgroup::ControlGroup,
     connection::Connection,
     container::{Container, ExitWatch, Process},
-    containerd::{Daemon, NewContainer, Owned},
+    containerd::{Daemon, NewContainer},
     door::{Door, SOCKET_NAME},
-    folder::{HostFolder, dead_folders, is_host_folder, lock_of_dead},
+    folder::{DeadFolder, Fate, HostFolder, Owner, dead_folders},
     image::{Image, Program},
     metrics::Metrics,
     output::{CallLabel, Output},
@@ -43,6 +43,9 @@ const SLICE: Duration = Duration::from_millis(50);
 
 /// Pauses between attempts to remove something: the first, and the longest.
 const RETRY: (Duration, Duration) = (Duration::from_millis(100), Duration::from_secs(5));
+
+/// How long a start waits until what dead hosts left behind is removed; what is left then is removed while the host runs.
+const ORPHAN_PATIENCE: Duration = Duration::from_secs(5);
 
 pub(crate) struct Engine {
     config: DockerConfig,
@@ -76,14 +79,18 @@ struct Existence {
 
 /// Removes a resource when it is dropped.
 pub(crate) struct Guard {
-    engine: Arc<Engine>,
+    /// The engine has guards among its resources, and outlives none by them.
+    engine: Weak<Engine>,
     resource: Resource,
 }
 
 impl Guard {
     /// Begins to remove it now.
     pub(crate) fn release(&self) {
-        self.engine.remove(&self.resource);
+        // What an engine leaves that is gone is in the folder that it left.
+        if let Some(engine) = self.engine.upgrade() {
+            engine.remove(&self.resource);
+        }
     }
 }
 
@@ -130,8 +137,10 @@ impl Engine {
             pools: Pools::default(),
             metrics: Metrics::new(),
         };
-        engine.remove_orphans().await?;
-        Ok(Arc::new(engine))
+        let engine = Arc::new(engine);
+        // What cannot be removed now keeps nobody from starting.
+        let _ = time::timeout(ORPHAN_PATIENCE, engine.tokio.spawn(clear_orphans(engine.clone()))).await;
+        Ok(engine)
     }
 
     pub(crate) fn config(&self) -> &DockerConfig {
@@ -167,11 +176,12 @@ impl Engine {
             self.wait_until(|| self.resources().is_empty()).await;
         })
         .await;
-        let left = self.resources().len();
-        if left == 0 {
-            self.folder.remove();
+        let left = mem::take(&mut *self.resources());
+        match left.is_empty() {
+            true => self.folder.remove(),
+            false => self.folder.leave(),
         }
-        left
+        left.len()
     }
 
     /// Waits for a future from a thread that is no worker of tokio. `None` when it was interrupted or the runtime ended.
@@ -268,46 +278,39 @@ impl Engine {
         Ok((Container { id, hello, exit, label, process, guard }, connections))
     }
 
-    /// Removes what is labelled with the folder of a host that is dead, and such folders.
-    async fn remove_orphans(&self) -> Result<(), DockerError> {
+    /// Removes what hosts made that are dead, and their folders. Returns how many things could not be removed.
+    async fn remove_orphans(&self) -> Result<usize, DockerError> {
         let owned = self.daemon.owned().await?;
         let owners: BTreeSet<_> =
             owned.containers.iter().chain(&owned.leases).map(|(owner, _)| owner.clone()).collect();
+        let mut left = 0;
         for owner in owners {
-            // A label is a text that anybody may have written: what it names is ours only in our own folder.
-            if !is_host_folder(&self.config.socket_folder, Path::new(&owner)) {
-                tracing::warn!(
-                    owner,
-                    "containerd has containers or leases of a host with another socket_folder; they are left alone"
-                );
-                continue;
+            let folder = match owner.fate(&self.config.socket_folder) {
+                Fate::Lives => continue,
+                Fate::Dead(folder) => folder,
+                Fate::Unknown => {
+                    tracing::warn!(%owner, "things in containerd are left alone: whether their host lives cannot be seen");
+                    continue;
+                }
+            };
+            let before = left;
+            let of_owner = |(found, _): &&(Owner, String)| *found == owner;
+            for (_, id) in owned.containers.iter().filter(of_owner) {
+                tracing::info!(container = id, "removing a container of a host that is dead");
+                left += left_of(id, self.daemon.remove(id).await);
             }
-            let Some(folder) = lock_of_dead(Path::new(&owner)) else { continue };
-            match self.remove_owned(&owned, &owner).await {
-                Ok(()) => folder.remove(),
-                // The folder stays, so that the next start tries again.
-                Err(error) => tracing::warn!(owner, %error, "what a dead host left cannot be removed now"),
+            for (_, lease) in owned.leases.iter().filter(of_owner) {
+                left += left_of(lease, self.daemon.delete_lease(lease, true).await);
             }
-        }
-        for folder in dead_folders(&self.config.socket_folder) {
-            let path = folder.path().display().to_string();
-            if !owned.containers.iter().chain(&owned.leases).any(|(owner, _)| *owner == path) {
+            // As long as it is there, the next try knows who the things belong to.
+            if left == before {
                 folder.remove();
             }
         }
-        Ok(())
-    }
-
-    async fn remove_owned(&self, owned: &Owned, owner: &str) -> Result<(), DockerError> {
-        let of_owner = |(found, _): &&(String, String)| found == owner;
-        for (_, id) in owned.containers.iter().filter(of_owner) {
-            tracing::info!(container = id, "removing a container of a host that is dead");
-            self.daemon.remove(id).await?;
+        if left == 0 {
+            dead_folders(&self.config.socket_folder).into_iter().for_each(DeadFolder::remove);
         }
-        for (_, lease) in owned.leases.iter().filter(of_owner) {
-            self.daemon.delete_lease(lease, true).await?;
-        }
-        Ok(())
+        Ok(left)
     }
 
     /// Registers something that is about to be made.
@@ -317,7 +320,7 @@ impl Engine {
             return Err(DockerError::NotRunning);
         }
         resources.insert(resource.clone(), Existence { removing: false, _needs: needs });
-        Ok(Guard { engine: self.clone(), resource })
+        Ok(Guard { engine: Arc::downgrade(self), resource })
     }
 
     /// Removes something in the background, unless that was begun already.
@@ -388,7 +391,43 @@ impl Engine {
     }
 
     fn owner(&self) -> String {
-        self.folder.path().display().to_string()
+        self.folder.owner().to_string()
+    }
+}
+
+impl Drop for Engine {
+    fn drop(&mut self) {
+        // It was not stopped to the end.
+        if !self.resources().is_empty() {
+            self.folder.leave();
+        }
+    }
+}
+
+/// Removes what dead hosts left behind; tries until that is done or the engine stops.
+async fn clear_orphans(engine: Arc<Engine>) {
+    let mut pause = RETRY.0;
+    loop {
+        match engine.remove_orphans().await {
+            Ok(0) => return,
+            Ok(left) => tracing::warn!(left, "not all that dead hosts left behind could be removed, trying again"),
+            Err(error) => tracing::warn!(%error, "what dead hosts left behind cannot be listed now, trying again"),
+        }
+        tokio::select! {
+            () = time::sleep(pause) => pause = RETRY.1.min(pause * 2),
+            () = engine.stopping() => return,
+        }
+    }
+}
+
+/// How many things are left of one that was to be removed, which a warning names.
+fn left_of(name: &str, removed: Result<(), DockerError>) -> usize {
+    match removed {
+        Ok(()) => 0,
+        Err(error) => {
+            tracing::warn!(name, %error, "what a dead host left behind cannot be removed now");
+            1
+        }
     }
 }
 

@@ -1,10 +1,12 @@
 //! The host's own folder, which shows by a lock whether the host lives.
 
 use std::{
+    fmt,
     fs::{self, File, TryLockError},
     io::{self, Read},
     os::unix::fs::PermissionsExt,
     path::{Path, PathBuf},
+    sync::{Mutex, PoisonError},
 };
 
 use crate::DockerError;
@@ -24,7 +26,8 @@ pub(crate) struct HostFolder {
     path: PathBuf,
     /// A name that no other host has.
     name: String,
-    _lock: File,
+    /// `None` once it was left.
+    lock: Mutex<Option<File>>,
 }
 
 impl HostFolder {
@@ -39,7 +42,7 @@ impl HostFolder {
             let file = File::create(&lock).map_err(|source| file_error(&lock, source))?;
             // Another host may take the folder for a dead one's before it is locked.
             if file.try_lock().is_ok() && lock.exists() {
-                return Ok(Self { path, name, _lock: file });
+                return Ok(Self { path, name, lock: Mutex::new(Some(file)) });
             }
         }
     }
@@ -48,6 +51,16 @@ impl HostFolder {
     pub(crate) fn remove(&self) {
         // Nobody is there to be told; the next host's start tries again.
         let _ = fs::remove_dir_all(&self.path);
+    }
+
+    /// Leaves it as that of a dead host: the next start removes what it names.
+    pub(crate) fn leave(&self) {
+        *self.lock.lock().unwrap_or_else(PoisonError::into_inner) = None;
+    }
+
+    /// What tells whose a thing in containerd is.
+    pub(crate) fn owner(&self) -> Owner {
+        Owner { boot: boot(), folder: self.path.clone() }
     }
 
     pub(crate) fn path(&self) -> &Path {
@@ -68,45 +81,70 @@ impl HostFolder {
 
 impl Drop for HostFolder {
     fn drop(&mut self) {
-        self.remove();
+        if self.lock.get_mut().unwrap_or_else(PoisonError::into_inner).is_some() {
+            self.remove();
+        }
     }
 }
 
-/// True if a folder is one that a host makes in `base`, by its path.
-pub(crate) fn is_host_folder(base: &Path, folder: &Path) -> bool {
-    let name = folder.file_name().and_then(|name| name.to_str()).unwrap_or_default();
-    let own = name.len() == 2 * NAME_BYTES && name.bytes().all(|b| b.is_ascii_digit() || (b'a'..=b'f').contains(&b));
-    // Compared as it is written: `..` in it would lead elsewhere.
-    own && folder.as_os_str() == base.join(name).as_os_str()
+/// Who made something in containerd, as its label says: a host's folder, and since when the machine ran.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) struct Owner {
+    boot: String,
+    folder: PathBuf,
 }
 
-/// The lock of a folder whose host is dead, or `None` if it lives. A folder that is gone has no host.
-pub(crate) fn lock_of_dead(folder: &Path) -> Option<DeadFolder> {
-    match File::open(folder.join(LOCK)) {
-        Ok(file) => match file.try_lock() {
-            Ok(()) => Some(DeadFolder { path: folder.into(), _lock: Some(file) }),
-            Err(TryLockError::WouldBlock | TryLockError::Error(_)) => None,
-        },
-        Err(error) if error.kind() == io::ErrorKind::NotFound => Some(DeadFolder { path: folder.into(), _lock: None }),
-        Err(_) => None,
+/// What is known about an owner.
+#[derive(Debug)]
+pub(crate) enum Fate {
+    Lives,
+    /// Nobody can use what it made any more.
+    Dead(DeadFolder),
+    /// Its folder is not as hosts leave it: another folder for sockets, another view of the file system, a lost lock.
+    Unknown,
+}
+
+impl Owner {
+    /// The owner that a label names; `None` if no host wrote it.
+    pub(crate) fn read(label: &str) -> Option<Self> {
+        let (boot, folder) = label.split_once(' ')?;
+        let folder = PathBuf::from(folder);
+        (!boot.is_empty() && folder.is_absolute()).then(|| Self { boot: boot.into(), folder })
+    }
+
+    /// Whether the owner lives, for a host whose own folder is in `base`. A label is no proof: only a folder in `base` that
+    /// looks as hosts make them, with its lock, is taken for one.
+    pub(crate) fn fate(&self, base: &Path) -> Fate {
+        let ours = is_host_folder(base, &self.folder);
+        match File::open(self.folder.join(LOCK)) {
+            Ok(file) if ours => lock_of_dead(&self.folder, file).map_or(Fate::Lives, Fate::Dead),
+            // What was made before the machine started has no process, whoever made it.
+            _ if self.boot != boot() => Fate::Dead(DeadFolder { path: None, _lock: None }),
+            _ => Fate::Unknown,
+        }
+    }
+}
+
+impl fmt::Display for Owner {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{} {}", self.boot, self.folder.display())
     }
 }
 
 /// The folder of a host that is dead.
 #[derive(Debug)]
 pub(crate) struct DeadFolder {
-    path: PathBuf,
+    /// `None` if there is none.
+    path: Option<PathBuf>,
     _lock: Option<File>,
 }
 
 impl DeadFolder {
-    pub(crate) fn path(&self) -> &Path {
-        &self.path
-    }
-
     /// Removes it.
     pub(crate) fn remove(self) {
-        let _ = fs::remove_dir_all(&self.path);
+        if let Some(path) = &self.path {
+            let _ = fs::remove_dir_all(path);
+        }
     }
 }
 
@@ -115,9 +153,31 @@ pub(crate) fn dead_folders(base: &Path) -> Vec<DeadFolder> {
     let Ok(entries) = fs::read_dir(base) else { return Vec::new() };
     entries
         .filter_map(|entry| Some(entry.ok()?.path()))
-        .filter(|path| is_host_folder(base, path) && path.join(LOCK).exists())
-        .filter_map(|path| lock_of_dead(&path))
+        .filter(|path| is_host_folder(base, path))
+        .filter_map(|path| lock_of_dead(&path, File::open(path.join(LOCK)).ok()?))
         .collect()
+}
+
+/// True if a folder is one that a host makes in `base`, by its path.
+fn is_host_folder(base: &Path, folder: &Path) -> bool {
+    let name = folder.file_name().and_then(|name| name.to_str()).unwrap_or_default();
+    let own = name.len() == 2 * NAME_BYTES && name.bytes().all(|b| b.is_ascii_digit() || (b'a'..=b'f').contains(&b));
+    // Compared as it is written: `..` in it would lead elsewhere.
+    own && folder.as_os_str() == base.join(name).as_os_str()
+}
+
+/// A folder whose lock file nobody holds.
+fn lock_of_dead(folder: &Path, file: File) -> Option<DeadFolder> {
+    match file.try_lock() {
+        Ok(()) => Some(DeadFolder { path: Some(folder.into()), _lock: Some(file) }),
+        Err(TryLockError::WouldBlock | TryLockError::Error(_)) => None,
+    }
+}
+
+/// A name that the machine has until it is started again.
+fn boot() -> String {
+    let name = fs::read_to_string("/proc/sys/kernel/random/boot_id").unwrap_or_default();
+    if name.trim().is_empty() { "unknown".into() } else { name.trim().into() }
 }
 
 /// Makes a folder that can be entered but not listed.
@@ -144,6 +204,18 @@ fn random_name() -> io::Result<String> {
 mod tests {
     use super::*;
 
+    fn owner(folder: &Path) -> Owner {
+        Owner { boot: boot(), folder: folder.into() }
+    }
+
+    /// A folder as a host leaves it that was killed.
+    fn dead_host(base: &Path) -> PathBuf {
+        let folder = base.join("0123456789ab");
+        fs::create_dir(&folder).unwrap();
+        File::create(folder.join(LOCK)).unwrap();
+        folder
+    }
+
     #[test]
     fn a_path_is_a_hosts_only_in_the_own_folder() {
         let base = Path::new("/run/vm");
@@ -166,13 +238,11 @@ mod tests {
     fn a_living_host_keeps_its_folder_and_a_dead_one_loses_it() {
         let base = tempfile::tempdir().unwrap();
         let living = HostFolder::create(base.path()).unwrap();
-        assert!(lock_of_dead(living.path()).is_none());
+        assert!(matches!(living.owner().fate(base.path()), Fate::Lives));
+        assert_eq!(Owner::read(&living.owner().to_string()), Some(living.owner()));
 
-        let (dead, strange) = (base.path().join("0123456789ab"), base.path().join("else"));
-        for folder in [&dead, &strange] {
-            fs::create_dir(folder).unwrap();
-            File::create(folder.join(LOCK)).unwrap();
-        }
+        let dead = dead_host(base.path());
+        assert!(matches!(owner(&dead).fate(base.path()), Fate::Dead(_)));
         for folder in dead_folders(base.path()) {
             folder.remove();
         }
@@ -182,6 +252,38 @@ mod tests {
         let path = living.path().to_owned();
         drop(living);
         assert!(!path.exists());
-        assert!(lock_of_dead(&path).is_some(), "a folder that is gone has no host");
+        assert!(matches!(owner(&path).fate(base.path()), Fate::Unknown), "it may be out of sight");
+        let earlier = Owner { boot: "earlier".into(), folder: path };
+        assert!(matches!(earlier.fate(base.path()), Fate::Dead(_)), "the machine was started again");
+    }
+
+    #[test]
+    fn a_folder_that_was_left_stays_for_the_next_start() {
+        let base = tempfile::tempdir().unwrap();
+        let folder = HostFolder::create(base.path()).unwrap();
+        let owner = folder.owner();
+        folder.leave();
+        drop(folder);
+        assert!(matches!(owner.fate(base.path()), Fate::Dead(_)));
+    }
+
+    #[test]
+    fn what_no_host_made_is_not_removed() {
+        let base = tempfile::tempdir().unwrap();
+        let elsewhere = tempfile::tempdir().unwrap();
+        for (folder, earlier) in [(base.path().join("other"), false), (elsewhere.path().join("0123456789ab"), true)] {
+            fs::create_dir(&folder).unwrap();
+            File::create(folder.join(LOCK)).unwrap();
+            let boot = if earlier { "earlier".into() } else { boot() };
+            match (Owner { boot, folder: folder.clone() }.fate(base.path())) {
+                Fate::Dead(dead) => dead.remove(),
+                fate => assert!(!earlier && matches!(fate, Fate::Unknown)),
+            }
+            assert!(folder.exists());
+        }
+        assert!(dead_folders(base.path()).is_empty());
+        for label in ["", "/home", " /home", "boot home", "boot"] {
+            assert_eq!(Owner::read(label), None, "{label}");
+        }
     }
 }

@@ -28,7 +28,10 @@ use crate::{
 const STOP_PATIENCE: Duration = Duration::from_secs(20);
 
 /// The same where it has to be done while the runtime is dropped.
-const DROP_PATIENCE: Duration = Duration::from_secs(5);
+const DROP_PATIENCE: Duration = Duration::from_secs(4);
+
+/// How long that is waited for: until what is left is left to the next start.
+const DROP_LIMIT: Duration = Duration::from_secs(5);
 
 /// Threads that talk to containerd. Calls do not run on them.
 const THREADS: usize = 2;
@@ -270,7 +273,7 @@ impl Drop for Running {
         let stopping = stop(self.engine.clone(), self.managed.take(), DROP_PATIENCE);
         handle.spawn(async move { sender.send(stopping.await) });
         // Nobody is there to be told about a failure; the next start removes what is left.
-        let _ = receiver.recv_timeout(DROP_PATIENCE);
+        let _ = receiver.recv_timeout(DROP_LIMIT);
     }
 }
 

@@ -11,13 +11,13 @@ use containerd_client::{
 };
 
 use super::{Daemon, OWNER};
-use crate::DockerError;
+use crate::{DockerError, folder::Owner};
 
 /// Everything in the name space that belongs to some host, as (owner, name).
 #[derive(Debug, Default)]
 pub(crate) struct Owned {
-    pub(crate) containers: BTreeSet<(String, String)>,
-    pub(crate) leases: BTreeSet<(String, String)>,
+    pub(crate) containers: BTreeSet<(Owner, String)>,
+    pub(crate) leases: BTreeSet<(Owner, String)>,
 }
 
 impl Daemon {
@@ -57,6 +57,11 @@ impl Daemon {
     }
 }
 
-fn owner(labels: &HashMap<String, String>) -> Option<String> {
-    labels.get(OWNER).cloned()
+fn owner(labels: &HashMap<String, String>) -> Option<Owner> {
+    let label = labels.get(OWNER)?;
+    let owner = Owner::read(label);
+    if owner.is_none() {
+        tracing::warn!(label, "something in containerd has the label of hosts, but no host wrote it: it is left alone");
+    }
+    owner
 }

@@ -9,7 +9,7 @@ use std::{
 };
 
 use futures_executor::block_on;
-use rustix::process::{Signal, getpid, kill_process};
+use rustix::process::{Pid, Signal, getpid, kill_process};
 use vm_core::{Code, RuntimeKind, RuntimeProvider};
 use vm_docker::{DockerConfig, DockerRuntime};
 
@@ -19,7 +19,7 @@ use crate::{
 };
 
 /// Variables by which a test starts this program again, to crash.
-const CRASH: [&str; 2] = ["VM_DOCKER_CRASH_ADDRESS", "VM_DOCKER_CRASH_SOCKETS"];
+const CRASH: [&str; 3] = ["VM_DOCKER_CRASH_ADDRESS", "VM_DOCKER_CRASH_SOCKETS", "VM_DOCKER_CRASH_NAME"];
 
 /// Checks that containerd has nothing in the name space, and that no host has a folder.
 fn assert_clean(daemon: &Daemon, namespace: &str, sockets: &Path) {
@@ -78,18 +78,24 @@ fn a_runtime_that_is_not_started_or_was_stopped_says_so() {
     block_on(runtime.stop()).unwrap();
 }
 
-#[test]
-fn orphans_of_a_crashed_host_are_removed_at_the_next_start() {
-    let Some(daemon) = Daemon::shared() else { return };
-    let config = own_sockets(daemon, "crash");
+/// Has a host with the probe crash, in a process of its own. Returns its settings.
+fn crash(daemon: &Daemon, name: &str) -> DockerConfig {
     let crashed = Command::new(env::current_exe().unwrap())
         .args(["--exact", "leftovers::crashes_when_it_is_told_to", "--nocapture"])
         .env(CRASH[0], daemon.address())
         .env(CRASH[1], daemon.sockets())
+        .env(CRASH[2], name)
         .output()
         .unwrap();
     assert!(!crashed.status.success());
-    assert_eq!(daemon.list("crash", &["containers", "list", "-q"]).len(), 1, "the crash left a container");
+    assert_eq!(daemon.list(name, &["containers", "list", "-q"]).len(), 1, "the crash left a container");
+    own_sockets(daemon, name)
+}
+
+#[test]
+fn orphans_of_a_crashed_host_are_removed_at_the_next_start() {
+    let Some(daemon) = Daemon::shared() else { return };
+    let config = crash(daemon, "crash");
 
     // A host that lives keeps its own.
     let living = World::with_probe(config.clone(), Duration::from_secs(30));
@@ -113,27 +119,65 @@ fn labels_that_name_other_folders_are_left_alone() {
         fs::write(folder.join("lock"), "somebody's").unwrap();
     }
     World::start(config.clone(), Duration::from_secs(5)).stop();
+    let boot = fs::read_to_string("/proc/sys/kernel/random/boot_id").unwrap();
     for (number, owner) in [victim.path(), &strange, &config.socket_folder, Path::new("/")].iter().enumerate() {
-        let label = format!("vm-docker.owner={}", owner.display());
-        daemon.list("label", &["leases", "create", "--id", &format!("strange-{number}"), &label]);
+        for (kind, prefix) in [("plain", String::new()), ("as-a-host", format!("{} ", boot.trim()))] {
+            let label = format!("vm-docker.owner={prefix}{}", owner.display());
+            daemon.list("label", &["leases", "create", "--id", &format!("{kind}-{number}"), &label]);
+        }
     }
     World::start(config, Duration::from_secs(5)).stop();
     assert!(victim.path().join("lock").exists() && strange.join("lock").exists());
-    assert_eq!(daemon.list("label", &["leases", "list", "-q"]).len(), 4);
+    assert_eq!(daemon.list("label", &["leases", "list", "-q"]).len(), 8);
 }
 
-/// The part of the test of orphans that runs in a process of its own.
+#[test]
+fn an_orphan_that_cannot_be_removed_now_keeps_no_host_from_starting() {
+    let Some(daemon) = Daemon::shared() else { return };
+    let config = crash(daemon, "stubborn");
+    let shims = || processes("stubborn").into_iter().map(|(process, _)| process);
+    shims().for_each(|shim| kill_process(shim, Signal::STOP).unwrap());
+    let start = Instant::now();
+    let world = World::start(config.clone(), Duration::from_secs(30));
+    let elapsed = start.elapsed();
+    let listed = daemon.list("stubborn", &["containers", "list", "-q"]).len();
+    shims().for_each(|shim| kill_process(shim, Signal::CONT).unwrap());
+    assert!(elapsed < Duration::from_secs(10), "{elapsed:?}");
+    assert_eq!(listed, 1);
+    daemon.wait_until_no_container("stubborn");
+    world.stop();
+}
+
+/// The part of the tests above that runs in a process of its own.
 #[test]
 fn crashes_when_it_is_told_to() {
-    let [Some(address), Some(sockets)] = CRASH.map(env::var_os) else { return };
+    let [Some(address), Some(sockets), Some(name)] = CRASH.map(env::var_os) else { return };
     let config = DockerConfig {
         address: address.into(),
-        namespace: "crash".into(),
-        socket_folder: Path::new(&sockets).join("crash"),
+        socket_folder: Path::new(&sockets).join(&name),
+        namespace: name.into_string().unwrap(),
         ..DockerConfig::default()
     };
     let _world = World::with_probe(config, Duration::from_secs(30));
     kill_process(getpid(), Signal::KILL).unwrap();
+}
+
+#[test]
+fn what_a_host_could_not_remove_is_removed_by_the_next_one_in_the_same_process() {
+    let Some(daemon) = Daemon::start() else { return };
+    let config = own_sockets(&daemon, "hung");
+    let runtime = DockerRuntime::new(config.clone()).unwrap();
+    block_on(runtime.start()).unwrap();
+    let contract = block_on(runtime.prepare(&Code::new(RuntimeKind::Docker, probe()))).unwrap();
+    daemon.freeze(true);
+    drop(runtime);
+    daemon.freeze(false);
+    let next = DockerRuntime::new(config.clone()).unwrap();
+    block_on(next.start()).unwrap();
+    daemon.wait_until_no_container("hung");
+    block_on(next.stop()).unwrap();
+    assert_clean(&daemon, "hung", &config.socket_folder);
+    drop(contract);
 }
 
 /// How often containers are made and killed: `VM_TEST_CYCLES=1000 cargo xtask test -p vm-docker -- cycles` for a thousand.
@@ -177,11 +221,18 @@ fn mounts_of(namespace: &str) -> Vec<String> {
 
 /// The command lines of the shims of a name space.
 fn shims_of(namespace: &str) -> Vec<String> {
-    let processes = fs::read_dir("/proc").unwrap().filter_map(|entry| Some(entry.ok()?.path().join("cmdline")));
-    let lines = processes.filter_map(|path| fs::read_to_string(path).ok()).map(|line| line.replace('\0', " "));
-    lines
-        .filter(|line| line.contains("containerd-shim") && line.contains(&format!("-namespace {namespace} ")))
-        .collect()
+    processes(namespace).into_iter().map(|(_, line)| line).collect()
+}
+
+/// The shims of a name space: their numbers and command lines.
+fn processes(namespace: &str) -> Vec<(Pid, String)> {
+    let processes = fs::read_dir("/proc").unwrap().filter_map(|entry| {
+        let path = entry.ok()?.path();
+        let number = path.file_name()?.to_str()?.parse().ok().and_then(Pid::from_raw)?;
+        Some((number, fs::read_to_string(path.join("cmdline")).ok()?.replace('\0', " ")))
+    });
+    let of_namespace = format!("-namespace {namespace} ");
+    processes.filter(|(_, line)| line.contains("containerd-shim") && line.contains(&of_namespace)).collect()
 }
 
 /// The control groups of some containers, in any hierarchy.
