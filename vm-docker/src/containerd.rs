@@ -7,7 +7,6 @@ mod orphans;
 mod removal;
 
 pub(crate) use launch::NewContainer;
-pub(crate) use orphans::Owned;
 
 use std::{
     fmt,

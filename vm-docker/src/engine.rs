@@ -272,7 +272,7 @@ impl Engine {
 
         let (hello, connections) = tokio::select! {
             admitted = door.admit(&id, most, self.config.start_timeout) => admitted?,
-            ended = exit.ended() => return Err(ended.map_or(DockerError::HungUp, DockerError::Exited)),
+            ended = exit.ended() => return Err(ended.map_or(DockerError::HungUp, DockerError::NotReady)),
             () = self.stopping() => return Err(DockerError::NotRunning),
         };
         Ok((Container { id, hello, exit, label, process, guard }, connections))

@@ -55,6 +55,16 @@ pub enum DockerError {
         /// The missing part.
         digest: String,
     },
+    /// A part of an image in containerd is not what its name says.
+    #[error(
+        "containerd's content {digest} is damaged: its hash is {found}; remove it (ctr content rm) and pull the image again"
+    )]
+    Damaged {
+        /// The part.
+        digest: String,
+        /// The hash of what was read.
+        found: String,
+    },
     /// An image in containerd is larger than is read.
     #[error("the image has more than {limit} bytes")]
     ImageTooLarge {
@@ -86,6 +96,17 @@ pub enum DockerError {
     /// A container's process ended while it was needed.
     #[error("{0}")]
     Exited(Exit),
+    /// A container's process ended before it had introduced itself.
+    #[error("its process did not become ready: {0}; what it printed is in the log of this host")]
+    NotReady(Exit),
+    /// containerd unpacked a layer to more than it holds.
+    #[error("a layer takes {size} bytes on disk, at most {limit} were expected of its content")]
+    LayerTooLarge {
+        /// What it takes, in bytes.
+        size: u64,
+        /// What it may take.
+        limit: u64,
+    },
     /// A container closed its connection and went on running.
     #[error("it closed its connection")]
     HungUp,
@@ -160,23 +181,31 @@ impl fmt::Display for Exit {
         if self.out_of_memory {
             return write!(
                 f,
-                "it was killed at its memory limit of {} bytes (exit code {}); raise the limit if it needs more",
+                "it was killed at its memory limit of {} bytes (exit code {}); raise the limit, `memory`, if it needs more",
                 self.memory, self.code
             );
         }
         match self.code {
             129..=192 => write!(f, "it was ended by signal {} (exit code {})", self.code - 128, self.code),
-            code => write!(f, "it exited with code {code} during a call"),
+            code => write!(f, "it exited with code {code}"),
         }
     }
 }
+
+/// What containerd refuses for what an image is, while it serves others.
+const OF_IMAGES: [&str; 4] = ["unpack a layer", "make a container", "make a task", "start a task"];
 
 impl From<DockerError> for HostFault {
     fn from(error: DockerError) -> Self {
         let (runtime, message) = (RuntimeKind::Docker, error.to_string());
         match error {
             DockerError::NotRunning => Self::Stopping,
+            DockerError::Daemon { operation, .. } if OF_IMAGES.contains(&operation) => {
+                Self::Process { runtime, message }
+            }
             DockerError::Exited(_)
+            | DockerError::NotReady(_)
+            | DockerError::LayerTooLarge { .. }
             | DockerError::HungUp
             | DockerError::Frame(_)
             | DockerError::Protocol(_)
@@ -194,7 +223,7 @@ mod tests {
     #[test]
     fn an_exit_says_why() {
         let exit = |code, out_of_memory| Exit { code, out_of_memory, memory: 1024 }.to_string();
-        assert_eq!(exit(7, false), "it exited with code 7 during a call");
+        assert_eq!(exit(7, false), "it exited with code 7");
         assert_eq!(exit(139, false), "it was ended by signal 11 (exit code 139)");
         assert!(exit(137, true).contains("memory limit of 1024 bytes"));
     }

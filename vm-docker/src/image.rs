@@ -1,6 +1,7 @@
 //! A contract's code as an image: layers of files and the program to start.
 
 mod archive;
+mod entries;
 mod executable;
 mod layer;
 mod parts;
@@ -100,6 +101,6 @@ impl Image {
 }
 
 /// A content's name: `sha256:` and its hash.
-fn digest(bytes: &[u8]) -> String {
+pub(crate) fn digest(bytes: &[u8]) -> String {
     format!("sha256:{}", hex::encode(Sha256::digest(bytes)))
 }

@@ -11,7 +11,7 @@ use vm_core::{HostFault, PrepareError};
 use super::{Daemon, LAYER_PATIENCE};
 use crate::{
     DockerError, Refused,
-    image::{Image, Parts, Reference},
+    image::{self, Image, Parts, Reference},
 };
 
 /// Most bytes of an image's parts, as they are stored: 256 MiB.
@@ -52,6 +52,9 @@ impl Daemon {
             }
             Ok(Response::new(blob))
         };
-        self.ask_for(LAYER_PATIENCE, "read a part of an image", read).await
+        let blob = self.ask_for(LAYER_PATIENCE, "read a part of an image", read).await?;
+        // That a disk fails does not make code wrong, so it is found before anything is made of the bytes.
+        let found = image::digest(&blob);
+        if found == digest { Ok(blob) } else { Err(DockerError::Damaged { digest: digest.into(), found }) }
     }
 }

@@ -5,7 +5,7 @@ use std::collections::HashMap;
 use containerd_client::{
     services::v1::{
         AddResourceRequest, ApplyRequest, CreateRequest, DeleteRequest, Resource, WriteAction, WriteContentRequest,
-        snapshots::{CommitSnapshotRequest, PrepareSnapshotRequest, StatSnapshotRequest},
+        snapshots::{CommitSnapshotRequest, PrepareSnapshotRequest, StatSnapshotRequest, UsageRequest},
     },
     tonic::Response,
     types::Descriptor,
@@ -131,6 +131,14 @@ impl Daemon {
             ..ApplyRequest::default()
         };
         self.ask_for(LAYER_PATIENCE, "unpack a layer", self.client.diff().apply(self.leased(import, request))).await?;
+
+        // Should containerd have read the archive otherwise than it was read here, nothing runs on that.
+        let request = UsageRequest { snapshotter: self.snapshotter.clone(), key: key.clone() };
+        let usage = self.ask("measure a layer", self.client.snapshots().usage(self.request(request))).await?;
+        let size = u64::try_from(usage.size).unwrap_or(0);
+        if size > layer.most {
+            return Err(DockerError::LayerTooLarge { size, limit: layer.most });
+        }
 
         let request = CommitSnapshotRequest {
             snapshotter: self.snapshotter.clone(),

@@ -14,6 +14,12 @@ use super::{ARCHITECTURE, Image, Layer, Program, digest, executable, layer::Room
 /// Most layers that an image may have.
 const LAYER_LIMIT: usize = 64;
 
+/// Most bytes of one argument or variable: what Linux accepts, with the zero at its end.
+const TEXT_LIMIT: usize = (128 << 10) - 1;
+
+/// Most bytes of all of them: 1 MiB.
+const TEXTS_LIMIT: usize = 1 << 20;
+
 /// How deep an index may lie in an index.
 const INDEX_DEPTH: usize = 3;
 
@@ -39,6 +45,10 @@ pub(super) fn assemble(top: Descriptor, blobs: BTreeMap<String, Vec<u8>>) -> Res
 
 /// An image of these layers, each with its media type, digest and content.
 fn image(layers: &[(String, String, &[u8])], config: Config) -> Result<Image, CodeError> {
+    if !config.fits() {
+        let message = format!("the image is not for linux/{ARCHITECTURE}; build it for that");
+        return Err(CodeError::new("wrong-architecture", message));
+    }
     let diff_ids = &config.rootfs.diff_ids;
     if layers.len() != diff_ids.len() || layers.len() > LAYER_LIMIT {
         return Err(bad(format!(
@@ -199,9 +209,19 @@ pub(super) struct Manifest {
 
 #[derive(Deserialize)]
 struct Config {
+    /// What the image is for; images that do not say it are taken for this machine's.
+    os: Option<String>,
+    architecture: Option<String>,
     #[serde(default)]
     config: Execution,
     rootfs: RootFs,
+}
+
+impl Config {
+    fn fits(&self) -> bool {
+        self.os.as_deref().is_none_or(|os| os == "linux")
+            && self.architecture.as_deref().is_none_or(|architecture| architecture == ARCHITECTURE)
+    }
 }
 
 #[derive(Deserialize)]
@@ -236,6 +256,18 @@ impl Execution {
         let of_host = |entry: &String| entry.split('=').next().is_some_and(|name| names.contains(&name));
         let mut env = self.env.unwrap_or_default();
         env.retain(|entry| !of_host(entry));
+        let texts = || args.iter().chain(&env).chain([&folder]);
+        if let Some(text) = texts().find(|text| text.len() > TEXT_LIMIT || text.contains('\0')) {
+            let start: String = text.chars().take(40).collect();
+            let message = format!(
+                "an argument, a variable or the working directory has more than {TEXT_LIMIT} bytes, or a zero byte: \
+                 {start:?}"
+            );
+            return Err(bad(message));
+        }
+        if texts().map(String::len).sum::<usize>() > TEXTS_LIMIT {
+            return Err(bad(format!("its arguments and variables have more than {TEXTS_LIMIT} bytes together")));
+        }
         Ok(Program { args, env, folder })
     }
 }

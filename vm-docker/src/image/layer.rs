@@ -5,10 +5,9 @@ use std::{
 
 use flate2::read::MultiGzDecoder;
 use sha2::{Digest as _, Sha256};
-use tar::{Archive, EntryType};
 use vm_core::CodeError;
 
-use super::digest;
+use super::{digest, entries};
 
 /// Most bytes that the layers of an image may have when they are unpacked: 1 GiB.
 const UNPACKED_LIMIT: u64 = 1 << 30;
@@ -39,6 +38,15 @@ pub(crate) struct Layer {
     /// Hash of the archive when it is unpacked.
     pub(crate) diff_id: String,
     pub(crate) bytes: Arc<[u8]>,
+    /// Most bytes that it should take on disk.
+    pub(crate) most: u64,
+}
+
+/// Most bytes on disk of what has so many in an archive: file systems round up, and prepare for growth.
+fn most_on_disk(bytes: u64, entries: u64) -> u64 {
+    const OF_ENTRY: u64 = 16 << 10;
+    const OF_LAYER: u64 = 64 << 20;
+    bytes.saturating_mul(2).saturating_add(entries.saturating_mul(OF_ENTRY)).saturating_add(OF_LAYER)
 }
 
 impl Layer {
@@ -53,7 +61,8 @@ impl Layer {
     /// A layer of an uncompressed archive that was made here.
     pub(super) fn from_tar(bytes: Vec<u8>) -> Self {
         let digest = digest(&bytes);
-        Self { media_type: Self::TAR, diff_id: digest.clone(), digest, bytes: bytes.into() }
+        let most = most_on_disk(bytes.len() as u64, 0);
+        Self { media_type: Self::TAR, diff_id: digest.clone(), digest, bytes: bytes.into(), most }
     }
 
     /// A layer of an image archive, unpacked once to see that it is what the image says, holds nothing but files, folders and
@@ -88,11 +97,13 @@ impl Layer {
             let message = format!("layer {digest} unpacks to {found}; the image says {diff_id}");
             return Err(CodeError::new("bad-digest", message));
         }
+        let entries = entries.map_err(bad)?;
         left.entries = left
             .entries
-            .checked_sub(entries.map_err(bad)?)
+            .checked_sub(entries)
             .ok_or_else(|| too_large(format!("{ENTRY_LIMIT} files, folders and links")))?;
-        Ok(Self { media_type, digest: digest.into(), diff_id: diff_id.into(), bytes: bytes.into() })
+        let most = most_on_disk(size, entries);
+        Ok(Self { media_type, digest: digest.into(), diff_id: diff_id.into(), bytes: bytes.into(), most })
     }
 }
 
@@ -108,7 +119,7 @@ struct Unpacked {
 fn unpack(archive: impl Read, left: &Room) -> io::Result<Unpacked> {
     let mut archive =
         Hashed { inner: archive.take(left.bytes.saturating_add(1)), hash: Sha256::new(), size: 0, failed: false };
-    let entries = entries(&mut archive, left.entries);
+    let entries = entries::count(&mut archive, left.entries);
     if let (Err(flaw), true) = (&entries, archive.failed) {
         return Err(io::Error::other(flaw.clone()));
     }
@@ -116,43 +127,6 @@ fn unpack(archive: impl Read, left: &Room) -> io::Result<Unpacked> {
     io::copy(&mut archive, &mut io::sink())?;
     let digest = format!("sha256:{}", hex::encode(archive.hash.finalize()));
     Ok(Unpacked { size: archive.size, digest, entries })
-}
-
-/// The number of entries, which is at most one more than `most`.
-fn entries(archive: impl Read, most: u64) -> Result<u64, String> {
-    let mut archive = Archive::new(archive);
-    let mut count: u64 = 0;
-    for entry in archive.entries().map_err(|error| error.to_string())? {
-        let mut entry = entry.map_err(|error| error.to_string())?;
-        let path = String::from_utf8_lossy(&entry.path_bytes()).into_owned();
-        let kind = entry.header().entry_type();
-        if !matches!(
-            kind,
-            EntryType::Regular
-                | EntryType::Continuous
-                | EntryType::Directory
-                | EntryType::Link
-                | EntryType::Symlink
-                | EntryType::XGlobalHeader
-        ) {
-            return Err(format!(
-                "'{path}' is of kind {kind:?}; files, folders and links are expected, none of them sparse"
-            ));
-        }
-        let records = entry.pax_extensions().map_err(|error| error.to_string())?;
-        for record in records.into_iter().flatten() {
-            let record = record.map_err(|error| error.to_string())?;
-            // Its holes take no place here, and all that they say where it is unpacked.
-            if record.key_bytes().starts_with(b"GNU.sparse.") {
-                return Err(format!("'{path}' is a sparse file; write it without holes (tar without --sparse)"));
-            }
-        }
-        count = count.saturating_add(1);
-        if count > most {
-            break;
-        }
-    }
-    Ok(count)
 }
 
 /// Hashes and counts what is read.

@@ -70,6 +70,11 @@ impl Daemon {
         self.folder.join("containerd.sock")
     }
 
+    /// Where it keeps images.
+    pub(crate) fn root(&self) -> PathBuf {
+        self.folder.join("root")
+    }
+
     /// A folder for sockets, short enough.
     pub(crate) fn sockets(&self) -> PathBuf {
         self.folder.join("s")

@@ -32,29 +32,39 @@ fn tar(files: &[(&str, &[u8])]) -> Vec<u8> {
 
 /// An OCI image archive of one program and its variables.
 pub(crate) fn archive(program: &[u8], args: &[&str], env: &[String]) -> Vec<u8> {
-    let layer = tar(&[("opt/program", program)]);
+    layered(&[tar(&[("opt/program", program)])], args, env)
+}
+
+/// An OCI image archive of these layers.
+fn layered(layers: &[Vec<u8>], args: &[&str], env: &[String]) -> Vec<u8> {
+    let digests: Vec<_> = layers.iter().map(|layer| digest(layer)).collect();
     let config = json!({
         "config": { "Entrypoint": args, "Env": env, "User": "root" },
-        "rootfs": { "diff_ids": [digest(&layer)] },
+        "rootfs": { "diff_ids": digests },
     })
     .to_string();
+    let described = digests
+        .iter()
+        .map(|digest| json!({ "mediaType": "application/vnd.oci.image.layer.v1.tar", "digest": digest }))
+        .collect::<Vec<_>>();
     let manifest = json!({
         "config": { "mediaType": "application/vnd.oci.image.config.v1+json", "digest": digest(config.as_bytes()) },
-        "layers": [{ "mediaType": "application/vnd.oci.image.layer.v1.tar", "digest": digest(&layer) }],
+        "layers": described,
     })
     .to_string();
     let index = json!({ "manifests": [{
         "mediaType": "application/vnd.oci.image.manifest.v1+json", "digest": digest(manifest.as_bytes()),
     }] })
     .to_string();
-    let blob = |content: &[u8]| digest(content).replace("sha256:", "blobs/sha256/");
-    tar(&[
-        ("oci-layout", br#"{"imageLayoutVersion":"1.0.0"}"#),
-        ("index.json", index.as_bytes()),
-        (&blob(config.as_bytes()), config.as_bytes()),
-        (&blob(manifest.as_bytes()), manifest.as_bytes()),
-        (&blob(&layer), &layer),
-    ])
+    let blobs: Vec<_> = [config.as_bytes(), manifest.as_bytes()]
+        .into_iter()
+        .chain(layers.iter().map(Vec::as_slice))
+        .map(|content| (digest(content).replace("sha256:", "blobs/sha256/"), content))
+        .collect();
+    let mut files =
+        vec![("oci-layout", br#"{"imageLayoutVersion":"1.0.0"}"#.as_slice()), ("index.json", index.as_bytes())];
+    files.extend(blobs.iter().map(|(path, content)| (path.as_str(), *content)));
+    tar(&files)
 }
 
 #[test]
@@ -114,6 +124,100 @@ fn an_image_that_containerd_has_is_named_by_its_digest() {
     let error = world.deploy("absent", code(&absent)).unwrap_err();
     assert!(matches!(error.fault(), Some(HostFault::Unavailable { .. })), "{error}");
     assert!(error.to_string().contains("ctr --namespace"), "{error}");
+}
+
+#[test]
+fn a_damaged_image_in_containerd_is_a_fault_and_not_the_code_s() {
+    let Some(daemon) = Daemon::start() else { return };
+    let world = World::start(config(&daemon, "damaged"), LIMIT);
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("image.tar");
+    std::fs::write(&file, archive(&probe(), &["/opt/program"], &[])).unwrap();
+    let import = ["images", "import", "--no-unpack", "--index-name", "example.org/probe:1", file.to_str().unwrap()];
+    daemon.list("damaged", &import);
+    let listed = daemon.list("damaged", &["images", "list"]);
+    let digest =
+        listed.iter().find_map(|line| line.split_whitespace().find(|word| word.starts_with("sha256:"))).unwrap();
+
+    // Every stored part has another byte now.
+    let store = daemon.root().join("io.containerd.content.v1.content/blobs/sha256");
+    for part in std::fs::read_dir(store).unwrap() {
+        let path = part.unwrap().path();
+        let mut bytes = std::fs::read(&path).unwrap();
+        bytes[0] ^= 1;
+        std::fs::remove_file(&path).unwrap();
+        std::fs::write(&path, bytes).unwrap();
+    }
+    let error =
+        world.deploy("probe", Code::new(RuntimeKind::Docker, format!("example.org/probe:1@{digest}"))).unwrap_err();
+    assert!(matches!(error.fault(), Some(HostFault::Unavailable { .. })), "{error}");
+    assert!(error.to_string().contains("is damaged"), "{error}");
+}
+
+#[test]
+fn what_is_wrong_with_an_image_is_told_as_such() {
+    let Some(daemon) = Daemon::shared() else { return };
+    let world = World::start(config(daemon, "wrong"), LIMIT);
+    let error = |args: &[&str], env: &[String]| {
+        world.deploy("probe", Code::new(RuntimeKind::Docker, archive(&probe(), args, env))).unwrap_err()
+    };
+    let absent = error(&["/opt/nothing"], &[]);
+    assert!(matches!(absent.fault(), Some(HostFault::Process { .. })), "{absent}");
+    assert!(absent.to_string().contains("/opt/nothing"), "{absent}");
+    let ends = error(&["/opt/program", "exit"], &[]);
+    assert!(ends.to_string().contains("did not become ready: it exited with code 5"), "{ends}");
+    for (args, env) in [
+        (&["/opt/program", "a\0b"][..], String::new()),
+        (&["/opt/program"], format!("A={}", "x".repeat(1 << 20))),
+        (&["/opt/program"], "A=\0".into()),
+    ] {
+        let refused = error(args, &[env]).to_string();
+        assert!(refused.contains("bad-image") && refused.contains("zero byte"), "{refused}");
+    }
+}
+
+/// What containerd does with layers that try to write elsewhere, beside what is refused before.
+#[test]
+fn no_layer_writes_outside_its_image() {
+    let Some(daemon) = Daemon::shared() else { return };
+    let world = World::start(config(daemon, "hostile"), LIMIT);
+    let target = tempfile::tempdir().unwrap();
+    let out = target.path().to_str().unwrap();
+    let link = |builder: &mut tar::Builder<Vec<u8>>, kind, path: &str, target: &str| {
+        let mut header = tar::Header::new_gnu();
+        header.set_entry_type(kind);
+        header.set_size(0);
+        header.set_mode(0o777);
+        builder.append_link(&mut header, path, target).unwrap();
+    };
+    let file = |builder: &mut tar::Builder<Vec<u8>>, path: &str, content: &[u8]| {
+        let mut header = tar::Header::new_gnu();
+        header.set_size(content.len() as u64);
+        header.set_mode(0o755);
+        builder.append_data(&mut header, path, content).unwrap();
+    };
+    // Through links to a folder of the machine, and over the places where the host mounts its own.
+    let mut builder = tar::Builder::new(Vec::new());
+    file(&mut builder, "opt/program", &probe());
+    link(&mut builder, tar::EntryType::Symlink, "away", out);
+    link(&mut builder, tar::EntryType::Symlink, "up", &format!("../../../../../../..{out}"));
+    file(&mut builder, "away/file", b"out");
+    file(&mut builder, "up/file", b"out");
+    for place in ["run", "proc", "dev", "tmp"] {
+        link(&mut builder, tar::EntryType::Symlink, place, out);
+    }
+    let layer = builder.into_inner().unwrap();
+    let code = layered(&[layer], &["/opt/program"], &[]);
+    world.deploy("probe", Code::new(RuntimeKind::Docker, code)).unwrap();
+    assert_eq!(world.text("echo", "inside"), "inside");
+    assert_eq!(std::fs::read_dir(target.path()).unwrap().count(), 0, "nothing was written outside");
+
+    // A hard link out is refused before.
+    let mut builder = tar::Builder::new(Vec::new());
+    link(&mut builder, tar::EntryType::Link, "shadow", "/etc/shadow");
+    let code = layered(&[builder.into_inner().unwrap()], &["/opt/program"], &[]);
+    let error = world.deploy("linked", Code::new(RuntimeKind::Docker, code)).unwrap_err().to_string();
+    assert!(error.contains("bad-layer") && error.contains("'shadow' is a hard link"), "{error}");
 }
 
 #[test]

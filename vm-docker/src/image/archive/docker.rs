@@ -3,8 +3,8 @@
 use serde::Deserialize;
 use vm_core::CodeError;
 
-use super::{Config, Files, Platform, bad, image, parse};
-use crate::image::{ARCHITECTURE, Image, Layer, digest};
+use super::{Config, Files, bad, image, parse};
+use crate::image::{Image, Layer, digest};
 
 const MANIFEST: &str = "manifest.json";
 
@@ -26,10 +26,6 @@ pub(super) fn read(files: &Files<'_>) -> Result<Image, CodeError> {
     if found.strip_prefix("sha256:") != Some(name) {
         let message = format!("the configuration named {name} has the hash {found}");
         return Err(CodeError::new("bad-digest", message));
-    }
-    if !parse::<Platform>(&saved.config, content)?.fits() {
-        let message = format!("the image is not for linux/{ARCHITECTURE}");
-        return Err(CodeError::new("wrong-architecture", message));
     }
     let config: Config = parse(&saved.config, content)?;
     let layers = saved.layers.iter().map(|path| {
