@@ -93,7 +93,14 @@ pub fn env(this: vm_core::Address, caller: vm_core::Address) -> Env {
     }
 }
 
-/// What an EVM contract never asks the dispatcher for.
+impl BareHost<'_> {
+    /// A key in the contract's part of the state.
+    fn key(&self, key: &[u8]) -> Result<StateKey, Stop> {
+        self.env.name.as_ref().map_or_else(absent, |name| Ok(StateKey::contract(name, key)))
+    }
+}
+
+/// What no contract of the benches asks the dispatcher for.
 fn absent<T>() -> Result<T, Stop> {
     Err(HostFault::Internal("the bench's host has no dispatcher".into()).into())
 }
@@ -103,12 +110,14 @@ impl Host for BareHost<'_> {
         &self.env
     }
 
-    fn get(&mut self, _: &[u8]) -> Result<Option<Bytes>, Stop> {
-        absent()
+    fn get(&mut self, key: &[u8]) -> Result<Option<Bytes>, Stop> {
+        Ok(self.journal.get(&self.key(key)?)?)
     }
 
-    fn put(&mut self, _: &[u8], _: &[u8]) -> Result<(), Stop> {
-        absent()
+    fn put(&mut self, key: &[u8], value: &[u8]) -> Result<(), Stop> {
+        let key = self.key(key)?;
+        self.journal.put(key, Bytes::copy_from_slice(value));
+        Ok(())
     }
 
     fn delete(&mut self, _: &[u8]) -> Result<(), Stop> {

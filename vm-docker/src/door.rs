@@ -23,6 +23,9 @@ use crate::{
 /// Name of a container's socket in its folder, as the protocol has it.
 pub(crate) const SOCKET_NAME: &str = "contract.sock";
 
+/// Most bytes of an interface: some thousand methods.
+const INTERFACE_LIMIT: usize = 256 << 10;
+
 /// A socket that only the user of one container can connect to, until its process has.
 pub(crate) struct Door {
     listener: UnixListener,
@@ -107,6 +110,10 @@ fn greet(stream: UnixStream, limit: Duration) -> Result<(Connection, Hello), Doc
     let mut connection = connection.map_err(|source| DockerError::Frame(source.into()))?;
     match connection.receive()?.map(|frame| frame.kind) {
         None => Err(DockerError::HungUp),
+        Some(Some(Kind::Hello(hello))) if hello.interface.len() > INTERFACE_LIMIT => {
+            let length = hello.interface.len();
+            Err(DockerError::Protocol(format!("its interface has {length} bytes; the limit is {INTERFACE_LIMIT}")))
+        }
         Some(Some(Kind::Hello(hello))) if hello.protocol == PROTOCOL_VERSION => Ok((connection, hello)),
         Some(Some(Kind::Hello(hello))) => Err(DockerError::Version { found: hello.protocol }),
         Some(_) => Err(DockerError::Protocol("its first frame is not Hello".into())),

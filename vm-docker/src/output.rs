@@ -23,6 +23,9 @@ const LINE_LIMIT: usize = 4096;
 /// Most lines of one stream that are told in a second; the rest is counted.
 const LINES_PER_SECOND: u32 = 100;
 
+/// Most bytes that are read at once.
+const READ: usize = 64 << 10;
+
 /// How long after the end of the process its last words may take to arrive.
 const LAST_WORDS: Duration = Duration::from_millis(200);
 
@@ -97,7 +100,7 @@ impl Output {
 
 async fn follow(mut reader: pipe::Receiver, tell: Tell, mut exit: ExitWatch) {
     let (mut lines, mut budget) = (Lines::default(), Budget::default());
-    let mut buffer = [0; 4096];
+    let mut buffer = vec![0; READ];
     let mut ended = false;
     loop {
         let read = if ended {
@@ -118,7 +121,7 @@ async fn follow(mut reader: pipe::Receiver, tell: Tell, mut exit: ExitWatch) {
             }
         }
     }
-    lines.finish(|line| budget.spend(&tell, line));
+    lines.finish(&mut |line| budget.spend(&tell, line));
     budget.settle(&tell);
 }
 
@@ -152,7 +155,7 @@ impl Default for Budget {
 }
 
 impl Budget {
-    fn spend(&mut self, tell: &Tell, line: &str) {
+    fn spend(&mut self, tell: &Tell, line: &[u8]) {
         if self.begun.elapsed() >= Duration::from_secs(1) {
             self.settle(tell);
             *self = Self::default();
@@ -160,7 +163,7 @@ impl Budget {
         match self.left.checked_sub(1) {
             Some(left) => {
                 self.left = left;
-                tell.line(line);
+                tell.line(&printable(line));
             }
             None => self.dropped = self.dropped.saturating_add(1),
         }
@@ -178,29 +181,36 @@ impl Budget {
 struct Lines(Vec<u8>);
 
 impl Lines {
-    fn feed(&mut self, bytes: &[u8], mut tell: impl FnMut(&str)) {
-        for byte in bytes {
-            if *byte == b'\n' {
-                self.finish(&mut tell);
-                continue;
+    fn feed(&mut self, bytes: &[u8], mut tell: impl FnMut(&[u8])) {
+        for part in bytes.split_inclusive(|byte| *byte == b'\n') {
+            let (content, ends) = part.strip_suffix(b"\n").map_or((part, false), |content| (content, true));
+            for piece in content.chunks(LINE_LIMIT) {
+                let room = LINE_LIMIT.saturating_sub(self.0.len());
+                let (now, later) = piece.split_at(room.min(piece.len()));
+                self.0.extend_from_slice(now);
+                if self.0.len() >= LINE_LIMIT {
+                    self.finish(&mut tell);
+                }
+                self.0.extend_from_slice(later);
             }
-            self.0.push(*byte);
-            if self.0.len() >= LINE_LIMIT {
+            if ends {
                 self.finish(&mut tell);
             }
         }
     }
 
     /// The last line may lack its end.
-    fn finish(&mut self, mut tell: impl FnMut(&str)) {
-        let line = std::mem::take(&mut self.0);
-        if !line.is_empty() {
-            // Nothing that a contract writes can pretend to be a line of its own, or move a terminal's cursor.
-            let text: String =
-                String::from_utf8_lossy(&line).chars().map(|c| if c.is_control() { '\u{fffd}' } else { c }).collect();
-            tell(&text);
+    fn finish(&mut self, tell: &mut impl FnMut(&[u8])) {
+        if !self.0.is_empty() {
+            tell(&self.0);
         }
+        self.0.clear();
     }
+}
+
+/// Nothing that a contract writes can pretend to be a line of its own, or move a terminal's cursor.
+fn printable(line: &[u8]) -> String {
+    String::from_utf8_lossy(line).chars().map(|c| if c.is_control() { '\u{fffd}' } else { c }).collect()
 }
 
 #[cfg(test)]
@@ -228,9 +238,9 @@ mod tests {
         let mut told = Vec::new();
         let mut lines = Lines::default();
         for piece in [&b"on"[..], b"e\n\ntw", b"o\x1b[2J\n", &[b'x'; LINE_LIMIT + 1], b"\nrest"] {
-            lines.feed(piece, |line| told.push(line.to_owned()));
+            lines.feed(piece, |line| told.push(printable(line)));
         }
-        lines.finish(|line| told.push(line.to_owned()));
+        lines.finish(&mut |line| told.push(printable(line)));
         let long = "x".repeat(LINE_LIMIT);
         assert_eq!(told, ["one", "two\u{fffd}[2J", &long, "x", "rest"]);
     }

@@ -35,6 +35,9 @@ const SLICE: Duration = Duration::from_millis(50);
 /// How often it is looked for containers that were idle for too long, and for missing ones: bounds.
 const ROUNDS: (Duration, Duration) = (Duration::from_millis(50), Duration::from_secs(1));
 
+/// A container that did not start is tried again after 2, 4, ... rounds, at most 2 to the power of this.
+const LONGEST_PAUSE: u32 = 6;
+
 /// Starts containers when they are needed and keeps them for the next calls.
 pub(crate) struct Pool {
     engine: Arc<Engine>,
@@ -91,7 +94,7 @@ impl Pool {
         let gauges = Gauges::new(&image.name());
         let pool = Arc::new_cyclic(|this: &Weak<Self>| {
             let number = gauges.enter(container.id());
-            let first = Pooled::all(container, connections, this.clone(), number);
+            let first = Pooled::all(&engine, container, connections, this.clone(), number);
             Self {
                 engine,
                 image,
@@ -212,7 +215,7 @@ impl Pool {
 
     async fn launch(&self) -> Result<(Container, Vec<Connection>), DockerError> {
         let launched = self.engine.launch(&*self.imported.read().await, self.isolation).await;
-        match launched {
+        let (container, connections) = match launched {
             // containerd has lost the image.
             Err(DockerError::Daemon { reason: Refused::NotFound, .. }) => {
                 let mut imported = self.imported.write().await;
@@ -220,7 +223,11 @@ impl Pool {
                 self.engine.launch(&imported, self.isolation).await
             }
             other => other,
+        }?;
+        if container.hello.interface != self.interface {
+            return Err(DockerError::Protocol("it describes other methods than its first process did".into()));
         }
+        Ok((container, connections))
     }
 
     fn desk(&self) -> MutexGuard<'_, Desk<Pooled>> {
@@ -238,7 +245,7 @@ impl Start {
         match launched {
             Ok((container, connections)) => {
                 let number = pool.gauges.enter(container.id());
-                let started = Pooled::all(container, connections, pool.this.clone(), number);
+                let started = Pooled::all(&pool.engine, container, connections, pool.this.clone(), number);
                 let retired = pool.desk().started(started, now());
                 drop(retired);
                 Some(pool)
@@ -265,12 +272,18 @@ impl Drop for Start {
 /// Removes containers that were idle for longer than `limit` and replaces missing ones, as long as there is a pool.
 async fn keep_in_bounds(pool: Weak<Pool>, limit: Duration) {
     let round = (limit / 4).clamp(ROUNDS.0, ROUNDS.1);
+    let mut pause = 0_u32;
     loop {
         time::sleep(round).await;
         let Some(pool) = pool.upgrade() else { return };
         let old = pool.desk().expire(limit, now());
         drop(old);
-        pool.grow();
+        // What does not start is tried ever more rarely, unless a call waits for it.
+        pause = pause.saturating_add(1);
+        if pause >= 1 << pool.desk().failures().min(LONGEST_PAUSE) {
+            pause = 0;
+            pool.grow();
+        }
         let counts = pool.desk().counts();
         pool.gauges.tell(counts);
     }

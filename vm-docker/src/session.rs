@@ -23,6 +23,9 @@ const SETTLE: Duration = Duration::from_millis(250);
 /// Longest topic of an event, in bytes.
 const TOPIC_LIMIT: usize = 255;
 
+/// Longest name whose address is told, in bytes.
+const NAME_LIMIT: usize = 255;
+
 /// Most keys that one request reads.
 const BATCH_LIMIT: usize = 1000;
 
@@ -223,6 +226,8 @@ impl Session<'_> {
                 CallResult { status: status.into(), output: outcome.output.to_vec() }.into()
             }
             Some(Kind::GasLeft(_)) => GasFrame { left: self.host.gas_left().get() }.into(),
+            // Hashing has no price of its own, and no name is longer.
+            Some(Kind::AddressOf(of)) if of.name.len() > NAME_LIMIT => return Err(Trap::BadHostCall.into()),
             Some(Kind::AddressOf(of)) => {
                 AddressFrame { address: Address::from_name(&of.name).as_bytes().to_vec() }.into()
             }

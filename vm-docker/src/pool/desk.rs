@@ -39,6 +39,8 @@ pub(super) struct Desk<W> {
     /// True while one starts. There is never more than one: calls are much shorter than starts, so whether yet another one is
     /// needed shows when this one is there.
     starting: bool,
+    /// Starts that failed since one succeeded.
+    failures: u32,
     next: u64,
 }
 
@@ -67,7 +69,7 @@ impl<W: Worker> Desk<W> {
     /// A desk with the workers of one container, idle since `now`.
     pub(super) fn new(bounds: Bounds, first: Vec<W>, now: Instant) -> Self {
         let idle = first.into_iter().map(|worker| (worker, now)).collect();
-        Self { bounds, idle, waiting: VecDeque::new(), live: 1, starting: false, next: 0 }
+        Self { bounds, idle, waiting: VecDeque::new(), live: 1, starting: false, failures: 0, next: 0 }
     }
 
     /// An idle worker.
@@ -139,6 +141,7 @@ impl<W: Worker> Desk<W> {
     #[must_use = "to drop a worker may need the desk"]
     pub(super) fn started(&mut self, workers: Vec<W>, now: Instant) -> Vec<W> {
         self.starting = false;
+        self.failures = 0;
         self.live += 1;
         workers.into_iter().filter_map(|worker| self.put(worker, now)).collect()
     }
@@ -146,6 +149,7 @@ impl<W: Worker> Desk<W> {
     /// The container that started will not be there. Who waits is told, unless there are workers to wait for.
     pub(super) fn failed(&mut self, fault: &HostFault) {
         self.starting = false;
+        self.failures = self.failures.saturating_add(1);
         if self.live == 0 {
             for waiting in self.waiting.drain(..) {
                 // Who is gone needs no answer.
@@ -174,6 +178,11 @@ impl<W: Worker> Desk<W> {
             }
         }
         self.take_out(|worker| chosen.iter().any(|chosen| chosen == worker.id()))
+    }
+
+    /// How many starts have failed one after the other.
+    pub(super) fn failures(&self) -> u32 {
+        self.failures
     }
 
     /// How many containers have no call, exist, and how many calls wait.

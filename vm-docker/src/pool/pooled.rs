@@ -9,7 +9,7 @@ use std::{
 };
 
 use super::{Pool, desk::Worker};
-use crate::{connection::Connection, container::Container};
+use crate::{connection::Connection, container::Container, engine::Engine};
 
 /// A connection of a container, for one call at a time. Who does not give it back with [`Pool::release`] gives its container up:
 /// it gets no further call, and is killed when those that it still performs have ended.
@@ -33,6 +33,7 @@ struct Shared {
 impl Pooled {
     /// A container's connections, its place having this number.
     pub(super) fn all(
+        engine: &Engine,
         container: Container,
         connections: Vec<Connection>,
         pool: Weak<Pool>,
@@ -44,6 +45,14 @@ impl Pooled {
             calls: AtomicU64::new(0),
             retired: AtomicBool::new(false),
             place: Place { pool, number },
+        });
+        let (weak, mut exit) = (Arc::downgrade(&shared), shared.container.exit.clone());
+        engine.spawn(async move {
+            exit.ended().await;
+            // What ends between calls is replaced before somebody calls.
+            if let Some(shared) = weak.upgrade() {
+                shared.retire();
+            }
         });
         connections.into_iter().map(|connection| Self { connection, calls: 0, shared: shared.clone() }).collect()
     }
@@ -93,10 +102,17 @@ impl Deref for Pooled {
 
 impl Drop for Pooled {
     fn drop(&mut self) {
-        if !self.shared.retired.swap(true, Ordering::AcqRel)
-            && let Some(pool) = self.shared.place.pool.upgrade()
+        self.shared.retire();
+    }
+}
+
+impl Shared {
+    /// Gives the container up.
+    fn retire(&self) {
+        if !self.retired.swap(true, Ordering::AcqRel)
+            && let Some(pool) = self.place.pool.upgrade()
         {
-            let idle = pool.desk().retire(self.shared.container.id());
+            let idle = pool.desk().retire(self.container.id());
             drop(idle);
         }
     }

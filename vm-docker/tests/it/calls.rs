@@ -202,6 +202,7 @@ fn bad_arguments_of_host_functions_are_traps() {
     let Some(world) = world("arguments") else { return };
     assert_eq!(world.receipt("long_topic", "").status, Status::Trap(Trap::BadHostCall));
     assert_eq!(world.receipt("forward", "Not A Name").status, Status::Trap(Trap::BadHostCall));
+    assert_eq!(world.receipt("address", &"n".repeat(256)).status, Status::Trap(Trap::BadHostCall));
     world.assert_next_call(false);
 }
 

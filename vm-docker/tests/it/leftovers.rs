@@ -180,9 +180,20 @@ fn what_a_host_could_not_remove_is_removed_by_the_next_one_in_the_same_process()
     drop(contract);
 }
 
-/// How often containers are made and killed: `VM_TEST_CYCLES=1000 cargo xtask test -p vm-docker -- cycles` for a thousand.
-fn cycles() -> u32 {
-    env::var("VM_TEST_CYCLES").map_or(20, |cycles| cycles.parse().unwrap())
+/// How often containers are made and killed: `VM_TEST_CYCLES=1000 cargo xtask test -p vm-docker -- cycles_of --nocapture` for a
+/// thousand. Asked for that way the test is alone in its process, and looks at what this process has, too.
+fn cycles() -> (u32, bool) {
+    env::var("VM_TEST_CYCLES").map_or((20, false), |cycles| (cycles.parse().unwrap(), true))
+}
+
+/// Open files, threads, and resident memory in KiB of this process.
+fn own_resources() -> [usize; 3] {
+    let status = fs::read_to_string("/proc/self/status").unwrap();
+    let field = |name: &str| {
+        let line = status.lines().find_map(|line| line.strip_prefix(name)).unwrap();
+        line.split_whitespace().next().unwrap().parse().unwrap()
+    };
+    [fs::read_dir("/proc/self/fd").unwrap().count(), field("Threads:"), field("VmRSS:")]
 }
 
 #[test]
@@ -191,7 +202,12 @@ fn cycles_of_making_and_killing_leave_nothing() {
     let config = own_sockets(daemon, "cycles");
     let world = World::with_probe(config.clone(), Duration::from_secs(30));
     let mut made = BTreeSet::new();
-    for cycle in 0..cycles() {
+    let (cycles, alone) = cycles();
+    let (begun, mut early) = (Instant::now(), [0; 3]);
+    for cycle in 0..cycles {
+        if cycle == cycles / 10 {
+            early = own_resources();
+        }
         // One ends by itself, the next one is killed with a frame half sent.
         world.fault(if cycle % 2 == 0 { "exit" } else { "oversized" }, "");
         world.assert_next_call(true);
@@ -199,7 +215,16 @@ fn cycles_of_making_and_killing_leave_nothing() {
     }
     assert!(!control_groups_of(&made).is_empty(), "the one that runs has them");
     let started: u32 = world.detail("started").parse().unwrap();
-    assert!(started > cycles());
+    assert!(started > cycles);
+    let (took, late) = (begun.elapsed(), own_resources());
+    println!(
+        "{cycles} cycles in {:.1} s; open files, threads, KiB: {early:?} after a tenth, {late:?} in the end",
+        took.as_secs_f64()
+    );
+    if alone {
+        assert!(late[0] <= early[0] + 8 && late[1] <= early[1] + 4, "open files or threads are left");
+        assert!(late[2] <= early[2] + 16 * 1024, "memory grows");
+    }
     world.stop();
     assert_clean(daemon, "cycles", &config.socket_folder);
     assert_eq!(mounts_of("cycles"), [""; 0]);

@@ -36,6 +36,15 @@ fn the_least_number_is_there_from_the_deployment_on_and_replaced() {
 }
 
 #[test]
+fn what_ends_without_a_call_is_replaced_before_the_next_one() {
+    let Some(world) = world("idle-death", |_| {}) else { return };
+    world.call("exit_after", "");
+    world.wait_for("started", "2");
+    world.wait_for("containers", "1");
+    world.assert_next_call(true);
+}
+
+#[test]
 fn sixty_four_callers_at_once_are_served_by_no_more_containers_than_allowed() {
     let Some(world) = world("burst", |config| config.pool_max = 4) else { return };
     for receipt in world.burst(64, "nap", "20") {

@@ -1,0 +1,123 @@
+//! A call of a contract that runs, with one read and one write, against as many frames of the same lengths between the same
+//! two processes.
+
+use std::{
+    io::{BufReader, Read, Write},
+    os::unix::net::UnixStream,
+};
+
+use vm_container_protocol::{
+    Call, ContractFrame, Environment, FrameWriter, Get, HostFrame, Put, Return, Status, Value,
+};
+
+use crate::{
+    bare::Bare,
+    percentiles::{Times, heading, time},
+    place::{Caller, Place},
+};
+
+/// Calls of each turn, of which the first are not counted: the caches are those of the other before.
+const TURN: usize = 50;
+const FIRST: usize = 5;
+const ROUNDS: usize = 400;
+
+/// What the issue asks for.
+const GOAL: f64 = 1.5;
+
+pub(crate) fn run(place: &Place) {
+    let runtime = place.runtime(|_| {});
+    let caller = Caller::counting(&runtime);
+    let lengths = lengths();
+    let container = Bare::like_one_of_ours(place);
+    let answers = format!("PONG={},{}", lengths[1], lengths[3]);
+    let (running, stream) = container.connected(&["pong"], &[answers]);
+    let mut pair = Pair::new(stream, [lengths[0], lengths[2]]);
+
+    let (mut raw, mut ours) = (Times::default(), Times::default());
+    for _ in 0..ROUNDS {
+        raw.extend((0..TURN).map(|_| time(|| pair.call()).0).skip(FIRST));
+        ours.extend((0..TURN).map(|_| time(|| caller.call()).0).skip(FIRST));
+    }
+    heading("warm call, one read and one write", "us");
+    raw.print(
+        &format!("frames of {} bytes on the bare socket", lengths.map(|length| length.to_string()).join(", ")),
+        1.0,
+        None,
+    );
+    ours.print("contract of vm-sdk, Contract::call", 1.0, Some(&raw));
+    println!("goal: {GOAL} at p50\n");
+    drop(running);
+    futures_executor::block_on(vm_core::RuntimeProvider::stop(&runtime)).unwrap();
+}
+
+/// Lengths of the messages of a call: the call, the question, its answer, and the end with the change.
+fn lengths() -> [usize; 4] {
+    let address = || vec![1; 20];
+    let environment = Environment {
+        this: address(),
+        caller: address(),
+        origin: address(),
+        coinbase: address(),
+        chain_id: 1,
+        ..Environment::default()
+    };
+    let number = 20_000;
+    let call = Call {
+        entry: 2,
+        method: "count".into(),
+        input: vec![0; 5],
+        environment: Some(environment),
+        gas: u64::MAX,
+        number,
+        ..Call::default()
+    };
+    let ending = Return { status: Status::Success.into(), output: vec![1; 8] };
+    let put = Put { key: b"k".to_vec(), value: vec![1; 8] };
+    let of_contract = |frame: ContractFrame| frame.of_call(number);
+    // The change and the end travel together: one length for both, and one prefix less.
+    let end = length(&of_contract(put.into())) + 4 + length(&of_contract(ending.into()));
+    [
+        length_of_host(call.into()),
+        length(&of_contract(Get { key: b"k".to_vec() }.into())),
+        length_of_host(Value { value: None }.into()),
+        end,
+    ]
+}
+
+fn length(frame: &ContractFrame) -> usize {
+    let mut writer = FrameWriter::new(Vec::new());
+    writer.send(frame).unwrap();
+    writer.get_mut().len() - 4
+}
+
+fn length_of_host(frame: HostFrame) -> usize {
+    let mut writer = FrameWriter::new(Vec::new());
+    writer.send(&frame).unwrap();
+    writer.get_mut().len() - 4
+}
+
+/// The host's end of the bare socket.
+struct Pair {
+    reader: BufReader<UnixStream>,
+    writer: UnixStream,
+    sent: [Vec<u8>; 2],
+    received: Vec<u8>,
+}
+
+impl Pair {
+    fn new(stream: UnixStream, lengths: [usize; 2]) -> Self {
+        let frame = |length: usize| [&(length as u32).to_le_bytes()[..], &vec![3; length]].concat();
+        let reader = BufReader::new(stream.try_clone().unwrap());
+        Self { reader, writer: stream, sent: lengths.map(frame), received: Vec::new() }
+    }
+
+    fn call(&mut self) {
+        for frame in &self.sent {
+            self.writer.write_all(frame).unwrap();
+            let mut length = [0; 4];
+            self.reader.read_exact(&mut length).unwrap();
+            self.received.resize(u32::from_le_bytes(length) as usize, 0);
+            self.reader.read_exact(&mut self.received).unwrap();
+        }
+    }
+}
