@@ -256,6 +256,13 @@ impl Code {
         self
     }
 
+    /// The bytes of all of it, which storing and preparing it is paid by.
+    pub fn size(&self) -> usize {
+        let options = self.options.iter().map(|(key, value)| key.len().saturating_add(value.len()));
+        let interface = self.abi.as_ref().map_or(0, String::len);
+        options.fold(self.bytes.len().saturating_add(interface), usize::saturating_add)
+    }
+
     /// The hash of all of it; the key of caches and pools.
     pub fn hash(&self) -> CodeHash {
         let mut hasher = Sha256::new();

@@ -219,11 +219,18 @@ fn counted(arguments: usize) -> String {
     format!("{arguments} argument{}", if arguments == 1 { "" } else { "s" })
 }
 
+/// How many methods an error lists.
+const MOST_METHODS: usize = 40;
+
 fn known(suggestion: Option<&str>, methods: &[String]) -> String {
     match suggestion {
         Some(name) => format!("did you mean '{name}'?"),
         None if methods.is_empty() => "the contract has no methods".into(),
-        None => format!("methods: {}", methods.join(", ")),
+        None => {
+            let (shown, others) = methods.split_at(methods.len().min(MOST_METHODS));
+            let more = if others.is_empty() { String::new() } else { format!(", and {} more", others.len()) };
+            format!("methods: {}{more}", shown.join(", "))
+        }
     }
 }
 

@@ -97,6 +97,9 @@ fn phase<T, E: Into<ErrorKind>>(phase: Phase, run: impl FnOnce() -> Result<T, E>
     span.in_scope(run).phase(phase)
 }
 
+/// The longest interface that code is deployed with, in bytes.
+const INTERFACE_SIZE: usize = 1 << 20;
+
 impl Core {
     /// The record of a contract that is to be changed.
     fn load(journal: &Journal, name: &ContractName) -> Result<ContractRecord, ErrorKind> {
@@ -117,15 +120,16 @@ impl Core {
 
     /// What is left for the contract when its code is stored and prepared.
     fn admit_code(&self, code: &Code, limit: Gas, storing: Price) -> Result<Gas, Refusal> {
-        let size = code.bytes.len();
-        too_large("the code", size, self.limits.code_size, "vm.limits.code_size")?;
+        too_large("the code", code.bytes.len(), self.limits.code_size, "vm.limits.code_size")?;
+        too_large("the interface", code.abi.as_ref().map_or(0, String::len), INTERFACE_SIZE, "a fixed limit")?;
+        let size = code.size();
         let preparing = self.schedule.prepare.of(code.runtime).of(size);
         Self::admit_gas(limit, storing.of(size).saturating_add(preparing))
     }
 
     /// What is left for the contract when code that is stored already is prepared.
     fn admit_kept(&self, code: &Code, limit: Gas) -> Result<Gas, Refusal> {
-        let preparing = self.schedule.prepare.of(code.runtime).of(code.bytes.len());
+        let preparing = self.schedule.prepare.of(code.runtime).of(code.size());
         Self::admit_gas(limit, self.schedule.transaction.upgrade.of(0).saturating_add(preparing))
     }
 
@@ -263,5 +267,6 @@ fn enter(transaction: &mut Transaction<'_>, top: Top<'_>) -> Result<Outcome, cra
         gas: top.gas,
         value_moved: false,
         bounds: top.record.map_or(Bounds::NONE, ContractRecord::bounds),
+        asked: None,
     })
 }

@@ -68,6 +68,15 @@ pub struct HostPrices {
     pub transfer: Price,
 }
 
+impl HostPrices {
+    /// What it costs to turn text into a contract's encoding or back, for so many values and bytes: for each value what an entry of a
+    /// scan costs, which is found, decoded and copied as it is.
+    pub(crate) fn wording(&self, values: usize, bytes: usize) -> Gas {
+        let Price { base, word } = self.scan_entry;
+        Gas::new(base).times(values as u64).saturating_add(Price { base: 0, word }.of(bytes))
+    }
+}
+
 /// Prices of transactions.
 #[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
 #[serde(deny_unknown_fields)]

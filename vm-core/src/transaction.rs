@@ -41,6 +41,9 @@ pub(crate) struct Transaction<'c> {
 /// How many refusals of one transaction are told.
 const DENIALS: usize = 256;
 
+/// The longest reason, in characters, why a contract's arguments do not fit another one's interface.
+const REASON: usize = 1024;
+
 /// Something that a contract asked for and a rule refused.
 pub(crate) enum Denial {
     /// A call of a method.
@@ -67,6 +70,8 @@ pub(crate) struct Entering {
     pub(crate) gas: Gas,
     pub(crate) value_moved: bool,
     pub(crate) bounds: Bounds,
+    /// The method as the caller named it, which wants words; none for a caller that wants what the contract returns.
+    pub(crate) asked: Option<Arc<str>>,
 }
 
 impl<'c> Transaction<'c> {
@@ -114,7 +119,7 @@ impl<'c> Transaction<'c> {
 
     /// Runs one call: checkpoint, value, contract, then keep or undo.
     pub(crate) fn enter(&mut self, entering: Entering) -> Result<Outcome, HostFault> {
-        let Entering { runtime, contract, mut env, call, gas, value_moved, bounds } = entering;
+        let Entering { runtime, contract, mut env, call, gas, value_moved, bounds, asked } = entering;
         // The EVM's block is that of all its frames, so it hides the time by itself.
         if !bounds.capabilities.contains(Capabilities::TIME) && runtime != RuntimeKind::Evm {
             env.block = Arc::new(Block { timestamp: 0, ..(*env.block).clone() });
@@ -137,6 +142,11 @@ impl<'c> Transaction<'c> {
             Ok(Return::revert(Refusal::Balance(env.caller).to_string()))
         };
         let Return { mut status, mut output } = self.settle(result)?;
+        if output.len() <= self.core.limits.output_size
+            && let Some(asked) = &asked
+        {
+            (status, output) = self.put_into_words(&*contract, asked, (status, output), &mut meter);
+        }
         if output.len() > self.core.limits.output_size {
             (status, output) = (Status::Trap(Trap::BadReturn), Bytes::new());
         }
@@ -158,6 +168,27 @@ impl<'c> Transaction<'c> {
             nanoseconds = duration.as_nanos() as u64, depth = self.stack.len(), "call"
         );
         Ok(Outcome { status, output, gas_used })
+    }
+
+    /// What a contract returned as text, where its interface describes that; paid for before it is made.
+    fn put_into_words(
+        &self,
+        contract: &dyn Contract,
+        asked: &str,
+        (status, output): (Status, Bytes),
+        meter: &mut Meter,
+    ) -> (Status, Bytes) {
+        if matches!(status, Status::Trap(_)) {
+            return (status, output);
+        }
+        if meter.charge(self.core.schedule.host.wording(output.len().div_ceil(32), output.len())).is_err() {
+            return (Status::Trap(Trap::OutOfGas), Bytes::new());
+        }
+        let text = match status {
+            Status::Success => contract.interface().decode_output(asked, &output),
+            _ => contract.interface().decode_revert(&output),
+        };
+        (status, text.map_or(output, Bytes::from))
     }
 
     /// A sticky fault wins over whatever a contract returned.
@@ -238,14 +269,33 @@ impl<'c> Transaction<'c> {
             Ok(ready) => ready,
             Err(unresolved) => return self.unresolved(unresolved),
         };
+        let mut gas = gas;
         let asked = request.named.is_some().then(|| request.method.clone());
         let Encoded { method, input } = match &request.named {
             None => Encoded { method: request.method, input: request.input },
-            Some(values) => match contract.interface().encode_named(&request.method, values) {
-                Ok(encoded) => encoded,
-                Err(error) => return refuse(error.to_string()),
-            },
+            Some(values) => {
+                let price = self.core.schedule.host.wording(items(values), request.size());
+                let Some(left) = gas.checked_sub(price) else {
+                    *asking = asking.saturating_add(gas);
+                    return Ok(Outcome {
+                        status: Status::Trap(Trap::OutOfGas),
+                        output: Bytes::new(),
+                        gas_used: Gas::ZERO,
+                    });
+                };
+                (gas, *asking) = (left, asking.saturating_add(price));
+                match contract.interface().encode_named(&request.method, values) {
+                    Ok(encoded) => encoded,
+                    Err(error) => return refuse(shortened(&error.to_string())),
+                }
+            }
         };
+        let (size, limit) = (method.len().saturating_add(input.len()), self.core.limits.input_size);
+        if size > limit {
+            return refuse(format!(
+                "the call's method and encoded input have {size} bytes, above the limit of {limit}"
+            ));
+        }
         if let Some(record) = restricted.filter(|record| record.runtime.has_notations())
             && let Err(unresolved) = self.permit_call(caller, record, &contract.interface().guarded_as(&method, &input))
         {
@@ -268,17 +318,7 @@ impl<'c> Transaction<'c> {
         };
         let value_moved = request.value_moved;
         let call = Call { entry: Entry::Invoke, method, input };
-        let Some(asked) = asked else {
-            return self.enter(Entering { runtime, contract, env, call, gas, value_moved, bounds });
-        };
-        let entering = Entering { runtime, contract: contract.clone(), env, call, gas, value_moved, bounds };
-        let outcome = self.enter(entering)?;
-        let text = match outcome.status {
-            Status::Success => contract.interface().decode_output(&asked, &outcome.output),
-            Status::Revert => contract.interface().decode_revert(&outcome.output),
-            Status::Trap(_) => None,
-        };
-        Ok(Outcome { output: text.map_or(outcome.output, Bytes::from), ..outcome })
+        self.enter(Entering { runtime, contract, env, call, gas, value_moved, bounds, asked })
     }
 
     /// Asks the policy, of this version, and then the embedder. Tells whose endorsements counted, but of calls.
@@ -379,6 +419,20 @@ impl<'c> Transaction<'c> {
     pub(crate) fn finish(mut self) -> Result<Changes, HostFault> {
         self.flush()?;
         Ok(self.journal.finish())
+    }
+}
+
+/// How many values there are in arguments as text, at most: each begins behind a comma or a bracket, or by itself.
+fn items(values: &[(String, Bytes)]) -> usize {
+    let begins = |byte: &&u8| matches!(byte, b',' | b'[' | b'(' | b'{');
+    values.iter().map(|(_, value)| value.iter().filter(begins).count().saturating_add(1)).sum()
+}
+
+/// What a contract is told, who reads no more than that.
+fn shortened(reason: &str) -> String {
+    match reason.char_indices().nth(REASON) {
+        Some((end, _)) => format!("{}…", reason.get(..end).unwrap_or_default()),
+        None => reason.to_owned(),
     }
 }
 

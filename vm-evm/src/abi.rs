@@ -1,6 +1,7 @@
 //! The Solidity ABI as an interface: text to call data, and results, reverts and logs to text.
 
 mod call;
+mod decode;
 mod event;
 mod literal;
 mod method;
@@ -28,7 +29,11 @@ pub(crate) struct SolidityInterface {
     /// The functions by signature, and by name where it is not overloaded: to walk through them, or to hash one anew, would
     /// cost more than many a call.
     functions: BTreeMap<String, Known>,
+    weight: usize,
 }
+
+/// What a byte of an ABI's JSON occupies when it is read, in bytes: strings and lists, each with an allocation.
+const PARSED: usize = 4;
 
 /// A function of the ABI.
 #[derive(Debug, Clone, Copy)]
@@ -69,7 +74,7 @@ impl SolidityInterface {
                 functions.insert(signature, known);
             }
         }
-        Ok(Self { abi: Some(abi), functions })
+        Ok(Self { abi: Some(abi), functions, weight: text.len() * PARSED })
     }
 
     /// Refuses types that Solidity does not have. For new code: what is deployed stays callable.
@@ -78,6 +83,14 @@ impl SolidityInterface {
         let functions = abi.functions().flat_map(|f| f.inputs.iter().chain(&f.outputs).map(|p| (&*f.name, p)));
         let constructor = abi.constructor().into_iter().flat_map(|c| c.inputs.iter().map(|p| ("constructor", p)));
         let errors = abi.errors().flat_map(|e| e.inputs.iter().map(|p| (&*e.name, p)));
+        let events =
+            abi.events().flat_map(|e| e.inputs.iter().map(|p| (&*e.name, method::longest(&p.ty, &p.components))));
+        let others = functions.clone().chain(constructor.clone()).chain(errors.clone());
+        let lengths = others.map(|(name, p)| (name, method::longest(&p.ty, &p.components))).chain(events);
+        if let Some((name, length)) = lengths.into_iter().find(|(_, length)| *length > method::LONGEST) {
+            let why = format!("the JSON ABI's {name} has a type of {length} bytes, {} are allowed", method::LONGEST);
+            return Err(CodeError::new("abi-invalid", why));
+        }
         match functions.chain(constructor).chain(errors).find_map(|(name, p)| Some((name, p.resolve().err()?))) {
             Some((name, error)) => Err(CodeError::new("abi-invalid", format!("the JSON ABI's {name}: {error}"))),
             None => Ok(()),
@@ -125,9 +138,8 @@ impl SolidityInterface {
     }
 
     /// Roughly what it occupies, in bytes.
-    pub(crate) fn weight(&self) -> usize {
-        // A function is a dozen small allocations.
-        self.abi.as_ref().map_or(0, |abi| abi.len() * 1024)
+    pub(crate) const fn weight(&self) -> usize {
+        self.weight
     }
 
     fn constructor(&self, arguments: &Arguments) -> Result<Bytes, ArgumentError> {
@@ -193,7 +205,7 @@ impl Interface for SolidityInterface {
 
     fn decode_output(&self, name: &str, output: &[u8]) -> Option<String> {
         let function = self.described(name)?;
-        let values = method::decode(&function.outputs, output).ok()?;
+        let values = decode::decode(&function.outputs, output)?;
         Some(match values.as_slice() {
             [] => String::new(),
             [one] => value::to_text(one),

@@ -229,8 +229,8 @@ impl FromStr for Fork {
 /// `1.9.24`, `v1.9.24`, `1.9`, `geth 1.9.24`, `1.9.24-stable`.
 fn geth_version(text: &str) -> Option<[u16; 3]> {
     let lower = text.to_ascii_lowercase();
-    let text = lower.strip_prefix("geth").unwrap_or(&lower).trim_start_matches([' ', '/', '-', 'v']);
-    let numbers = text.split(['-', '+']).next()?;
+    let text = lower.strip_prefix("geth").map_or(&*lower, |rest| rest.trim_start_matches([' ', '/', '-']));
+    let numbers = text.strip_prefix('v').unwrap_or(text).split(['-', '+']).next()?;
     // A line without a patch is meant as it is at its end.
     let mut version = [0, 0, u16::MAX];
     let mut parts = numbers.split('.');

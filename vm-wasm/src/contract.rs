@@ -15,6 +15,8 @@ pub(crate) struct Settings {
     pub(crate) adapter: Option<chainmaker::Adapter>,
     /// The gas between two looks at the deadline.
     pub(crate) slice: u64,
+    /// Roughly what the interface occupies, in bytes.
+    pub(crate) interface_weight: usize,
 }
 
 /// A module that is ready to run.
@@ -74,7 +76,7 @@ impl Contract for WasmContract {
     }
 
     fn weight(&self) -> usize {
-        self.program.weight()
+        self.program.weight().saturating_add(self.settings.interface_weight)
     }
 }
 

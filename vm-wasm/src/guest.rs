@@ -2,13 +2,18 @@ use vm_core::{Code, Interface, Opaque, TextInterface};
 
 use crate::WasmError;
 use crate::abi::{Abi, chainmaker};
-use crate::gate::Checked;
+use crate::gate::{Checked, INTERFACE_BYTES};
 
 /// What the host needs to know of a contract to talk to it.
 pub(crate) struct Guest {
     pub(crate) interface: Box<dyn Interface>,
     pub(crate) adapter: Option<chainmaker::Adapter>,
+    /// Roughly what the interface occupies, in bytes.
+    pub(crate) weight: usize,
 }
+
+/// What a byte of an interface's text occupies when it is parsed, in bytes: names and types, each with an allocation.
+const PARSED: usize = 8;
 
 impl Guest {
     /// By the module's ABI, and by the interface and the options that it is deployed with.
@@ -33,11 +38,15 @@ impl Guest {
             (Some(abi), None) => Some(abi.as_str()),
             (None, text) => text,
         };
+        if let Some(bytes) = text.map(str::len).filter(|bytes| *bytes > INTERFACE_BYTES) {
+            let why = format!("the interface has {bytes} bytes, {INTERFACE_BYTES} are allowed");
+            return Err(WasmError::Unsupported(why));
+        }
         let interface: Box<dyn Interface> = match text {
             Some(text) => Box::new(text.parse::<TextInterface>()?),
             None => Box::new(Opaque),
         };
-        Ok(Self { interface, adapter: None })
+        Ok(Self { interface, adapter: None, weight: text.map_or(0, str::len) * PARSED })
     }
 
     /// A contract with ChainMaker's ABI.
@@ -48,6 +57,6 @@ impl Guest {
         }
         let options = code.options.iter().map(|(name, value)| (name.as_str(), value.as_str()));
         let adapter = chainmaker::Adapter::new(&checked.chainmaker, options).map_err(WasmError::Unsupported)?;
-        Ok(Self { interface: Box::new(adapter.clone()), adapter: Some(adapter) })
+        Ok(Self { interface: Box::new(adapter.clone()), adapter: Some(adapter), weight: 0 })
     }
 }

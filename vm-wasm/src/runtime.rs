@@ -85,6 +85,7 @@ impl WasmRuntime {
             abi: AbiPrices::new(&self.config.schedule.wasm),
             adapter: guest.adapter,
             slice: self.config.gas_slice,
+            interface_weight: guest.weight,
         };
         Ok(WasmContract::new(program, guest.interface, settings))
     }

@@ -1,10 +1,10 @@
 //! Logs as named events.
 
-use alloy_dyn_abi::EventExt;
-use alloy_json_abi::JsonAbi;
+use alloy_dyn_abi::{DynSolType, EventExt, Specifier};
+use alloy_json_abi::{Event as AbiEvent, JsonAbi};
 use alloy_primitives::B256;
 
-use super::value;
+use super::{decode, value};
 
 /// The text of a log, `Transfer(from: 0x..., to: 0x..., value: 7)`; none when no event of the ABI matches its first topic,
 /// its number of topics and its data.
@@ -12,6 +12,10 @@ pub(super) fn decode(abi: &JsonAbi, topics: &[B256], data: &[u8]) -> Option<Stri
     let first = topics.first()?;
     let matching = abi.events().filter(|event| !event.anonymous && event.selector() == *first);
     matching.into_iter().find_map(|event| {
+        let body = types_of_body(event)?;
+        if !decode::is_plain(&body, data) {
+            return None;
+        }
         let decoded = event.decode_log_parts(topics.iter().copied(), data).ok()?;
         let (mut indexed, mut body) = (decoded.indexed.iter(), decoded.body.iter());
         let fields = event
@@ -24,6 +28,12 @@ pub(super) fn decode(abi: &JsonAbi, topics: &[B256], data: &[u8]) -> Option<Stri
             .collect::<Option<Vec<_>>>()?;
         Some(format!("{}({})", event.name, fields.join(", ")))
     })
+}
+
+/// The types of what is no topic.
+fn types_of_body(event: &AbiEvent) -> Option<DynSolType> {
+    let body = event.inputs.iter().filter(|param| !param.indexed).map(Specifier::resolve);
+    Some(DynSolType::Tuple(body.collect::<Result<_, _>>().ok()?))
 }
 
 #[cfg(test)]

@@ -6,6 +6,14 @@ use vm_core::{Argument, ArgumentError};
 
 use super::{shape::Shape, value};
 
+/// The longest signature and the longest type, in bytes: a type is as deep as it is long, and is walked through by recursion.
+pub(super) const LONGEST: usize = 4096;
+
+/// The length of the longest type in a type.
+pub(super) fn longest(of: &str, components: &[Param]) -> usize {
+    components.iter().map(|part| longest(&part.ty, &part.components)).fold(of.len(), usize::max)
+}
+
 /// What a method is where no ABI completes its name.
 const SIGNATURE: &str = "Solidity signature, such as transfer(address,uint256)";
 
@@ -55,6 +63,9 @@ fn by_signature(abi: Option<&JsonAbi>, method: &str) -> Result<Function, Argumen
         found: value::short(method),
         why,
     };
+    if method.len() > LONGEST {
+        return Err(value(format!("has {} bytes, above the limit of {LONGEST}", method.len())));
+    }
     // The parser's own words are a drawing of several lines.
     let function = Function::parse(method).map_err(|_| value("cannot be read as one".to_owned()))?;
     let bad = function.inputs.iter().find_map(|p| Specifier::<DynSolType>::resolve(p).err());
@@ -76,16 +87,16 @@ fn by_signature(abi: Option<&JsonAbi>, method: &str) -> Result<Function, Argumen
 
 /// `transfer(address,uint256)`: what the selector is the hash of.
 pub(super) fn signature(function: &Function) -> String {
-    let types: Vec<_> = function
-        .inputs
-        .iter()
-        .map(|p| match Specifier::<DynSolType>::resolve(p) {
-            // Spells out `uint` and `int`.
-            Ok(ty) => ty.to_string(),
-            Err(_) => p.selector_type().into_owned(),
-        })
-        .collect();
-    format!("{}({})", function.name, types.join(","))
+    format!("{}({})", function.name, types(&function.inputs).join(","))
+}
+
+fn types(params: &[Param]) -> Vec<String> {
+    let spelt_out = |param: &Param| match Specifier::<DynSolType>::resolve(param) {
+        // `uint256` where it says `uint`.
+        Ok(of) => of.to_string(),
+        Err(_) => param.selector_type().into_owned(),
+    };
+    params.iter().map(spelt_out).collect()
 }
 
 /// The first four bytes of the call data of a signature.
@@ -189,13 +200,4 @@ fn arrange<'a>(
         }
     }
     slots.into_iter().collect::<Option<_>>().ok_or_else(count)
-}
-
-/// Decodes data by the parameters' types.
-pub(super) fn decode(params: &[Param], data: &[u8]) -> Result<Vec<DynSolValue>, alloy_dyn_abi::Error> {
-    let types = params.iter().map(Specifier::resolve).collect::<Result<Vec<_>, _>>()?;
-    match DynSolType::Tuple(types).abi_decode_params(data)? {
-        DynSolValue::Tuple(values) => Ok(values),
-        single => Ok(vec![single]),
-    }
 }

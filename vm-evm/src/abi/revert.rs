@@ -3,7 +3,7 @@
 use alloy_dyn_abi::DynSolValue;
 use alloy_json_abi::{JsonAbi, Param};
 
-use super::{method, value};
+use super::{decode::decode, value};
 
 /// Selector of `Error(string)`.
 pub(super) const ERROR_STRING: [u8; 4] = [0x08, 0xc3, 0x79, 0xa0];
@@ -23,13 +23,13 @@ pub(super) fn reason(abi: Option<&JsonAbi>, data: &[u8]) -> String {
 
 fn standard(data: &[u8]) -> Option<String> {
     let (selector, body) = data.split_first_chunk::<4>()?;
-    let decode = |ty| method::decode(&[Param::parse(ty).ok()?], body).ok()?.pop();
+    let decoded = |ty| decode(&[Param::parse(ty).ok()?], body)?.pop();
     match *selector {
-        ERROR_STRING => match decode("string")? {
+        ERROR_STRING => match decoded("string")? {
             DynSolValue::String(text) => Some(text),
             _ => None,
         },
-        PANIC_UINT256 => match decode("uint256")? {
+        PANIC_UINT256 => match decoded("uint256")? {
             DynSolValue::Uint(code, _) => Some(match u8::try_from(code) {
                 Ok(code) => format!("panic 0x{code:02x}: {}", meaning(code)),
                 Err(_) => format!("panic {code:#x}"),
@@ -60,7 +60,7 @@ const fn meaning(code: u8) -> &'static str {
 fn custom(abi: &JsonAbi, data: &[u8]) -> Option<String> {
     let (selector, body) = data.split_first_chunk::<4>()?;
     let error = abi.errors().find(|error| error.selector() == *selector)?;
-    let values = method::decode(&error.inputs, body).ok()?;
+    let values = decode(&error.inputs, body)?;
     let fields: Vec<_> = error.inputs.iter().zip(&values).map(|(param, v)| value::named(&param.name, v)).collect();
     Some(format!("{}({})", error.name, fields.join(", ")))
 }

@@ -24,3 +24,4 @@ mod token;
 mod trace;
 mod trees;
 mod upgrade;
+mod words;

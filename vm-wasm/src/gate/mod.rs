@@ -20,6 +20,7 @@ use std::collections::BTreeSet;
 use wasmparser::{ExternalKind, FuncType};
 
 pub(crate) use self::operator::{proposal, type_list};
+pub(crate) use self::shape::INTERFACE_BYTES;
 pub use self::{
     limits::ShapeLimits,
     rule::Rule,

@@ -12,7 +12,7 @@ use crate::abi::import::INTERFACE_SECTION;
 use crate::abi::{Abi, chainmaker};
 
 /// The longest interface text, in bytes.
-const INTERFACE_BYTES: usize = 64 << 10;
+pub(crate) const INTERFACE_BYTES: usize = 64 << 10;
 
 /// Reads the module once. The result lacks the stack units, which need validation.
 pub(super) fn survey<'a>(bytes: &'a [u8], config: &GateConfig) -> Result<Checked<'a>, Rejection> {
