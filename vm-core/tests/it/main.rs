@@ -22,5 +22,6 @@ mod managed;
 mod memory;
 mod migrate;
 mod quota;
+mod refusals;
 mod script;
 mod state_fault;

@@ -33,7 +33,7 @@ fn containerd() -> Option<String> {
     cfg!(feature = "docker").then(|| std::env::var("VM_TEST_CONTAINERD").ok()).flatten()
 }
 
-fn machine() -> Vm {
+pub(crate) fn machine() -> Vm {
     let mut text = String::from("vm.state.backend = \"memory\"\n");
     for kind in ["native", "wasm", "evm"] {
         text += &format!("[[vm.providers]]\ntype = \"{kind}\"\n");
@@ -47,20 +47,20 @@ fn machine() -> Vm {
     vm
 }
 
-fn artifact(file: &str) -> Vec<u8> {
+pub(crate) fn artifact(file: &str) -> Vec<u8> {
     let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("../contracts/artifacts").join(file);
     std::fs::read(&path).unwrap_or_else(|error| panic!("{}: {error}; run cargo xtask contracts", path.display()))
 }
 
-fn name(text: &str) -> ContractName {
+pub(crate) fn name(text: &str) -> ContractName {
     ContractName::new(text).unwrap()
 }
 
-fn owner() -> Address {
+pub(crate) fn owner() -> Address {
     Address::from_name("owner")
 }
 
-fn deploy(vm: &Vm, as_name: &str, code: Code, args: &[&str]) -> Receipt {
+pub(crate) fn deploy(vm: &Vm, as_name: &str, code: Code, args: &[&str]) -> Receipt {
     let request =
         DeployRequest::new(name(as_name), "1".parse().unwrap(), code).args(args.iter().copied()).from(owner());
     block_on(vm.deploy(request)).unwrap()

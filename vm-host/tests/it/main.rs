@@ -11,4 +11,5 @@ mod cli;
 mod config;
 mod conformance;
 mod host;
+mod managed;
 mod store;

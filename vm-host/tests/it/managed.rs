@@ -1,0 +1,71 @@
+//! System contracts that EVM code calls: what it may change, and what it may not while the EVM keeps accounts.
+
+use futures_executor::block_on;
+use vm_core::{
+    Arguments, Code, Entry, GrantRequest, InvokeRequest, Lifecycle, Right, RuntimeKind, Status, Vm, VmProvider,
+};
+
+use crate::conformance::{artifact, deploy, machine, name, owner};
+
+/// Init code of a contract that calls the address in the first word of its input with the rest of it, and returns a word that says
+/// whether that succeeded, and what it returned.
+const CALLS: &str = "602a600c600039602a6000f3\
+    60203603602060003760006000602036036000600060003\
+    55af16000523d600060203e3d6020016000f3";
+
+const ABI: &str = r#"[{"type":"function","name":"call","inputs":[{"name":"method","type":"string"},{"name":"input","type":"bytes"}],
+    "outputs":[],"stateMutability":"nonpayable"}]"#;
+
+/// Has the EVM contract call a method of another one; whether it succeeded, and what it said.
+fn call(vm: &Vm, to: &str, method: &str, args: &[&str]) -> (bool, String) {
+    let encode = |contract: &str, method: &str, args: &[&str]| {
+        let contract = vm.contract(&name(contract)).unwrap();
+        let arguments = Arguments::positional(args.iter().copied());
+        contract.interface().encode(&Entry::Invoke, method, &arguments).unwrap().input
+    };
+    let input = format!("0x{}", hex::encode(encode(to, method, args)));
+    let data = encode("caller", "call", &[method, &input]);
+    let selector = vm.contract(&name("caller")).unwrap().interface().guards("call").unwrap().remove(0);
+    let selector = hex::decode(&selector[2..]).unwrap();
+    let word = [&[0; 12][..], name(to).address().as_bytes()].concat();
+    let request = InvokeRequest::new(name("caller"), "").input([&word[..], &selector, &data].concat()).from(owner());
+    let receipt = block_on(vm.invoke(request)).unwrap();
+    assert_eq!(receipt.status, Status::Success);
+    let (word, output) = receipt.output.split_at(32);
+    (word[31] == 1, String::from_utf8_lossy(output).into_owned())
+}
+
+#[test]
+fn evm_code_changes_other_contracts_and_none_of_the_evm() {
+    let vm = machine();
+    let code = hex::decode(CALLS.replace(' ', "")).unwrap();
+    deploy(&vm, "caller", Code::new(RuntimeKind::Evm, code).with_abi(ABI), &[]);
+    deploy(&vm, "contract_manager", Code::new(RuntimeKind::Native, "contract_manager"), &[]);
+    deploy(&vm, "c", Code::new(RuntimeKind::Wasm, artifact("probe.wasm")), &[""]);
+    let abi = String::from_utf8(artifact("token-v1.abi.json")).unwrap();
+    deploy(&vm, "e", Code::new(RuntimeKind::Evm, artifact("token-v1.bin")).with_abi(abi), &["1000"]);
+    let life = |contract: &str| vm.record(&name(contract)).unwrap().unwrap().lifecycle;
+
+    // It is the EVM contract that asks, and not who sent the transaction.
+    let (done, told) = call(&vm, "contract_manager", "freeze_contract", &["c", "by code"]);
+    let denied = format!("{} may not freeze contract 'c': only its owner may", name("caller").address());
+    assert!(!done && told.contains(&denied), "{told}");
+    for contract in ["c", "e"] {
+        let rule = "callers(contract:caller)".parse().unwrap();
+        let request = GrantRequest::new(name(contract)).set(Right::Freeze, rule).from(owner());
+        block_on(vm.grant(request)).unwrap();
+    }
+    let (done, told) = call(&vm, "contract_manager", "freeze_contract", &["c", "by code"]);
+    assert!(done, "{told}");
+    let entry = vm.history(&name("c"), 3, 1).unwrap().remove(0);
+    assert_eq!((life("c"), entry.actor, &*entry.reason), (Lifecycle::Frozen, name("caller").address(), "by code"));
+
+    let probe = format!("0x{}", hex::encode("probe"));
+    let new = ["new", "1", "native", &probe, "", "", "0x00000000", "all", ""];
+    for (method, args) in [("freeze_contract", &["e", "by code"][..]), ("deploy_contract", &new)] {
+        let (done, told) = call(&vm, "contract_manager", method, args);
+        let why = "in a transaction in which evm code has run, no contract is deployed and no evm contract changed";
+        assert!(!done && told.contains(why), "{method}: {told}");
+    }
+    assert_eq!((life("e"), vm.record(&name("new")).unwrap()), (Lifecycle::Active, None));
+}
