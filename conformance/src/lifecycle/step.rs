@@ -164,25 +164,11 @@ impl Step {
 fn verbs() -> impl Strategy<Value = Verb> {
     let (version, kind) = (|| select(&VERSIONS[..]), || select(&KINDS[..]));
     let rare = || prop::bool::weighted(0.15);
+    let mostly = || prop::bool::weighted(0.8);
     let change = select(vec![Change::Freeze, Change::Unfreeze, Change::Revoke]);
     let deploy = (version(), kind(), select(&CAPABILITIES[..]), rare());
     prop_oneof![
         8 => deploy.prop_map(|(version, kind, capabilities, fails)| Verb::Deploy { version, kind, capabilities, fails }),
-        18 => of_code(),
-        6 => change.prop_map(Verb::Change),
-        5 => (select(&RIGHTS[..]), 0..RULES.len()).prop_map(|(right, rule)| Verb::Grant { right, rule }),
-        5 => governing().prop_map(Verb::Govern),
-        14 => calling().prop_map(Verb::Call),
-        2 => (version(), kind()).prop_map(|(version, kind)| Verb::DryRun { version, kind }),
-    ]
-}
-
-/// Other code, or other state for it.
-fn of_code() -> impl Strategy<Value = Verb> {
-    let (version, kind) = (|| select(&VERSIONS[..]), || select(&KINDS[..]));
-    let rare = || prop::bool::weighted(0.15);
-    let mostly = || prop::bool::weighted(0.8);
-    prop_oneof![
         8 => (version(), kind(), rare(), rare(), mostly()).prop_map(|(version, kind, fails, skip, change_runtime)| {
             Verb::Upgrade { version, kind, fails, skip, change_runtime }
         }),
@@ -190,6 +176,11 @@ fn of_code() -> impl Strategy<Value = Verb> {
         6 => (version(), prop::option::of(prop::bool::weighted(0.4)), mostly()).prop_map(|(version, migration, change_runtime)| {
             Verb::Rollback { version, migration, change_runtime }
         }),
+        6 => change.prop_map(Verb::Change),
+        5 => (select(&RIGHTS[..]), 0..RULES.len()).prop_map(|(right, rule)| Verb::Grant { right, rule }),
+        5 => governing().prop_map(Verb::Govern),
+        14 => calling().prop_map(Verb::Call),
+        2 => (version(), kind()).prop_map(|(version, kind)| Verb::DryRun { version, kind }),
     ]
 }
 
@@ -247,9 +238,6 @@ pub(super) fn steps(most: usize) -> impl Strategy<Value = Vec<Step>> {
     let upgrade = Verb::Upgrade { version, kind, fails: false, skip: false, change_runtime: true };
     let first =
         [begin("one", deploy(RuntimeKind::Native)), begin("two", deploy(RuntimeKind::Wasm)), begin("one", upgrade)];
-    // What its owner does then is permitted, mostly.
-    let early = of_code().prop_map(move |verb| begin("one", verb));
-    let early = prop::collection::vec(early, 0..4);
-    (0..=first.len(), early, prop::collection::vec(step, 1..most))
-        .prop_map(move |(begins, early, life)| first.iter().take(begins).cloned().chain(early).chain(life).collect())
+    (0..=first.len(), prop::collection::vec(step, 1..most))
+        .prop_map(move |(begins, life)| first.iter().take(begins).cloned().chain(life).collect())
 }
