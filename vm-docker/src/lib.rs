@@ -64,8 +64,8 @@
 //! | `vm_docker_broken_total` | | those that misbehaved or broke off, and were replaced |
 //! | `vm_docker_oom_kills_total` | | those that were killed for their memory |
 //! | `vm_docker_start_duration_seconds`, `vm_docker_wait_duration_seconds` | | of starts; of calls, for a container |
-//! | `vm_docker_pool` | `image`, `state` | containers that are `live` or `idle`, calls that are `waiting` |
-//! | `vm_docker_container_memory_bytes`, `vm_docker_container_cpu_microseconds_total` | `image`, `place` | of each container |
+//! | `vm_docker_pool` | `image`, `isolation`, `state` | containers that are `live` or `idle`, calls that are `waiting` |
+//! | `vm_docker_container_memory_bytes`, `vm_docker_container_cpu_microseconds_total` | `image`, `isolation`, `place` | of each container |
 //!
 //! # Faults
 //!

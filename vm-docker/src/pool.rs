@@ -91,7 +91,7 @@ impl Pool {
         let (container, connections) = engine.launch(&imported, isolation).await?;
         let interface = container.hello.interface.clone();
         let DockerConfig { pool_min: min, pool_max: max, pool_queue: queue, .. } = *engine.config();
-        let gauges = Gauges::new(&image.name());
+        let gauges = Gauges::new(&image.name(), isolation);
         let pool = Arc::new_cyclic(|this: &Weak<Self>| {
             let number = gauges.enter(container.id());
             let first = Pooled::all(&engine, container, connections, this.clone(), number);

@@ -8,6 +8,10 @@ use thiserror::Error;
 /// Longest message, in bytes, that either side sends or accepts: 16 MiB.
 pub const MAX_FRAME: usize = 16 << 20;
 
+/// Bytes that a message may have beyond twice what its known part needs: fields that a newer library sends, and numbers that are written
+/// longer than they need to be.
+const SLACK: usize = 4096;
+
 /// Buffers that grew beyond this are given back after use.
 const KEPT_BUFFER: usize = 64 << 10;
 
@@ -31,6 +35,14 @@ pub enum FrameError {
     TooLong {
         /// Its length, in bytes.
         length: usize,
+    },
+    /// The message is mostly made of what is not known: nothing that it says needs so many bytes.
+    #[error("frame of {length} bytes, of which {known} say something that is known")]
+    Padded {
+        /// Length of the message, in bytes.
+        length: usize,
+        /// What its known part needs, in bytes.
+        known: usize,
     },
     /// The bytes are no such message.
     #[error("frame of {length} bytes cannot be decoded: {source}")]
@@ -91,6 +103,10 @@ impl<R: Read> FrameReader<R> {
             return Err(FrameError::Truncated { length, missing: length - read });
         }
         let message = M::decode(self.message.as_slice()).map_err(|source| FrameError::Decode { length, source })?;
+        let known = message.encoded_len();
+        if length > known.saturating_mul(2).saturating_add(SLACK) {
+            return Err(FrameError::Padded { length, known });
+        }
         self.message.clear();
         self.message.shrink_to(KEPT_BUFFER);
         Ok(Some(message))
@@ -214,6 +230,20 @@ mod tests {
         assert!(matches!(writer.send(&long), Err(FrameError::TooLong { .. })));
         writer.flush().unwrap();
         assert!(writer.get_mut().is_empty());
+    }
+
+    /// Operations are priced by what they say.
+    #[test]
+    fn a_message_full_of_unknown_fields_is_refused() {
+        let padded = |bytes: usize| {
+            // Field 100 of type bytes, after a known one.
+            let mut message = vec![0x1a, 4, 0x0a, 2, b'a', b'b', 0xa2, 0x06];
+            prost::encoding::encode_varint(bytes as u64, &mut message);
+            message.resize(message.len() + bytes, 7);
+            [&(message.len() as u32).to_le_bytes()[..], &message].concat()
+        };
+        assert_eq!(read_all(&padded(SLACK)).unwrap().len(), 1, "a newer library's");
+        assert!(matches!(read_all(&padded(SLACK + 100)), Err(FrameError::Padded { known: 6, .. })));
     }
 
     #[test]

@@ -7,12 +7,25 @@ use std::{
 
 use metrics::{Counter, Gauge, counter, gauge};
 
-use crate::cgroup::ControlGroup;
+use crate::{Isolation, cgroup::ControlGroup};
+
+/// What is told of a pool that is gone: nothing is there any more.
+impl Drop for Gauges {
+    fn drop(&mut self) {
+        for gauge in [&self.idle, &self.live, &self.waiting] {
+            gauge.set(0.0);
+        }
+        for place in self.places().values() {
+            place.memory.set(0.0);
+        }
+    }
+}
 
 /// The containers of a pool by their places. A place is free again when its container is gone, so that there are no more of
 /// them, and of their metrics, than containers may run at a time.
 pub(super) struct Gauges {
     image: String,
+    isolation: &'static str,
     places: Mutex<BTreeMap<usize, Place>>,
     idle: Gauge,
     live: Gauge,
@@ -29,19 +42,21 @@ struct Place {
 
 impl Gauges {
     /// For the image with this name, of which a part is shown.
-    pub(super) fn new(image: &str) -> Self {
+    pub(super) fn new(image: &str, isolation: Isolation) -> Self {
         let digits = image.strip_prefix("sha256:").unwrap_or(image);
         let image: String = digits.chars().take(12).collect();
-        let pool = |state: &'static str| gauge!("vm_docker_pool", "image" => image.clone(), "state" => state);
+        let isolation = isolation.as_str();
+        let pool = |state: &'static str| gauge!("vm_docker_pool", "image" => image.clone(), "isolation" => isolation, "state" => state);
         let (idle, live, waiting) = (pool("idle"), pool("live"), pool("waiting"));
-        Self { image, places: Mutex::default(), idle, live, waiting }
+        Self { image, isolation, places: Mutex::default(), idle, live, waiting }
     }
 
     /// A container is there; the number of its place.
     pub(super) fn enter(&self, container: &str) -> usize {
         let mut places = self.places();
         let free = (0..).find(|number| !places.contains_key(number)).unwrap_or(0);
-        let label = [("image", self.image.clone()), ("place", free.to_string())];
+        let label =
+            [("image", self.image.clone()), ("isolation", self.isolation.to_owned()), ("place", free.to_string())];
         let place = Place {
             group: ControlGroup::of(container),
             told: 0,
