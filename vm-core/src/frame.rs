@@ -7,7 +7,7 @@ use crate::transaction::Transaction;
 use crate::{
     Access, Action, Address, Bounds, CallRequest, Capabilities, ContractName, ContractRecord, Denied, Env, ErrorKind,
     Event, Gas, GasSchedule, Host, HostFault, Interrupt, Journal, KeyRange, LogLevel, Managed, Outcome, Overlay,
-    Refusal, StateError, StateKey, Status, Stop, Topic, TransactionHost, Trap, VmError,
+    Refusal, StateError, StateKey, Status, Stop, Topic, TransactionHost, Trap, VmError, printable,
 };
 
 /// How many entries a scan reads before it is paid for them.
@@ -260,6 +260,8 @@ impl Frame<'_, '_> {
         self.pay(self.prices().log.of(message.len()))?;
         let contract = self.env.name.as_ref().map_or("", ContractName::as_str);
         let transaction = self.transaction.id;
+        // A line of a contract stays one, and directs no terminal.
+        let message = printable(message);
         match level {
             LogLevel::Trace => tracing::trace!(target: "vm::contract", contract, transaction, "{message}"),
             LogLevel::Debug => tracing::debug!(target: "vm::contract", contract, transaction, "{message}"),

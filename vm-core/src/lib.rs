@@ -62,6 +62,7 @@ mod request;
 mod room;
 mod runtime;
 mod schedule;
+mod shown;
 mod state;
 mod transaction;
 mod vm;
@@ -109,5 +110,6 @@ pub use schedule::{
     DockerPrices, EvmPrices, GasSchedule, HostPrices, InvalidSchedule, PreparePrices, Price, TransactionPrices,
     WasmPrices,
 };
+pub use shown::{abridged, printable};
 pub use state::{Height, ReadSet, StateBackend, StateError, StateView, WriteSet};
 pub use vm::{Vm, VmBuilder};

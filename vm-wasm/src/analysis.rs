@@ -17,6 +17,9 @@ use crate::meter::{self, Bounds, Prices};
 use crate::{Violation, WasmConfig, WasmError};
 
 /// What [`analyze`] found. Its JSON form has the fields as they are named here.
+///
+/// Names are the module's own, as they can be shown: control characters are escaped, and what is longer than 128 characters ends
+/// in `…`.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 #[non_exhaustive]
 pub struct Analysis {
@@ -215,7 +218,7 @@ pub fn analyze_code(code: &Code, config: &WasmConfig) -> Analysis {
                 Compile { microseconds, budget, compiled: nanoseconds <= work::BUDGET }
             });
             if analysis.methods.is_empty() {
-                analysis.methods.extend(code.abi.iter().flat_map(|text| text.lines()).map(str::to_owned));
+                analysis.methods.extend(code.abi.iter().flat_map(|text| text.lines()).map(read::method));
             }
             analysis.violations.extend(Guest::new(code, &checked).err().map(unfit));
         }

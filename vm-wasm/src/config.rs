@@ -113,7 +113,7 @@ pub struct WasmConfig {
     /// The gas between two looks at the deadline. Default: 1,000,000, about a millisecond.
     pub gas_slice: u64,
     /// A directory for compiled code, of this user alone, so that it is compiled once for a machine and not once for a
-    /// process. Several processes may use it at once; it may be removed at any time. An engine that does not compile, such
+    /// process. Several processes may use it at once; it may be removed at any time; one that cannot be used, or that others can write to, is warned of and not used. An engine that does not compile, such
     /// as wasmi, has no use for it. Default: none.
     pub cache_dir: Option<PathBuf>,
     /// What the files in it may have, all together, in bytes; those that were used least recently are removed. Default: 1 GiB.

@@ -1,9 +1,10 @@
-use std::path::PathBuf;
-
-use vm_core::{CodeError, HostFault, InvalidSignature, PrepareError};
+use vm_core::{CodeError, HostFault, InvalidSignature, PrepareError, abridged};
 
 use crate::meter::MeterError;
 use crate::{EngineKind, Rejection};
+
+/// The most characters of why code is refused: it may quote the code.
+const MESSAGE: usize = 2_000;
 
 /// What can be wrong with a configuration or a module.
 #[derive(Debug, Clone, thiserror::Error)]
@@ -27,14 +28,6 @@ pub enum WasmError {
         /// What it says.
         message: String,
     },
-    /// The directory for compiled code cannot be used.
-    #[error("compiled code cannot be kept in {}: {why}", path.display())]
-    Cache {
-        /// The directory.
-        path: PathBuf,
-        /// The reason.
-        why: String,
-    },
     /// The gate refuses the module.
     #[error(transparent)]
     Rejected(#[from] Rejection),
@@ -56,11 +49,11 @@ impl WasmError {
             Self::Rejected(rejection) => rejection.first().rule.id(),
             Self::Interface(_) => "interface",
             Self::Unsupported(_) => "unsupported",
-            Self::Config { .. } | Self::Engine { .. } | Self::Cache { .. } | Self::Internal(_) => {
+            Self::Config { .. } | Self::Engine { .. } | Self::Internal(_) => {
                 return HostFault::Internal(self.to_string()).into();
             }
         };
-        CodeError::new(rule, self.to_string()).into()
+        CodeError::new(rule, abridged(&self.to_string(), MESSAGE)).into()
     }
 }
 

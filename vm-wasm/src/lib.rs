@@ -86,6 +86,7 @@ mod error;
 mod gate;
 mod guest;
 mod meter;
+mod name;
 mod runtime;
 
 pub use analysis::{Analysis, analyze, analyze_code};

@@ -1,3 +1,5 @@
+use std::io;
+use std::path::Path;
 use std::sync::Arc;
 
 use async_trait::async_trait;
@@ -19,6 +21,8 @@ pub struct WasmRuntime {
     gate: GateConfig,
     prices: Prices,
     engine: Box<dyn Engine>,
+    /// Why compiled code is not kept where the settings say.
+    no_cache: Option<String>,
 }
 
 impl WasmRuntime {
@@ -44,19 +48,22 @@ impl WasmRuntime {
         }
         let gate = GateConfig::new(&config);
         let prices = Prices::new(&config.schedule.wasm);
-        let cache = match &config.cache_dir {
+        let (cache, no_cache) = match &config.cache_dir {
             Some(directory) if config.engine != EngineKind::Wasmi => {
-                Some(Arc::new(CodeCache::open(directory, config.cache_bytes)?))
+                match CodeCache::open(directory, config.cache_bytes) {
+                    Ok(cache) => (Some(Arc::new(cache)), None),
+                    Err(error) => (None, Some(unusable(directory, &error))),
+                }
             }
-            _ => None,
+            _ => (None, None),
         };
         let engine = engine::start(config.engine, Bounds::new(&gate), cache.as_ref())
             .map_err(|message| WasmError::Engine { engine: config.engine, message })?;
-        Ok(Self { config, gate, prices, engine })
+        Ok(Self { config, gate, prices, engine, no_cache })
     }
 
     /// With an engine that no configuration has.
-    #[cfg(all(test, feature = "wasmtime"))]
+    #[cfg(test)]
     pub(crate) fn on(engine: Box<dyn Engine>) -> Self {
         Self { engine, ..Self::default() }
     }
@@ -96,6 +103,13 @@ impl WasmRuntime {
     }
 }
 
+/// Says that compiled code is not kept, and why. It only saves time, so the runtime goes on.
+fn unusable(directory: &Path, error: &io::Error) -> String {
+    let why = format!("compiled code is not kept in {}: {error}", directory.display());
+    tracing::warn!(target: "vm", "{why}; remove it, or switch the cache on disk off");
+    why
+}
+
 /// Checks a module by these rules, and finds out how to talk to it.
 fn check<'a>(code: &'a Code, rules: &GateConfig) -> Result<(Checked<'a>, Guest), WasmError> {
     let checked = gate::check(&code.bytes, rules)?;
@@ -108,7 +122,7 @@ impl Default for WasmRuntime {
         let config = WasmConfig::default();
         let gate = GateConfig::new(&config);
         let prices = Prices::new(&config.schedule.wasm);
-        Self { config, gate, prices, engine: Box::new(Wasmi) }
+        Self { config, gate, prices, engine: Box::new(Wasmi), no_cache: None }
     }
 }
 
@@ -144,6 +158,10 @@ impl RuntimeProvider for WasmRuntime {
             ("stack_units".into(), self.config.stack_units.to_string()),
         ];
         status.details.extend(self.engine.details());
+        status.details.extend(self.no_cache.iter().map(|why| ("code_cache".into(), why.clone())));
         status
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -18,6 +18,7 @@ mod governance;
 mod history;
 mod journal;
 mod lifecycle;
+mod log;
 mod managed;
 mod memory;
 mod migrate;

@@ -9,11 +9,11 @@ use comfy_table::{CellAlignment, Table, presets};
 use serde_json::{Value, json};
 use vm_core::{
     Address, CodeHash, ContractName, Migration, Operation, Phase, Refusal, Room, Situation, Version, VersionRecord, Vm,
-    VmError, VmProvider, VmStatus,
+    VmError, VmProvider, VmStatus, printable,
 };
 
 use super::counters::Counters;
-use super::output::{Output, milliseconds, printable, thousands};
+use super::output::{Output, milliseconds, thousands};
 use super::policy::Signatures;
 use super::records::{Records, Refused};
 

@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use anstyle::{AnsiColor, Style};
 use serde_json::{Value, json};
-use vm_core::{Event, Phase, Receipt, Status};
+use vm_core::{Event, Phase, Receipt, Status, printable};
 use vm_host::ConfigError;
 
 use super::failure::{self, Class};
@@ -60,9 +60,7 @@ impl Output {
             return self.print(|| told.json(), |_| Ok(()));
         }
         let text: Cow<'_, str> = match &told.receipt.text {
-            Some(text) if io::stdout().is_terminal() => {
-                text.split('\n').map(printable).collect::<Vec<_>>().join("\n").into()
-            }
+            Some(text) if io::stdout().is_terminal() => lines(text),
             Some(text) => text.as_str().into(),
             None => hex_text(&told.receipt.output).into(),
         };
@@ -104,11 +102,16 @@ impl Output {
             let title = if error.phase == Phase::Migrate { "the migration failed" } else { "the constructor failed" };
             return Told { receipt, events: Vec::new(), creation: true }.write(&mut out, title);
         }
+        // What a Vm says may quote a contract; the lines of others are theirs, such as a compiler's.
+        let message = match failure::vm_error(error) {
+            Some(_) => printable(&message),
+            None => lines(&message),
+        };
         writeln!(out, "{BAD}✗ {title}{BAD:#}  {message}")?;
         // The message of a Vm error tells its causes already.
         if class == Class::Fault && failure::vm_error(error).is_none() {
             for cause in error.chain().skip(1) {
-                writeln!(out, "  {FAINT}because{FAINT:#}  {cause}")?;
+                writeln!(out, "  {FAINT}because{FAINT:#}  {}", lines(&cause.to_string()))?;
             }
         }
         Ok(())
@@ -125,15 +128,9 @@ fn ended(written: io::Result<()>) -> io::Result<()> {
     }
 }
 
-/// Text of a contract, in which nothing directs a terminal: control characters, and marks that turn the direction of writing,
-/// are escaped.
-pub(super) fn printable(text: &str) -> Cow<'_, str> {
-    let is_unsafe = |c: char| c.is_control() || matches!(c, '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}');
-    if !text.contains(is_unsafe) {
-        return text.into();
-    }
-    let escape = |c: char| if is_unsafe(c) { c.escape_default().to_string() } else { c.to_string() };
-    text.chars().map(escape).collect::<String>().into()
+/// Printable text whose lines stay lines.
+fn lines(text: &str) -> Cow<'_, str> {
+    text.split('\n').map(printable).collect::<Vec<_>>().join("\n").into()
 }
 
 impl Told<'_> {
@@ -303,8 +300,8 @@ mod tests {
 
     #[test]
     fn nothing_directs_a_terminal() {
-        assert_eq!(printable("plain, ü"), "plain, ü");
-        assert_eq!(printable("\u{1b}[31mred\r\n\u{9b}1m\u{202e}"), "\\u{1b}[31mred\\r\\n\\u{9b}1m\\u{202e}");
+        assert_eq!(lines("plain, ü"), "plain, ü");
+        assert_eq!(lines("\u{1b}[31mred\r\n\u{9b}1m\u{202e}"), "\\u{1b}[31mred\\r\n\\u{9b}1m\\u{202e}");
     }
 
     #[test]

@@ -5,11 +5,11 @@ use std::io::{self, Write};
 use std::process::ExitCode;
 
 use serde_json::json;
-use vm_core::{Address, ContractName, HistoryEntry, HostPolicy, Policy, Right, Vm};
+use vm_core::{Address, ContractName, HistoryEntry, HostPolicy, Policy, Right, Vm, printable};
 
 use super::failure::Usage;
 use super::inspect::{columns, joined, trimmed, unknown, write_refused};
-use super::output::{Output, printable};
+use super::output::Output;
 use super::records::Records;
 
 /// Shows the policy of a contract, or of the host.

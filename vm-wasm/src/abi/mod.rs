@@ -50,13 +50,10 @@ impl Abi {
         }
     }
 
-    /// What a module of this ABI can import, for messages about an import that there is not.
-    pub(crate) fn known(self, module: &str, name: &str) -> String {
+    /// What a module of this ABI can import, for messages about an import of `module` that there is not.
+    pub(crate) fn known(self, module: &str) -> String {
         let names = |names: &mut dyn Iterator<Item = &'static str>| names.collect::<Vec<_>>().join(", ");
         match self {
-            _ if chainmaker::is_of_cpp(module, name) => {
-                "it is of ChainMaker's contracts in C++, which are not supported: Rust and TinyGo are".into()
-            }
             Self::Vm1 if module == MODULE => format!("known are {}", names(&mut Import::names())),
             Self::Vm1 => format!("all imports come from the module `{MODULE}`"),
             Self::ChainMaker => format!("known to ChainMaker's contracts are {}", names(&mut chainmaker::names())),

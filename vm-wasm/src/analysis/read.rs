@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 
+use vm_core::abridged;
 use wasmparser::{
     Data, ElementItems, ElementKind, Export, ExternalKind, FuncType, FunctionBody, Import, KnownCustom, MemoryType,
     Name, NameSectionReader, Operator, Parser, Payload, TypeRef,
@@ -13,9 +14,18 @@ use crate::abi::Abi;
 use crate::abi::chainmaker::is_method;
 use crate::abi::import::{ENTRY, INTERFACE_SECTION};
 use crate::gate::type_list;
+use crate::name::name;
 
 /// How many of the longest functions are told.
 const LARGEST: usize = 5;
+
+/// The most characters of a method that are told.
+const METHOD: usize = 1_000;
+
+/// A line of an interface.
+pub(super) fn method(line: &str) -> String {
+    abridged(line, METHOD)
+}
 
 /// Fills in what the module tells of itself. Reading ends where it cannot go on.
 pub(super) fn read(module: &[u8], analysis: &mut Analysis) {
@@ -58,7 +68,7 @@ impl<'a> Reader<'a, '_> {
     fn finish(self) {
         let Self { analysis, features, names, .. } = self;
         for function in &mut analysis.largest {
-            function.name = names.get(&function.index).map(|name| (*name).to_owned());
+            function.name = names.get(&function.index).copied().map(name);
         }
         analysis.features = features.into_names();
         let imports =
@@ -147,7 +157,7 @@ impl<'a> Reader<'a, '_> {
                 match section.as_known() {
                     _ if section.name() == INTERFACE_SECTION => {
                         let text = String::from_utf8_lossy(section.data());
-                        self.analysis.methods.extend(text.lines().map(str::to_owned));
+                        self.analysis.methods.extend(text.lines().map(method));
                     }
                     KnownCustom::Name(names) => self.names(names),
                     _ => {}
@@ -187,7 +197,7 @@ impl<'a> Reader<'a, '_> {
                 ("tag", None)
             }
         };
-        let item = Item { module: Some(import.module.into()), name: import.name.into(), kind, ty };
+        let item = Item { module: Some(name(import.module)), name: name(import.name), kind, ty };
         self.analysis.imports.push(item);
     }
 
@@ -207,7 +217,7 @@ impl<'a> Reader<'a, '_> {
             }
             ExternalKind::Tag => ("tag", None),
         };
-        self.analysis.exports.push(Item { module: None, name: export.name.into(), kind, ty });
+        self.analysis.exports.push(Item { module: None, name: name(export.name), kind, ty });
     }
 
     fn memory(&mut self, memory: &MemoryType) {

@@ -18,6 +18,7 @@ mod permission;
 #[cfg(test)]
 mod tests;
 
+use std::io;
 use std::path::Path;
 use std::sync::Arc;
 
@@ -26,7 +27,6 @@ use sha2::{Digest, Sha256};
 
 use self::directory::Directory;
 use self::entry::Unusable;
-use crate::WasmError;
 use crate::count::Count;
 use crate::engine::{Engine, Program};
 use crate::meter::Instrumented;
@@ -82,6 +82,10 @@ impl Engine for Cached {
         self.cache.program(&*self.engine, module)
     }
 
+    fn kept(&self, module: &Instrumented) -> Option<Box<dyn Program>> {
+        self.cache.kept(&*self.engine, module)
+    }
+
     fn load(&self, bytes: &[u8]) -> Result<Box<dyn Program>, String> {
         self.engine.load(bytes)
     }
@@ -106,9 +110,8 @@ pub(crate) struct CodeCache {
 impl CodeCache {
     /// The cache in this directory, which is made if need be. Entries that were used least recently are removed when all
     /// together are longer than `limit` bytes.
-    pub(crate) fn open(path: &Path, limit: u64) -> Result<Self, WasmError> {
-        let directory = Directory::open(path, limit)
-            .map_err(|why| WasmError::Cache { path: path.to_owned(), why: why.to_string() })?;
+    pub(crate) fn open(path: &Path, limit: u64) -> io::Result<Self> {
+        let directory = Directory::open(path, limit)?;
         let count = |outcome: &'static str| Count::new(counter!("vm_wasm_disk_cache_total", "outcome" => outcome));
         let [loaded, compiled, replaced, not_kept] = ["loaded", "compiled", "replaced", "not_kept"].map(count);
         Ok(Self { directory, loaded, compiled, replaced, not_kept })
@@ -119,6 +122,14 @@ impl CodeCache {
         let Self { loaded, compiled, replaced, not_kept, .. } = self;
         let [loaded, compiled, replaced, not_kept] = [loaded, compiled, replaced, not_kept].map(Count::get);
         format!("{loaded} loaded, {compiled} compiled, {replaced} replaced, {not_kept} not kept")
+    }
+
+    /// The compiled form of a module, if it is on disk. An entry that is damaged is told of when it is replaced.
+    fn kept(&self, engine: &dyn Engine, module: &Instrumented) -> Option<Box<dyn Program>> {
+        let code = self.directory.read(&Key::new(module, &engine.fingerprint())).ok()?;
+        let program = engine.load(&code).ok()?;
+        self.loaded.add();
+        Some(program)
     }
 
     /// The compiled form of a module: from disk, or from the engine, and kept then.

@@ -2,6 +2,7 @@
 //!
 //! Gas and results are the same on both, so nobody needs to know when. A thread compiles in the background; calls go on
 //! with wasmi until the code is there, and for good if it cannot be compiled, or only at more than the [budget](super::work).
+//! A contract whose code is on disk starts on wasmtime.
 
 use std::any::Any;
 use std::collections::VecDeque;
@@ -99,6 +100,10 @@ impl Engine for Auto {
     }
 
     fn compile(&self, module: &Instrumented) -> Result<Box<dyn Program>, String> {
+        if let Some(program) = self.compiler.kept(module) {
+            self.shared.compiled.up();
+            return Ok(Box::new(Loaded { program, shared: self.shared.clone() }));
+        }
         let interpreted = Wasmi.compile(module)?;
         let worth = if self.over_budget.admits(self.name(), module) { worth(module) } else { u64::MAX };
         let module = Instrumented { bytes: module.bytes.clone(), calls: module.calls };
@@ -246,6 +251,29 @@ impl Program for Tiered {
         let bytes = self.0.module.bytes.len();
         let code = bytes.saturating_mul(CODE_PER_BYTE).saturating_add(LEAST_CODE).saturating_mul(1 + lane::count());
         self.0.interpreted.weight().saturating_add(bytes).saturating_add(code)
+    }
+}
+
+/// A contract that began on wasmtime.
+#[derive(Debug)]
+struct Loaded {
+    program: Box<dyn Program>,
+    shared: Arc<Shared>,
+}
+
+impl Program for Loaded {
+    fn run(&self, frame: &mut Frame<'_>, invocation: Invocation) -> Result<Completion, Halt> {
+        self.program.run(frame, invocation)
+    }
+
+    fn weight(&self) -> usize {
+        self.program.weight()
+    }
+}
+
+impl Drop for Loaded {
+    fn drop(&mut self) {
+        self.shared.compiled.down();
     }
 }
 

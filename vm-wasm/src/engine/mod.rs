@@ -73,6 +73,11 @@ pub(crate) trait Engine: Debug + Send + Sync {
     /// Compiles a module. The text of an error is the engine's own: the gate admits nothing that an engine refuses.
     fn compile(&self, module: &Instrumented) -> Result<Box<dyn Program>, String>;
 
+    /// The module's program if it can be had without compiling it, because its code is kept.
+    fn kept(&self, _module: &Instrumented) -> Option<Box<dyn Program>> {
+        None
+    }
+
     /// The program that [`Program::serialize`] wrote. The bytes hold native code: the caller answers for it that they were
     /// written by this host under the same [`fingerprint`](Self::fingerprint), and that they are whole.
     fn load(&self, bytes: &[u8]) -> Result<Box<dyn Program>, String>;

@@ -87,7 +87,7 @@ pub(crate) fn config() -> Config {
 struct Compiled {
     bytes: Vec<u8>,
     calls: bool,
-    lanes: Lanes<Result<Translated, String>>,
+    lanes: Lanes<Translated>,
 }
 
 /// A module in an engine of its own.
@@ -100,12 +100,11 @@ struct Translated {
 impl Compiled {
     /// The one of the calling thread's lane.
     fn translated(&self) -> Result<&Translated, String> {
-        let translate = || {
+        self.lanes.get(|| {
             let engine = wasmi::Engine::new(&config());
             let module = Module::new(&engine, &self.bytes).map_err(|error| error.to_string())?;
             Ok(Translated { engine, module })
-        };
-        self.lanes.get(translate).as_ref().map_err(Clone::clone)
+        })
     }
 }
 

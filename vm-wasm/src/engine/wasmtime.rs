@@ -5,14 +5,14 @@
 
 mod pool;
 
-use std::sync::{Arc, OnceLock};
+use std::sync::Arc;
 
 use vm_core::Trap;
 use wasmtime::{Caller, Config, Error, InstancePre, Memory, Module, PoolConcurrencyLimitError, ResourceLimiter, Store};
 
 use self::pool::{Hosts, SLOTS};
 use super::host::{Left, host_functions};
-use super::lane::{self, Lanes};
+use super::lane::{self, Lanes, Made};
 use super::lent::Lent;
 use super::{Completion, Engine, Halt, Invocation, Program, stack};
 use crate::abi::{Frame, Stopped};
@@ -41,7 +41,7 @@ impl Wasmtime {
     /// A module of the lane's engine for small memories.
     fn program(&self, module: Result<Module, Error>) -> Result<Box<dyn Program>, String> {
         let module = module.map_err(|error| format!("{error:#}"))?;
-        let compiled = Compiled { hosts: self.hosts.clone(), module, pooled: Lanes::new(), on_demand: OnceLock::new() };
+        let compiled = Compiled { hosts: self.hosts.clone(), module, pooled: Lanes::new(), on_demand: Made::new() };
         compiled.pooled()?;
         Ok(Box::new(compiled))
     }
@@ -100,8 +100,8 @@ struct Compiled {
     hosts: Arc<Hosts>,
     /// As it was compiled or loaded.
     module: Module,
-    pooled: Lanes<Result<InstancePre<State>, String>>,
-    on_demand: OnceLock<Result<InstancePre<State>, String>>,
+    pooled: Lanes<InstancePre<State>>,
+    on_demand: Made<InstancePre<State>>,
 }
 
 impl std::fmt::Debug for Compiled {
@@ -113,14 +113,12 @@ impl std::fmt::Debug for Compiled {
 impl Compiled {
     /// The code in the calling thread's lane.
     fn pooled(&self) -> Result<&InstancePre<State>, String> {
-        let prepare = || self.hosts.pools()?.host(&self.module).prepare(&self.module);
-        self.pooled.get(prepare).as_ref().map_err(Clone::clone)
+        self.pooled.get(|| self.hosts.pools()?.host(&self.module).prepare(&self.module))
     }
 
     /// The same code in the engine without a pool.
     fn on_demand(&self) -> Result<&InstancePre<State>, String> {
-        let prepare = || self.hosts.on_demand()?.prepare(&self.module);
-        self.on_demand.get_or_init(prepare).as_ref().map_err(Clone::clone)
+        self.on_demand.get(|| self.hosts.on_demand()?.prepare(&self.module))
     }
 }
 

@@ -63,7 +63,7 @@ impl<'a> Survey<'a, '_> {
 
     /// Reports what the ABI asks for and the module does not have.
     pub(super) fn missing_exports(&mut self) {
-        if !self.config.contract {
+        if !self.config.contract || self.is_cpp {
             return;
         }
         for (name, ty) in demands(self.abi) {

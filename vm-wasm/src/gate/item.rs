@@ -5,7 +5,8 @@ use wasmparser::{FuncType, MemoryType, RefType, Table, TableInit, TypeRef, ValTy
 use super::operator::{refused_type, type_list};
 use super::shape::Survey;
 use super::{Imported, Rule, Violation};
-use crate::abi::Abi;
+use crate::abi::{Abi, chainmaker};
+use crate::name;
 
 impl<'a> Survey<'a, '_> {
     /// Reports a value type that contracts may not use.
@@ -36,19 +37,32 @@ impl<'a> Survey<'a, '_> {
 
     /// Tells the ABI by what is imported, before each import is looked at.
     pub(super) fn abi(&mut self, imports: &[(usize, wasmparser::Import<'a>)]) {
+        if !self.config.contract {
+            return;
+        }
+        if let Some((offset, import)) =
+            imports.iter().find(|(_, import)| chainmaker::is_of_cpp(import.module, import.name))
+        {
+            self.is_cpp = true;
+            let why = format!(
+                "the import `{}` is of ChainMaker's contracts in C++, which are not supported: Rust and TinyGo are",
+                name::import(import.module, import.name)
+            );
+            return self.found.push_foreign(Violation::new(Rule::UnknownImport, why).at(*offset));
+        }
         let mut told =
             imports.iter().filter_map(|(offset, import)| Some((Abi::of(import.module, import.name)?, *offset, import)));
-        let Some((abi, _, first)) = told.next().filter(|_| self.config.contract) else { return };
+        let Some((abi, _, first)) = told.next() else { return };
         self.abi = abi;
         if let Some((_, offset, other)) = told.find(|(other, ..)| *other != abi) {
-            let [first, other] = [first, other].map(|import| format!("`{}.{}`", import.module, import.name));
-            let why = format!("the module imports both {first} and {other}, which belong to different ABIs");
-            self.found.push(Violation::new(Rule::MixedImports, why).at(offset));
+            let [first, other] = [first, other].map(|import| name::import(import.module, import.name));
+            let why = format!("the module imports both `{first}` and `{other}`, which belong to different ABIs");
+            self.found.push_foreign(Violation::new(Rule::MixedImports, why).at(offset));
         }
     }
 
     pub(super) fn import(&mut self, import: &wasmparser::Import<'a>, offset: usize) {
-        let full = format!("{}.{}", import.module, import.name);
+        let full = name::import(import.module, import.name);
         let index = match import.ty {
             TypeRef::Func(index) => index,
             other @ (TypeRef::Global(_) | TypeRef::Table(_) | TypeRef::Memory(_)) if !self.config.contract => {
@@ -71,9 +85,10 @@ impl<'a> Survey<'a, '_> {
             return self.imports.push(Imported::Foreign { module: import.module, name: import.name });
         }
         let Some(known) = self.abi.find(import.module, import.name) else {
-            if Abi::of(import.module, import.name).is_none_or(|abi| abi == self.abi) {
-                let why = format!("there is no import `{full}`; {}", self.abi.known(import.module, import.name));
-                self.found.push(Violation::new(Rule::UnknownImport, why).at(offset));
+            // Of one in C++ all is said.
+            if !self.is_cpp && Abi::of(import.module, import.name).is_none_or(|abi| abi == self.abi) {
+                let why = format!("there is no import `{full}`; {}", self.abi.known(import.module));
+                self.found.push_foreign(Violation::new(Rule::UnknownImport, why).at(offset));
             }
             return;
         };

@@ -21,8 +21,7 @@ pub(super) fn survey<'a>(bytes: &'a [u8], config: &GateConfig) -> Result<Checked
     for payload in Parser::new(0).parse_all(bytes) {
         let step = payload.and_then(|payload| survey.payload(payload));
         if let Err(error) = step {
-            survey.found.push(undecodable(bytes, &error));
-            return Err(survey.finish().err().unwrap_or_else(|| undecodable(bytes, &error).into()));
+            return Err(survey.refuse(undecodable(bytes, &error)));
         }
     }
     survey.finish()
@@ -45,6 +44,8 @@ pub(super) struct Survey<'a, 'c> {
     pub(super) memories: usize,
     pub(super) bodies: u32,
     pub(super) abi: Abi,
+    /// It is a contract of ChainMaker's in C++, which no ABI here is for.
+    pub(super) is_cpp: bool,
     pub(super) entry: Option<u32>,
     pub(super) chainmaker: chainmaker::Exports<'a>,
     pub(super) memory_exported: bool,
@@ -72,6 +73,7 @@ impl<'a, 'c> Survey<'a, 'c> {
             memories: 0,
             bodies: 0,
             abi: Abi::default(),
+            is_cpp: false,
             entry: None,
             chainmaker: chainmaker::Exports::default(),
             memory_exported: false,
@@ -82,10 +84,16 @@ impl<'a, 'c> Survey<'a, 'c> {
         }
     }
 
+    /// Reading ends here. What is missing may stand in what was not read, so it is not told.
+    fn refuse(mut self, last: Violation) -> Rejection {
+        self.found.push(last.clone());
+        self.found.into_result(|function| self.names.get(&function).copied()).err().unwrap_or_else(|| last.into())
+    }
+
     fn finish(mut self) -> Result<Checked<'a>, Rejection> {
         self.missing_exports();
         let names = self.names;
-        self.found.into_result(|function| names.get(&function).map(|name| (*name).to_owned()))?;
+        self.found.into_result(|function| names.get(&function).copied())?;
         let globals = u32::try_from(self.initial.globals).unwrap_or(u32::MAX).saturating_add(self.imported_globals);
         let thunks = self.referenced.iter().take_while(|function| **function < self.imported).count();
         self.initial.functions = u64::from(self.bodies).saturating_add(thunks as u64);

@@ -1,8 +1,13 @@
 use std::fmt;
 
 use serde::ser::{Serialize, SerializeStruct, Serializer};
+use vm_core::abridged;
 
 use super::Rule;
+use crate::name::name;
+
+/// The most characters of what was found.
+const WHY: usize = 1_000;
 
 /// One reason why a module is refused.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -12,19 +17,20 @@ pub struct Violation {
     pub rule: Rule,
     /// The index of the function concerned, imports counted first.
     pub function: Option<u32>,
-    /// Its name, when the module carries names.
+    /// Its name, when the module carries names, as it can be shown: escaped, and cut after 128 characters.
     pub function_name: Option<String>,
     /// The byte offset in the module.
     pub offset: Option<usize>,
     /// The operator concerned, in the text format's spelling.
     pub operator: Option<String>,
-    /// What was found and what is accepted.
+    /// What was found and what is accepted. What it quotes of the module is escaped and cut.
     pub why: String,
 }
 
 impl Violation {
     pub(crate) fn new(rule: Rule, why: impl Into<String>) -> Self {
-        Self { rule, function: None, function_name: None, offset: None, operator: None, why: why.into() }
+        let why = abridged(&why.into(), WHY);
+        Self { rule, function: None, function_name: None, offset: None, operator: None, why }
     }
 
     pub(crate) fn at(mut self, offset: usize) -> Self {
@@ -133,11 +139,27 @@ impl From<Violation> for Rejection {
 #[derive(Debug, Default)]
 pub(super) struct Findings {
     kept: Vec<Violation>,
+    /// How many of them, at the front, say that the module is for another host.
+    foreign: usize,
     left_out: usize,
 }
 
 impl Findings {
     const KEPT: usize = 32;
+
+    /// That the module is for another host explains the rest, so it stands before everything else.
+    pub(super) fn push_foreign(&mut self, violation: Violation) {
+        if self.foreign == Self::KEPT {
+            self.left_out += 1;
+            return;
+        }
+        self.kept.insert(self.foreign, violation);
+        self.foreign += 1;
+        if self.kept.len() > Self::KEPT {
+            self.kept.pop();
+            self.left_out += 1;
+        }
+    }
 
     pub(super) fn push(&mut self, violation: Violation) {
         if self.kept.len() < Self::KEPT {
@@ -147,11 +169,11 @@ impl Findings {
         }
     }
 
-    /// Fails with what was found, if anything; `name` gives the names of functions.
-    pub(super) fn into_result(self, name: impl Fn(u32) -> Option<String>) -> Result<(), Rejection> {
+    /// Fails with what was found, if anything; `named` gives the names of functions.
+    pub(super) fn into_result<'a>(self, named: impl Fn(u32) -> Option<&'a str>) -> Result<(), Rejection> {
         let mut kept = self.kept;
         for violation in &mut kept {
-            violation.function_name = violation.function.and_then(&name);
+            violation.function_name = violation.function.and_then(&named).map(name);
         }
         // What a type declares is used somewhere: the operator that does says more than the declaration.
         let rule = kept.first().map(|first| first.rule);

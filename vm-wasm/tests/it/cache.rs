@@ -1,13 +1,11 @@
 //! What contracts that are ready to run occupy, and how often they are made.
 
 use std::process::Command;
-use std::sync::{Arc, Barrier};
 
-use futures_executor::block_on;
-use vm_core::{Limits, MemoryBackend, Status, Trap, Vm, VmProvider};
-use vm_wasm::{EngineKind, WasmConfig, WasmRuntime};
+use vm_core::{Limits, Status, Trap, VmProvider};
+use vm_wasm::{EngineKind, WasmConfig};
 
-use crate::machine::{deploy, invoke, machine_of, on_invoke};
+use crate::machine::{deploy, invoke, machine_of, on_invoke, request};
 
 /// Tells a process of this test the engine, the size of its cache and how many modules to deploy.
 const CHILD: &str = "VM_WASM_CACHE_TASK";
@@ -95,63 +93,56 @@ fn resident_memory_is_flat_over_two_thousand_modules() {
     }
 }
 
-#[test]
-fn two_hundred_first_calls_at_once_compile_once() {
-    let backend = Arc::new(MemoryBackend::new());
-    let start = || {
-        let runtime = WasmRuntime::default();
-        let vm = Vm::builder().runtime(runtime).backend(backend.clone()).build().unwrap();
-        block_on(vm.start()).unwrap();
-        vm
-    };
-    let vm = start();
-    deploy(&vm, "it", on_invoke("", "", "(i32.const 0)"));
-    block_on(vm.stop()).unwrap();
-    let vm = start();
-    let barrier = Barrier::new(200);
-    std::thread::scope(|scope| {
-        for _ in 0..200 {
-            scope.spawn(|| {
-                barrier.wait();
-                assert_eq!(invoke(&vm, "it").status, Status::Success);
-            });
-        }
-    });
-    let metrics = vm.metrics();
-    assert_eq!((metrics.cache_misses, metrics.cache_hits), (1, 199));
-}
-
 /// Code that was compiled once is loaded by the next process; damaged, it is compiled again and replaced; receipts are equal.
-#[cfg(feature = "wasmtime")]
+#[cfg(any(feature = "wasmtime", feature = "wasmer"))]
 #[test]
 fn compiled_code_is_loaded_from_disk() {
+    let compilers = EngineKind::ALL.iter().filter(|kind| !matches!(kind.as_str(), "wasmi" | "auto"));
+    let receipts: Vec<_> = compilers.map(|engine| loaded_from_disk(*engine)).collect();
+    assert!(receipts.iter().all(|receipt| *receipt == receipts[0]), "{receipts:?}");
+}
+
+/// What a contract's receipt says, whether it was compiled or loaded.
+#[cfg(any(feature = "wasmtime", feature = "wasmer"))]
+fn loaded_from_disk(engine: EngineKind) -> (Status, Vec<u8>, u64) {
     let folder = tempfile::tempdir().unwrap();
     let start = || {
         let mut config = WasmConfig::default();
-        config.engine = EngineKind::Wasmtime;
+        config.engine = engine;
         config.cache_dir = Some(folder.path().join("code"));
-        let vm = Vm::builder().runtime(WasmRuntime::new(config).unwrap()).build().unwrap();
-        block_on(vm.start()).unwrap();
-        deploy(&vm, "it", on_invoke("text", "", "(call $output (i32.const 0) (i32.const 4)) (i32.const 0)"));
+        let vm = machine_of(config, Limits::default());
+        // It calls itself, the host and through its table, traps where it is asked to, and grows its memory.
+        let items = "(table 2 funcref) (elem (i32.const 0) $twice $twice) (global $g (mut i64) (i64.const 3))
+            (func $twice (param i64) (result i64) (i64.mul (local.get 0) (i64.const 2)))";
+        let body = r#"(drop (memory.grow (i32.const 1)))
+            (i64.store (i32.const 100000) (call_indirect (param i64) (result i64) (global.get $g) (i32.const 1)))
+            (if (local.get $input_len) (then (drop (i32.div_u (i32.const 1) (i32.const 0)))))
+            (call $put (i32.const 0) (i32.const 4) (i32.const 100000) (i32.const 8))
+            (call $output (i32.const 100000) (i32.const 8)) (i32.const 0)"#;
+        deploy(&vm, "it", on_invoke("text", items, body));
         let receipt = invoke(&vm, "it");
+        let trapped = vm.invoke_sync(request("it").input(vec![1])).unwrap();
+        assert_eq!(trapped.status, Status::Trap(Trap::DivisionByZero), "{engine}");
         let details = &vm.status().runtimes[0].1.details;
         let did = details.iter().find(|(name, _)| name == "code_cache").unwrap().1.clone();
-        (did, receipt.status, receipt.output, receipt.gas_used)
+        (did, (receipt.status, receipt.output.to_vec(), receipt.gas_used.get()))
     };
-    let first = start();
-    assert_eq!(first.0, "0 loaded, 1 compiled, 0 replaced, 0 not kept");
-    let second = start();
-    assert_eq!(second.0, "1 loaded, 0 compiled, 0 replaced, 0 not kept");
-    let entry = std::fs::read_dir(folder.path().join("code")).unwrap().next().unwrap().unwrap().path();
-    let mut content = std::fs::read(&entry).unwrap();
-    let middle = content.len() / 2;
-    content[middle] ^= 4;
-    std::fs::write(&entry, &content).unwrap();
-    let third = start();
-    assert_eq!(third.0, "0 loaded, 1 compiled, 1 replaced, 0 not kept");
-    let fourth = start();
-    assert_eq!(fourth.0, second.0);
-    for other in [second, third, fourth] {
-        assert_eq!((first.1.clone(), &first.2, first.3), (other.1, &other.2, other.3));
+    let entry = || std::fs::read_dir(folder.path().join("code")).unwrap().next().unwrap().unwrap().path();
+    let (did, first) = start();
+    assert_eq!(did, "0 loaded, 1 compiled, 0 replaced, 0 not kept", "{engine}");
+    assert_eq!((&first.0, &first.1[..]), (&Status::Success, &6u64.to_le_bytes()[..]), "{engine}");
+    for (damaged, expected) in [
+        (false, "1 loaded, 0 compiled, 0 replaced, 0 not kept"),
+        (true, "0 loaded, 1 compiled, 1 replaced, 0 not kept"),
+        (false, "1 loaded, 0 compiled, 0 replaced, 0 not kept"),
+    ] {
+        if damaged {
+            let mut content = std::fs::read(entry()).unwrap();
+            let middle = content.len() / 2;
+            content[middle] ^= 4;
+            std::fs::write(entry(), &content).unwrap();
+        }
+        assert_eq!(start(), (expected.to_owned(), first.clone()), "{engine}");
     }
+    first
 }

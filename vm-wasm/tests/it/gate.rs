@@ -165,7 +165,7 @@ fn imports_and_exports() {
         (
             with(r#"(import "env" "_call_method" (func))"#),
             Rule::UnknownImport,
-            "`env._call_method`; it is of ChainMaker's contracts in C++, which are not supported",
+            "the import `env._call_method` is of ChainMaker's contracts in C++, which are not supported",
         ),
         (with(r#"(import "vm1" "gett" (func))"#), Rule::UnknownImport, "no import `vm1.gett`; known are method, input"),
         (with(r#"(import "vm1" "memory" (global i32))"#), Rule::ImportKind, "imports the global `vm1.memory`"),
@@ -332,6 +332,44 @@ fn everything_that_is_wrong_is_reported() {
 
     let many = refused(&with(&"(func (drop (f32.const 0)))".repeat(100)));
     assert_eq!((many.violations().count(), many.left_out()), (32, 68));
+}
+
+/// A contract of ChainMaker's in C++ is told so, and nothing else that would be wrong if it were one of another kind; what comes
+/// before its imports in the module comes after it here.
+#[test]
+fn contracts_in_cpp_are_told_so() {
+    let types: String = (1..50).map(|n| format!("(type (func (param {})))", "f64 ".repeat(n))).collect();
+    for log in ["", r#"(import "env" "log_message" (func (param i32 i32)))"#] {
+        let module = wat(&format!(
+            r#"(module {types} (import "env" "abort" (func)) {log} (import "env" "_call_method" (func (param i32 i32) (result i32)))
+                (import "env" "_fetch_response" (func (param i32 i32) (result i32)))
+                (memory (export "memory") 1) (func (export "allocate") (param i32) (result i32) (i32.const 0)) (func (export "save")))"#
+        ));
+        let rejection = refused(&module);
+        let first = rejection.first();
+        assert_eq!(first.rule, Rule::UnknownImport, "{rejection}");
+        assert!(first.why.contains("`env._call_method` is of ChainMaker's contracts in C++"), "{rejection}");
+        assert!(rejection.violations().skip(1).all(|other| other.rule == Rule::Float), "{rejection}");
+        assert_eq!((rejection.violations().count(), rejection.left_out()), (32, 18));
+    }
+}
+
+/// That a module is for another host is said before what it would be told if it were for this one.
+#[test]
+fn imports_of_other_hosts_come_first() {
+    let module = wat(r#"(module (type (func (param f64))) (import "wasi_snapshot_preview1" "fd_write" (func)))"#);
+    let rules: Vec<_> = refused(&module).violations().map(|violation| violation.rule.id()).collect();
+    assert_eq!(rules, ["unknown-import", "float", "missing-export", "missing-export"]);
+}
+
+/// What was not read is not missing.
+#[test]
+fn what_cannot_be_decoded_lacks_nothing() {
+    let mut module = wat("(module (func))");
+    module.extend([7, 3, 1, 0xff, 0xff]);
+    let rejection = refused(&module);
+    let rules: Vec<_> = rejection.violations().map(|violation| violation.rule).collect();
+    assert!(matches!(rules[..], [Rule::Malformed | Rule::Truncated]), "{rules:?}");
 }
 
 /// The dispatcher shows the rule and the message, and keeps nothing.

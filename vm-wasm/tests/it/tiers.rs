@@ -1,5 +1,7 @@
 //! `auto`: a contract moves from wasmi to wasmtime, and nothing but the speed tells.
 
+use std::path::PathBuf;
+
 use vm_core::{Limits, Receipt, Status, Vm, VmProvider};
 use vm_wasm::{EngineKind, WasmConfig};
 
@@ -9,8 +11,12 @@ use crate::machine::{deploy, invoke, machine_of, on_invoke};
 const MANY: usize = 100_000;
 
 fn start() -> Vm {
+    start_with(None)
+}
+
+fn start_with(cache_dir: Option<PathBuf>) -> Vm {
     let mut config = WasmConfig::default();
-    config.engine = EngineKind::Auto;
+    (config.engine, config.cache_dir) = (EngineKind::Auto, cache_dir);
     machine_of(config, Limits::default())
 }
 
@@ -44,6 +50,36 @@ fn a_contract_moves_and_its_receipts_stay_the_same() {
     invoke(&vm, "idle");
     assert_eq!(tiers(&vm), "1 on wasmi, 1 on wasmtime", "what is not worth it stays");
     futures_executor::block_on(vm.stop()).unwrap();
+}
+
+/// Code that one process compiled is there from the first call of the next; damaged, it is interpreted and compiled again.
+#[test]
+fn a_contract_whose_code_is_on_disk_starts_compiled() {
+    let folder = tempfile::tempdir().unwrap();
+    let cache = folder.path().join("code");
+    let body = "(loop $l (br_if $l (i32.lt_u (local.tee $i (i32.add (local.get $i) (i32.const 1))) (i32.const 20000))))
+        (i32.store (i32.const 8) (local.get $i)) (call $output (i32.const 8) (i32.const 4)) (i32.const 0)";
+    let begin = || {
+        let vm = start_with(Some(cache.clone()));
+        deploy(&vm, "busy", on_invoke("", "", body));
+        let tiers = tiers(&vm);
+        let receipt = said(&invoke(&vm, "busy"));
+        (vm, tiers, receipt)
+    };
+    let moves = |vm: &Vm| (0..MANY).any(|_| (invoke(vm, "busy"), tiers(vm)).1 == "0 on wasmi, 1 on wasmtime");
+    let (vm, before, first) = begin();
+    assert!(before == "1 on wasmi, 0 on wasmtime" && moves(&vm), "{before}, {}", tiers(&vm));
+    drop(vm);
+
+    let (vm, before, receipt) = begin();
+    assert_eq!((before.as_str(), &receipt), ("0 on wasmi, 1 on wasmtime", &first));
+    drop(vm);
+
+    let entry = std::fs::read_dir(&cache).unwrap().next().unwrap().unwrap().path();
+    std::fs::write(entry, "damaged").unwrap();
+    let (vm, before, receipt) = begin();
+    assert_eq!((before.as_str(), &receipt), ("1 on wasmi, 0 on wasmtime", &first));
+    assert!(moves(&vm), "{}", tiers(&vm));
 }
 
 /// The engines' own threads end with the runtime, also when contracts wait to be compiled.

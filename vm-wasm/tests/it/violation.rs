@@ -1,6 +1,9 @@
 //! Violations say where they are, and one does not make another up.
 
-use vm_wasm::{Analysis, Violation, WasmConfig, analyze};
+use vm_core::RuntimeProvider;
+use vm_wasm::{Analysis, Violation, WasmConfig, WasmRuntime, analyze};
+
+use crate::machine::code;
 
 const MEMORY: &str = r#"(memory (export "memory") 1)"#;
 const ENTRY: &str = r#"(func (export "vm_call") (param i32 i32 i32) (result i32) (i32.const 0))"#;
@@ -83,4 +86,35 @@ fn what_has_no_type_is_invalid() {
     let analysis = analyze(&beyond, &WasmConfig::default());
     let rules: Vec<_> = analysis.violations.iter().map(|violation| violation.rule.id()).collect();
     assert_eq!(rules, ["invalid"], "{analysis}");
+}
+
+/// Names of a module direct no terminal, begin no line of their own, and are not told at any length: not in the analysis, and
+/// not in the error of a deployment.
+#[test]
+fn names_are_told_in_a_line() {
+    let evil = r"\1b[31m\07evil\e2\80\ae\0a  memory, accepted";
+    let long = "x".repeat(900_000);
+    let items = [
+        format!(r#"(import "{evil}" "{evil}" (func))"#),
+        format!(r#"(import "env" "sys_call" (func)) (import "vm1" "{evil}" (func))"#),
+        format!(r#"(import "{evil}" "m" (memory 1))"#),
+        format!(r#"(import "{long}" "{long}" (func))"#),
+        format!(r#"(func (@name "{evil}") (export "{evil}") (drop (f32.const 1)))"#),
+        format!(r#"(func (@name "{long}") (export "{long}") (drop (f32.const 1)))"#),
+        format!(r#"(func (export "{evil}")) (func (export "{evil}"))"#),
+        format!(r#"(@custom "vm.interface" "view {evil}(: u64)")"#),
+        format!(r#"(@custom "vm.interface" "view {long}(: u64)")"#),
+    ];
+    for items in items {
+        let (module, analysis) = told(&format!("(module {items} {MEMORY} {ENTRY})"));
+        assert!(!analysis.accepted);
+        let text = analysis.to_string();
+        let directs = |c: char| c != '\n' && (c.is_control() || c == '\u{202e}');
+        assert!(!text.contains(directs), "{text:?}");
+        assert!(text.lines().all(|line| !line.starts_with("  memory, accepted") && line.len() < 1_300), "{text}");
+        let error = WasmRuntime::default().verify(&code(module)).unwrap_err().to_string();
+        assert!(!error.contains(|c: char| c.is_control() || c == '\u{202e}') && error.len() < 2_100, "{error:?}");
+    }
+    let (_, analysis) = told(&format!(r#"(module (func (export "{evil}")) {MEMORY} {ENTRY})"#));
+    assert_eq!(analysis.exports[0].name, r"\u{1b}[31m\u{7}evil\u{202e}\n  memory, accepted");
 }

@@ -221,7 +221,10 @@ impl Frame<'_> {
 /// The method that a header names.
 fn method(header: &[u8]) -> Result<&str, Fail> {
     match easycodec::decode(header) {
-        Ok(items) => Body(items).text("method"),
+        Ok(items) => match Body(items).text("method")? {
+            "" => refused("sys_call: the header names no method"),
+            method => Ok(method),
+        },
         Err(error) => refused(format!("sys_call: {error}; contracts of SDKs before 1.0 are not supported")),
     }
 }

@@ -4,14 +4,12 @@
 //! (`PAGEMAP_SCAN`, since 6.7), and those are cleared: rustc puts a stack of 1 MiB first, so what a contract touches lies far
 //! apart, and giving pages back to take them again interrupts all threads of the process.
 
-use std::sync::OnceLock;
-
 use wasmtime::{
     Enabled, Engine, Error, InstanceAllocationStrategy, InstancePre, Linker, Module, PoolingAllocationConfig,
 };
 
 use super::{State, call, config, operate};
-use crate::engine::lane::Lanes;
+use crate::engine::lane::{Lanes, Made};
 use crate::meter::{Bounds, CALL, HOST, OP};
 
 /// Instances that live in a pool at a time before calls pay for memory of their own.
@@ -35,26 +33,24 @@ const GIVEN_BACK_AT_ONCE: usize = 32;
 pub(super) struct Hosts {
     bounds: Bounds,
     slots: u32,
-    pools: Lanes<Result<Pools, String>>,
-    on_demand: OnceLock<Result<Host, String>>,
+    pools: Lanes<Pools>,
+    on_demand: Made<Host>,
 }
 
 impl Hosts {
     /// For modules within these bounds, and for this many instances at a time in each pool.
     pub(super) fn new(bounds: Bounds, slots: u32) -> Self {
-        Self { bounds, slots, pools: Lanes::new(), on_demand: OnceLock::new() }
+        Self { bounds, slots, pools: Lanes::new(), on_demand: Made::new() }
     }
 
     /// Those of the calling thread's lane.
     pub(super) fn pools(&self) -> Result<&Pools, String> {
-        let make = || Pools::new(self.bounds, self.slots).map_err(|error| error.to_string());
-        self.pools.get(make).as_ref().map_err(Clone::clone)
+        self.pools.get(|| Pools::new(self.bounds, self.slots).map_err(|error| format!("{error:#}")))
     }
 
     /// The one without a pool.
     pub(super) fn on_demand(&self) -> Result<&Host, String> {
-        let start = || Host::new(InstanceAllocationStrategy::OnDemand).map_err(|error| format!("{error:#}"));
-        self.on_demand.get_or_init(start).as_ref().map_err(Clone::clone)
+        self.on_demand.get(|| Host::new(InstanceAllocationStrategy::OnDemand).map_err(|error| format!("{error:#}")))
     }
 }
 
@@ -173,7 +169,32 @@ mod tests {
             let few = engine(slots);
             let hosts = few.hosts.clone();
             assert_eq!(chain(WasmRuntime::on(few)).digest(), plenty.digest());
-            assert!(hosts.on_demand.get().is_some(), "{slots} slots were not enough");
+            assert!(hosts.on_demand.is_there(), "{slots} slots were not enough");
         }
+    }
+
+    /// In a process of its own, because the limit holds for all of it.
+    #[cfg(target_os = "linux")]
+    #[test]
+    fn a_pool_that_found_no_room_is_made_when_there_is() {
+        use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
+
+        const CHILD: &str = "VM_WASM_POOL_CHILD";
+        if std::env::var_os(CHILD).is_none() {
+            let mut command = std::process::Command::new(std::env::current_exe().unwrap());
+            let name = std::thread::current().name().unwrap().to_owned();
+            let output = command.args([&name, "--exact", "--nocapture"]).env(CHILD, "1").output().unwrap();
+            let text = String::from_utf8_lossy(&output.stdout);
+            assert!(output.status.success() && text.contains("made after all"), "{output:?}");
+            return;
+        }
+        let hosts = Hosts::new(BOUNDS, SLOTS);
+        let before = getrlimit(Resource::As);
+        setrlimit(Resource::As, Rlimit { current: Some(20 << 30), ..before }).unwrap();
+        let error = hosts.pools().map(drop).unwrap_err();
+        assert!(error.contains("memory"), "{error}");
+        setrlimit(Resource::As, before).unwrap();
+        hosts.pools().unwrap();
+        println!("made after all");
     }
 }

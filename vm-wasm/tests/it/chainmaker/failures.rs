@@ -23,6 +23,7 @@ fn sys_calls_that_are_not_there() {
         ("GetPaillierOperationResultLen", "GetPaillierOperationResultLen: Paillier encryption is not supported by this host"),
         ("GetBulletproofsResult", "GetBulletproofsResult: Bulletproofs is not supported by this host"),
         ("Frobnicate", "Frobnicate: there is no such method of the host"),
+        ("", "sys_call: the header names no method"),
     ] {
         let receipt = invoke(&vm, "fact", "sys_call", &[("method", method)]);
         assert_eq!((receipt.status.clone(), receipt.text.as_deref()), (Status::Revert, Some(reason)));
