@@ -6,7 +6,7 @@ use std::path::Path;
 use vm_conformance::evm::{files, run};
 
 /// Of so many files one is run.
-const SAMPLE: usize = 40;
+const SAMPLE: usize = 10;
 
 #[test]
 fn a_sample_of_ethereums_state_tests_passes() {
