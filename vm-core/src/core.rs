@@ -3,7 +3,7 @@ use std::sync::Arc;
 use futures_executor::block_on;
 
 use crate::metrics::Metrics;
-use crate::prepared::{PreparedCache, block_on_within};
+use crate::prepared::{Failure, PreparedCache, block_on_within};
 use crate::record::load_code;
 use crate::refused::RefusedCode;
 use crate::{
@@ -43,6 +43,15 @@ impl From<PrepareError> for Unresolved {
             // Deployed code was prepared before: now it is the host that differs.
             PrepareError::Code(error) => Self::Fault(HostFault::Internal(error.to_string())),
             PrepareError::Fault(fault) => Self::Fault(fault),
+        }
+    }
+}
+
+impl Failure for Unresolved {
+    fn fault(&self) -> Option<&HostFault> {
+        match self {
+            Self::Fault(fault) => Some(fault),
+            Self::Refused(_) => None,
         }
     }
 }

@@ -9,7 +9,7 @@ use std::time::Duration;
 use lru::LruCache;
 
 use crate::metrics::CacheMetrics;
-use crate::{CodeHash, Contract, ContractName, Interrupt, PrepareError};
+use crate::{CodeHash, Contract, ContractName, HostFault, Interrupt, PrepareError};
 
 /// Prepared contracts by code hash: least recently used ones go first when the weight exceeds the limit. Pinned contracts
 /// stay, and do not count against it.
@@ -51,13 +51,41 @@ struct Slot {
     changed: Condvar,
 }
 
-#[derive(Default)]
 enum Content {
-    #[default]
-    Nothing,
-    /// Somebody makes it.
-    InTheMaking,
+    /// With the number of times that making it has failed, and how the last time, if that is the same for all who wait.
+    Nothing(u64, Option<HostFault>),
+    /// Somebody makes it, after so many failures.
+    InTheMaking(u64),
     Contract(Arc<dyn Contract>),
+}
+
+impl Default for Content {
+    fn default() -> Self {
+        Self::Nothing(0, None)
+    }
+}
+
+/// Why a contract could not be prepared.
+pub(crate) trait Failure: From<PrepareError> {
+    /// The fault, if it is one.
+    fn fault(&self) -> Option<&HostFault>;
+}
+
+impl Failure for PrepareError {
+    fn fault(&self) -> Option<&HostFault> {
+        match self {
+            Self::Fault(fault) => Some(fault),
+            Self::Code(_) => None,
+        }
+    }
+}
+
+/// A failure's fault if whoever tries again at once would meet it, too: not that one's time is over.
+fn shared(failure: &impl Failure) -> Option<HostFault> {
+    let shared = |fault: &&HostFault| {
+        matches!(fault, HostFault::Unavailable { .. } | HostFault::Process { .. } | HostFault::Load { .. })
+    };
+    failure.fault().filter(shared).cloned()
 }
 
 impl Slot {
@@ -66,18 +94,31 @@ impl Slot {
         self.changed.notify_all();
     }
 
+    /// How often making it has failed.
+    fn failures(&self) -> u64 {
+        match &*lock(&self.content) {
+            Content::Nothing(failures, _) | Content::InTheMaking(failures) => *failures,
+            Content::Contract(_) => 0,
+        }
+    }
+
     fn is_filled(&self) -> bool {
         matches!(*lock(&self.content), Content::Contract(_))
     }
 }
 
 /// The duty to fill a slot; who fails, in whichever way, leaves it to the next.
-struct Making<'a>(&'a Slot);
+struct Making<'a> {
+    slot: &'a Slot,
+    failures: u64,
+    /// What is told to all who wait.
+    fault: Option<HostFault>,
+}
 
 impl Drop for Making<'_> {
     fn drop(&mut self) {
-        if !self.0.is_filled() {
-            self.0.set(Content::Nothing);
+        if !self.slot.is_filled() {
+            self.slot.set(Content::Nothing(self.failures.saturating_add(1), self.fault.take()));
         }
     }
 }
@@ -151,8 +192,9 @@ impl PreparedCache {
     }
 
     /// The prepared contract of a hash; `prepare` makes it if it is not there. `name` is the contract's, where it has one that
-    /// can be pinned. While somebody else prepares it, it is waited for as long as `patience` allows.
-    pub(crate) fn get<E: From<PrepareError>>(
+    /// can be pinned. While somebody else prepares it, it is waited for as long as `patience` allows; a fault
+    /// of that one is the same for all who wait.
+    pub(crate) fn get<E: Failure>(
         &self,
         hash: CodeHash,
         name: Option<&ContractName>,
@@ -160,37 +202,50 @@ impl PreparedCache {
         metrics: &CacheMetrics,
         prepare: impl FnOnce() -> Result<Arc<dyn Contract>, E>,
     ) -> Result<Arc<dyn Contract>, E> {
-        let slot = {
+        let (slot, before) = {
             let mut entries = lock(&self.entries);
             if let Some(name) = name.filter(|name| self.pinned.contains(*name)) {
                 entries.pins.insert(name.clone(), hash);
             }
-            entries.slots.0.get_or_insert(hash, Entry::default).slot.clone()
+            let slot = entries.slots.0.get_or_insert(hash, Entry::default).slot.clone();
+            let before = slot.failures();
+            (slot, before)
         };
         let mut content = lock(&slot.content);
-        loop {
+        let failures = loop {
             match &*content {
                 Content::Contract(contract) => {
                     metrics.hit();
                     return Ok(contract.clone());
                 }
-                Content::Nothing => break,
-                Content::InTheMaking => {}
+                Content::Nothing(failures, fault) => match fault {
+                    Some(fault) if before < *failures => {
+                        let fault = fault.clone();
+                        drop(content);
+                        self.forget(&hash, &slot);
+                        return Err(PrepareError::Fault(fault).into());
+                    }
+                    _ => break *failures,
+                },
+                Content::InTheMaking(_) => {}
             }
             let left = patience.map_or(SLICE, Interrupt::remaining);
             if let Some(patience) = patience.filter(|_| left.is_zero()) {
+                drop(content);
+                self.forget(&hash, &slot);
                 return Err(PrepareError::Fault(patience.fault()).into());
             }
             let waited = slot.changed.wait_timeout(content, left.min(SLICE));
             content = waited.unwrap_or_else(PoisonError::into_inner).0;
-        }
-        *content = Content::InTheMaking;
+        };
+        *content = Content::InTheMaking(failures);
         drop(content);
         metrics.miss();
-        let making = Making(&slot);
+        let mut making = Making { slot: &slot, failures, fault: None };
         let contract = match prepare() {
             Ok(contract) => contract,
             Err(error) => {
+                making.fault = shared(&error);
                 drop(making);
                 self.forget(&hash, &slot);
                 return Err(error);
@@ -227,11 +282,11 @@ impl PreparedCache {
         drop(removed);
     }
 
-    /// Removes a slot that could not be filled, unless somebody else waits to fill it.
+    /// Removes a slot that is not filled, unless somebody else fills it or waits for that.
     fn forget(&self, hash: &CodeHash, slot: &Arc<Slot>) {
         let mut entries = lock(&self.entries);
         // One is the cache's, one is ours; new ones are made under the lock only.
-        let unused = Arc::strong_count(slot) == 2;
+        let unused = Arc::strong_count(slot) == 2 && !slot.is_filled();
         if unused && entries.slots.0.peek(hash).is_some_and(|entry| Arc::ptr_eq(&entry.slot, slot)) {
             entries.remove(hash);
         }
@@ -257,7 +312,7 @@ impl PreparedCache {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::{Call, Code, Host, HostFault, Interface, Opaque, Return, RuntimeKind};
+    use crate::{Call, Code, Host, Interface, Opaque, Return, RuntimeKind};
 
     struct Heavy(usize);
 
@@ -375,6 +430,37 @@ mod tests {
         let over = Interrupt::after(Duration::from_millis(20));
         assert_eq!(block_on_within(std::future::pending::<()>(), Some(&over)), None);
         assert_eq!(block_on_within(async { 7 }, Some(&over)), Some(7), "what is ready needs no time");
+    }
+
+    #[test]
+    fn a_fault_is_told_to_all_who_wait_and_to_nobody_who_comes_later() {
+        let Bench { cache, metrics } = Bench::new(&[]);
+        let fault = || HostFault::Unavailable { runtime: RuntimeKind::Docker, message: "hung".into() };
+        let get =
+            |make: &dyn Fn() -> Result<Arc<dyn Contract>, PrepareError>| cache.get(hash(1), None, None, &metrics, make);
+        // Everybody waits whose share of the slot is counted: the cache has one, and who prepares.
+        let slot = || lock(&cache.entries).slots.0.peek(&hash(1)).map(|entry| Arc::strong_count(&entry.slot));
+        thread::scope(|scope| {
+            let made = scope.spawn(|| {
+                get(&|| {
+                    while slot() < Some(5) {
+                        thread::park_timeout(Duration::from_millis(1));
+                    }
+                    Err(PrepareError::Fault(fault()))
+                })
+            });
+            while slot() < Some(2) {
+                thread::park_timeout(Duration::from_millis(1));
+            }
+            let waiting: Vec<_> =
+                (0..3).map(|_| scope.spawn(|| get(&|| unreachable!("one failure is enough")))).collect();
+            for thread in waiting.into_iter().chain([made]) {
+                let failed = thread.join().unwrap().err();
+                assert!(matches!(failed, Some(PrepareError::Fault(HostFault::Unavailable { .. }))), "{failed:?}");
+            }
+        });
+        assert_eq!(lock(&cache.entries).slots.0.len(), 0);
+        assert!(get(&|| Ok(Arc::new(Heavy(1)))).is_ok(), "later calls try again");
     }
 
     #[test]

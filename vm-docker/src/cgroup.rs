@@ -30,6 +30,12 @@ impl ControlGroup {
         format!("/{}", self.id)
     }
 
+    /// True for a process that can be seen in it.
+    pub(crate) fn holds(&self, process: i32) -> bool {
+        let groups = fs::read_to_string(format!("/proc/{process}/cgroup")).unwrap_or_default();
+        groups.lines().any(|line| line.split(['/', ':']).any(|part| part == self.id))
+    }
+
     /// True if the kernel killed a process of it for its memory.
     pub(crate) fn was_out_of_memory(&self) -> bool {
         let events = self.read("memory", "memory.oom_control", "memory.events");
@@ -108,6 +114,8 @@ mod tests {
     fn what_is_not_there_is_not_known() {
         let (_root, group) = tree(&[("c/memory.events", "oom 3\noom_kill 0\n")]);
         assert!(!group.was_out_of_memory());
+        let own = i32::try_from(std::process::id()).unwrap();
+        assert!(!group.holds(own) && !group.holds(0) && !group.holds(i32::MAX));
         assert_eq!((group.memory(), group.cpu(), group.path().as_str()), (None, None, "/c"));
     }
 }

@@ -73,7 +73,7 @@ pub struct DockerConfig {
     /// Most bytes that the files in a container's `/tmp` have together, and each of them. They count as its memory, too.
     /// At least 4 KiB. Default: 64 MiB.
     pub tmp_size: u64,
-    /// First of the 65,536 users of the machine that containers' users are mapped to; `None` for no user namespace.
+    /// First of the 65,536 users of the machine of which each container has two of its own; `None` for no user namespace.
     /// Default: 1,879,048,192, a range that Linux distributions leave unused.
     pub first_host_user: Option<u32>,
 }

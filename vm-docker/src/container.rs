@@ -52,10 +52,13 @@ impl Drop for Container {
 pub(crate) struct Process(Option<OwnedFd>);
 
 impl Process {
-    /// The process with this number. Where it cannot be seen (another process name space), only containerd can kill it.
-    pub(crate) fn open(number: u32) -> Self {
-        let pid = i32::try_from(number).ok().and_then(Pid::from_raw);
-        Self(pid.and_then(|pid| pidfd_open(pid, PidfdFlags::empty()).ok()))
+    /// The process that containerd gives this number, in a control group. Where it cannot be seen, only containerd can kill it: in
+    /// another process name space the number is that of a stranger.
+    pub(crate) fn open(number: u32, group: &ControlGroup) -> Self {
+        let process = i32::try_from(number).ok().and_then(Pid::from_raw);
+        let opened = process.and_then(|process| Some((process, pidfd_open(process, PidfdFlags::empty()).ok()?)));
+        // Looked at after it was opened: from then on the number is this process's, or nobody's.
+        Self(opened.filter(|(process, _)| group.holds(process.as_raw_nonzero().get())).map(|(_, opened)| opened))
     }
 
     pub(crate) fn kill(&self) {

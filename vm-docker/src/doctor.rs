@@ -198,7 +198,11 @@ fn user_namespaces(config: &DockerConfig, path: &Path) -> Finding {
     match (most, config.first_host_user) {
         (1.., Some(first)) => good(WHAT, format!("users from {first} on")),
         (1.., None) => weak(WHAT, "available, not used", "set first_host_user"),
-        (0, _) => weak(WHAT, "forbidden", "sysctl user.max_user_namespaces=10000, in /etc/sysctl.d to keep it"),
+        (0, first) => {
+            let advice = "sysctl user.max_user_namespaces=10000, in /etc/sysctl.d to keep it";
+            let needed = config.enable_sandbox && first.is_some();
+            if needed { bad(WHAT, "forbidden", advice) } else { weak(WHAT, "forbidden, and switched off", advice) }
+        }
     }
 }
 
@@ -260,7 +264,9 @@ mod tests {
         let absent = Path::new("/nonexistent");
         let config = DockerConfig::default();
         assert_eq!(filters(&config, absent).health, Health::Bad);
-        assert_eq!(user_namespaces(&config, absent).health, Health::Weak);
+        assert_eq!(user_namespaces(&config, absent).health, Health::Bad);
+        let open = DockerConfig { enable_sandbox: false, ..config.clone() };
+        assert_eq!(user_namespaces(&open, absent).health, Health::Weak);
         let deep = DockerConfig { socket_folder: "/deep".repeat(20).into(), ..config.clone() };
         assert_eq!(sockets(&deep).health, Health::Bad);
         let nowhere = DockerConfig { address: "/nonexistent.sock".into(), ..config };

@@ -16,6 +16,7 @@ use vm_core::Interrupt;
 
 use crate::{
     DockerError,
+    cgroup::ControlGroup,
     connection::Connection,
     folder::{file_error, make_folder},
 };
@@ -97,11 +98,11 @@ impl Door {
     }
 }
 
-/// True if a peer of a socket is this user and, where its process can be seen, one of the container's.
+/// True if a peer of a socket is this user and one of the container's processes, which has the number zero, or none, where it
+/// cannot be seen (another process name space).
 fn is_peer(peer: &UCred, user: u32, id: &str) -> bool {
-    let groups = peer.pid().and_then(|process| fs::read_to_string(format!("/proc/{process}/cgroup")).ok());
-    let inside = |groups: &String| groups.lines().any(|line| line.split(['/', ':']).any(|part| part == id));
-    peer.uid() == user && groups.as_ref().is_none_or(inside)
+    let process = peer.pid().filter(|process| *process != 0);
+    peer.uid() == user && process.is_none_or(|process| ControlGroup::of(id).holds(process))
 }
 
 /// Waits for the first frame of a connection.

@@ -32,7 +32,7 @@ use crate::{
     metrics::Metrics,
     output::{CallLabel, Output},
     pool::Pools,
-    sandbox::{self, Inside},
+    sandbox::{self, Inside, Users},
 };
 
 /// Most bytes of a unix socket's path.
@@ -240,18 +240,20 @@ impl Engine {
         image: &Imported,
         isolation: Isolation,
     ) -> Result<(Container, Vec<Connection>), DockerError> {
-        let id = self.name();
+        let number = self.number();
+        let id = self.name_of(number);
         let guard = self.guard(Resource::Container(id.clone()), Some(image.guard.clone()))?;
         let folder = self.folder.subfolder(&id)?;
-        let user = sandbox::host_user(&self.config);
+        // Hosts begin at different places of the range that they share.
+        let users = Users::of(&self.config, self.folder.number().wrapping_add(number));
         let sockets = folder.join(SOCKET_FOLDER);
-        let door = Door::open(&sockets, user)?;
+        let door = Door::open(&sockets, users.contract())?;
         let output = Output::create(&folder)?;
 
         let most = self.config.concurrency_of(isolation);
-        let process = Inside { program: &image.program, isolation, concurrency: most, sockets: &sockets };
+        let process = Inside { program: &image.program, isolation, concurrency: most, users, sockets: &sockets };
         let spec = sandbox::spec(&self.config, &process, &ControlGroup::of(&id).path());
-        let number = self
+        let pid = self
             .daemon
             .create(&NewContainer {
                 id: &id,
@@ -264,7 +266,7 @@ impl Engine {
                 stderr: &output.stderr,
             })
             .await?;
-        let process = Process::open(number);
+        let process = Process::open(pid, &ControlGroup::of(&id));
         self.daemon.start(&id).await?;
         let mut exit = ExitWatch::begin(self.clone(), id.clone());
         let label = CallLabel::default();
@@ -387,7 +389,15 @@ impl Engine {
 
     /// A name that nothing else in containerd has.
     fn name(&self) -> String {
-        format!("vm-{}-{}", self.folder.name(), self.next.fetch_add(1, Ordering::Relaxed))
+        self.name_of(self.number())
+    }
+
+    fn name_of(&self, number: u64) -> String {
+        format!("vm-{}-{number}", self.folder.name())
+    }
+
+    fn number(&self) -> u64 {
+        self.next.fetch_add(1, Ordering::Relaxed)
     }
 
     fn owner(&self) -> String {

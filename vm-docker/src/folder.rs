@@ -71,6 +71,11 @@ impl HostFolder {
         &self.name
     }
 
+    /// The name as a number.
+    pub(crate) fn number(&self) -> u64 {
+        u64::from_str_radix(&self.name, 16).unwrap_or(0)
+    }
+
     /// Makes a folder in it, for one container.
     pub(crate) fn subfolder(&self, name: &str) -> Result<PathBuf, DockerError> {
         let path = self.path.join(name);

@@ -2,7 +2,7 @@
 
 use std::{
     fs::{self, File},
-    io,
+    io::{self, Read as _, Seek as _, SeekFrom},
     os::unix::net::UnixStream,
     path::{Path, PathBuf},
     process::Stdio,
@@ -46,6 +46,12 @@ const SOCKET: &str = "containerd.sock";
 
 /// Lines of the log that an error shows.
 const LOG_LINES: usize = 5;
+
+/// Bytes that these lines are looked for in, at the log's end.
+const LOG_TAIL: u64 = 16 << 10;
+
+/// A log of more bytes than this begins anew at the next start: 16 MiB.
+const LOG_LIMIT: u64 = 16 << 20;
 
 /// A containerd that runs.
 pub(crate) struct Managed {
@@ -147,6 +153,11 @@ async fn end(mut child: Child) {
 /// containerd, which the kernel ends should this host be killed, where the program setpriv is there to say so.
 fn spawn(folder: &Path) -> Result<Child, DockerError> {
     let log = || File::options().create(true).append(true).open(folder.join("log"));
+    if let Ok(log) = log()
+        && log.metadata().is_ok_and(|data| data.len() > LOG_LIMIT)
+    {
+        let _ = log.set_len(0);
+    }
     let start = |program: &str, arguments: &[&str]| -> io::Result<Child> {
         let mut command = Command::new(program);
         command.args(arguments).arg("--config").arg(folder.join("config.toml"));
@@ -181,7 +192,14 @@ fn managed(folder: &Path, message: impl Into<String>) -> DockerError {
 
 /// What it wrote last.
 fn log_tail(folder: &Path) -> String {
-    let log = fs::read_to_string(folder.join("log")).unwrap_or_default();
+    let read = || -> io::Result<Vec<u8>> {
+        let mut log = File::open(folder.join("log"))?;
+        log.seek(SeekFrom::Start(log.metadata()?.len().saturating_sub(LOG_TAIL)))?;
+        let mut tail = Vec::new();
+        log.take(LOG_TAIL).read_to_end(&mut tail)?;
+        Ok(tail)
+    };
+    let log = String::from_utf8_lossy(&read().unwrap_or_default()).into_owned();
     let lines: Vec<_> = log.lines().collect();
     lines.iter().skip(lines.len().saturating_sub(LOG_LINES)).copied().collect::<Vec<_>>().join("; ")
 }
@@ -196,7 +214,7 @@ fn configuration(folder: &Path) -> String {
 root = {root}
 state = {state}
 disabled_plugins = [
-  "io.containerd.grpc.v1.cri", "io.containerd.internal.v1.opt", "io.containerd.internal.v1.tracing",
+  "io.containerd.grpc.v1.cri", "io.containerd.cri.v1.images", "io.containerd.cri.v1.runtime", "io.containerd.internal.v1.opt", "io.containerd.internal.v1.tracing",
   "io.containerd.tracing.processor.v1.otlp", "io.containerd.snapshotter.v1.aufs", "io.containerd.snapshotter.v1.btrfs",
   "io.containerd.snapshotter.v1.devmapper", "io.containerd.snapshotter.v1.zfs",
 ]

@@ -1,5 +1,6 @@
 use std::{
     fs,
+    path::Path,
     sync::{Arc, Mutex, MutexGuard, PoisonError, mpsc},
     time::Duration,
 };
@@ -71,16 +72,20 @@ impl DockerRuntime {
         let running = running.as_ref().ok_or(DockerError::NotRunning)?;
         Ok((running.engine.clone(), running.threads.handle()?))
     }
+}
 
-    /// The settings that this machine allows.
-    fn possible(&self) -> DockerConfig {
-        let mut config = self.config.clone();
-        let most = fs::read_to_string("/proc/sys/user/max_user_namespaces");
-        if most.is_ok_and(|most| most.trim() == "0") && config.first_host_user.take().is_some() {
-            tracing::warn!("this machine forbids user namespaces: containers run without them");
-        }
-        config
+/// Refuses settings that this machine does not allow, whose limits on user namespaces lie at `most`.
+fn check_machine(config: &DockerConfig, most: &Path) -> Result<(), DockerError> {
+    let wanted = config.enable_sandbox && config.first_host_user.is_some();
+    if wanted && fs::read_to_string(most).is_ok_and(|most| most.trim() == "0") {
+        return Err(DockerError::Config {
+            field: "enable_sandbox",
+            message: "this machine forbids user namespaces: allow them (sysctl user.max_user_namespaces=10000), or \
+                      switch the sandbox off knowingly"
+                .into(),
+        });
     }
+    Ok(())
 }
 
 #[async_trait]
@@ -93,7 +98,10 @@ impl RuntimeProvider for DockerRuntime {
         if self.running().is_some() {
             return Ok(());
         }
-        let mut config = self.possible();
+        let mut config = self.config.clone();
+        let machine = check_machine(&config, Path::new("/proc/sys/user/max_user_namespaces")).map_err(HostFault::from);
+        *self.refused() = machine.as_ref().err().cloned();
+        machine?;
         for setting in config.loosened() {
             tracing::warn!("containers are less strictly confined: {setting}");
         }
@@ -300,5 +308,23 @@ impl Drop for Threads {
         if let Some(runtime) = self.0.take() {
             runtime.shutdown_background();
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_machine_without_user_namespaces_weakens_nobody_in_silence() {
+        let folder = tempfile::tempdir().unwrap();
+        let most = folder.path().join("max_user_namespaces");
+        let config = DockerConfig::default();
+        check_machine(&config, &most).unwrap();
+        fs::write(&most, "0\n").unwrap();
+        let error = check_machine(&config, &most).unwrap_err().to_string();
+        assert!(error.contains("sysctl user.max_user_namespaces"), "{error}");
+        check_machine(&DockerConfig { first_host_user: None, ..config.clone() }, &most).unwrap();
+        check_machine(&DockerConfig { enable_sandbox: false, ..config }, &most).unwrap();
     }
 }

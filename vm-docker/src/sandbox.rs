@@ -3,4 +3,4 @@
 mod seccomp;
 mod spec;
 
-pub(crate) use spec::{Inside, host_user, spec};
+pub(crate) use spec::{Inside, Users, spec};

@@ -112,6 +112,7 @@ const ALLOWED: &[&str] = &[
     "sched_getaffinity",
     "sched_getparam",
     "sched_getscheduler",
+    "sched_setaffinity",
     "sched_yield",
     "select",
     "sendmmsg",

@@ -11,8 +11,10 @@ use crate::{DockerConfig, Isolation, image::Program};
 /// Unprivileged user and group inside the container.
 const USER: u32 = 65_532;
 
-/// Number of users that a user namespace maps.
-const MAPPED_USERS: u32 = 65_536;
+/// Users of the machine that containers' users are mapped to, and how many of them each container has: its root, which owns
+/// what is mounted, and the contract's.
+const HOST_USERS: u32 = 65_536;
+const USERS_OF_CONTAINER: u32 = 2;
 
 /// Most files, sockets and pipes that a process has open.
 const OPEN_FILES: u32 = 256;
@@ -27,6 +29,8 @@ const CPU_PERIOD: u64 = 100_000;
 const MASKED: &[&str] = &[
     "/proc/acpi",
     "/proc/asound",
+    "/proc/cmdline",
+    "/proc/diskstats",
     "/proc/interrupts",
     "/proc/kcore",
     "/proc/keys",
@@ -43,11 +47,36 @@ const MASKED: &[&str] = &[
 /// Paths under /proc that change the host.
 const READ_ONLY: &[&str] = &["/proc/bus", "/proc/fs", "/proc/irq", "/proc/sys", "/proc/sysrq-trigger"];
 
-/// The user of the machine that a container's process is: the owner of its socket.
-pub(crate) fn host_user(config: &DockerConfig) -> u32 {
-    match config.first_host_user {
-        Some(first) if config.enable_sandbox => first.saturating_add(USER),
-        _ => USER,
+/// The users of the machine that a container's are. Each container has its own, so that what the kernel grants a user (watches,
+/// pipes, messages) is not shared with its neighbours.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Users {
+    /// The first; `None` without a user namespace.
+    first: Option<u32>,
+}
+
+impl Users {
+    /// Those of a container; containers with numbers that follow each other have different ones.
+    pub(crate) fn of(config: &DockerConfig, number: u64) -> Self {
+        let places = u64::from(HOST_USERS / USERS_OF_CONTAINER);
+        let offset = u32::try_from(number % places).unwrap_or(0).saturating_mul(USERS_OF_CONTAINER);
+        let first = config.first_host_user.filter(|_| config.enable_sandbox);
+        Self { first: first.map(|first| first.saturating_add(offset)) }
+    }
+
+    /// The one that the contract's process is: the owner of its socket.
+    pub(crate) fn contract(self) -> u32 {
+        self.first.map_or(USER, |first| first.saturating_add(1))
+    }
+
+    /// What its user namespace maps; `null` if it has none.
+    fn mappings(self) -> Value {
+        self.first.map_or(Value::Null, |first| {
+            json!([
+                { "containerID": 0, "hostID": first, "size": 1 },
+                { "containerID": USER, "hostID": self.contract(), "size": 1 },
+            ])
+        })
     }
 }
 
@@ -57,13 +86,14 @@ pub(crate) struct Inside<'a> {
     pub(crate) isolation: Isolation,
     /// How many calls the process may take at a time.
     pub(crate) concurrency: u32,
+    pub(crate) users: Users,
     /// The folder of the host that is seen at the place that the protocol names.
     pub(crate) sockets: &'a Path,
 }
 
 /// The specification of a container that belongs to the control group `cgroup`.
 pub(crate) fn spec(config: &DockerConfig, inside: &Inside<'_>, cgroup: &str) -> Value {
-    let Inside { program, isolation, concurrency, sockets } = inside;
+    let Inside { program, isolation, concurrency, users, sockets } = inside;
     let socket_target = Path::new(SOCKET_PATH).parent();
 
     let mut env = program.env.clone();
@@ -117,26 +147,25 @@ pub(crate) fn spec(config: &DockerConfig, inside: &Inside<'_>, cgroup: &str) -> 
                 { "type": "RLIMIT_NOFILE", "hard": OPEN_FILES, "soft": OPEN_FILES },
             ],
         },
-        "linux": linux(config, cgroup),
+        "linux": linux(config, *users, cgroup),
     })
 }
 
 /// Name spaces, filter and limits. What is `null` is not asked for.
-fn linux(config: &DockerConfig, cgroup: &str) -> Value {
-    let users = config.first_host_user.filter(|_| config.enable_sandbox);
-    let users = users.map(|first| json!([{ "containerID": 0, "hostID": first, "size": MAPPED_USERS }]));
+fn linux(config: &DockerConfig, users: Users, cgroup: &str) -> Value {
+    let mappings = users.mappings();
     let seccomp = config.enable_sandbox.then(|| seccomp::filter(config.allow_file_system, config.allow_network));
 
     let mut namespaces = vec!["pid", "ipc", "uts", "mount", "cgroup"];
     namespaces.extend((!config.allow_network).then_some("network"));
-    namespaces.extend(users.is_some().then_some("user"));
+    namespaces.extend(users.first.is_some().then_some("user"));
     let namespaces: Value = namespaces.into_iter().map(|namespace| json!({ "type": namespace })).collect();
 
     json!({
         "cgroupsPath": cgroup,
         "namespaces": namespaces,
-        "uidMappings": users,
-        "gidMappings": users,
+        "uidMappings": mappings,
+        "gidMappings": mappings,
         "seccomp": seccomp,
         "maskedPaths": MASKED,
         "readonlyPaths": READ_ONLY,
@@ -147,4 +176,22 @@ fn linux(config: &DockerConfig, cgroup: &str) -> Value {
             "pids": { "limit": config.pids },
         },
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn neighbours_share_no_user_and_all_are_in_the_range() {
+        let config = DockerConfig::default();
+        let first = config.first_host_user.unwrap();
+        let users: Vec<_> = (32_760..32_780).map(|number| Users::of(&config, number)).collect();
+        for (at, one) in users.iter().enumerate() {
+            assert!((first + 1..first + HOST_USERS).contains(&one.contract()));
+            assert!(users.iter().skip(at + 1).all(|other| other.contract() != one.contract()));
+        }
+        let bare = DockerConfig { enable_sandbox: false, ..config };
+        assert_eq!((Users::of(&bare, 7).contract(), Users::of(&bare, 7).mappings()), (USER, Value::Null));
+    }
 }

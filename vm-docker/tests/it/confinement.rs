@@ -2,7 +2,10 @@
 
 use std::{
     fs,
-    os::unix::{fs::PermissionsExt, process::CommandExt},
+    os::unix::{
+        fs::{MetadataExt, PermissionsExt},
+        process::CommandExt,
+    },
     path::Path,
     process::Command,
     time::{Duration, Instant},
@@ -42,6 +45,22 @@ fn no_capability_no_new_privileges_a_filter_and_an_unprivileged_user() {
     assert_eq!(line(&status, "Gid:"), ["65532"; 4]);
     assert!(line(&status, "Groups:").is_empty());
     assert_eq!(line(&status, "NSpid:"), ["1"], "it sees no process but its own");
+}
+
+#[test]
+fn containers_share_no_user() {
+    let Some(daemon) = Daemon::shared() else { return };
+    let world = World::with_probe(DockerConfig { pool_min: 2, ..config(daemon, "users") }, LIMIT);
+    world.wait_for("started", "2");
+    let tasks = daemon.list("users", &["tasks", "list"]);
+    let processes = tasks.iter().skip(1).filter_map(|line| line.split_whitespace().nth(1));
+    let user = |process: &str| {
+        let status = fs::read_to_string(format!("/proc/{process}/status")).unwrap();
+        line(&status, "Uid:")[0].parse::<u32>().unwrap()
+    };
+    let users: Vec<_> = processes.map(user).collect();
+    assert!(users.len() == 2 && users[0] != users[1], "{users:?}");
+    assert!(users.iter().all(|user| (0x7000_0000..0x7001_0000).contains(user)), "{users:?}");
 }
 
 #[cfg(target_arch = "x86_64")]
@@ -93,6 +112,7 @@ fn the_temporary_folder_is_limited_and_no_more_can_be_written_to() {
     assert!(files.contains("/file=30 /tmp/file=0") && files.contains("/contract=30"), "{files}");
     let written: u64 = world.text("fill", "").parse().unwrap();
     assert!((900_000..=1 << 20).contains(&written), "{written}");
+    assert_eq!(world.text("far", ""), "Some(27)", "EFBIG");
 }
 
 #[test]
@@ -144,7 +164,9 @@ fn strangers_cannot_pose_as_the_contract() {
             std::thread::park_timeout(Duration::from_millis(5));
         };
         // Root may enter, and so may the container's own user, but neither is in the container.
-        [0, 0x7000_0000 + 65_532].map(|user| {
+        let own = fs::metadata(&socket).unwrap().uid();
+        assert!((0x7000_0000..0x7001_0000).contains(&own), "{own}");
+        [0, own].map(|user| {
             let status = Command::new(&program).arg("connect").arg(&socket).uid(user).gid(user).status().unwrap();
             status.code()
         })

@@ -269,6 +269,14 @@ fn run(host: &mut Host, method: &str, input: Vec<u8>, call: &[u8]) -> io::Result
             .into_bytes()
         }
         // How much fits into files of /tmp.
+        // One byte behind the longest file, which takes no room in /tmp.
+        "far" => {
+            let mut file = fs::File::create("/tmp/far")?;
+            io::Seek::seek(&mut file, io::SeekFrom::Start(1 << 20))?;
+            // The signal for it does not end the first process of a name space.
+            let refused = file.write(&[7]).err().and_then(|error| error.raw_os_error());
+            format!("{refused:?}").into_bytes()
+        }
         "fill" => {
             let mut written = 0_u64;
             for n in 0..10_000 {
