@@ -3,7 +3,7 @@ use vm_core::{Call, Contract, Entry, Gas, Host, HostFault, Interface, Return, St
 
 use crate::abi::chainmaker::{self, Opening, Session};
 use crate::abi::{AbiPrices, Frame};
-use crate::engine::{Halt, Invocation, Program};
+use crate::engine::{Halt, Invocation, Program, stack};
 
 /// What a contract needs to know beside its program.
 #[derive(Debug)]
@@ -58,7 +58,7 @@ impl WasmContract {
 
 impl Contract for WasmContract {
     fn call(&self, host: &mut dyn Host, call: &Call) -> Result<Return, HostFault> {
-        let stop = match self.run(host, call) {
+        let stop = match stack::with_host_room(|| self.run(host, call)) {
             Ok(result) => return Ok(result),
             Err(stop) => stop,
         };

@@ -11,8 +11,7 @@ mod lane;
 #[allow(unsafe_code, reason = "stores whose data must be 'static borrow the frame of a call")]
 mod lent;
 pub(crate) mod oversized;
-#[cfg(any(feature = "wasmer", feature = "wasmtime"))]
-mod stack;
+pub(crate) mod stack;
 #[cfg(feature = "wasmer")]
 #[allow(unsafe_code, reason = "loads native code, and lends the frame of a call")]
 pub(crate) mod wasmer;
