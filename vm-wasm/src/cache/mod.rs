@@ -82,6 +82,7 @@ impl Engine for Cached {
         self.cache.program(&*self.engine, module)
     }
 
+    #[cfg(feature = "wasmtime")]
     fn kept(&self, module: &Instrumented) -> Option<Box<dyn Program>> {
         self.cache.kept(&*self.engine, module)
     }
@@ -125,6 +126,7 @@ impl CodeCache {
     }
 
     /// The compiled form of a module, if it is on disk. An entry that is damaged is told of when it is replaced.
+    #[cfg(feature = "wasmtime")]
     fn kept(&self, engine: &dyn Engine, module: &Instrumented) -> Option<Box<dyn Program>> {
         let code = self.directory.read(&Key::new(module, &engine.fingerprint())).ok()?;
         let program = engine.load(&code).ok()?;

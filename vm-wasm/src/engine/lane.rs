@@ -48,7 +48,7 @@ impl<T> Made<T> {
     }
 
     /// Whether it was made.
-    #[cfg(test)]
+    #[cfg(all(test, feature = "wasmtime"))]
     pub(super) fn is_there(&self) -> bool {
         self.value.get().is_some()
     }

@@ -72,7 +72,8 @@ pub(crate) trait Engine: Debug + Send + Sync {
     /// Compiles a module. The text of an error is the engine's own: the gate admits nothing that an engine refuses.
     fn compile(&self, module: &Instrumented) -> Result<Box<dyn Program>, String>;
 
-    /// The module's program if it can be had without compiling it, because its code is kept.
+    /// The module's program if it can be had without compiling it, because its code is kept: what `auto` begins with.
+    #[cfg(feature = "wasmtime")]
     fn kept(&self, _module: &Instrumented) -> Option<Box<dyn Program>> {
         None
     }

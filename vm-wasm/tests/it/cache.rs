@@ -5,7 +5,7 @@ use std::process::Command;
 use vm_core::{Limits, Status, Trap, VmProvider};
 use vm_wasm::{EngineKind, WasmConfig};
 
-use crate::machine::{deploy, invoke, machine_of, on_invoke, request};
+use crate::machine::{deploy, invoke, machine_of, on_invoke};
 
 /// Tells a process of this test the engine, the size of its cache and how many modules to deploy.
 const CHILD: &str = "VM_WASM_CACHE_TASK";
@@ -121,7 +121,7 @@ fn loaded_from_disk(engine: EngineKind) -> (Status, Vec<u8>, u64) {
             (call $output (i32.const 100000) (i32.const 8)) (i32.const 0)"#;
         deploy(&vm, "it", on_invoke("text", items, body));
         let receipt = invoke(&vm, "it");
-        let trapped = vm.invoke_sync(request("it").input(vec![1])).unwrap();
+        let trapped = vm.invoke_sync(crate::machine::request("it").input(vec![1])).unwrap();
         assert_eq!(trapped.status, Status::Trap(Trap::DivisionByZero), "{engine}");
         let details = &vm.status().runtimes[0].1.details;
         let did = details.iter().find(|(name, _)| name == "code_cache").unwrap().1.clone();
