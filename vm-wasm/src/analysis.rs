@@ -140,15 +140,11 @@ pub struct DeployGas {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
 #[non_exhaustive]
 pub struct Compile {
-    /// The estimate, in microseconds on the machine that it was measured on. What compilers write takes a quarter to a half.
+    /// The estimate, in microseconds on the machine that it was measured on. Real contracts take about a fifth.
     pub microseconds: u64,
     /// More than this is not compiled but interpreted, on every engine.
     pub budget: u64,
-    /// The estimate for the function that takes longest.
-    pub function_microseconds: u64,
-    /// And a module with a function that takes more than this.
-    pub function_budget: u64,
-    /// Whether it is within both budgets.
+    /// Whether it is within the budget.
     pub compiled: bool,
 }
 
@@ -217,14 +213,9 @@ pub fn analyze_code(code: &Code, config: &WasmConfig) -> Analysis {
             analysis.call = Some(Gas::new(prices.instance(&checked.initial)));
             let instrumented = meter::instrument(&checked, &prices, &Bounds::new(&gate)).ok();
             analysis.compile = instrumented.map(|module| {
-                let work = work::estimate(&module);
-                Compile {
-                    microseconds: work.module.div_ceil(1_000),
-                    budget: work::BUDGET / 1_000,
-                    function_microseconds: work.function.div_ceil(1_000),
-                    function_budget: work::FUNCTION_BUDGET / 1_000,
-                    compiled: work.is_affordable(),
-                }
+                let nanoseconds = work::nanoseconds(&module);
+                let (microseconds, budget) = (nanoseconds.div_ceil(1_000), work::BUDGET / 1_000);
+                Compile { microseconds, budget, compiled: nanoseconds <= work::BUDGET }
             });
             if analysis.methods.is_empty() {
                 analysis.methods.extend(code.abi.iter().flat_map(|text| text.lines()).map(read::method));

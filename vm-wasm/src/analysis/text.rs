@@ -37,8 +37,11 @@ impl fmt::Display for Analysis {
         if let Some(call) = self.call {
             line(f, "call gas", &format!("{call} for a fresh instance"))?;
         }
-        if let Some(compile) = &self.compile {
-            line(f, "compiling", &compile.to_string())?;
+        if let Some(Compile { microseconds, budget, compiled }) = self.compile {
+            let (milliseconds, budget) = (microseconds.div_ceil(1_000), budget / 1_000);
+            let verdict = if compiled { "of" } else { "more than the budget of" };
+            let how = if compiled { "" } else { "; interpreted on every engine" };
+            line(f, "compiling", &format!("{milliseconds} ms at most, {verdict} {budget} ms{how}"))?;
         }
         for violation in &self.violations {
             writeln!(f, "{}", Told(violation))?;
@@ -47,21 +50,6 @@ impl fmt::Display for Analysis {
             0 => Ok(()),
             count => writeln!(f, "and {count} more"),
         }
-    }
-}
-
-impl fmt::Display for Compile {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let of = |microseconds: u64, budget: u64| {
-            let verdict = if microseconds > budget { "more than the budget of" } else { "of" };
-            format!("{} ms at most, {verdict} {} ms", microseconds.div_ceil(1_000), budget / 1_000)
-        };
-        let Self { microseconds, budget, function_microseconds, function_budget, compiled } = *self;
-        f.write_str(&of(microseconds, budget))?;
-        if function_microseconds > function_budget {
-            write!(f, "; one function {}", of(function_microseconds, function_budget))?;
-        }
-        f.write_str(if compiled { "" } else { "; interpreted on every engine" })
     }
 }
 

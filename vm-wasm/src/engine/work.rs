@@ -5,19 +5,16 @@
 //! 2 KiB has 2,048 edges; over 2,000 locals they are four million values. Code that compilers write is far from it, since it
 //! has few locals where it has many branches.
 //!
-//! The weights are small for such code, and such that modules made to be expensive (the kinds of the bench `compile`, as one long
-//! function and as several shorter ones) took no longer than estimated on wasmtime 48 or wasmer 7.3, on one core of a shared
-//! server of 2.1 GHz. What a function takes grows faster than its length, so a function has a budget of its own, and with it the memory that a compiler
-//! needs for any one: a MiB counts as 8 ms. What compilers write is many functions, none of which is long.
+//! The weights are the smallest, in sum over such code, for which no module of 37 kinds made to be expensive (bench
+//! `compile`) took longer than estimated on wasmtime 48 or wasmer 7.3, on one core of a shared server of 2.1 GHz. A MiB of
+//! memory counts as 8 ms, so that the time bounds both.
 
 use wasmparser::{BinaryReaderError, BlockType, FuncType, FunctionBody, Operator, Parser, Payload, TypeRef};
 
 use crate::meter::Instrumented;
 
-/// What compiling a module may take, in nanoseconds by the estimate,
-pub(crate) const BUDGET: u64 = 4_800_000_000;
-/// and any one function of it: 2 s, and with it 256 MiB.
-pub(crate) const FUNCTION_BUDGET: u64 = 2_000_000_000;
+/// What compiling a module may take, in nanoseconds by the estimate: 2 s, and with it 256 MiB for any one function.
+pub(crate) const BUDGET: u64 = 2_000_000_000;
 
 /// The weights, in nanoseconds: of a function, and of each local that it declares,
 const FUNCTION: u64 = 30_000;
@@ -27,50 +24,28 @@ const OPERATOR: u64 = 11_000;
 const INDIRECT: u64 = 63_000;
 const TABLE: u64 = 41_000;
 /// of a value that a call takes or gives, that a label takes or a block gives, and of a local that may differ at an edge.
-const PASSED: u64 = 5_600;
+const PASSED: u64 = 4_600;
 const OPERAND: u64 = 9_000;
-const CARRIED: u64 = 2_200;
+const CARRIED: u64 = 2_600;
 
-/// What a function takes of the sum of its weights, in thousandths: this much if it is short, and more with each second of the
-/// sum,
-const SHORT: u64 = 350;
-const LONGER: u64 = 2_000;
-/// until this is less: all of it, and as much again with each second.
-const LONG: u64 = 1_000;
-
-/// What compiling a module takes at most, in nanoseconds by the estimate.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
-pub(crate) struct Work {
-    /// All of it.
-    pub(crate) module: u64,
-    /// The function that takes longest.
-    pub(crate) function: u64,
-}
-
-impl Work {
-    /// What cannot be read: the instrumenter wrote it, so that does not happen; if it does, the interpreter says why.
-    const UNKNOWN: Self = Self { module: u64::MAX, function: u64::MAX };
-
-    /// Whether it is worth the risk.
-    pub(crate) const fn is_affordable(self) -> bool {
-        self.module <= BUDGET && self.function <= FUNCTION_BUDGET
-    }
-}
+/// Time grows faster than a function: one that is estimated to this much takes twice as long.
+const DOUBLED: u64 = 1_000_000_000;
 
 /// Whether compiling the module is worth the risk. Its result does not depend on it: an interpreter gives the same.
 #[cfg(any(feature = "wasmer", feature = "wasmtime"))]
 pub(crate) fn affordable(module: &Instrumented) -> bool {
-    estimate(module).is_affordable()
+    nanoseconds(module) <= BUDGET
 }
 
 /// The estimate for a module.
-pub(crate) fn estimate(module: &Instrumented) -> Work {
-    read(&module.bytes).unwrap_or(Work::UNKNOWN)
+pub(crate) fn nanoseconds(module: &Instrumented) -> u64 {
+    // The instrumenter wrote it, so it can be read; if not, the interpreter says why.
+    read(&module.bytes).unwrap_or(u64::MAX)
 }
 
-fn read(module: &[u8]) -> Result<Work, BinaryReaderError> {
+fn read(module: &[u8]) -> Result<u64, BinaryReaderError> {
     let (mut types, mut functions) = (Types::default(), 0);
-    let mut work = Work::default();
+    let mut sum = 0_u64;
     for payload in Parser::new(0).parse_all(module) {
         match payload? {
             Payload::TypeSection(section) => {
@@ -90,15 +65,13 @@ fn read(module: &[u8]) -> Result<Work, BinaryReaderError> {
                 }
             }
             Payload::CodeSectionEntry(body) => {
-                let function = function(&types, types.of_function(functions), &body)?;
-                work.module = work.module.saturating_add(function);
-                work.function = work.function.max(function);
+                sum = sum.saturating_add(function(&types, types.of_function(functions), &body)?);
                 functions += 1;
             }
             _ => {}
         }
     }
-    Ok(work)
+    Ok(sum)
 }
 
 #[derive(Default)]
@@ -151,15 +124,7 @@ fn function(types: &Types, ty: Option<&FuncType>, body: &FunctionBody<'_>) -> Re
         (shape.edges.saturating_mul(used), CARRIED),
     ];
     let linear = weighed.iter().fold(0_u64, |sum, (count, weight)| sum.saturating_add(count.saturating_mul(*weight)));
-    Ok(lengthened(linear))
-}
-
-/// What a function takes whose weights have this sum.
-fn lengthened(sum: u64) -> u64 {
-    // Twice the budget is beyond it in any case, and leaves room for the multiplications.
-    let sum = sum.min(2 * FUNCTION_BUDGET);
-    let with_each_second = |first: u64, further: u64| first + sum * further / 1_000_000_000;
-    sum * with_each_second(SHORT, LONGER).min(with_each_second(1_000, LONG)) / 1_000
+    Ok(linear.saturating_add(linear.saturating_mul(linear.min(BUDGET)) / DOUBLED))
 }
 
 /// What a function has of everything.
