@@ -98,10 +98,8 @@ impl Machine {
     /// Does what has to come before a step: a proposal is made and approved.
     pub(super) fn prepare(&self, step: &Step) -> Result<Prepared, String> {
         let from = address(step.actor);
-        let Some(Transaction { contract, method, args }) = transaction(step).filter(|_| step.way != Way::Request)
-        else {
-            return Ok(Prepared::Request);
-        };
+        let asked = if step.way == Way::Request { None } else { transaction(step) };
+        let Some(Transaction { contract, method, args }) = asked else { return Ok(Prepared::Request) };
         if step.way == Way::Transaction {
             return Ok(Prepared::Invoke(self.transaction(from, contract, method, args)?));
         }

@@ -194,5 +194,5 @@ pub(super) fn parsed<T: std::str::FromStr<Err: Display>>(text: &str) -> Result<T
 }
 
 pub(super) fn hex(bytes: &[u8]) -> String {
-    bytes.iter().fold("0x".to_owned(), |text, byte| format!("{text}{byte:02x}"))
+    format!("0x{}", hex::encode(bytes))
 }
