@@ -6,8 +6,8 @@ use std::sync::Arc;
 use bytes::Bytes;
 use vm_core::{
     Access, Address, Block, Bounds, Call, CallRequest, Changes, Contract, Denied, Env, Gas, GasSchedule, Height, Host,
-    HostFault, Interrupt, Journal, KeyRange, LogLevel, Managed, Outcome, Overlay, Return, Space, StateError, StateKey,
-    StateView, Status, Stop, Topic, TransactionHost,
+    HostFault, Interrupt, Journal, KeyRange, LogLevel, Managed, Operated, Outcome, Overlay, Return, Space, StateError,
+    StateKey, StateView, Status, Stop, Topic, TransactionHost,
 };
 
 /// A state in a hash map and without locks, which is where bare revm's is.
@@ -179,8 +179,9 @@ impl TransactionHost for BareHost<'_> {
         Bounds::NONE
     }
 
-    fn manage(&mut self, _: &Managed) -> Result<Outcome, Stop> {
-        Ok(Outcome { status: Status::Revert, output: "there is no manager".into(), gas_used: Gas::ZERO })
+    fn manage(&mut self, _: &Managed) -> Result<Operated, Stop> {
+        let output = "there is no manager".into();
+        Ok(Operated::new(Outcome { status: Status::Revert, output, gas_used: Gas::ZERO }))
     }
 
     fn scan_limit(&self) -> usize {

@@ -204,9 +204,6 @@ pub enum Refusal {
     /// A policy that makes no sense.
     #[error("{0}")]
     Policy(&'static str),
-    /// A change that would leave everything as it is: why.
-    #[error("nothing would change: {0}")]
-    Unchanged(String),
     /// A rule for a method that cannot have one.
     #[error("no rule can be given for method '{method}': {why}")]
     Method {

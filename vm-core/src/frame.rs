@@ -6,8 +6,8 @@ use crate::manager;
 use crate::transaction::Transaction;
 use crate::{
     Access, Action, Address, Bounds, CallRequest, Capabilities, ContractName, ContractRecord, Denied, Env, ErrorKind,
-    Event, Gas, GasSchedule, Host, HostFault, Interrupt, Journal, KeyRange, LogLevel, Managed, Outcome, Overlay,
-    Refusal, StateError, StateKey, Status, Stop, Topic, TransactionHost, Trap, VmError, printable,
+    Event, Gas, GasSchedule, Host, HostFault, Interrupt, Journal, KeyRange, LogLevel, Managed, Operated, Outcome,
+    Overlay, Refusal, StateError, StateKey, Status, Stop, Topic, TransactionHost, Trap, VmError, printable,
 };
 
 /// How many entries a scan reads before it is paid for them.
@@ -332,15 +332,15 @@ impl TransactionHost for Frame<'_, '_> {
         }
     }
 
-    fn manage(&mut self, operation: &Managed) -> Result<Outcome, Stop> {
+    fn manage(&mut self, operation: &Managed) -> Result<Operated, Stop> {
         self.operate(|frame| {
             frame.changing()?;
             let most = frame.meter.left().all_but_one_64th();
             frame.pay(most)?;
             let depth = frame.env.depth.saturating_add(1);
-            let outcome = manager::manage(frame.transaction, operation, depth, most)?;
-            frame.meter.give_back(most.saturating_sub(outcome.gas_used));
-            Ok(outcome)
+            let operated = manager::manage(frame.transaction, operation, depth, most)?;
+            frame.meter.give_back(most.saturating_sub(operated.outcome.gas_used));
+            Ok(operated)
         })
     }
 

@@ -5,8 +5,8 @@ use std::time::{Duration, Instant};
 use bytes::Bytes;
 
 use crate::{
-    Access, Address, Amount, Bounds, Denied, Env, Gas, GasSchedule, Journal, Managed, Outcome, Overlay, Return,
-    StateError, Target, Topic, Trap,
+    Access, Address, Amount, Bounds, Denied, Env, Gas, GasSchedule, Journal, Managed, Operated, Outcome, Overlay,
+    Return, StateError, Target, Topic, Trap,
 };
 
 /// All that a running contract can do. The dispatcher implements it; runtimes hand it to their contracts in the form of
@@ -93,7 +93,7 @@ pub trait TransactionHost {
     ///
     /// # Errors
     /// When the frame has to stop: out of gas, a read-only call, a host fault.
-    fn manage(&mut self, operation: &Managed) -> Result<Outcome, Stop>;
+    fn manage(&mut self, operation: &Managed) -> Result<Operated, Stop>;
 
     /// Asks the rules that an operation is under, as they are now, whether somebody's endorsement would count: nothing, or why not. Paid
     /// from this frame, as all reading of policies is.

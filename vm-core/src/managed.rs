@@ -1,7 +1,49 @@
 use crate::{
     Action, ChangeRequest, ContractName, DeployRequest, GovernRequest, Governance, GrantRequest, MigrateRequest,
-    RollbackRequest, Sender, UpgradeRequest,
+    Outcome, RollbackRequest, Sender, UpgradeRequest,
 };
+
+/// What became of a change of rules, roles or bounds that was permitted.
+///
+/// Asking for what is so already is no error, so that what asks can be run again. It is no operation either: when nothing
+/// changed, nothing was written, neither a version of a policy nor an entry of a history.
+#[derive(Debug, Clone, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct Regulated<T> {
+    /// What is in force now.
+    pub now: T,
+    /// False when it was in force before.
+    pub changed: bool,
+    /// What was asked for and was so already, in words, such as `the rule of freeze is 'owner' already`. The rest was done.
+    pub already: Vec<String>,
+}
+
+/// What became of an operation that a contract asked for.
+#[derive(Debug, Clone)]
+#[non_exhaustive]
+pub struct Operated {
+    /// Success, or a revert that says what refused it, or how the contract failed whose code was entered.
+    pub outcome: Outcome,
+    /// False when it was refused or failed, and when what was asked for was so already.
+    pub changed: bool,
+    /// What whoever asked for it should look at: as [`Receipt::warnings`](crate::Receipt::warnings), and what was so already.
+    pub warnings: Vec<String>,
+}
+
+impl Operated {
+    /// An operation that ended so, without more to say.
+    #[must_use]
+    pub const fn new(outcome: Outcome) -> Self {
+        let changed = outcome.status.is_success();
+        Self { outcome, changed, warnings: Vec::new() }
+    }
+
+    /// The same with warnings.
+    #[must_use]
+    pub fn warning(self, warnings: Vec<String>) -> Self {
+        Self { warnings, ..self }
+    }
+}
 
 /// An operation on a contract or on the host: everything that can be asked for but calls.
 ///

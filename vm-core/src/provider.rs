@@ -2,7 +2,7 @@ use async_trait::async_trait;
 
 use crate::{
     ChangeRequest, ContractRecord, DeployRequest, DryRun, DryRunRequest, GovernRequest, GrantRequest, Height,
-    HostPolicy, InvokeRequest, Lifecycle, Limits, MetricsSnapshot, MigrateRequest, ProviderStatus, Receipt,
+    HostPolicy, InvokeRequest, Lifecycle, Limits, MetricsSnapshot, MigrateRequest, ProviderStatus, Receipt, Regulated,
     RollbackRequest, RuntimeKind, UpgradeRequest, VmError,
 };
 
@@ -74,17 +74,17 @@ pub trait VmProvider: Send + Sync {
     /// When it is not permitted, or the state machine has no such step.
     async fn change(&self, request: ChangeRequest) -> Result<ContractRecord, VmError>;
 
-    /// Changes a contract's policy.
+    /// Changes a contract's policy. What is so already stays so, and the answer says it.
     ///
     /// # Errors
     /// When it is not permitted, or a rule does not fit.
-    async fn grant(&self, request: GrantRequest) -> Result<ContractRecord, VmError>;
+    async fn grant(&self, request: GrantRequest) -> Result<Regulated<ContractRecord>, VmError>;
 
-    /// Changes the host's policy.
+    /// Changes the host's policy, or bounds contracts. What is so already stays so, and the answer says it.
     ///
     /// # Errors
     /// When it is not permitted, or a rule does not fit.
-    async fn govern(&self, request: GovernRequest) -> Result<HostPolicy, VmError>;
+    async fn govern(&self, request: GovernRequest) -> Result<Regulated<HostPolicy>, VmError>;
 
     /// Tries something on a fork of the state, and calls with and without it. Nothing is changed, and nobody is told.
     ///

@@ -22,8 +22,8 @@ use crate::{
     Account, Address, Amount, Block, ChangeRequest, Code, CodeHash, Contract, ContractName, ContractRecord,
     DeployRequest, DryRun, DryRunRequest, ErrorKind, GovernRequest, GrantRequest, HistoryEntry, HostFault, HostPolicy,
     InvokeRequest, Journal, KeyRange, Lifecycle, Managed, MetricsSnapshot, MigrateRequest, Phase, Policy, Receipt,
-    Refusal, RollbackRequest, RuntimeKind, RuntimeProvider, Space, StateBackend, StateError, StateKey, StateView,
-    UpgradeRequest, VersionRecord, VmError, VmProvider, VmStatus,
+    Refusal, Regulated, RollbackRequest, RuntimeKind, RuntimeProvider, Space, StateBackend, StateError, StateKey,
+    StateView, UpgradeRequest, VersionRecord, VmError, VmProvider, VmStatus,
 };
 
 /// A virtual machine: runtimes, a state, and the workers that execute requests. Clones are handles to the same one.
@@ -444,11 +444,11 @@ impl VmProvider for Vm {
         self.operate(Managed::Change(request)).await.map(Answer::record)
     }
 
-    async fn grant(&self, request: GrantRequest) -> Result<ContractRecord, VmError> {
-        self.operate(Managed::Grant(request)).await.map(Answer::record)
+    async fn grant(&self, request: GrantRequest) -> Result<Regulated<ContractRecord>, VmError> {
+        self.operate(Managed::Grant(request)).await.map(Answer::granted)
     }
 
-    async fn govern(&self, request: GovernRequest) -> Result<HostPolicy, VmError> {
+    async fn govern(&self, request: GovernRequest) -> Result<Regulated<HostPolicy>, VmError> {
         self.operate(Managed::Govern(request)).await.map(Answer::policy)
     }
 

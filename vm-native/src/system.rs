@@ -12,7 +12,9 @@ mod multi_sign;
 mod operation;
 
 use bytes::Bytes;
-use vm_core::{Call, Contract, Entry, Host, HostFault, Interface, Managed, Return, Sender, Stop, TextInterface};
+use vm_core::{
+    Call, Contract, Entry, Host, HostFault, Interface, Managed, Operated, Return, Sender, Stop, TextInterface, Topic,
+};
 
 pub(crate) use multi_sign::MultiSign;
 pub(crate) use operation::Operations;
@@ -58,8 +60,9 @@ impl Direct {
         let operation = self.operations.decode(&call.method, &call.input)?;
         let sender = Sender { caller: host.env().caller, ..Sender::default() };
         let told = told(&operation, &call.input)?;
-        perform(host, operation, sender)?;
-        host.emit(vec![Bytes::copy_from_slice(call.method.as_bytes()).into()], told)?;
+        let changed = perform(host, operation, sender)?;
+        let method = Bytes::copy_from_slice(call.method.as_bytes()).into();
+        host.emit(topics(method, changed), told)?;
         Ok(Bytes::new())
     }
 }
@@ -91,12 +94,27 @@ fn told(operation: &Managed, input: &Bytes) -> Result<Bytes, String> {
     borsh::to_vec(&(name, version, hash)).map(Bytes::from).map_err(|error| error.to_string())
 }
 
-/// Does an operation for somebody; what refuses it is the reason of a revert.
-fn perform(host: &mut dyn Host, operation: Managed, sender: Sender) -> Result<(), Refused> {
-    let outcome = host.transaction().manage(&operation.by(sender))?;
-    if outcome.status.is_success() {
-        return Ok(());
+/// The topic of an event that says what somebody should look at, or what was so already.
+const WARNING: &str = "warning";
+/// The second topic of the event of an operation that changed nothing.
+const UNCHANGED: &str = "unchanged";
+
+/// The topics of the event of an operation.
+fn topics(what: Topic, changed: bool) -> Vec<Topic> {
+    [what].into_iter().chain((!changed).then(|| UNCHANGED.into())).collect()
+}
+
+/// Does an operation for somebody; what refuses it is the reason of a revert. True when it changed something. Each warning is an
+/// event, with the text as borsh.
+fn perform(host: &mut dyn Host, operation: Managed, sender: Sender) -> Result<bool, Refused> {
+    let Operated { outcome, changed, warnings, .. } = host.transaction().manage(&operation.by(sender))?;
+    if !outcome.status.is_success() {
+        let reason = String::from_utf8_lossy(&outcome.output).into_owned();
+        return Err(Refused::Revert(if reason.is_empty() { outcome.status.to_string() } else { reason }));
     }
-    let reason = String::from_utf8_lossy(&outcome.output).into_owned();
-    Err(Refused::Revert(if reason.is_empty() { outcome.status.to_string() } else { reason }))
+    for warning in warnings {
+        let text = borsh::to_vec(&warning).map_err(|error| error.to_string())?;
+        host.emit(vec![WARNING.into()], text.into())?;
+    }
+    Ok(changed)
 }

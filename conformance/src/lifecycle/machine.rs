@@ -9,15 +9,15 @@ use std::time::Duration;
 
 use futures_executor::block_on;
 use vm_core::{
-    Address, Arguments, Code, DeployRequest, Entry, ErrorKind, HistoryEntry, HostFault, HostPolicy, InvokeRequest,
-    KeyRange, Managed, Organisations, Quota, Quotas, Rate, Receipt, Refusal, Rule, RuntimeKind, Status, Vm, VmError,
-    VmProvider,
+    Address, Arguments, Code, DeployRequest, Entry, ErrorKind, Event, HistoryEntry, HostFault, HostPolicy,
+    InvokeRequest, KeyRange, Managed, Organisations, Quota, Quotas, Rate, Receipt, Refusal, Rule, RuntimeKind, Status,
+    Vm, VmError, VmProvider,
 };
 use vm_native::{NativeConfig, NativeContract, NativeRuntime};
 use vm_wasm::{WasmConfig, WasmRuntime};
 
 use super::crash::{Crashing, Plan, tear};
-use super::model::{BURST, Contract, Model, rights_as_text, told as endorsed};
+use super::model::{BURST, Contract, Model, UNCHANGED, Verdict, rights_as_text, told as endorsed};
 use super::request::{TIME, Transaction, address, block, call, code, hex, name, operation, rule, transaction, trial};
 use super::step::{ACTORS, ADMINISTRATORS, Crash, MEMBERS, RULES, Step, Verb, Way};
 
@@ -133,7 +133,7 @@ impl Machine {
         self.lock().next = Some(step.crash);
         let ending = match request {
             Some(request) => block_on(self.vm.invoke(request)).map(|receipt| ended(step, &receipt)),
-            None => block_on(self.request(step))?.map(Ok),
+            None => block_on(self.request(step))?,
         };
         self.lock().next = None;
         Ok(match ending {
@@ -145,21 +145,23 @@ impl Machine {
         })
     }
 
-    async fn request(&self, step: &Step) -> Result<Result<(), VmError>, String> {
+    async fn request(&self, step: &Step) -> Result<Result<Verdict, VmError>, String> {
         let vm = &self.vm;
         if let Some(request) = trial(step)? {
-            return Ok(vm.dry_run(request).await.map(drop));
+            return Ok(vm.dry_run(request).await.map(|_| Ok(())));
         }
-        Ok(match operation(step)?.ok_or("a step without request")? {
+        let regulated = |changed: bool| if changed { Ok(()) } else { Err(UNCHANGED) };
+        let done = match operation(step)?.ok_or("a step without request")? {
             Managed::Deploy(request) => vm.deploy(request).await.map(drop),
             Managed::Upgrade(request) => vm.upgrade(request).await.map(drop),
             Managed::Migrate(request) => vm.migrate(request).await.map(drop),
             Managed::Rollback(request) => vm.rollback(request).await.map(drop),
             Managed::Change(request) => vm.change(request).await.map(drop),
-            Managed::Grant(request) => vm.grant(request).await.map(drop),
-            Managed::Govern(request) => vm.govern(request).await.map(drop),
+            Managed::Grant(request) => return Ok(vm.grant(request).await.map(|done| regulated(done.changed))),
+            Managed::Govern(request) => return Ok(vm.govern(request).await.map(|done| regulated(done.changed))),
             _ => return Err("an operation that nobody knows".into()),
-        })
+        };
+        Ok(done.map(Ok))
     }
 
     /// In what the machine differs from a model.
@@ -294,12 +296,18 @@ fn told(error: impl Display) -> String {
 /// How a call ended, in the model's words.
 fn ended(step: &Step, receipt: &Receipt) -> Result<(), &'static str> {
     let sees_time = || receipt.text.as_ref().is_some_and(|text| text.contains(&format!("timestamp={TIME} ")));
+    // Of the contracts that carry out operations; others emit no such topic.
+    let says_unchanged = || {
+        let second = |event: &Event| event.topics.get(1).is_some_and(|topic| *topic == UNCHANGED);
+        receipt.events.iter().any(second)
+    };
     match receipt.status {
         Status::Revert => Err("reverted"),
         Status::Trap(_) => Err("trapped"),
         Status::Success if matches!(step.verb, Verb::Call(super::step::Calling::Time)) && !sees_time() => {
             Err("no time")
         }
+        Status::Success if says_unchanged() => Err(UNCHANGED),
         Status::Success => Ok(()),
     }
 }
@@ -323,7 +331,6 @@ fn label(error: &VmError) -> Option<&'static str> {
         Refusal::Transition { .. } => "transition",
         Refusal::NotCallable { .. } => "not_callable",
         Refusal::Policy(_) => "policy",
-        Refusal::Unchanged(_) => "unchanged",
         _ => "refused",
     })
 }

@@ -42,6 +42,9 @@ pub(super) struct Contract {
     pub(super) state: BTreeMap<&'static str, Vec<u8>>,
 }
 
+/// Nothing was done since all was so already, which is no error.
+pub(super) const UNCHANGED: &str = "unchanged";
+
 /// Whether a request is carried out: otherwise the stable name of why not.
 pub(super) type Verdict = Result<(), &'static str>;
 
@@ -138,8 +141,11 @@ impl Model {
         if verdict.is_ok() && !matches!(step.verb, Verb::DryRun { .. }) {
             *self = next;
         }
-        // A contract that carries out an operation hands on that it was refused.
-        if step.way == Way::Request { verdict } else { verdict.map_err(|_| "reverted") }
+        match verdict {
+            // A contract that carries out an operation hands on that it was refused.
+            Err(why) if step.way != Way::Request && why != UNCHANGED => Err("reverted"),
+            verdict => verdict,
+        }
     }
 
     /// The host was started again.
@@ -322,7 +328,7 @@ impl Model {
         let unchanged =
             if right == "call:count" { contract.rights.get(right) == Some(&who) } else { contract.who(right) == who };
         if unchanged {
-            return Err("unchanged");
+            return Err(UNCHANGED);
         }
         contract.rights.insert(right, who);
         contract.policy += 1;
@@ -345,7 +351,7 @@ impl Model {
             Governing::Room(room) => {
                 let contract = self.contracts.get_mut(step.name).ok_or("unknown_contract")?;
                 if contract.room == room {
-                    return Err("unchanged");
+                    return Err(UNCHANGED);
                 }
                 contract.room = room;
                 contract.write_down("room", "None", step, &endorsers, contract.version);
@@ -353,7 +359,7 @@ impl Model {
             }
         };
         if !changed {
-            return Err("unchanged");
+            return Err(UNCHANGED);
         }
         self.host_policy += 1;
         self.host_endorsers = endorsers;

@@ -57,7 +57,7 @@ pub(crate) fn shown(method: &str) -> String {
     method.chars().take(80).collect()
 }
 
-/// Why a rule that is given changes nothing.
+/// What is said of a rule that a right has already.
 pub(crate) fn ruled(right: &str, rule: &Rule) -> String {
     format!("the rule of {} is '{}' already", shown(right), shown(&rule.to_string()))
 }

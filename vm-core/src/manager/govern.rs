@@ -6,41 +6,46 @@ use crate::access::{Question, answer, ruled, shown};
 use crate::core::Core;
 use crate::transaction::Transaction;
 use crate::{
-    Address, Changes, ContractName, ErrorKind, GovernRequest, Governance, HostPolicy, Operation, Phase, Refusal, Room,
-    Rule, Situation, VmError,
+    Address, Changes, ContractName, ErrorKind, GovernRequest, Governance, HostPolicy, Operation, Phase, Refusal,
+    Regulated, Room, Rule, Situation, VmError,
 };
 
 /// A change of the host's policy as a transaction of its own.
-pub(crate) fn govern(base: &Base<'_>, request: &GovernRequest) -> Result<(HostPolicy, Changes), VmError> {
+pub(crate) fn govern(base: &Base<'_>, request: &GovernRequest) -> Result<(Regulated<HostPolicy>, Changes), VmError> {
     let transaction = base.begin(&request.sender);
-    let policy = reform(&transaction, &Actor::sending(&request.sender), request)?;
+    let regulated = reform(&transaction, &Actor::sending(&request.sender), request)?;
     let changes = phase(Phase::Store, || transaction.finish())?;
-    Ok((policy, changes))
+    Ok((regulated, changes))
 }
 
-/// load → permission → the new policy, and the records of contracts that are bounded → store.
+/// load → permission → the new policy, and the records of contracts that are bounded → store what changed.
 pub(super) fn reform(
     transaction: &Transaction<'_>,
     actor: &Actor<'_>,
     request: &GovernRequest,
-) -> Result<HostPolicy, VmError> {
+) -> Result<Regulated<HostPolicy>, VmError> {
     let GovernRequest { changes, reason, .. } = request;
     let mut policy = phase(Phase::Load, || HostPolicy::load(&transaction.journal))?;
+    let mut already = Vec::new();
     let endorsers = phase(Phase::Permission, || permit(transaction, actor, &policy, changes))?;
-    phase(Phase::Store, || {
+    let changed = phase(Phase::Store, || {
         if changes.is_empty() {
             return Err(Refusal::Policy("no change of the host's policy is asked for; name one").into());
         }
+        let (old, mut bounded) = (policy.clone(), false);
         for change in changes {
-            match change {
+            let so_already = match change {
                 Governance::Room { contract, room } => {
-                    bound(transaction, actor, (contract, *room), reason, &endorsers)?;
+                    let so_already = bound(transaction, actor, (contract, *room), reason, &endorsers)?;
+                    bounded |= so_already.is_none();
+                    so_already
                 }
                 change => apply(&mut policy, change)?,
-            }
+            };
+            already.extend(so_already);
         }
-        if !request.changes_the_policy() {
-            return Ok(());
+        if policy == old {
+            return Ok(bounded);
         }
         policy.check()?;
         policy.check_government()?;
@@ -48,9 +53,10 @@ pub(super) fn reform(
         policy.version = policy.version.saturating_add(1);
         (policy.author, policy.endorsers) = (actor.caller, endorsers);
         (policy.reason, policy.block) = (reason.clone(), transaction.block_number());
-        Ok::<_, ErrorKind>(policy.store(&transaction.journal)?)
+        policy.store(&transaction.journal)?;
+        Ok::<_, ErrorKind>(true)
     })?;
-    Ok(policy)
+    Ok(Regulated { now: policy, changed, already })
 }
 
 fn permit(
@@ -68,8 +74,8 @@ fn permit(
     permitted.map_err(|rule| Refusal::Ungoverned { actor: actor.caller, rule })
 }
 
-/// Changes the policy; what would leave it as it is, is refused.
-fn apply(policy: &mut HostPolicy, change: &Governance) -> Result<(), Refusal> {
+/// Changes the policy, or says what was so already.
+fn apply(policy: &mut HostPolicy, change: &Governance) -> Result<Option<String>, Refusal> {
     let set = |of: &mut Rule, rule: &Rule| std::mem::replace(of, rule.clone()) != *rule;
     let (changed, why) = match change {
         Governance::Deploy(rule) => (set(&mut policy.deploy, rule), ruled("deploy", rule)),
@@ -87,26 +93,25 @@ fn apply(policy: &mut HostPolicy, change: &Governance) -> Result<(), Refusal> {
             (changed, format!("{member} does not have the role '{}' in '{}'", shown(role), shown(organisation)))
         }
         // Of a contract's record, not of the policy.
-        Governance::Room { .. } => return Ok(()),
+        Governance::Room { .. } => return Ok(None),
     };
-    if changed { Ok(()) } else { Err(Refusal::Unchanged(why)) }
+    Ok((!changed).then_some(why))
 }
 
-/// Bounds a contract's state.
+/// Bounds a contract's state, or says what was so already.
 fn bound(
     transaction: &Transaction<'_>,
     actor: &Actor<'_>,
     (name, room): (&ContractName, Option<Room>),
     reason: &str,
     endorsers: &BTreeSet<Address>,
-) -> Result<(), ErrorKind> {
+) -> Result<Option<String>, ErrorKind> {
     let mut record = Core::load(&transaction.journal, name)?;
     if record.room == room {
-        let why = match room {
+        return Ok(Some(match room {
             Some(room) => format!("contract '{name}' may have {room} already"),
             None => format!("the state of contract '{name}' is not bounded"),
-        };
-        return Err(Refusal::Unchanged(why).into());
+        }));
     }
     let before = Situation::from(&record);
     record.room = room;
@@ -114,5 +119,6 @@ fn bound(
         Room::begin(&transaction.journal, &record)?;
     }
     let note = Note::of(Operation::Room, reason, Some(before)).endorsed_by(endorsers.clone());
-    write_down(transaction, actor, &mut record, note)
+    write_down(transaction, actor, &mut record, note)?;
+    Ok(None)
 }

@@ -3,28 +3,29 @@ use super::{Base, phase};
 use crate::access::{METHODS, ruled, shown};
 use crate::transaction::Transaction;
 use crate::{
-    Action, Changes, ContractRecord, ErrorKind, GrantRequest, Operation, Phase, Policy, Refusal, Right, Rule, VmError,
+    Action, Changes, ContractRecord, ErrorKind, GrantRequest, Operation, Phase, Policy, Refusal, Regulated, Right,
+    Rule, VmError,
 };
 
 /// A change of a policy as a transaction of its own.
-pub(crate) fn grant(base: &Base<'_>, request: &GrantRequest) -> Result<(ContractRecord, Changes), VmError> {
+pub(crate) fn grant(base: &Base<'_>, request: &GrantRequest) -> Result<(Regulated<ContractRecord>, Changes), VmError> {
     let transaction = base.begin(&request.sender);
-    let record = regulate(&transaction, &Actor::sending(&request.sender), request)?;
+    let regulated = regulate(&transaction, &Actor::sending(&request.sender), request)?;
     let changes = phase(Phase::Store, || transaction.finish())?;
-    Ok((record, changes))
+    Ok((regulated, changes))
 }
 
-/// load → permission → the new policy → store.
+/// load → permission → the new policy → store, unless it is the one that there is.
 pub(super) fn regulate(
     transaction: &Transaction<'_>,
     actor: &Actor<'_>,
     request: &GrantRequest,
-) -> Result<ContractRecord, VmError> {
+) -> Result<Regulated<ContractRecord>, VmError> {
     let GrantRequest { name, rules, reason, .. } = request;
     let approached = approach(transaction, actor, name, Action::Grant)?;
     let note = approached.note(Operation::Grant, reason);
-    let mut record = approached.record;
-    phase(Phase::Store, || {
+    let (mut record, mut already) = (approached.record, Vec::new());
+    let changed = phase(Phase::Store, || {
         if rules.is_empty() {
             return Err(Refusal::Policy("no change of the contract's policy is asked for; name a rule").into());
         }
@@ -33,15 +34,18 @@ pub(super) fn regulate(
         for (right, rule) in rules {
             match (right, rule) {
                 (Right::Method(method), rule) => {
-                    regulate_method(transaction, &record, &mut policy, method, rule.as_ref())?
+                    already.extend(regulate_method(transaction, &record, &mut policy, method, rule.as_ref())?);
                 }
                 (right, Some(rule)) => {
                     if !policy.set(right.clone(), rule.clone()) {
-                        return Err(Refusal::Unchanged(ruled(&right.to_string(), rule)).into());
+                        already.push(ruled(&right.to_string(), rule));
                     }
                 }
                 (_, None) => return Err(Refusal::Policy("only the rule of a method can be taken back").into()),
             }
+        }
+        if policy == old {
+            return Ok(false);
         }
         if policy.methods.len() > METHODS.max(old.methods.len()) {
             return Err(
@@ -51,19 +55,20 @@ pub(super) fn regulate(
         policy.check_size(Some(&old))?;
         (record.policy, record.guarded) = (record.policy.saturating_add(1), policy.guards_calls());
         policy.store(&transaction.journal, name, record.policy)?;
-        write_down(transaction, actor, &mut record, note)
+        write_down(transaction, actor, &mut record, note)?;
+        Ok::<_, ErrorKind>(true)
     })?;
-    Ok(record)
+    Ok(Regulated { now: record, changed, already })
 }
 
-/// Sets or takes back the rule of a method, as the contract's interface knows it.
+/// Sets or takes back the rule of a method, as the contract's interface knows it. Says what was so already.
 fn regulate_method(
     transaction: &Transaction<'_>,
     record: &ContractRecord,
     policy: &mut Policy,
     method: &str,
     rule: Option<&Rule>,
-) -> Result<(), ErrorKind> {
+) -> Result<Option<String>, ErrorKind> {
     let (_, contract) = transaction.core.ready(&transaction.journal, Some(record), Some(&transaction.interrupt))?;
     let named = contract.interface().guards(method);
     let refuse = |why: String| Err(Refusal::Method { method: shown(method), why }.into());
@@ -74,21 +79,19 @@ fn regulate_method(
             for method in methods {
                 changed |= policy.set(Right::Method(method), rule.clone());
             }
-            match changed {
-                true => Ok(()),
-                false => Err(Refusal::Unchanged(ruled(&format!("call:{method}"), rule)).into()),
-            }
+            Ok((!changed).then(|| ruled(&format!("call:{method}"), rule)))
         }
         (Some(_), Err(error)) => refuse(error.to_string()),
         (None, named) => {
             // Also the rule of a method that the contract does not have any more.
-            let methods = named.unwrap_or_default();
+            let (is_known, methods) = (named.is_ok(), named.unwrap_or_default());
             let before = policy.methods.len();
             policy.methods.retain(|known, _| known != method && !methods.contains(known));
-            if policy.methods.len() == before {
-                return refuse("it has no rule of its own that could be taken back".into());
+            match policy.methods.len() == before {
+                false => Ok(None),
+                true if is_known => Ok(Some(format!("method '{}' has no rule of its own", shown(method)))),
+                true => refuse("neither has it a rule of its own, nor is it one of the contract's methods".into()),
             }
-            Ok(())
         }
     }
 }

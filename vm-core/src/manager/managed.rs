@@ -13,8 +13,8 @@ use crate::error::InPhase;
 use crate::history::REASON;
 use crate::transaction::{Denial, DeniedOperation, Transaction};
 use crate::{
-    Amount, ContractName, ContractRecord, ErrorKind, Gas, Governance, HostFault, Managed, Outcome, Phase, Policy,
-    Refusal, RuntimeKind, StateError, Status, VmError,
+    Amount, ContractName, ContractRecord, ErrorKind, Gas, Governance, HostFault, Managed, Operated, Outcome, Phase,
+    Policy, Refusal, Regulated, RuntimeKind, StateError, Status, VmError,
 };
 
 /// Does an operation, or leaves everything as it was and says why in a revert.
@@ -23,32 +23,34 @@ pub(crate) fn manage(
     operation: &Managed,
     depth: u16,
     gas: Gas,
-) -> Result<Outcome, HostFault> {
+) -> Result<Operated, HostFault> {
     let (mark, had_overlay) = (transaction.journal.mark(), transaction.has_overlay());
     let mut paid = Gas::ZERO;
     let result = perform(transaction, operation, depth, gas, &mut paid);
-    let outcome = match result {
-        Ok(outcome) => {
+    let operated = match result {
+        Ok(mut operated) => {
+            let Outcome { status, gas_used, .. } = &mut operated.outcome;
             // A constructor or migration, of code that somebody wanted to have.
-            if !outcome.status.is_success() {
-                transaction.note(refused(operation, format!("the contract failed with {}", outcome.status)));
+            if !status.is_success() {
+                transaction.note(refused(operation, format!("the contract failed with {status}")));
             }
-            Outcome { gas_used: outcome.gas_used.saturating_add(paid), ..outcome }
+            *gas_used = gas_used.saturating_add(paid);
+            operated
         }
         Err(VmError { kind: ErrorKind::Fault(fault), .. }) => return Err(transaction.fail(fault)),
         Err(error) => {
             transaction.note(refused(operation, error.to_string()));
-            Outcome { status: Status::Revert, output: error.to_string().into(), gas_used: paid }
+            Operated::new(Outcome { status: Status::Revert, output: error.to_string().into(), gas_used: paid })
         }
     };
-    if !outcome.status.is_success() {
+    if !operated.outcome.status.is_success() {
         transaction.journal.revert(mark);
         if !had_overlay {
             // It came in with what is undone.
             drop(transaction.take_overlay());
         }
     }
-    Ok(outcome)
+    Ok(operated)
 }
 
 /// What is told of an operation that was refused, or failed.
@@ -66,7 +68,7 @@ fn perform(
     depth: u16,
     gas: Gas,
     paid: &mut Gas,
-) -> Result<Outcome, VmError> {
+) -> Result<Operated, VmError> {
     let core = transaction.core;
     let sender = operation.sender();
     check_reason(operation.reason()).phase(Phase::Admit)?;
@@ -98,29 +100,40 @@ fn perform(
         }
         Managed::Change(request) => {
             admit(core.admit_simple(gas))?;
-            alter(transaction, &actor, request).map(|_| nothing_to_do())
+            alter(transaction, &actor, request).map(|_| Operated::new(nothing_to_do()))
         }
         // A version of a policy is stored as a whole, so that is paid for.
         Managed::Grant(request) => {
             let left = admit(core.admit_simple(gas))?;
-            let record = regulate(transaction, &actor, request)?;
-            let size = Policy::size(&transaction.journal, &record.name, record.policy).phase(Phase::Store)?;
-            admit(Core::admit_gas(left, core.schedule.host.put.of(size))).map(|_| nothing_to_do())
+            let regulated = regulate(transaction, &actor, request)?;
+            let size = match &regulated {
+                Regulated { now, changed: true, .. } => {
+                    Policy::size(&transaction.journal, &now.name, now.policy).phase(Phase::Store)?
+                }
+                _ => 0,
+            };
+            admit(Core::admit_gas(left, core.schedule.host.put.of(size))).map(|_| settled(regulated))
         }
         Managed::Govern(request) => {
             let left = admit(core.admit_simple(gas))?;
-            let policy = reform(transaction, &actor, request)?;
-            let size = if request.changes_the_policy() { policy.size() } else { 0 };
-            admit(Core::admit_gas(left, core.schedule.host.put.of(size))).map(|_| nothing_to_do())
+            let regulated = reform(transaction, &actor, request)?;
+            let stores = regulated.changed && request.changes_the_policy();
+            let size = if stores { regulated.now.size() } else { 0 };
+            admit(Core::admit_gas(left, core.schedule.host.put.of(size))).map(|_| settled(regulated))
         }
     }
 }
 
-fn end(done: Done<'_>) -> Outcome {
-    if done.outcome.status.is_success() {
-        done.provisional.keep();
+fn end(done: Done<'_>) -> Operated {
+    let Done { outcome, warnings, provisional, .. } = done;
+    if outcome.status.is_success() {
+        provisional.keep();
     }
-    done.outcome
+    Operated::new(outcome).warning(warnings)
+}
+
+fn settled<T>(Regulated { changed, already, .. }: Regulated<T>) -> Operated {
+    Operated { changed, ..Operated::new(nothing_to_do()).warning(already) }
 }
 
 /// Refuses what would change a contract while it runs, or accounts while an engine has them.

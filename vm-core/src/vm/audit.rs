@@ -44,6 +44,7 @@ pub(super) fn tell(vm: &Vm, request: &Request, reply: &Reply, denials: &[Denial]
             }
         }
         Ok(Answer::Record(record)) => done(core, &record.1.writes, &tell),
+        Ok(Answer::Granted(granted)) => done(core, &granted.1.writes, &tell),
         Ok(Answer::Policy(policy)) => done(core, &policy.1.writes, &tell),
         // Nothing was done.
         Ok(Answer::DryRun(_)) => {}

@@ -17,7 +17,7 @@ use crate::transaction::{Denial, now};
 use crate::worker::{Watch, retire};
 use crate::{
     Changes, ContractRecord, DryRun, DryRunRequest, ErrorKind, Gas, Height, HostFault, HostPolicy, Interrupt,
-    InvokeRequest, Managed, Phase, Receipt, Sender, Trial, VmError,
+    InvokeRequest, Managed, Phase, Receipt, Regulated, Sender, Trial, VmError,
 };
 
 pub(super) enum Request {
@@ -72,7 +72,8 @@ impl Request {
 pub(super) enum Answer {
     Receipt(Box<Receipt>),
     Record(Box<(ContractRecord, Changes)>),
-    Policy(Box<(HostPolicy, Changes)>),
+    Granted(Box<(Regulated<ContractRecord>, Changes)>),
+    Policy(Box<(Regulated<HostPolicy>, Changes)>),
     DryRun(Box<DryRun>),
 }
 
@@ -91,7 +92,14 @@ impl Answer {
         }
     }
 
-    pub(super) fn policy(self) -> HostPolicy {
+    pub(super) fn granted(self) -> Regulated<ContractRecord> {
+        match self {
+            Self::Granted(granted) => granted.0,
+            _ => unreachable!("the contract's record is the answer to the change of its policy"),
+        }
+    }
+
+    pub(super) fn policy(self) -> Regulated<HostPolicy> {
         match self {
             Self::Policy(policy) => policy.0,
             _ => unreachable!("the host's policy is the answer to its change"),
@@ -115,6 +123,7 @@ impl Answer {
                 Self::Receipt(Box::new(receipt))
             }
             Self::Record(record) => Self::Record(Box::new((record.0, changes))),
+            Self::Granted(granted) => Self::Granted(Box::new((granted.0, changes))),
             Self::Policy(policy) => Self::Policy(Box::new((policy.0, changes))),
             other => other,
         }
@@ -207,7 +216,8 @@ impl Task {
             let (receipt, changes) = executed.into_parts();
             (Answer::Receipt(Box::new(receipt)), changes, height)
         };
-        let record = |(record, changes)| (Answer::Record(Box::new((record, Changes::default()))), changes, height);
+        // What an operation changed is told when it is committed.
+        let later = Changes::default;
         match &self.request {
             Request::Invoke(request) => manager::invoke(&base, request, false).map(receipt),
             Request::Query(request) => {
@@ -231,11 +241,17 @@ impl Task {
                 Managed::Upgrade(request) => manager::upgrade(&base, request).map(receipt),
                 Managed::Migrate(request) => manager::migrate(&base, request).map(receipt),
                 Managed::Rollback(request) => manager::rollback(&base, request).map(receipt),
-                Managed::Change(request) => manager::change(&base, request).map(record),
-                Managed::Grant(request) => manager::grant(&base, request).map(record),
+                Managed::Change(request) => {
+                    let (record, changes) = manager::change(&base, request)?;
+                    Ok((Answer::Record(Box::new((record, later()))), changes, height))
+                }
+                Managed::Grant(request) => {
+                    let (granted, changes) = manager::grant(&base, request)?;
+                    Ok((Answer::Granted(Box::new((granted, later()))), changes, height))
+                }
                 Managed::Govern(request) => {
                     let (policy, changes) = manager::govern(&base, request)?;
-                    Ok((Answer::Policy(Box::new((policy, Changes::default()))), changes, height))
+                    Ok((Answer::Policy(Box::new((policy, later()))), changes, height))
                 }
             },
         }

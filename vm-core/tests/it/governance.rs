@@ -30,7 +30,7 @@ fn the_host_is_governed_by_its_administrators() {
         .and(Governance::Enrol { organisation: "org1".into(), role: "operator".into(), member: who("op") })
         .and(Governance::Contracts(Right::Freeze, rule("owner or administrators")))
         .and(Governance::Contracts(Right::Call, Rule::Owner));
-    let policy = block_on(vm.govern(changes)).unwrap();
+    let policy = block_on(vm.govern(changes)).unwrap().now;
     assert_eq!((policy.version, policy.author, &*policy.reason), (2, who("root"), "order"));
     assert_eq!(vm.host_policy().unwrap(), policy);
     let error = block_on(vm.deploy(deploy("d2", who("stranger")))).unwrap_err();
@@ -125,7 +125,7 @@ fn endorsers_that_counted_are_written_down_and_told() {
     let entry = vm.history(&name("c"), 1, 99).unwrap().pop().unwrap();
     assert_eq!(entry.endorsers, of(&["alice", "ann", "abe", "bob"]));
     let govern =
-        |change, from| block_on(vm.govern(GovernRequest::new(change).from(who(from)).endorsed_by(all))).unwrap();
+        |change, from| block_on(vm.govern(GovernRequest::new(change).from(who(from)).endorsed_by(all))).unwrap().now;
     assert_eq!(govern(Governance::Deploy(Rule::Nobody), "root").endorsers, of(&[]));
     assert_eq!(govern(Governance::Deploy(rule("quorum(2 of bob, cat)")), "eve").endorsers, of(&["bob", "cat"]));
     let deploy = DeployRequest::new(name("d"), "1".parse().unwrap(), script("c")).from(who("eve")).endorsed_by(all);
@@ -138,19 +138,23 @@ fn endorsers_that_counted_are_written_down_and_told() {
     assert_eq!(lines[6], format!("{} gave the host policy 3, endorsed by {first}, {second}", who("eve")));
 }
 
-/// What would leave everything as it is, is refused: no version of a policy says what the one before did.
+/// What is so already is no error and no operation: nothing is written, and no version of a policy says what the one before did.
 #[test]
-fn what_changes_nothing_is_refused() {
+fn what_changes_nothing_is_written_nowhere() {
     let vm = machine();
     let grant = |rules: &[(&str, Option<&str>)]| {
         let rules = rules.iter().map(|(right, to)| (right.parse().unwrap(), to.map(rule))).collect();
         let request = GrantRequest { rules, ..GrantRequest::new(name("c")) };
-        block_on(vm.grant(request.from(owner()))).map(drop)
+        block_on(vm.grant(request.from(owner())))
     };
-    let govern = |change: Option<Governance>| {
-        let request = GovernRequest { changes: change.into_iter().collect(), ..GovernRequest::default() };
-        block_on(vm.govern(request.from(who("root")))).map(drop)
+    let govern = |changes: &[Governance]| {
+        let request = GovernRequest { changes: changes.to_vec(), ..GovernRequest::default() };
+        block_on(vm.govern(request.from(who("root"))))
     };
+    // Whether it changed anything, and what it says.
+    let granted =
+        |rules: &[(&str, Option<&str>)]| grant(rules).map(|all| (all.changed, all.already.join("; "))).unwrap();
+    let governed = |changes: &[Governance]| govern(changes).map(|all| (all.changed, all.already.join("; "))).unwrap();
     let room = |room| Governance::Room { contract: name("c"), room };
     let (small, ann, zoe) = (Some(vm_core::Room { keys: 3, bytes: 20 }), who("ann"), who("zoe"));
     let enrol = |member| Governance::Enrol { organisation: "org1".into(), role: "admin".into(), member };
@@ -159,47 +163,57 @@ fn what_changes_nothing_is_refused() {
         role: role.into(),
         member,
     };
-    let unbounded = govern(Some(room(None))).unwrap_err();
-    grant(&[("call:read", Some("owner")), ("call", Some("callers(zoe)"))]).unwrap();
-    govern(Some(room(small))).unwrap();
-    govern(Some(Governance::Contracts(Right::Call, Rule::Owner))).unwrap();
-    let before = (vm.view().unwrap().height(), vm.record(&name("c")).unwrap(), vm.host_policy().unwrap());
-    for (error, told) in [
-        (unbounded, "the state of contract 'c' is not bounded".to_owned()),
-        (grant(&[("freeze", Some("owner"))]).unwrap_err(), "the rule of freeze is 'owner' already".into()),
-        (grant(&[("call:read", Some("owner"))]).unwrap_err(), "the rule of call:read is 'owner' already".into()),
-        // Each of several has to change something, or it was not what was meant.
-        (
-            grant(&[("call", Some("anyone")), ("call", Some("anyone"))]).unwrap_err(),
-            "of call is 'anyone' already".into(),
-        ),
-        (govern(Some(room(small))).unwrap_err(), "contract 'c' may have 3 keys and 20 bytes already".into()),
-        (govern(Some(Governance::Deploy(Rule::Anyone))).unwrap_err(), "the rule of deploy is 'anyone' already".into()),
-        (
-            govern(Some(Governance::Administrators(rule("callers(root)")))).unwrap_err(),
-            format!("the rule of administrators is 'callers({})' already", who("root")),
-        ),
-        (
-            govern(Some(Governance::Contracts(Right::Call, Rule::Owner))).unwrap_err(),
-            "the rule of call of new contracts is 'owner' already".into(),
-        ),
-        (govern(Some(enrol(ann))).unwrap_err(), format!("{ann} has the role 'admin' in 'org1' already")),
-        (
-            govern(Some(dismiss("org1", "admin", zoe))).unwrap_err(),
-            format!("{zoe} does not have the role 'admin' in 'org1'"),
-        ),
-        (
-            govern(Some(dismiss("org9", "auditor", ann))).unwrap_err(),
-            format!("{ann} does not have the role 'auditor' in 'org9'"),
-        ),
-    ] {
-        let text = error.to_string();
-        assert!(text.starts_with("store: nothing would change: ") && text.ends_with(&told), "{text}");
-    }
+    let so = |what: &str| (false, what.to_owned());
+    assert_eq!(governed(&[room(None)]), so("the state of contract 'c' is not bounded"));
+    assert_eq!(granted(&[("call:read", Some("owner")), ("call", Some("callers(zoe)"))]), (true, String::new()));
+    assert_eq!(governed(&[room(small)]), (true, String::new()));
+    assert_eq!(governed(&[Governance::Contracts(Right::Call, Rule::Owner)]), (true, String::new()));
+    let state = || (vm.view().unwrap().height(), vm.record(&name("c")).unwrap(), vm.host_policy().unwrap());
+    let before = state();
+    assert_eq!(granted(&[("freeze", Some("owner"))]), so("the rule of freeze is 'owner' already"));
+    assert_eq!(granted(&[("call:read", Some("owner"))]), so("the rule of call:read is 'owner' already"));
+    assert_eq!(granted(&[("call:write", None)]), so("method 'write' has no rule of its own"));
+    assert_eq!(
+        granted(&[("freeze", Some("owner")), ("revoke", Some("owner"))]),
+        so("the rule of freeze is 'owner' already; the rule of revoke is 'owner' already")
+    );
+    // What is taken back in the same breath.
+    assert_eq!(granted(&[("freeze", Some("anyone")), ("freeze", Some("owner"))]), so(""));
+    assert_eq!(governed(&[room(small)]), so("contract 'c' may have 3 keys and 20 bytes already"));
+    assert_eq!(governed(&[Governance::Deploy(Rule::Anyone)]), so("the rule of deploy is 'anyone' already"));
+    assert_eq!(
+        governed(&[Governance::Administrators(rule("callers(root)"))]),
+        so(&format!("the rule of administrators is 'callers({})' already", who("root")))
+    );
+    assert_eq!(
+        governed(&[Governance::Contracts(Right::Call, Rule::Owner)]),
+        so("the rule of call of new contracts is 'owner' already")
+    );
+    assert_eq!(governed(&[enrol(ann)]), so(&format!("{ann} has the role 'admin' in 'org1' already")));
+    assert_eq!(
+        governed(&[dismiss("org1", "admin", zoe)]),
+        so(&format!("{zoe} does not have the role 'admin' in 'org1'"))
+    );
+    assert_eq!(
+        governed(&[dismiss("org9", "auditor", ann)]),
+        so(&format!("{ann} does not have the role 'auditor' in 'org9'"))
+    );
+    // Who may not ask is not told so.
+    let stranger = GrantRequest::new(name("c")).set(Right::Freeze, Rule::Owner).from(zoe);
+    assert!(block_on(vm.grant(stranger)).unwrap_err().to_string().starts_with("permission: "));
     let error = grant(&[]).unwrap_err().to_string();
     assert_eq!(error, "store: no change of the contract's policy is asked for; name a rule");
-    assert_eq!(govern(None).unwrap_err().to_string(), "store: no change of the host's policy is asked for; name one");
-    assert_eq!((vm.view().unwrap().height(), vm.record(&name("c")).unwrap(), vm.host_policy().unwrap()), before);
+    assert_eq!(govern(&[]).unwrap_err().to_string(), "store: no change of the host's policy is asked for; name one");
+    assert_eq!(state(), before);
+
+    // Of several, those that change something are done, as one version.
+    let already = "the rule of freeze is 'owner' already".to_owned();
+    assert_eq!(granted(&[("freeze", Some("owner")), ("call", Some("anyone"))]), (true, already));
+    let already = format!("{ann} has the role 'admin' in 'org1' already");
+    assert!(governed(&[enrol(ann), enrol(zoe), room(small)]).0);
+    assert_eq!(governed(&[enrol(ann), room(None)]), (true, already));
+    let (_, record, host) = state();
+    assert_eq!((record.unwrap().policy, host.version), (2, before.2.version + 1));
 }
 
 #[test]
@@ -225,7 +239,7 @@ fn changes_of_the_hosts_policy_are_told() {
     let bound = GovernRequest::new(Governance::Room { contract: name("c"), room }).because("small");
     block_on(vm.govern(bound.clone().from(who("zoe")))).unwrap_err();
     // That is of the contract, and no version of the host's policy.
-    assert_eq!(block_on(vm.govern(bound.from(who("root")))).unwrap(), vm.host_policy().unwrap());
+    assert_eq!(block_on(vm.govern(bound.from(who("root")))).unwrap().now, vm.host_policy().unwrap());
     let (zoe, root) = (who("zoe"), who("root"));
     let lines: Vec<_> = lines.0.lock().unwrap().drain(..).filter(|line| !line.contains("did deploy")).collect();
     let denied = format!(

@@ -78,7 +78,7 @@ const ALL: [(&str, Does); 7] = [
 ];
 
 fn manage(host: &mut dyn Host, operation: &Managed) -> Result<bytes::Bytes, Failure> {
-    let Outcome { status, output, .. } = host.transaction().manage(operation)?;
+    let Outcome { status, output, .. } = host.transaction().manage(operation)?.outcome;
     Ok(if status == Status::Success { "done".into() } else { output })
 }
 

@@ -5,11 +5,11 @@ use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
 use clap::CommandFactory;
-use serde_json::json;
+use serde_json::{Value, json};
 use vm_core::{
     Account, Change, ChangeRequest, DeployRequest, GovernRequest, Governance, GrantRequest, HostFault, InvokeRequest,
-    Journal, MigrateRequest, Phase, Receipt, RollbackRequest, Room, RuntimeKind, Target, Trial, UpgradeRequest, Vm,
-    VmError, VmProvider,
+    Journal, MigrateRequest, Phase, Receipt, Regulated, RollbackRequest, Room, RuntimeKind, Target, Trial,
+    UpgradeRequest, Vm, VmError, VmProvider,
 };
 use vm_host::config::{Config, Format, State};
 
@@ -113,10 +113,9 @@ fn on_vm(command: Command, config: &Config, vm: &Vm, output: Output) -> anyhow::
         Command::Revoke(args) => change(vm, output, args, Change::Revoke),
         Command::Grant { name, right, rule, from, reason, .. } => {
             let request = GrantRequest { rules: vec![(right, rule)], sender: from.sender(), ..GrantRequest::new(name) };
-            let record = progress::wait("storing", vm.grant(request.because(reason.text)))??;
-            let line = format!("{} has policy {}", record.name, record.policy);
-            output.done(|| json!({ "ok": true, "contract": record }), &line)?;
-            Ok(ExitCode::SUCCESS)
+            let granted = progress::wait("storing", vm.grant(request.because(reason.text)))??;
+            let line = format!("{} has policy {}", granted.now.name, granted.now.policy);
+            regulated(output, json!({ "ok": true, "contract": granted.now }), &line, &granted)
         }
         Command::Govern { change } => govern(vm, output, change),
         Command::Policy { name, version } => policy::show(vm, &Records::of(config), output, name.as_ref(), version),
@@ -179,16 +178,25 @@ fn govern(vm: &Vm, output: Output, change: Govern) -> anyhow::Result<ExitCode> {
         _ => None,
     };
     let request = GovernRequest { sender: by.from.sender(), ..GovernRequest::new(change) }.because(by.reason.text);
-    let policy = progress::wait("storing", vm.govern(request))??;
+    let governed = progress::wait("storing", vm.govern(request))??;
     // That is in the contract's record, and leaves the host's policy as it is.
     if let Some((name, room)) = bounded {
         let record = vm.record(&name)?;
         let room = room.map_or_else(|| "as much state as it needs".to_owned(), inspect::room);
-        output.done(|| json!({ "ok": true, "contract": record }), &format!("{name} may have {room}"))?;
-        return Ok(ExitCode::SUCCESS);
+        let line = format!("{name} may have {room}");
+        return regulated(output, json!({ "ok": true, "contract": record }), &line, &governed);
     }
-    let line = format!("the host has policy {}", policy.version);
-    output.done(|| json!({ "ok": true, "policy": policy }), &line)?;
+    let line = format!("the host has policy {}", governed.now.version);
+    regulated(output, json!({ "ok": true, "policy": governed.now }), &line, &governed)
+}
+
+/// Says what is in force now, and whether that is new.
+fn regulated<T>(output: Output, mut told: Value, line: &str, of: &Regulated<T>) -> anyhow::Result<ExitCode> {
+    if let Value::Object(told) = &mut told {
+        told.extend([("changed".to_owned(), of.changed.into()), ("already".to_owned(), of.already.clone().into())]);
+    }
+    let unchanged = if of.changed { String::new() } else { format!(", unchanged: {}", of.already.join("; ")) };
+    output.done(|| told, &format!("{line}{unchanged}"))?;
     Ok(ExitCode::SUCCESS)
 }
 

@@ -4,11 +4,11 @@ mod proposal;
 
 use bytes::Bytes;
 use vm_core::{
-    Address, Call, Contract, Entry, Host, HostFault, Interface, Managed, Return, Sender, Stop, TextInterface,
+    Address, Call, Contract, Entry, Host, HostFault, Interface, Managed, Return, Sender, Stop, TextInterface, Topic,
 };
 
 use super::operation::arguments;
-use super::{Refused, perform, returned};
+use super::{Refused, perform, returned, topics};
 use proposal::{NEXT, Proposal, Vote};
 
 /// Proposals, approvals and rejections of operations of the other system contracts.
@@ -69,8 +69,9 @@ impl MultiSign {
                 let (operation, endorsers) = (proposal.operation()?, Vote::all(host, id, Vote::Approved)?);
                 // First, so that the operation cannot meet its own proposal again.
                 Proposal::remove(host, id)?;
-                perform(host, operation, Sender { caller: proposal.proposer, endorsers, ..Sender::default() })?;
-                told(host, "executed", id, caller)
+                let sender = Sender { caller: proposal.proposer, endorsers, ..Sender::default() };
+                let changed = perform(host, operation, sender)?;
+                tell(host, topics("executed".into(), changed), id, caller)
             }
             "expire" => {
                 let proposal = Proposal::load(host, id)?;
@@ -150,8 +151,12 @@ fn vote(host: &mut dyn Host, id: u64, caller: Address, vote: Vote) -> Result<(),
 }
 
 fn told(host: &mut dyn Host, what: &'static str, id: u64, by: Address) -> Result<Bytes, Refused> {
+    tell(host, vec![what.into()], id, by)
+}
+
+fn tell(host: &mut dyn Host, topics: Vec<Topic>, id: u64, by: Address) -> Result<Bytes, Refused> {
     let data = [&id.to_le_bytes()[..], by.as_bytes()].concat();
-    let emitted: Result<(), Stop> = host.emit(vec![what.into()], data.into());
+    let emitted: Result<(), Stop> = host.emit(topics, data.into());
     emitted?;
     Ok(Bytes::new())
 }
