@@ -1,6 +1,6 @@
 use std::fmt;
 
-use crate::{Address, Change, ContractName, ContractRecord, Governance, Operation};
+use crate::{Address, Change, ContractName, ContractRecord, Governance, Interface, Operation, abridged};
 
 /// What somebody wants to do.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -73,6 +73,21 @@ pub struct Denied {
     pub contract: ContractName,
     /// Which rule refused it.
     pub rule: String,
+}
+
+/// The most characters that a denial shows of a method's signature.
+const SIGNATURE: usize = 120;
+
+impl Denied {
+    /// The refusal of a call, with the signature beside a selector, where the contract's interface describes it. For people:
+    /// contracts are answered with what policies know.
+    pub(crate) fn describing(mut self, method: &str, interface: &dyn Interface) -> Self {
+        if let Some(signature) = interface.described(method) {
+            let described = format!("'{}' ({method})", abridged(&signature, SIGNATURE));
+            self.action = self.action.replacen(&format!("'{method}'"), &described, 1);
+        }
+        self
+    }
 }
 
 impl<'a> Access<'a> {

@@ -2,7 +2,7 @@ use super::operation::Actor;
 use super::{About, Base, Executed, Top, enter, phase};
 use crate::core::{Core, Unresolved};
 use crate::transaction::Transaction;
-use crate::{Access, Action, ContractRecord, Entry, ErrorKind, InvokeRequest, Phase, Refusal, VmError};
+use crate::{Access, Action, ContractRecord, Entry, ErrorKind, Interface, InvokeRequest, Phase, Refusal, VmError};
 
 impl From<Unresolved> for ErrorKind {
     fn from(unresolved: Unresolved) -> Self {
@@ -11,6 +11,18 @@ impl From<Unresolved> for ErrorKind {
             Unresolved::Fault(fault) => fault.into(),
         }
     }
+}
+
+/// A denial as people read it.
+fn describing(error: VmError, method: &str, interface: &dyn Interface) -> VmError {
+    let kind = match error.kind {
+        ErrorKind::Refused(refusal) => match *refusal {
+            Refusal::Denied(denied) => Refusal::Denied(denied.describing(method, interface)).into(),
+            other => other.into(),
+        },
+        other => other,
+    };
+    VmError { kind, ..error }
 }
 
 /// load → environment → validate → execute; the commit (update) follows outside. A query is the same without changes.
@@ -53,7 +65,9 @@ pub(crate) fn invoke(base: &Base<'_>, request: &InvokeRequest, is_static: bool) 
     })?;
 
     if let Some(record) = restricted.filter(|record| record.runtime.has_notations()) {
-        permit(&transaction, record, &contract.interface().guarded_as(&encoded.method, &encoded.input))?;
+        let interface = contract.interface();
+        let method = interface.guarded_as(&encoded.method, &encoded.input);
+        permit(&transaction, record, &method).map_err(|error| describing(error, &method, interface))?;
     }
 
     let (this, entry, method) = (request.target.address(), Entry::Invoke, encoded.method.to_string());

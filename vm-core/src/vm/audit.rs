@@ -29,7 +29,10 @@ pub(super) fn tell(vm: &Vm, request: &Request, reply: &Reply, denials: &[Denial]
     };
     for denial in denials {
         match denial {
-            Denial::Call { method, denied } => not_called(method, denied, &denied.to_string(), false, &tell),
+            Denial::Call { method, denied } => {
+                let denied = described(vm, method, denied);
+                not_called(method, &denied, &denied.to_string(), false, &tell);
+            }
             Denial::Operation(DeniedOperation { on, actor, reason, why }) => {
                 let on = on.as_ref().map(|(contract, action)| (contract, *action));
                 not_done(vm, on, (*actor, reason), why, false, &tell);
@@ -123,6 +126,16 @@ fn not_done(
             tell(&AuditEvent { contract, action, actor, reason, result: AuditResult::Refused(why), tried, exists });
         }
         None => governed(&vm.0.core, actor, reason, Err(why)),
+    }
+}
+
+/// A denial with the method's signature, where the contract has one.
+fn described(vm: &Vm, method: &str, denied: &Denied) -> Denied {
+    let has_notations =
+        |contract| vm.record(contract).is_ok_and(|record| record.is_some_and(|record| record.runtime.has_notations()));
+    match has_notations(&denied.contract).then(|| vm.contract(&denied.contract)) {
+        Some(Ok(contract)) => denied.clone().describing(method, contract.interface()),
+        _ => denied.clone(),
     }
 }
 

@@ -4,10 +4,10 @@ use std::sync::Arc;
 
 use futures_executor::block_on;
 use vm_core::{
-    ArgumentError, Arguments, Call, Change, ChangeRequest, Code, CodeError, Contract, DeployRequest, Encoded, Entry,
-    GovernRequest, Governance, GrantRequest, Host, HostFault, HostPolicy, Interface, InvokeRequest, Lifecycle, Limits,
-    Managed, PrepareError, ProviderStatus, Return, Right, RollbackRequest, Room, Rule, RuntimeKind, RuntimeProvider,
-    UpgradeRequest, Vm, VmProvider,
+    Access, Action, ArgumentError, Arguments, Call, Change, ChangeRequest, Code, CodeError, Contract, DeployRequest,
+    Encoded, Entry, GovernRequest, Governance, GrantRequest, Host, HostFault, HostPolicy, Interface, InvokeRequest,
+    Lifecycle, Limits, Managed, PrepareError, ProviderStatus, Return, Right, RollbackRequest, Room, Rule, RuntimeKind,
+    RuntimeProvider, UpgradeRequest, Vm, VmProvider,
 };
 
 use crate::script::{Scripts, name, ok, owner, request, script};
@@ -180,4 +180,31 @@ fn a_nested_bound_and_an_endorsement_are_asked_for_as_by_request() {
             "the rule 'administrators' does not ask for the endorsement of {stranger}; contract 'c' may have 7 keys and 99 bytes already"
         )
     );
+}
+
+/// The EVM enters named contracts by itself. It may ask for calls, and what is read to answer is paid for.
+#[test]
+fn an_engine_asks_for_calls_and_pays_for_the_answer() {
+    let vm = scripts()
+        .with("engine", |host, call| {
+            let (actor, contract, owner) = (host.env().this, name("c"), Some(owner()));
+            let action = if &*call.method == "upgrade" { Action::Upgrade } else { Action::Call { method: "run" } };
+            if &*call.method == "poor" {
+                host.charge(host.gas_left())?;
+            }
+            let access = Access { actor, action, contract: &contract, owner, guarded: true };
+            let answer = host.transaction().authorize(&access);
+            Ok(answer.map_or_else(|denied| denied.rule, |()| "permitted".into()).into())
+        })
+        .start();
+    let only = "callers(contract:engine)".parse().unwrap();
+    block_on(vm.grant(GrantRequest::new(name("c")).set(Right::Call, only).from(owner()))).unwrap();
+    for (method, told) in [
+        ("run", "permitted"),
+        ("poor", "the gas does not cover reading its policy"),
+        ("upgrade", "only calls are asked for here"),
+    ] {
+        let receipt = block_on(vm.invoke(request("engine", method))).unwrap();
+        assert_eq!((receipt.status.is_success(), &*receipt.output), (true, told.as_bytes()), "{method}");
+    }
 }

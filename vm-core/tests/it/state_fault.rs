@@ -7,10 +7,11 @@ use bytes::Bytes;
 use futures_executor::block_on;
 use vm_core::{
     Amount, CallRequest, ContractName, ErrorKind, GasSchedule, Height, HostFault, KeyRange, MemoryBackend, Phase,
-    Refusal, StateBackend, StateError, StateKey, StateView, Status, Vm, VmProvider, WriteSet,
+    Refusal, RollbackRequest, Space, StateBackend, StateError, StateKey, StateView, Status, UpgradeRequest, Vm,
+    VmProvider, WriteSet,
 };
 
-use crate::script::{Scripts, invoke, ok, refusal, request};
+use crate::script::{Scripts, invoke, name, ok, owner, refusal, request, script};
 
 #[derive(Clone, Default)]
 struct Fragile {
@@ -107,4 +108,33 @@ fn another_gas_schedule_on_an_existing_state_is_refused() {
     let error = block_on(vm.start()).unwrap_err();
     assert!(matches!(refusal(&error), Refusal::Schedule { .. }), "{error}");
     assert!(matches!(error.kind, ErrorKind::Refused(_)));
+}
+
+/// A state that lacks what it kept is damaged: nobody is answered by chance, of a rollback or of a call.
+#[test]
+fn code_that_is_not_kept_any_more_is_a_fault() {
+    let backend = MemoryBackend::new();
+    let scripts = || Scripts::default().with("c", |_, _| ok()).with("c-v2", |_, _| ok());
+    let vm = scripts().start_with(Vm::builder().backend(Arc::new(backend.clone())));
+    let upgrade = UpgradeRequest::new(name("c"), "2".parse().unwrap(), script("c-v2")).from(owner());
+    block_on(vm.upgrade(upgrade)).unwrap();
+    let (view, mut lost) = (backend.snapshot().unwrap(), WriteSet::default());
+    for (key, _) in view.scan(&KeyRange::space(Space::Code), usize::MAX).unwrap() {
+        lost.insert(key, None);
+    }
+    assert_eq!(lost.iter().count(), 2);
+    backend.commit(view.height(), view.height().next(), &lost).unwrap();
+
+    let back = RollbackRequest::new(name("c"), "1".parse().unwrap()).from(owner());
+    let error = block_on(vm.rollback(back)).unwrap_err();
+    assert!(matches!(error.fault(), Some(HostFault::Load { .. })) && error.phase == Phase::Load, "{error}");
+    assert!(error.to_string().ends_with("its code is missing"), "{error}");
+    assert_eq!(vm.record(&name("c")).unwrap().unwrap().version.as_str(), "2");
+    // What is prepared is called, until the host is started again.
+    assert_eq!(invoke(&vm, "c", "run").status, Status::Success);
+    let again = Vm::builder().runtime(scripts()).backend(Arc::new(backend)).build().unwrap();
+    block_on(again.start()).unwrap();
+    let error = block_on(again.invoke(request("c", "run"))).unwrap_err();
+    assert!(matches!(error.fault(), Some(HostFault::Load { .. })), "{error}");
+    assert!(error.to_string().ends_with("its code is missing in the state"), "{error}");
 }

@@ -27,7 +27,7 @@ fn machine() -> Machine {
     let vm =
         Vm::builder().runtime(evm).policy(policy).block(Block { timestamp: 77, ..Block::default() }).build().unwrap();
     block_on(vm.start()).unwrap();
-    Machine { vm }
+    Machine::of(vm)
 }
 
 /// A contract, deployed with some capabilities; its address.

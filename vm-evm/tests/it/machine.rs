@@ -1,12 +1,13 @@
 //! A machine with the EVM and the scripted native runtime, and short names for what the tests do with it.
 
-use std::sync::Arc;
+use std::sync::{Arc, Mutex};
 
 use futures_executor::block_on;
 use vm_core::{
-    Access, Account, Action, Address, Amount, Authorizer, Change, ChangeRequest, Code, ContractName, Denied,
-    DeployRequest, ErrorKind, Event, Gas, HostFault, HostPolicy, InvokeRequest, Journal, Limits, MemoryBackend,
-    Receipt, RuntimeKind, StateBackend, StateKey, Status, UpgradeRequest, Vm, VmError, VmProvider,
+    Access, Account, Action, Address, Amount, AuditEvent, AuditResult, Authorizer, Change, ChangeRequest, Code,
+    ContractName, Denied, DeployRequest, ErrorKind, Event, Gas, HostFault, HostPolicy, InvokeRequest, Journal, Limits,
+    MemoryBackend, Observer, Receipt, RuntimeKind, StateBackend, StateKey, Status, UpgradeRequest, Vm, VmError,
+    VmProvider,
 };
 use vm_evm::{EvmConfig, EvmRuntime};
 
@@ -42,9 +43,27 @@ pub fn assembled(runtime: &str) -> Code {
 
 pub struct Machine {
     pub vm: Vm,
+    told: Told,
+}
+
+/// What was refused, as observers are told.
+#[derive(Clone, Default)]
+struct Told(Arc<Mutex<Vec<String>>>);
+
+impl Observer for Told {
+    fn audit(&self, event: &AuditEvent<'_>) {
+        if let AuditResult::Refused(_) = event.result {
+            self.0.lock().unwrap().push(event.to_string());
+        }
+    }
 }
 
 impl Machine {
+    /// One that was made elsewhere.
+    pub fn of(vm: Vm) -> Self {
+        Self { vm, told: Told::default() }
+    }
+
     pub fn new() -> Self {
         Self::with(EvmConfig::default(), Limits::default())
     }
@@ -72,8 +91,10 @@ impl Machine {
         Account { balance: Amount::from(1_000_000), ..Account::default() }.store(&journal, &alice()).unwrap();
         let height = backend.snapshot().unwrap().height();
         backend.commit(height, height.next(), &journal.finish().writes).unwrap();
+        let told = Told::default();
         let vm = Vm::builder()
             .authorizer(Rules)
+            .observer(told.clone())
             .runtime(EvmRuntime::new(config).unwrap())
             .runtime(NativeRuntime)
             .backend(backend)
@@ -81,7 +102,12 @@ impl Machine {
             .policy(policy)
             .build()?;
         block_on(vm.start()).unwrap();
-        Ok(Self { vm })
+        Ok(Self { vm, told })
+    }
+
+    /// What was refused since this was asked before.
+    pub fn refused(&self) -> Vec<String> {
+        std::mem::take(&mut self.told.0.lock().unwrap())
     }
 
     /// A machine with contracts: `contract as name`.

@@ -77,7 +77,8 @@ fn no_notation_of_a_call_from_another_runtime_passes_a_rule_by() {
         }
         let request = InvokeRequest::new(name("bridge"), method).args(["7"]).from(alice());
         let error = block_on(machine.vm.invoke(request)).unwrap_err().to_string();
-        assert!(error.contains(&format!("may not call '{STORE}' of contract 'bridge'")), "{method}: {error}");
+        let told = format!("may not call 'store(uint256)' ({STORE}) of contract 'bridge': only");
+        assert!(error.contains(&told), "{method}: {error}");
     }
     // What nobody guards goes through, and so does whom the rule permits.
     assert!(store(&machine, "bridge", "stored", false).0);
@@ -141,7 +142,8 @@ fn the_hosts_rules_of_methods_hold_for_new_contracts_of_every_runtime() {
         assert_eq!(methods(&machine, "bridge"), format!("{STORE}=nobody"), "{method}");
         let request = InvokeRequest::new(name("bridge"), "store").args(["7"]).from(alice());
         let error = block_on(machine.vm.invoke(request)).unwrap_err().to_string();
-        assert!(error.contains(&format!("may not call '{STORE}' of contract 'bridge': nobody may")), "{error}");
+        let told = format!("may not call 'store(uint256)' ({STORE}) of contract 'bridge': nobody may");
+        assert!(error.contains(&told), "{error}");
     }
     // A native contract's methods are their names; what cannot be one is left out.
     let machine = governed(&[("store", "owner"), ("store(uint256)", "nobody"), ("0x00000001", "nobody")]).unwrap();
@@ -189,7 +191,8 @@ fn a_methods_rule_holds_in_every_notation_and_for_every_caller() {
         InvokeRequest::new(ledger, "").input(data.clone()),
     ] {
         let error = block_on(machine.vm.invoke(request.from(address("bob")))).unwrap_err();
-        assert!(error.to_string().contains(&format!("may not call '{selector}' of contract 'ledger'")), "{error}");
+        let told = format!("may not call 'move(address,uint256)' ({selector}) of contract 'ledger': ");
+        assert!(error.to_string().contains(&told), "{error}");
     }
     block_on(machine.vm.invoke(as_text.from(alice()))).unwrap();
     block_on(machine.vm.invoke(InvokeRequest::new(name("ledger"), "total").from(address("bob")))).unwrap();
@@ -201,4 +204,14 @@ fn a_methods_rule_holds_in_every_notation_and_for_every_caller() {
     let output = through().output;
     let (ok, reason) = Output(&output).call();
     assert!(!ok && String::from_utf8_lossy(reason).contains("only its owner may"), "{reason:?}");
+    // The embedder is told the signature, also of calls inside the EVM.
+    let (told, script) = (machine.refused(), name("script").address());
+    let selector = format!("'move(address,uint256)' ({}) of", hex_of(&data));
+    let expected = format!("{script} may not call {selector} contract 'ledger': only its owner may");
+    assert!(told.last().is_some_and(|last| last.ends_with(&expected)), "{told:?}");
+}
+
+/// The selector of call data.
+fn hex_of(data: &[u8]) -> String {
+    format!("0x{}", hex::encode(&data[..4]))
 }

@@ -34,7 +34,12 @@ fn containerd() -> Option<String> {
 }
 
 pub(crate) fn machine() -> Vm {
-    let mut text = String::from("vm.state.backend = \"memory\"\n");
+    machine_with("")
+}
+
+/// With more in its configuration.
+pub(crate) fn machine_with(more: &str) -> Vm {
+    let mut text = format!("vm.state.backend = \"memory\"\n{more}\n");
     for kind in ["native", "wasm", "evm"] {
         text += &format!("[[vm.providers]]\ntype = \"{kind}\"\n");
     }

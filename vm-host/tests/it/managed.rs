@@ -2,10 +2,11 @@
 
 use futures_executor::block_on;
 use vm_core::{
-    Arguments, Code, Entry, GrantRequest, InvokeRequest, Lifecycle, Right, RuntimeKind, Status, Vm, VmProvider,
+    Arguments, Code, Entry, GovernRequest, Governance, GrantRequest, InvokeRequest, Lifecycle, Right, Room,
+    RuntimeKind, Status, Vm, VmProvider,
 };
 
-use crate::conformance::{artifact, deploy, machine, name, owner};
+use crate::conformance::{artifact, deploy, machine, machine_with, name, owner};
 
 /// Init code of a contract that calls the address in the first word of its input with the rest of it, and returns a word that says
 /// whether that succeeded, and what it returned.
@@ -68,4 +69,39 @@ fn evm_code_changes_other_contracts_and_none_of_the_evm() {
         assert!(!done && told.contains(why), "{method}: {told}");
     }
     assert_eq!((life("e"), vm.record(&name("new")).unwrap()), (Lifecycle::Active, None));
+}
+
+/// Inside a transaction nobody counts the slots at its end any more, so they are counted when the version is kept.
+#[test]
+fn a_nested_upgrade_of_an_evm_contract_keeps_to_its_room() {
+    let vm = machine_with("vm.access.administrators = \"callers(owner)\"");
+    deploy(&vm, "contract_manager", Code::new(RuntimeKind::Native, "contract_manager"), &[]);
+    let text = |file: &str| String::from_utf8(artifact(file)).unwrap();
+    let v1 = Code::new(RuntimeKind::Evm, artifact("token-v1.bin")).with_abi(text("token-v1.abi.json"));
+    deploy(&vm, "e", v1, &["1000"]);
+    let bound = |keys| {
+        let room = Some(Room { keys, bytes: 10_000 });
+        block_on(vm.govern(GovernRequest::new(Governance::Room { contract: name("e"), room }).from(owner()))).unwrap();
+    };
+    let code = format!("0x{}", hex::encode(hex::decode(text("token-v2.bin").trim()).unwrap()));
+    let abi = text("token-v2.abi.json");
+    let upgrade = || {
+        let args = ["e", "2", "evm", &code, &abi, "migrate=constructor", "0x", "", ""];
+        block_on(vm.invoke(InvokeRequest::new(name("contract_manager"), "upgrade_contract").args(args).from(owner())))
+            .unwrap()
+    };
+    // The supply and the owner's balance; the constructor of version 2 adds the schema.
+    bound(2);
+    let refused = upgrade();
+    let told = refused.text.unwrap_or_default();
+    assert!(
+        refused.status == Status::Revert && told.contains("store: the contract's state has no more room"),
+        "{told}"
+    );
+    assert!(told.contains("may have 2 keys, has 2, and would have 3"), "{told}");
+    let record = vm.record(&name("e")).unwrap().unwrap();
+    assert_eq!((record.version.as_str(), record.lifecycle), ("1", Lifecycle::Active));
+    bound(3);
+    let done = upgrade();
+    assert_eq!((done.status, vm.record(&name("e")).unwrap().unwrap().version.as_str()), (Status::Success, "2"));
 }
