@@ -11,4 +11,4 @@ mod request;
 mod run;
 mod step;
 
-pub use run::{Failure, Report, run};
+pub use run::{Failure, Report, replay, run};

@@ -54,18 +54,34 @@ pub fn run(seed: u64, lives: u64, time: Duration, progress: &(dyn Fn(u64) + Sync
         let started = Instant::now();
         move || started.elapsed() >= time
     };
+    spread(|number| {
+        let number = number as u64;
+        if number >= lives && over() {
+            return None;
+        }
+        if number % 256 == 255 {
+            progress(number + 1);
+        }
+        Some(seed.wrapping_add(number))
+    })
+}
+
+/// Runs the lives with these seeds on all cores.
+///
+/// # Errors
+/// When a thread cannot be started, or dies.
+pub fn replay(seeds: &[u64]) -> io::Result<Report> {
+    spread(|number| seeds.get(number).copied())
+}
+
+/// Runs lives on all cores until there is no seed for the next one.
+fn spread(seed: impl Fn(usize) -> Option<u64> + Sync) -> io::Result<Report> {
     let reports = folder::spread(|next| {
         let mut report = Report::default();
-        loop {
-            let number = next() as u64;
-            if number >= lives && over() {
-                return report;
-            }
-            if number % 256 == 255 {
-                progress(number + 1);
-            }
-            report.live(seed.wrapping_add(number));
+        while let Some(seed) = seed(next()) {
+            report.live(seed);
         }
+        report
     })?;
     let mut sum = Report::default();
     reports.into_iter().for_each(|report| sum.add(report));
