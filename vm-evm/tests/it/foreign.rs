@@ -62,6 +62,15 @@ fn a_refusal_is_a_reason_that_solidity_passes_on() {
 }
 
 #[test]
+fn value_that_a_contract_does_not_have_is_refused() {
+    let machine = machine();
+    let receipt = run(&machine, Evm::new().call_with(Kind::Call, at("f"), 1, 100_000, b"pk\x01"));
+    let (ok, reason) = Output(&receipt.output).call();
+    let reason = String::from_utf8_lossy(reason);
+    assert!(!ok && reason.contains("the balance is too low for the call's value"), "{reason}");
+}
+
+#[test]
 fn delegatecall_into_another_runtime_is_refused() {
     let machine = machine();
     let text = machine.text("bridge", "borrow", &["contract:f", "echo", TEXT]);
