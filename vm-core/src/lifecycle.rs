@@ -86,12 +86,20 @@ impl From<Change> for Operation {
 
 /// A step that the state machine does not have.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
-#[error("a contract that is {from} cannot become {to}")]
 pub struct IllegalTransition {
     /// The state it is in.
     pub from: Lifecycle,
     /// The state it was to have.
     pub to: Lifecycle,
+}
+
+impl fmt::Display for IllegalTransition {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self { from, to } if from == to => write!(f, "it is {from} already"),
+            Self { from, to } => write!(f, "a contract that is {from} cannot become {to}"),
+        }
+    }
 }
 
 impl Transition {
@@ -185,6 +193,8 @@ mod tests {
     fn a_refusal_names_both_states() {
         let error = Lifecycle::Revoked.apply(Transition::Unfreeze).unwrap_err();
         assert_eq!(error.to_string(), "a contract that is revoked cannot become active");
+        let error = Lifecycle::Frozen.apply(Transition::Freeze).unwrap_err();
+        assert_eq!(error.to_string(), "it is frozen already");
     }
 
     proptest! {

@@ -84,13 +84,13 @@ fn regulate_method(
         (Some(_), Err(error)) => refuse(error.to_string()),
         (None, named) => {
             // Also the rule of a method that the contract does not have any more.
-            let (is_known, methods) = (named.is_ok(), named.unwrap_or_default());
+            let methods = named.as_deref().unwrap_or_default();
             let before = policy.methods.len();
             policy.methods.retain(|known, _| known != method && !methods.contains(known));
-            match policy.methods.len() == before {
-                false => Ok(None),
-                true if is_known => Ok(Some(format!("method '{}' has no rule of its own", shown(method)))),
-                true => refuse("neither has it a rule of its own, nor is it one of the contract's methods".into()),
+            match named {
+                _ if policy.methods.len() < before => Ok(None),
+                Ok(_) => Ok(Some(format!("method '{}' has no rule of its own", shown(method)))),
+                Err(error) => refuse(format!("{error}; nor has it a rule of its own that could be taken back")),
             }
         }
     }

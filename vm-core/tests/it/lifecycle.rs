@@ -143,9 +143,9 @@ fn every_verb_in_every_state_of_life() {
         ("upgrade", "active", "frozen", forbidden),
         ("migrate", "active", "frozen", forbidden),
         ("rollback", "active", "frozen", forbidden),
-        ("freeze", "frozen", forbidden, forbidden),
-        ("unfreeze", forbidden, "active", forbidden),
-        ("revoke", "revoked", "revoked", forbidden),
+        ("freeze", "frozen", "it is frozen already", forbidden),
+        ("unfreeze", "it is active already", "active", forbidden),
+        ("revoke", "revoked", "revoked", "it is revoked already"),
         ("grant", "active", "frozen", "revoked"),
         ("deploy", "exists already", "exists already", "exists already"),
     ] {
