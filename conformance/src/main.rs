@@ -80,7 +80,10 @@ fn main() -> Result<ExitCode> {
             };
             ensure!(!scripts.is_empty(), "there is no {}", sought("script (.wast)", folder.as_deref(), &filter));
             eprintln!("{} scripts", scripts.len());
-            let report = wasm::run(&scripts)?;
+            let mut report = wasm::run(&scripts)?;
+            if folder.is_none() && filter.is_empty() {
+                report.add(wasm::prices());
+            }
             let total = report.total();
             ensure!(
                 total.passed + total.failed > 0,

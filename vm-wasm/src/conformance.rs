@@ -1,7 +1,7 @@
 //! For conformance tests, fuzzing and benches: metering of modules that are no contracts. Not for other uses.
 
 use crate::gate::{self, GateConfig};
-use crate::meter::{self, Bounds, Prices};
+use crate::meter::{self, Bounds, Prices, pin};
 use crate::{WasmConfig, WasmError};
 
 /// The exported global of an instrumented module that holds its gas: a mutable `i64`. Its caller sets it before a call, to at
@@ -22,6 +22,16 @@ pub fn instrument(module: &[u8], config: &WasmConfig) -> Result<Vec<u8>, WasmErr
     let checked = gate::check(module, &gate)?;
     let prices = Prices::new(&config.schedule.wasm);
     Ok(meter::instrument(&checked, &prices, &Bounds::new(&gate))?.bytes)
+}
+
+/// What operators cost: the gas, the operators, and the text of a contract whose call takes so much more than that of the first, which
+/// is `nop`. Every class of operators is in at least one. They need floats to be admitted, and take no arguments.
+pub fn pinned_gas() -> impl Iterator<Item = (u64, &'static str, String)> {
+    let line = |line: &'static str| {
+        let (gas, body) = line.split_once('\t')?;
+        Some((gas.parse().ok()?, body, pin::contract(body)))
+    };
+    pin::TABLE.lines().filter_map(line)
 }
 
 /// The settings of wasmi.

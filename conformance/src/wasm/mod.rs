@@ -5,10 +5,13 @@
 //! refuses for another reason is skipped, with its rule as the reason. The instrumented runs have to agree in every result,
 //! every trap and every unit of gas.
 //!
+//! With the whole suite runs the table of what operators cost, so that it holds in release too.
+//!
 //! `cargo xtask conformance wasm` is how to run it.
 
 mod gate;
 mod machine;
+mod prices;
 mod report;
 mod runner;
 mod script;
@@ -21,5 +24,6 @@ mod wasmi;
 mod wasmtime;
 
 pub use machine::engines;
+pub use prices::prices;
 pub use report::{Failure, Report, Tally};
 pub use suite::{Source, files, run, standard};

@@ -68,7 +68,8 @@ impl Report {
         self.tallies.entry(by.into()).or_default()
     }
 
-    pub(super) fn add(&mut self, other: Self) {
+    /// Adds the results of others.
+    pub fn add(&mut self, other: Self) {
         for (by, tally) in other.tallies {
             let sum = self.tally(&by);
             sum.passed += tally.passed;

@@ -1,6 +1,6 @@
 //! WebAssembly's official suite on the engines of this build. `cargo xtask conformance wasm` runs all of it on all engines.
 
-use vm_conformance::wasm::{Source, engines, run, standard};
+use vm_conformance::wasm::{Source, engines, prices, run, standard};
 use vm_wasm::EngineKind;
 
 fn script(text: &str) -> [Source; 1] {
@@ -21,6 +21,16 @@ fn the_suite_of_version_2_passes() {
         compared += if engine == "wasmi" { 0 } else { 20_000 };
     }
     assert!(report.compared >= compared, "{report}");
+}
+
+/// In this profile; `cargo xtask conformance wasm` asks the same in release.
+#[test]
+fn operators_cost_what_is_pinned() {
+    let report = prices();
+    assert_eq!(report.failures, []);
+    for engine in engines() {
+        assert!(report.tallies[&format!("{engine}, prices")].passed > 200, "{report}");
+    }
 }
 
 /// The other tests here say nothing of an engine that is left out.

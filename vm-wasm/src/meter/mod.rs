@@ -34,6 +34,8 @@ mod calls;
 pub(crate) mod class;
 pub(crate) mod float;
 mod module;
+#[cfg(any(test, feature = "conformance"))]
+pub(crate) mod pin;
 #[cfg(test)]
 mod pinned;
 mod price;

@@ -8,10 +8,8 @@ use std::path::Path;
 use vm_core::GasSchedule;
 use wasmparser::{Operator, Parser, Payload};
 
+use super::pin::{self, TABLE};
 use super::tests::{Ended, PLENTY, metered, rewrite};
-
-/// One line each: the gas, a tab, and the code that uses it, in the body of a function.
-const TABLE: &str = include_str!("pinned.txt");
 
 /// Where operators are given their classes.
 const CLASSES: [&str; 2] = [include_str!("class.rs"), include_str!("float.rs")];
@@ -25,14 +23,7 @@ wasmparser::for_each_operator!(define_names);
 
 /// A contract with this body in its entry.
 fn contract(body: &str) -> Vec<u8> {
-    let wat = format!(
-        r#"(module (import "vm1" "gas_left" (func $host (result i64))) (memory (export "memory") 1)
-            (table 4 funcref) (elem (i32.const 0) $leaf $host) (elem declare func $leaf)
-            (global $g (mut i64) (i64.const 0)) (data $d "abc") (elem $e func $leaf) (type $t (func))
-            (func $leaf) (func $locals (local i64 i64 i64 i64 i64 i64 i64 i64 i64)) (func $loops (loop))
-            (func (export "vm_call") (param i32 i32 i32) (result i32) {body} i32.const 0))"#
-    );
-    wat::parse_str(&wat).unwrap_or_else(|error| panic!("{body}: {error}"))
+    wat::parse_str(pin::contract(body)).unwrap_or_else(|error| panic!("{body}: {error}"))
 }
 
 fn gas_of(body: &str) -> u64 {
