@@ -68,8 +68,8 @@ fn by_signature(abi: Option<&JsonAbi>, method: &str) -> Result<Function, Argumen
     }
     // The parser's own words are a drawing of several lines.
     let function = Function::parse(method).map_err(|_| value("cannot be read as one".to_owned()))?;
-    let bad = function.inputs.iter().find_map(|p| Specifier::<DynSolType>::resolve(p).err());
-    if let Some(error) = bad {
+    let mut params = function.inputs.iter().chain(&function.outputs);
+    if let Some(error) = params.find_map(|p| Specifier::<DynSolType>::resolve(p).err()) {
         return Err(value(format!("has an unknown type: {error}")));
     }
     let Some(abi) = abi else {
@@ -78,7 +78,10 @@ fn by_signature(abi: Option<&JsonAbi>, method: &str) -> Result<Function, Argumen
     let wanted = signature(&function);
     let mut overloads = abi.function(&function.name).into_iter().flatten();
     match overloads.find(|known| signature(known) == wanted) {
-        Some(known) => Ok(known.clone()),
+        Some(known) => match (types(&function.outputs), types(&known.outputs)) {
+            (told, has) if told.is_empty() || told == has => Ok(known.clone()),
+            (_, has) => Err(value(format!("has other results than the ABI, which are ({})", has.join(",")))),
+        },
         // A proxy answers for more than its own functions.
         None if abi.fallback.is_some() => Ok(function),
         None => Err(unknown(abi, method)),

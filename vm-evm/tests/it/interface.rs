@@ -129,6 +129,24 @@ fn signatures_beyond_the_abi() {
 }
 
 #[test]
+fn results_that_the_abi_has_otherwise_are_refused() {
+    let abi = r#"[{"type":"function","name":"f","inputs":[],"outputs":[{"type":"uint256","name":"a"}],"stateMutability":"view"}]"#;
+    let machine = Machine::new();
+    machine.deploy("c", assembled("60075f5260205ff3").with_abi(abi), &[]).unwrap();
+    for same in ["f()", "f()(uint256)", "f()(uint)", "function f() returns (uint256 b)"] {
+        assert_eq!(machine.text("c", same, &[]), "7");
+    }
+    for (other, why) in [
+        ("f()(uint8)", "has other results than the ABI, which are (uint256)"),
+        ("f()(uint256,uint256)", "has other results than the ABI, which are (uint256)"),
+        ("f()(foo)", "has an unknown type"),
+    ] {
+        let message = refused(machine.send(InvokeRequest::new(name("c"), other)));
+        assert!(message.contains(why), "{message}");
+    }
+}
+
+#[test]
 fn types_that_solidity_lacks_are_refused() {
     let abi = r#"[{"type":"function","name":"f","inputs":[{"name":"a","type":"uint7"}],"outputs":[],"stateMutability":"view"}]"#;
     let message = refused(Machine::new().deploy("c", assembled("00").with_abi(abi), &[]));

@@ -21,7 +21,7 @@ const NOTATIONS: [&str; 6] = [
     "store(uint)",
     "store(uint256 n)",
     "store( uint256 amount )",
-    "function store(uint256) returns (bool)",
+    "function store(uint256) external",
 ];
 
 fn grant(machine: &Machine, contract: &str, method: &str, rule: Option<&str>) -> Result<(), String> {
