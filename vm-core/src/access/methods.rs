@@ -37,12 +37,14 @@ impl Core {
     }
 
     /// The policy that a new contract begins with: the rules of methods as its calls are known by. Where several fit, the one
-    /// for a signature counts before the one for a name. Rules that fit no method of its runtime are left out.
+    /// for a signature or selector counts before the one for a name. Rules that fit no method of its runtime are left out.
     pub(crate) fn first_policy(&self, runtime: RuntimeKind, contract: &dyn Contract, host: &Policy) -> Policy {
         let mut policy = Policy { methods: BTreeMap::new(), ..host.clone() };
         // A method that only later versions have is under its rule, too.
         let later = |method: &str| self.runtime(runtime).ok()?.guards(method);
-        for (method, rule) in &host.methods {
+        // Those for names first: what comes later replaces them.
+        let (names, exact): (Vec<_>, Vec<_>) = host.methods.iter().partition(|(method, _)| is_name(method));
+        for (method, rule) in names.into_iter().chain(exact) {
             let keys = contract.interface().guards(method).ok().or_else(|| later(method));
             for key in keys.into_iter().flatten() {
                 policy.set(Right::Method(key), rule.clone());
@@ -50,6 +52,11 @@ impl Core {
         }
         policy
     }
+}
+
+/// True for a bare name, which stands for all its overloads; a signature has a parenthesis, a selector begins as hex does.
+fn is_name(method: &str) -> bool {
+    !method.contains('(') && !method.starts_with("0x")
 }
 
 /// A method's name, or another one that somebody gave, in a message.

@@ -175,6 +175,18 @@ fn the_hosts_rules_of_methods_hold_for_new_contracts_of_every_runtime() {
     govern("transfer(address,uint)").unwrap();
 }
 
+/// Also where its text comes first in the order of texts.
+#[test]
+fn the_hosts_rule_for_a_signature_or_selector_counts_before_one_for_the_name() {
+    for exact in ["store(uint256)", "store(uint)", "function store(uint256)", STORE, "0x6057361D"] {
+        let machine = governed(&[(exact, "nobody"), ("store", "anyone")]).unwrap();
+        machine.deploy("bridge", compiled("Bridge"), &[]).unwrap();
+        assert_eq!(methods(&machine, "bridge"), format!("{STORE}=nobody"), "{exact}");
+        let request = InvokeRequest::new(name("bridge"), "store").args(["7"]).from(alice());
+        assert!(block_on(machine.vm.invoke(request)).unwrap_err().to_string().contains("nobody may"), "{exact}");
+    }
+}
+
 #[test]
 fn a_methods_rule_holds_in_every_notation_and_for_every_caller() {
     let machine = Machine::holding(&[("Ledger", "ledger"), ("Script", "script")]);
