@@ -43,7 +43,8 @@ impl EvmRuntime {
     ///
     /// The sender's signature is not checked: `transaction.sender` is who signed it. Contracts of other runtimes cannot be
     /// reached, since there is no dispatcher around the transaction; a call of one reverts, and so does one of a named EVM
-    /// contract that is not active. No authorizer is asked. Raise the interrupt from another thread to stop the execution.
+    /// contract that is not active, or that has rules for who may call it: nobody is here who could ask them. Neither is the
+    /// authorizer of a Vm asked. Raise the interrupt from another thread to stop the execution.
     ///
     /// ```
     /// use vm_core::{Account, Address, Amount, Block, Height, Interrupt, Journal, MemoryBackend, StateBackend};

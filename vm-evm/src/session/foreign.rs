@@ -91,14 +91,18 @@ pub(super) fn call(mut session: Box<Session>, host: &mut dyn Host, init: FrameIn
     Ok(Called { session, result: finish(&inputs, result), gas_used })
 }
 
-/// The refusal of a call to a contract that only the dispatcher can enter, where there is none.
-pub(super) fn without_dispatcher(session: &Session, init: &FrameInit) -> Option<FrameResult> {
-    match &init.frame_input {
-        FrameInput::Call(call) if session.is_foreign(init) => {
-            let reason = "an ethereum transaction cannot reach contracts of other runtimes, or such as are not active";
-            Some(refused(call, InstructionResult::Revert, reason))
+/// The refusal of a call to a contract that only the dispatcher can enter, or whose rules only it can ask, where there is none.
+pub(super) fn without_dispatcher(session: &Session, init: &FrameInit) -> Result<Option<FrameResult>, HostFault> {
+    let FrameInput::Call(call) = &init.frame_input else { return Ok(None) };
+    let refuse = |reason: &str| Ok(Some(refused(call, InstructionResult::Revert, reason)));
+    if session.is_foreign(init) {
+        return refuse("an ethereum transaction cannot reach contracts of other runtimes, or such as are not active");
+    }
+    match session.called(call)? {
+        Some((_, Some(standing))) if standing.guarded => {
+            refuse("an ethereum transaction cannot reach contracts with rules for their callers")
         }
-        _ => None,
+        _ => Ok(None),
     }
 }
 

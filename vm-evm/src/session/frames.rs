@@ -3,10 +3,10 @@
 use revm::{
     context_interface::{ContextTr, JournalTr, context::ContextError},
     handler::{EvmTr, FrameInitOrResult, FrameResult, ItemOrResult},
-    interpreter::{CallScheme, FrameInput, InstructionResult, interpreter_action::FrameInit},
+    interpreter::{CallInputs, CallScheme, FrameInput, InstructionResult, interpreter_action::FrameInit},
     primitives::Address,
 };
-use vm_core::{Access, Action, ContractRecord, Gas, Host, HostFault, KeyRange, Space};
+use vm_core::{Access, Action, ContractName, ContractRecord, Gas, Host, HostFault, KeyRange, Space, Standing};
 
 use crate::abi::selector_text;
 
@@ -38,7 +38,8 @@ pub(super) fn run(
     let spare = session.stacks.pop().unwrap_or_default();
     let outer = std::mem::replace(&mut session.revm.frame_stack, spare);
     let mut foreign_gas = Gas::ZERO;
-    let mut ended = match foreign::without_dispatcher(&session, &first).filter(|_| host.is_none()) {
+    let refused = if host.is_none() { foreign::without_dispatcher(&session, &first)? } else { None };
+    let mut ended = match refused {
         Some(refused) => Some(refused),
         None => session.open(first)?,
     };
@@ -57,7 +58,7 @@ pub(super) fn run(
                     (None, host) => {
                         let refused = match host {
                             Some(host) => session.denied(&mut **host, &init)?,
-                            None => foreign::without_dispatcher(&session, &init),
+                            None => foreign::without_dispatcher(&session, &init)?,
                         };
                         match refused {
                             Some(refused) => refused,
@@ -169,15 +170,20 @@ impl Session {
         }
     }
 
+    /// The named contract that a call enters, and its standing. Code that is run for another account is no call of its contract.
+    pub(super) fn called(&self, call: &CallInputs) -> Result<Option<(&ContractName, Option<Standing>)>, HostFault> {
+        let database = &self.revm.ctx.journaled_state.database;
+        let name = database.read(&call.target_address).and_then(|read| read.account.contract.as_ref());
+        match name.filter(|_| matches!(call.scheme, CallScheme::Call | CallScheme::StaticCall)) {
+            Some(name) => Ok(Some((name, ContractRecord::standing(database.journal()?, name)?))),
+            None => Ok(None),
+        }
+    }
+
     /// The refusal of a call of another named EVM contract, which the dispatcher does not see, if the authorizer refuses it.
     fn denied(&self, host: &mut dyn Host, init: &FrameInit) -> Result<Option<FrameResult>, HostFault> {
         let FrameInput::Call(call) = &init.frame_input else { return Ok(None) };
-        let database = &self.revm.ctx.journaled_state.database;
-        let name = database.read(&call.target_address).and_then(|read| read.account.contract.as_ref());
-        let Some(name) = name.filter(|_| matches!(call.scheme, CallScheme::Call | CallScheme::StaticCall)) else {
-            return Ok(None);
-        };
-        let standing = ContractRecord::standing(database.journal()?, name)?;
+        let Some((name, standing)) = self.called(call)? else { return Ok(None) };
         let method = selector_text(&call.input.as_bytes(&self.revm.ctx));
         let access = Access {
             actor: vm_address(&call.caller),

@@ -2,7 +2,7 @@
 
 use std::{sync::Arc, time::Duration};
 
-use vm_core::{Amount, Block, Interrupt, InvokeRequest, Limits, Status};
+use vm_core::{Amount, Block, GrantRequest, Interrupt, InvokeRequest, Limits, Right, Status, VmProvider};
 use vm_evm::{EthereumReceipt, EthereumTransaction, EvmConfig, EvmRuntime, TransactError};
 
 use crate::machine::{Machine, address, alice, assembled, compiled, failed, name};
@@ -50,6 +50,23 @@ fn contracts_of_other_runtimes_are_out_of_reach_and_refuse() {
     total.input = alloy_primitives::keccak256("total()")[..4].to_vec().into();
     let receipt = transact(&machine, &total).unwrap();
     assert_eq!((receipt.status, receipt.output.len()), (Status::Success, 32));
+}
+
+#[test]
+fn contracts_with_rules_for_their_callers_are_out_of_reach() {
+    let machine = Machine::holding(&[("Ledger", "ledger")]);
+    let mut total = call("ledger");
+    total.to = Some(name("ledger").address());
+    total.input = alloy_primitives::keccak256("total()")[..4].to_vec().into();
+    for (rule, status) in [("owner", Status::Revert), ("anyone", Status::Success)] {
+        let right = Right::Method("total()".into());
+        let grant = GrantRequest::new(name("ledger")).set(right, rule.parse().unwrap()).from(alice());
+        futures_executor::block_on(machine.vm.grant(grant)).unwrap();
+        let receipt = transact(&machine, &total).unwrap();
+        assert_eq!(receipt.status, status, "{rule}");
+        let told = String::from_utf8_lossy(&receipt.output).contains("rules for their callers");
+        assert_eq!(told, status == Status::Revert);
+    }
 }
 
 #[test]
