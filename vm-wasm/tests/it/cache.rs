@@ -80,7 +80,7 @@ fn resident_memory_is_flat_over_two_thousand_modules() {
     }
     for engine in EngineKind::ALL {
         // Compilers take their time. What an allocator takes at once, some megabytes at most, must not count for much.
-        let (few, many) = if *engine == EngineKind::Wasmi { (500, 2_000) } else { (120, 400) };
+        let (few, many) = if *engine == EngineKind::Wasmi { (500, 2_000) } else { (300, 400) };
         let (bounded, _) = child(*engine, 2 << 20, many);
         let (unbounded, counted) = child(*engine, 1 << 30, few);
         let text = format!(
