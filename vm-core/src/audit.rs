@@ -5,7 +5,8 @@ use std::collections::BTreeSet;
 use crate::{Action, Address, ContractName, HistoryEntry, HostPolicy, InvokeRequest, Receipt};
 
 /// Told of every lifecycle operation and every refusal of one, of every denied call, of dry runs that were denied, and of every call
-/// that was carried out, each once: after the commit, or when the answer is known. Decides nothing.
+/// that was carried out, each once: after the commit, or when the answer is known. What was refused to contracts is told first, whatever
+/// became of their transaction. Decides nothing.
 ///
 /// It is called on the threads that execute requests, so it must be quick. Everything that it is told of operations and
 /// denials goes to the log, too, under the target `vm::audit`.
@@ -72,6 +73,8 @@ pub struct GovernanceEvent<'a> {
     pub reason: &'a str,
     /// The new policy, or why it was refused: the error's text.
     pub result: Result<&'a HostPolicy, &'a str>,
+    /// True when it was only tried, in a dry run, and refused even so.
+    pub tried: bool,
 }
 
 impl AuditEvent<'_> {
@@ -105,6 +108,7 @@ impl std::fmt::Display for GovernanceEvent<'_> {
             Ok(policy) => {
                 write!(f, "{} gave the host policy {}{}", self.actor, policy.version, Endorsed(&policy.endorsers))
             }
+            Err(why) if self.tried => write!(f, "{} could not try to change the host's policy: {why}", self.actor),
             Err(why) => write!(f, "{} could not change the host's policy: {why}", self.actor),
         }
     }

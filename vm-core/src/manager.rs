@@ -35,8 +35,9 @@ use operation::Actor;
 pub(crate) use operation::check_reason;
 
 use crate::core::Core;
+use crate::denial::Denials;
 use crate::error::InPhase;
-use crate::transaction::{Denial, Entering, Transaction};
+use crate::transaction::{Entering, Transaction};
 use crate::{
     Address, Arguments, Block, Bounds, Call, Changes, Code, CodeHash, Contract, ContractName, ContractRecord, Encoded,
     Entry, Env, ErrorKind, Gas, Height, Interrupt, Journal, Outcome, Phase, Price, ReadSet, Receipt, Refusal,
@@ -50,24 +51,24 @@ pub(crate) struct Base<'c> {
     pub(crate) block: &'c Arc<Block>,
     pub(crate) interrupt: Interrupt,
     pub(crate) id: u64,
+    /// What is refused to contracts.
+    pub(crate) denials: &'c Denials,
 }
 
 /// A transaction that ran to its end: what to commit, and what to answer.
 pub(crate) struct Executed {
     receipt: Receipt,
     changes: Changes,
-    /// What a rule refused to contracts.
-    pub(crate) denials: Vec<Denial>,
 }
 
 impl Executed {
     /// What a failed transaction wrote and emitted is gone; what it read decided its result.
-    fn new(receipt: Receipt, mut changes: Changes, denials: Vec<Denial>) -> Self {
+    fn new(receipt: Receipt, mut changes: Changes) -> Self {
         if !receipt.status.is_success() {
             changes.writes = WriteSet::default();
             changes.events = Vec::new();
         }
-        Self { receipt, changes, denials }
+        Self { receipt, changes }
     }
 
     pub(crate) fn into_parts(self) -> (Receipt, Changes) {
@@ -86,8 +87,7 @@ impl Receipt {
 impl<'c> Base<'c> {
     fn begin(&self, sender: &Sender) -> Transaction<'c> {
         let block = sender.block.clone().unwrap_or_else(|| self.block.clone());
-        let journal = Journal::new(self.view.clone());
-        Transaction::new(self.core, journal, self.interrupt.clone(), self.id, sender.caller, block)
+        Transaction::new(self, sender.caller, block)
     }
 }
 
@@ -235,6 +235,7 @@ impl About<'_> {
             writes: WriteSet::default(),
             height,
             warnings: Vec::new(),
+            denials: Vec::new(),
             duration: Duration::ZERO,
         }
     }

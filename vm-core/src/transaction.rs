@@ -9,11 +9,13 @@ use bytes::Bytes;
 use crate::access::decide;
 use crate::account;
 use crate::core::{Core, Unresolved};
+use crate::denial::Denials;
 use crate::frame::Frame;
 use crate::gas::Meter;
+use crate::manager::Base;
 use crate::{
     Access, Action, Address, Amount, Block, Bounds, Call, CallRequest, Capabilities, Changes, Contract, ContractName,
-    ContractRecord, Denied, Encoded, Entry, Env, Excess, Gas, HostFault, Interrupt, Journal, Outcome, Overlay, Refusal,
+    ContractRecord, Denial, Encoded, Entry, Env, Excess, Gas, HostFault, Interrupt, Journal, Outcome, Overlay, Refusal,
     Return, RuntimeKind, Status, Trap,
 };
 
@@ -34,32 +36,12 @@ pub(crate) struct Transaction<'c> {
     waiting: usize,
     /// The first host fault. It decides the transaction, whatever contracts make of it.
     fault: Option<HostFault>,
-    /// What a rule refused to contracts, whatever they made of it.
-    pub(crate) denials: Vec<Denial>,
+    /// What is refused to contracts, whatever they make of it.
+    pub(crate) denials: &'c Denials,
 }
-
-/// How many refusals of one transaction are told.
-const DENIALS: usize = 256;
 
 /// The longest reason, in characters, why a contract's arguments do not fit another one's interface.
 const REASON: usize = 1024;
-
-/// Something that a contract asked for and a rule refused.
-pub(crate) enum Denial {
-    /// A call of a method.
-    Call { method: String, denied: Denied },
-    /// An operation, by somebody whom the contract named.
-    Operation(DeniedOperation),
-}
-
-/// What is told of an operation that was refused for whatever reason, or failed.
-pub(crate) struct DeniedOperation {
-    /// On which contract, and what; nothing for the host.
-    pub(crate) on: Option<(ContractName, Action<'static>)>,
-    pub(crate) actor: Address,
-    pub(crate) reason: String,
-    pub(crate) why: String,
-}
 
 /// A call that passed all rules.
 pub(crate) struct Entering {
@@ -75,19 +57,13 @@ pub(crate) struct Entering {
 }
 
 impl<'c> Transaction<'c> {
-    pub(crate) fn new(
-        core: &'c Core,
-        journal: Journal,
-        interrupt: Interrupt,
-        id: u64,
-        origin: Address,
-        block: Arc<Block>,
-    ) -> Self {
+    /// A transaction of `origin` that has done nothing yet.
+    pub(crate) fn new(base: &Base<'c>, origin: Address, block: Arc<Block>) -> Self {
         Self {
-            core,
-            journal,
-            interrupt,
-            id,
+            core: base.core,
+            journal: Journal::new(base.view.clone()),
+            interrupt: base.interrupt.clone(),
+            id: base.id,
             origin,
             block,
             overlay: None,
@@ -95,7 +71,7 @@ impl<'c> Transaction<'c> {
             stack: Vec::new(),
             waiting: 0,
             fault: None,
-            denials: Vec::new(),
+            denials: base.denials,
         }
     }
 
@@ -346,16 +322,9 @@ impl<'c> Transaction<'c> {
     pub(crate) fn permit_access(&mut self, access: &Access<'_>, method: &str, policy: u32) -> Result<(), Unresolved> {
         self.permit(access, policy, &[]).map(drop).inspect_err(|unresolved| {
             if let Unresolved::Refused(Refusal::Denied(denied)) = unresolved {
-                self.note(Denial::Call { method: method.into(), denied: denied.clone() });
+                self.denials.note(Denial::Call { method: method.into(), denied: denied.clone() });
             }
         })
-    }
-
-    /// Notes what was refused, unless that is more than anybody reads: a contract can ask without end.
-    pub(crate) fn note(&mut self, denial: Denial) {
-        if self.denials.len() < DENIALS {
-            self.denials.push(denial);
-        }
     }
 
     /// True while this contract runs: then nobody may change it.

@@ -1,6 +1,7 @@
 use std::sync::Arc;
 
 use super::{Base, deploy, invoke, migrate, phase, rollback, upgrade};
+use crate::denial::Denials;
 use crate::dry_run::compare;
 use crate::fork::Fork;
 use crate::transaction::now;
@@ -60,15 +61,17 @@ fn call(
 ) -> Result<Result<Receipt, VmError>, HostFault> {
     let started = now();
     // The view is gone before the fork changes, which is then its only owner.
-    let executed = match invoke(&Base { view: Arc::new(fork.clone()), interrupt, ..*base }, request, false) {
-        Ok(executed) => executed,
-        Err(VmError { kind: ErrorKind::Fault(fault), .. }) => return Err(fault),
-        Err(refused) => return Ok(Err(refused)),
-    };
+    let denials = Denials::default();
+    let executed =
+        match invoke(&Base { view: Arc::new(fork.clone()), interrupt, denials: &denials, ..*base }, request, false) {
+            Ok(executed) => executed,
+            Err(VmError { kind: ErrorKind::Fault(fault), .. }) => return Err(fault),
+            Err(refused) => return Ok(Err(refused)),
+        };
     let (receipt, changes) = executed.into_parts();
     fork.apply(&changes.writes);
     let mut receipt = receipt.with(changes);
-    receipt.duration = started.elapsed();
+    (receipt.denials, receipt.duration) = (denials.take(), started.elapsed());
     Ok(Ok(receipt))
 }
 

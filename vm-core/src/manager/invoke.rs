@@ -85,10 +85,9 @@ pub(crate) fn invoke(base: &Base<'_>, request: &InvokeRequest, is_static: bool) 
     let mut outcome = phase(Phase::Execute, || enter(&mut transaction, top))?;
     outcome.gas_used = outcome.gas_used.saturating_add(gas_limit.saturating_sub(gas));
 
-    let denials = std::mem::take(&mut transaction.denials);
     let changes = phase(Phase::Execute, || transaction.finish())?;
     let height = base.view.height();
     let (target, asked) = (request.target.clone(), Some(&*request.method));
     let about = About { target, record, runtime, method, asked, gas_limit, height };
-    Ok(Executed::new(about.receipt(&*contract, outcome), changes, denials))
+    Ok(Executed::new(about.receipt(&*contract, outcome), changes))
 }

@@ -11,10 +11,10 @@ use super::upgrade::renew;
 use crate::core::Core;
 use crate::error::InPhase;
 use crate::history::REASON;
-use crate::transaction::{Denial, DeniedOperation, Transaction};
+use crate::transaction::Transaction;
 use crate::{
-    Amount, ContractName, ContractRecord, ErrorKind, Gas, Governance, HostFault, Managed, Operated, Outcome, Phase,
-    Policy, Refusal, Regulated, RuntimeKind, StateError, Status, VmError,
+    Amount, ContractName, ContractRecord, Denial, DeniedOperation, ErrorKind, Gas, Governance, HostFault, Managed,
+    Operated, Outcome, Phase, Policy, Refusal, Regulated, RuntimeKind, StateError, Status, VmError,
 };
 
 /// Does an operation, or leaves everything as it was and says why in a revert.
@@ -32,14 +32,16 @@ pub(crate) fn manage(
             let Outcome { status, gas_used, .. } = &mut operated.outcome;
             // A constructor or migration, of code that somebody wanted to have.
             if !status.is_success() {
-                transaction.note(refused(operation, format!("the contract failed with {status}")));
+                let why = format!("the contract failed with {status}");
+                transaction.denials.note(refused(operation, false, why));
             }
             *gas_used = gas_used.saturating_add(paid);
             operated
         }
         Err(VmError { kind: ErrorKind::Fault(fault), .. }) => return Err(transaction.fail(fault)),
         Err(error) => {
-            transaction.note(refused(operation, error.to_string()));
+            let by_rule = matches!(error.refusal(), Some(Refusal::Denied(_) | Refusal::Ungoverned { .. }));
+            transaction.denials.note(refused(operation, by_rule, error.to_string()));
             Operated::new(Outcome { status: Status::Revert, output: error.to_string().into(), gas_used: paid })
         }
     };
@@ -54,11 +56,11 @@ pub(crate) fn manage(
 }
 
 /// What is told of an operation that was refused, or failed.
-fn refused(operation: &Managed, why: String) -> Denial {
+fn refused(operation: &Managed, by_rule: bool, why: String) -> Denial {
     let on = operation.name().cloned().zip(operation.action());
     // It may be the reason's length that is refused.
     let reason = operation.reason().chars().take(REASON).collect();
-    Denial::Operation(DeniedOperation { on, actor: operation.sender().caller, reason, why })
+    Denial::Operation(DeniedOperation { on, actor: operation.sender().caller, reason, by_rule, why })
 }
 
 /// `paid` is what the operation costs apart from what the contract uses.

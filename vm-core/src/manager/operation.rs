@@ -60,7 +60,7 @@ pub(crate) const fn nothing_to_do() -> Outcome {
 /// Ends a transaction that is an operation: a contract that failed is an error.
 pub(crate) fn conclude(
     base: &Base<'_>,
-    mut transaction: Transaction<'_>,
+    transaction: Transaction<'_>,
     done: Done<'_>,
     terms: &Terms,
 ) -> Result<Executed, VmError> {
@@ -68,12 +68,11 @@ pub(crate) fn conclude(
     let (gas_limit, height) = (terms.gas_limit, base.view.height());
     outcome.gas_used = outcome.gas_used.saturating_add(gas_limit.saturating_sub(terms.gas));
     let failed = !outcome.status.is_success();
-    let denials = std::mem::take(&mut transaction.denials);
     let changes = phase(Phase::Store, || transaction.finish())?;
     let (target, runtime, method) = (record.name.clone().into(), record.runtime, terms.method.into());
     let about = About { target, record: Some(record), runtime, method, asked: None, gas_limit, height };
     let receipt = Receipt { warnings, ..about.receipt(&*contract, outcome) };
-    let executed = Executed::new(receipt, changes, denials);
+    let executed = Executed::new(receipt, changes);
     if failed {
         let (receipt, changes) = executed.into_parts();
         return Err(VmError::new(terms.phase, ErrorKind::Failed(Box::new(receipt.with(changes)))));

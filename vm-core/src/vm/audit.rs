@@ -5,10 +5,9 @@ use tracing::Level;
 use super::Vm;
 use super::task::{Answer, Reply, Request};
 use crate::core::Core;
-use crate::transaction::{Denial, DeniedOperation};
 use crate::{
-    Action, Address, AuditEvent, AuditResult, Change, ContractName, Denied, GovernanceEvent, HistoryEntry, HostPolicy,
-    KeyRange, Operation, Refusal, Space, Trial, WriteSet,
+    Action, Address, AuditEvent, AuditResult, Change, ContractName, Denial, Denied, GovernanceEvent, HistoryEntry,
+    HostPolicy, KeyRange, Operation, Refusal, Space, Trial, WriteSet,
 };
 
 /// The log's target.
@@ -27,17 +26,11 @@ pub(super) fn tell(vm: &Vm, request: &Request, reply: &Reply, denials: &[Denial]
             observer.audit(event);
         }
     };
-    for denial in denials {
-        match denial {
-            Denial::Call { method, denied } => {
-                let denied = described(vm, method, denied);
-                not_called(method, &denied, &denied.to_string(), false, &tell);
-            }
-            Denial::Operation(DeniedOperation { on, actor, reason, why }) => {
-                let on = on.as_ref().map(|(contract, action)| (contract, *action));
-                not_done(vm, on, (*actor, reason), why, false, &tell);
-            }
-        }
+    let only_tried = matches!(request, Request::DryRun(_));
+    // Whatever else a dry run met is what it was to find out.
+    for denial in denials.iter().filter(|denial| !only_tried || denial.is_by_rule()) {
+        let on = denial.contract().zip(denial.action());
+        not_done(vm, on, (denial.actor(), denial.reason()), &denial.why(), only_tried, &tell);
     }
     match reply {
         Ok(Answer::Receipt(receipt)) => {
@@ -87,8 +80,8 @@ const fn tried(trial: &Trial) -> Result<(&ContractName, Action<'_>, &str), &str>
 }
 
 /// A change of the host's policy.
-fn governed(core: &Core, actor: Address, reason: &str, result: Result<&HostPolicy, &str>) {
-    let event = GovernanceEvent { actor, reason, result };
+fn governed(core: &Core, event: GovernanceEvent<'_>) {
+    let reason = event.reason;
     tracing::info!(target: TARGET, reason, "{event}");
     if let Some(observer) = &core.observer {
         observer.governed(&event);
@@ -107,7 +100,8 @@ fn done(core: &Core, writes: &WriteSet, tell: &dyn Fn(&AuditEvent<'_>)) {
         tell(&AuditEvent { contract: &contract, action, actor, reason, result, tried: false, exists: true });
     }
     for policy in HostPolicy::written(writes) {
-        governed(core, policy.author, &policy.reason, Ok(&policy));
+        let (actor, reason) = (policy.author, &*policy.reason);
+        governed(core, GovernanceEvent { actor, reason, result: Ok(&policy), tried: false });
     }
 }
 
@@ -125,21 +119,27 @@ fn not_done(
             let exists = vm.record(contract).is_ok_and(|record| record.is_some());
             tell(&AuditEvent { contract, action, actor, reason, result: AuditResult::Refused(why), tried, exists });
         }
-        None => governed(&vm.0.core, actor, reason, Err(why)),
+        None => governed(&vm.0.core, GovernanceEvent { actor, reason, result: Err(why), tried }),
     }
 }
 
-/// A denial with the method's signature, where the contract has one.
-fn described(vm: &Vm, method: &str, denied: &Denied) -> Denied {
-    let has_notations =
-        |contract| vm.record(contract).is_ok_and(|record| record.is_some_and(|record| record.runtime.has_notations()));
-    match has_notations(&denied.contract).then(|| vm.contract(&denied.contract)) {
-        Some(Ok(contract)) => denied.clone().describing(method, contract.interface()),
-        _ => denied.clone(),
+/// Denials with the signatures of methods, where the contracts have such.
+pub(super) fn described(vm: &Vm, mut denials: Vec<Denial>) -> Vec<Denial> {
+    let has_notations = |contract: &ContractName| {
+        vm.record(contract).is_ok_and(|record| record.is_some_and(|record| record.runtime.has_notations()))
+    };
+    for denial in &mut denials {
+        if let Denial::Call { method, denied } = denial
+            && has_notations(&denied.contract)
+            && let Ok(contract) = vm.contract(&denied.contract)
+        {
+            *denied = denied.clone().describing(method, contract.interface());
+        }
     }
+    denials
 }
 
-/// A call that a rule denied.
+/// A call from outside that a rule denied.
 fn not_called(method: &str, denied: &Denied, why: &str, tried: bool, tell: &dyn Fn(&AuditEvent<'_>)) {
     let (contract, action, actor) = (&denied.contract, Action::Call { method }, denied.actor);
     let result = AuditResult::Refused(why);

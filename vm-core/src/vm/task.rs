@@ -9,11 +9,12 @@ use futures_channel::oneshot;
 
 use super::{Inner, Vm, audit};
 use crate::commit::{Committed, Pending};
+use crate::denial::Denials;
 use crate::error::InPhase;
 use crate::manager::{self, Base, Executed};
 use crate::metrics::add;
 use crate::quota::{Demand, Ticket};
-use crate::transaction::{Denial, now};
+use crate::transaction::now;
 use crate::worker::{Watch, retire};
 use crate::{
     Changes, ContractRecord, DryRun, DryRunRequest, ErrorKind, Gas, Height, HostFault, HostPolicy, Interrupt,
@@ -141,7 +142,7 @@ pub(super) struct Task {
     interrupt: OnceLock<Interrupt>,
     attempts: AtomicU32,
     /// What was refused to contracts in the last execution.
-    denials: Mutex<Vec<Denial>>,
+    denials: Denials,
     reply: Mutex<Option<oneshot::Sender<Reply>>>,
     /// Counts it among the calls in flight, until it is answered.
     ticket: Mutex<Option<Ticket>>,
@@ -150,7 +151,7 @@ pub(super) struct Task {
 impl Task {
     pub(super) fn new(vm: Vm, request: Request, ticket: Option<Ticket>) -> (Arc<Self>, oneshot::Receiver<Reply>) {
         let (sender, receiver) = oneshot::channel();
-        let (interrupt, attempts, denials) = (OnceLock::new(), AtomicU32::new(0), Mutex::default());
+        let (interrupt, attempts, denials) = (OnceLock::new(), AtomicU32::new(0), Denials::default());
         let (reply, ticket) = (Mutex::new(Some(sender)), Mutex::new(ticket));
         (Arc::new(Self { vm, request, started: now(), interrupt, attempts, denials, reply, ticket }), receiver)
     }
@@ -206,13 +207,15 @@ impl Task {
 
     fn execute(&self, interrupt: Interrupt, watch: &mut Watch) -> Result<(Answer, Changes, Height), VmError> {
         let inner: &Inner = &self.vm.0;
+        // Those of an execution that lost its race are not of this one.
+        drop(self.denials.take());
         let view = inner.backend.snapshot().phase(Phase::Load)?;
         let height = view.height();
         // Before anything is refused, which is told with the reason.
         manager::check_reason(self.request.reason()).phase(Phase::Admit)?;
-        let base = Base { core: &inner.core, view, block: &inner.block, interrupt, id: self.vm.next_id() };
-        let receipt = |mut executed: Executed| {
-            *self.denials.lock().unwrap_or_else(PoisonError::into_inner) = std::mem::take(&mut executed.denials);
+        let (core, block, id, denials) = (&*inner.core, &inner.block, self.vm.next_id(), &self.denials);
+        let base = Base { core, view, block, interrupt, id, denials };
+        let receipt = |executed: Executed| {
             let (receipt, changes) = executed.into_parts();
             (Answer::Receipt(Box::new(receipt)), changes, height)
         };
@@ -276,13 +279,23 @@ impl Task {
     /// The first answer counts.
     fn answer(&self, mut reply: Reply) {
         let Some(sender) = self.reply.lock().unwrap_or_else(PoisonError::into_inner).take() else { return };
-        if let Err(VmError { kind: ErrorKind::Failed(receipt), .. }) = &mut reply {
-            receipt.duration = self.started.elapsed();
+        let denials = audit::described(&self.vm, self.denials.take());
+        match &mut reply {
+            Ok(Answer::Receipt(receipt)) => receipt.denials.clone_from(&denials),
+            Ok(Answer::DryRun(run)) => {
+                run.receipt.denials.clone_from(&denials);
+                for receipt in run.replayed.iter_mut().flat_map(|call| [&mut call.before, &mut call.after]).flatten() {
+                    receipt.denials = audit::described(&self.vm, std::mem::take(&mut receipt.denials));
+                }
+            }
+            Err(VmError { kind: ErrorKind::Failed(receipt), .. }) => {
+                (receipt.denials, receipt.duration) = (denials.clone(), self.started.elapsed());
+            }
+            _ => {}
         }
         if let Some(ticket) = self.ticket.lock().unwrap_or_else(PoisonError::into_inner).take() {
             ticket.used(gas_used(&self.request, &reply, self.vm.0.core.limits.gas));
         }
-        let denials = std::mem::take(&mut *self.denials.lock().unwrap_or_else(PoisonError::into_inner));
         audit::tell(&self.vm, &self.request, &reply, &denials);
         let metrics = &self.vm.0.core.metrics;
         match reply.as_ref().map_err(|error| &error.kind) {

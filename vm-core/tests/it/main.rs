@@ -12,6 +12,7 @@ mod access;
 mod cache;
 mod commit;
 mod deadline;
+mod denials;
 mod dispatch;
 mod dry_run;
 mod governance;

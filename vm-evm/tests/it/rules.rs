@@ -8,7 +8,7 @@ use vm_core::{
 use vm_evm::EvmConfig;
 
 use crate::{
-    machine::{Machine, address, alice, compiled, name},
+    machine::{Machine, address, alice, compiled, failed, name},
     script::{Evm, Output, native_method},
 };
 
@@ -230,4 +230,41 @@ fn a_methods_rule_holds_in_every_notation_and_for_every_caller() {
 /// The selector of call data.
 fn hex_of(data: &[u8]) -> String {
     format!("0x{}", hex::encode(&data[..4]))
+}
+
+/// What is refused to a constructor is told, and in its receipt, whatever becomes of the deployment or upgrade; and so it is
+/// of code that goes on as if nothing had happened.
+#[test]
+fn what_a_constructor_is_refused_is_told_whether_or_not_it_fails() {
+    let machine = Machine::holding(&[("Bridge", "bridge"), ("Bridge", "old"), ("Script", "script")]);
+    grant(&machine, "bridge", "store(uint256)", Some("nobody")).unwrap();
+    let bridge = name("bridge").address();
+    // PUSH4 selector PUSH1 224 SHL PUSH1 0 MSTORE, then CALL with these 36 bytes, POP, and how it ends.
+    let creation = |ends: &str| {
+        let call = format!("60006000602460006000{}5af150", format!("73{bridge}").replace("0x", ""));
+        let code = Code::new(RuntimeKind::Evm, format!("63{}60e01b600052{call}{ends}", &STORE[2..]));
+        code.with_option("migrate", "constructor")
+    };
+    // REVERT without data; INVALID; RETURN of one byte, STOP.
+    for (ends, fails) in [("60006000fd", true), ("fe", true), ("60016000f3", false)] {
+        for (n, upgrade) in [("new", false), ("old", true)] {
+            let result = match upgrade {
+                true => machine.upgrade(n, "2", creation(ends), &[]),
+                false => machine.deploy(n, creation(ends), &[]),
+            };
+            assert_eq!(result.is_err(), fails, "{ends} {n}");
+            let receipt = if fails { failed(result) } else { result.unwrap() };
+            let who = name(n).address();
+            let why = format!("{who} may not call 'store(uint256)' ({STORE}) of contract 'bridge': nobody may");
+            let [denial] = &receipt.denials[..] else { panic!("{ends} {n}: {:?}", receipt.denials) };
+            assert_eq!(denial.to_string(), why);
+            let told = machine.refused();
+            assert_eq!(told[0], format!("{who} could not call '{STORE}' of contract 'bridge': {why}"), "{ends} {n}");
+            assert_eq!(told.len(), 1 + usize::from(fails), "{told:?}");
+        }
+    }
+    // A call whose transaction fails.
+    let script = Evm::new().call(bridge, hex::decode(&STORE[2..]).unwrap()).revert();
+    let receipt = machine.raw(name("script").address(), script.into());
+    assert_eq!((receipt.status.is_success(), receipt.denials.len(), machine.refused().len()), (false, 1, 1));
 }

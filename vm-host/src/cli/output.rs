@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use anstyle::{AnsiColor, Style};
 use serde_json::{Value, json};
-use vm_core::{Event, Phase, Receipt, Status, printable};
+use vm_core::{Denial, Event, Phase, Receipt, Status, printable};
 use vm_host::ConfigError;
 
 use super::failure::{self, Class};
@@ -64,6 +64,9 @@ impl Output {
             Some(text) => text.as_str().into(),
             None => hex_text(&told.receipt.output).into(),
         };
+        for denial in &told.receipt.denials {
+            writeln!(anstream::stderr(), "refused  {}", printable(&denial.to_string()))?;
+        }
         // To a pipe as it is, byte by byte; a terminal obeys no contract.
         let mut out = io::stdout().lock();
         ended(writeln!(out, "{text}").and_then(|()| out.flush()))
@@ -156,6 +159,7 @@ impl Told<'_> {
             "writes": receipt.writes.len(),
             "height": receipt.height,
             "warnings": receipt.warnings,
+            "denials": receipt.denials.iter().map(denial).collect::<Vec<_>>(),
             "digest": hex_text(&receipt.digest()),
             "duration_ms": milliseconds(receipt.duration),
         })
@@ -190,6 +194,9 @@ impl Told<'_> {
         for warning in &receipt.warnings {
             line(out, "warning", warning)?;
         }
+        for denial in &receipt.denials {
+            line(out, "refused", &denial.to_string())?;
+        }
         line(out, "gas", &thousands(receipt.gas_used.get()))?;
         let (reads, writes) = (receipt.reads.len(), receipt.writes.len());
         line(out, "state", &format!("{reads} read, {writes} written, height {}", receipt.height))?;
@@ -200,6 +207,17 @@ impl Told<'_> {
     fn texts(&self) -> impl Iterator<Item = Option<&str>> {
         self.events.iter().map(Option::as_deref).chain(std::iter::repeat(None))
     }
+}
+
+/// What was refused to a contract, as an object like those of a history.
+fn denial(denial: &Denial) -> Value {
+    json!({
+        "contract": denial.contract(),
+        "actor": denial.actor().to_string(),
+        "action": denial.action().map_or_else(|| "change the host's policy".to_owned(), |action| action.to_string()),
+        "reason": denial.reason(),
+        "why": denial.why(),
+    })
 }
 
 /// The mistakes of a configuration file, one by one.

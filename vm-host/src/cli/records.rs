@@ -215,7 +215,7 @@ impl Observer for Records {
             time: now(),
             contract: HOST.to_owned(),
             actor: event.actor.to_string(),
-            action: "change the host's policy".to_owned(),
+            action: format!("{}change the host's policy", if event.tried { "try to " } else { "" }),
             reason: cut(event.reason),
             why: cut(why),
         };

@@ -170,3 +170,48 @@ fn mistakes_in_rules_are_told_with_what_was_expected() {
     let told = desk.fails(2, "list");
     assert!(told.contains("it belongs under `contracts`") && told.contains("'frieze' is no right"), "{told}");
 }
+
+/// In a call on each runtime, and in a constructor, by a contract that goes on and by one that fails.
+#[test]
+fn what_contracts_are_refused_is_in_the_history() {
+    let [native, ..] = Token::all();
+    let desk = Desk::new();
+    desk.ok(&format!("deploy token {} --runtime native --from alice 1000", native.v1));
+    desk.ok("grant token call callers(bob) --from alice");
+    let token = vm_core::ContractName::new("token").unwrap().address().to_string();
+    // PUSH4 selector PUSH1 224 SHL PUSH1 0 MSTORE, CALL with these four bytes, POP, and REVERT or RETURN of one byte.
+    let creation = |ends: &str| format!("63a9059cbb60e01b6000526000600060046000600073{}5af150{ends}", &token[2..]);
+    let (fails, goes_on) =
+        (desk.file("fails.bin", creation("60006000fd")), desk.file("goes-on.bin", creation("60016000f3")));
+    let probe = super::artifact("probe.wasm");
+    desk.ok("deploy n probe --runtime native --arg message=");
+    desk.ok(&format!("deploy w {} --arg message=", probe.display()));
+    let mut expected = Vec::new();
+    for (contract, words, code) in [
+        ("n", "invoke n forward token transfer 0x", 3),
+        ("w", "invoke w forward token transfer 0x", 3),
+        ("w", "query w forward token transfer 0x", 3),
+        ("w", "invoke w forward token transfer 0x --dry-run", 3),
+        ("e", &format!("deploy e {fails}"), 3),
+        ("e", &format!("deploy e {fails} --dry-run"), 3),
+        ("e", &format!("deploy e {goes_on} --reason try"), 0),
+    ] {
+        let (found, told) = desk.json(words);
+        assert_eq!(found, code, "{words}: {told}");
+        let receipt = if told["receipt"].is_object() { &told["receipt"] } else { &told };
+        let denials = receipt["denials"].as_array().unwrap();
+        let actor = vm_core::ContractName::new(contract).unwrap().address().to_string();
+        assert_eq!((denials.len(), denials[0]["actor"].as_str()), (1, Some(&*actor)), "{words}: {told}");
+        assert!(denials[0]["why"].as_str().unwrap().contains("contract 'token': only 0x"), "{words}: {told}");
+        expected.push((actor, if words.contains("--dry-run") { "try to call" } else { "call" }));
+    }
+    let (_, history) = desk.json("history token");
+    let refused = history["refused"].as_array().unwrap();
+    let found = refused.iter().map(|one| {
+        let (actor, action) = (one["actor"].as_str().unwrap(), one["action"].as_str().unwrap());
+        (actor.to_owned(), if action.starts_with("try to call ") { "try to call" } else { &action[..4] })
+    });
+    let found: Vec<_> = found.collect();
+    assert_eq!(found, expected);
+    assert!(desk.fails(3, "invoke w forward token transfer 0x").contains("  refused  0x"), "people see it, too");
+}
