@@ -15,6 +15,8 @@ use crate::{
 /// A contract that containers run.
 pub(crate) struct DockerContract {
     pub(crate) pool: Arc<Pool>,
+    /// Where each call is repeated, by a process that begins anew for it; absent without `replay_check`.
+    pub(crate) checker: Option<Arc<Pool>>,
     pub(crate) interface: Box<dyn Interface>,
 }
 
@@ -25,12 +27,10 @@ impl Contract for DockerContract {
             return stop.into_return();
         }
         let interrupt = host.transaction().interrupt().clone();
-        if !self.pool.engine().config().replay_check {
-            return Ok(self.perform(host, call, &interrupt, None)?.0);
-        }
+        let Some(checker) = &self.checker else { return self.perform(host, call, &interrupt, None) };
         let mut script = Script::default();
-        let (returned, process) = self.perform(host, call, &interrupt, Some(&mut script))?;
-        self.repeat(&script, &process, &interrupt)?;
+        let returned = self.perform(host, call, &interrupt, Some(&mut script))?;
+        self.repeat(checker, &script, &interrupt)?;
         Ok(returned)
     }
 
@@ -44,19 +44,19 @@ impl Contract for DockerContract {
 }
 
 impl DockerContract {
-    /// Performs a call; tells also which container did. What is not released is given up when it is dropped here: killed and
-    /// removed, once no other call is on it.
+    /// Performs a call. What is not released is given up when it is dropped here: killed and removed, once no other call is on
+    /// it.
     fn perform(
         &self,
         host: &mut dyn Host,
         call: &Call,
         interrupt: &Interrupt,
         mut script: Option<&mut Script>,
-    ) -> Result<(Return, String), HostFault> {
+    ) -> Result<Return, HostFault> {
         // Why a container broke off before it said anything, when another one is tried.
         let mut before = None;
         loop {
-            let mut container = match (self.pool.acquire(interrupt, None), before.take()) {
+            let mut container = match (self.pool.acquire(interrupt), before.take()) {
                 (Ok(container), earlier) => {
                     before = earlier;
                     container
@@ -69,25 +69,27 @@ impl DockerContract {
             container.label.begin(name.as_ref(), transaction);
             let ran = session::run(&mut container.connection, number, host, call, script.as_deref_mut());
             container.label.end(name.as_ref(), transaction);
-            let id = container.id().to_owned();
             match ran.end {
                 End::Returned(returned) => {
-                    self.keep(container);
-                    return Ok((returned, id));
+                    keep(&self.pool, container);
+                    return Ok(returned);
                 }
                 End::Stopped { stop, settled } => {
                     if settled {
-                        self.keep(container);
+                        keep(&self.pool, container);
                     }
                     return match stop {
-                        Stop::Trap(trap) => Ok((Return::trap(trap), id)),
+                        Stop::Trap(trap) => Ok(Return::trap(trap)),
                         Stop::Fault(fault) => Err(fault),
                     };
                 }
                 End::Late => return Err(interrupt.fault()),
                 // It broke off between two calls, which is no fault of this one.
                 End::Closed | End::Broken(_) if !ran.taken && container.is_used() && before.is_none() => {
-                    tracing::info!(container = id, "a container broke off between two calls and is replaced");
+                    tracing::info!(
+                        container = container.id(),
+                        "a container broke off between two calls and is replaced"
+                    );
                     self.pool.engine().metrics().broken();
                     before = Some(Broken::of(&container, ran.end));
                 }
@@ -96,26 +98,19 @@ impl DockerContract {
         }
     }
 
-    /// Has another container than `process` perform a call that was performed, and compares.
-    fn repeat(&self, script: &Script, process: &str, interrupt: &Interrupt) -> Result<(), HostFault> {
-        let mut container = self.pool.acquire(interrupt, Some(process))?;
+    /// Has a process that has had no call before repeat one, and compares.
+    fn repeat(&self, checker: &Pool, script: &Script, interrupt: &Interrupt) -> Result<(), HostFault> {
+        let mut container = checker.acquire(interrupt)?;
         let number = container.call_number();
         match replay(&mut container.connection, number, script, interrupt) {
             Ok(settled) => {
                 if settled {
-                    self.keep(container);
+                    keep(checker, container);
                 }
                 Ok(())
             }
             Err(End::Late) => Err(interrupt.fault()),
             Err(end) => Err(self.cause(Broken::of(&container, end))),
-        }
-    }
-
-    /// Gives a container back for the next call, if it may have one.
-    fn keep(&self, container: Pooled) {
-        if self.pool.isolation() == Isolation::Contract || container.hello.fresh_calls {
-            self.pool.release(container);
         }
     }
 
@@ -125,6 +120,13 @@ impl DockerContract {
             Broken::Rules(error) => error.into(),
             Broken::Off(exit) => exit.cause(self.pool.engine()).into(),
         }
+    }
+}
+
+/// Gives a container back for the next call, if it may have one.
+fn keep(pool: &Pool, container: Pooled) {
+    if pool.isolation() == Isolation::Contract || container.hello.fresh_calls {
+        pool.release(container);
     }
 }
 

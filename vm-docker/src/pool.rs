@@ -129,13 +129,12 @@ impl Pool {
         self.image.size()
     }
 
-    /// A connection of a container that waits for a call, but not of the one named `except`. Calls get one in the order in which
-    /// they asked.
-    pub(crate) fn acquire(&self, interrupt: &Interrupt, except: Option<&str>) -> Result<Pooled, HostFault> {
+    /// A connection of a container that waits for a call. Calls get one in the order in which they asked.
+    pub(crate) fn acquire(&self, interrupt: &Interrupt) -> Result<Pooled, HostFault> {
         let begun = now();
         let patience = Interrupt::after(self.engine.config().pool_wait);
         loop {
-            let mut pooled = self.next(interrupt, &patience, except)?;
+            let mut pooled = self.next(interrupt, &patience)?;
             if pooled.begin() {
                 self.engine.metrics().waited(begun.elapsed());
                 return Ok(pooled);
@@ -152,14 +151,14 @@ impl Pool {
         drop(retired);
     }
 
-    fn next(&self, interrupt: &Interrupt, patience: &Interrupt, except: Option<&str>) -> Result<Pooled, HostFault> {
+    fn next(&self, interrupt: &Interrupt, patience: &Interrupt) -> Result<Pooled, HostFault> {
         let ticket = {
             let mut desk = self.desk();
-            if let Some(pooled) = desk.take(except) {
+            if let Some(pooled) = desk.take() {
                 return Ok(pooled);
             }
             let waiting = self.engine.config().pool_queue;
-            desk.wait(except).map_err(|Full| DockerError::QueueFull { waiting })?
+            desk.wait().map_err(|Full| DockerError::QueueFull { waiting })?
         };
         let mut slice = BEFORE_GROWTH;
         if ticket.cold {

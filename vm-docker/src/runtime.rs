@@ -21,8 +21,9 @@ use crate::{
     DockerConfig, DockerError, Isolation, UnknownIsolation,
     contract::DockerContract,
     engine::Engine,
-    image::Source,
+    image::{Image, Source},
     managed::{self, Managed},
+    pool::Pool,
 };
 
 /// How long [`RuntimeProvider::stop`] waits until everything is removed.
@@ -165,16 +166,16 @@ impl RuntimeProvider for DockerRuntime {
         let isolation = isolation(code)?.max(engine.config().isolation);
         let (sender, pool) = oneshot::channel();
         handle.spawn(async move {
-            let pool = engine.pools().get(&engine, image, isolation).await;
-            // Whoever asked may have given up in the meantime: then it is kept for the next one to ask.
-            if let Err(Ok(_pool)) = sender.send(pool) {
+            let pools = pools(&engine, image, isolation).await;
+            // Whoever asked may have given up in the meantime: then they are kept for the next one to ask.
+            if let Err(Ok(_pools)) = sender.send(pools) {
                 time::sleep(engine.config().pool_idle).await;
             }
         });
-        let pool = pool.await.unwrap_or(Err(DockerError::NotRunning)).map_err(HostFault::from)?;
+        let (pool, checker) = pool.await.unwrap_or(Err(DockerError::NotRunning)).map_err(HostFault::from)?;
         // An interface that was deployed with the code counts more than what the process says.
         let interface = interface(code.abi.as_deref().unwrap_or(pool.interface()))?;
-        Ok(Arc::new(DockerContract { pool, interface }))
+        Ok(Arc::new(DockerContract { pool, checker, interface }))
     }
 
     /// Containers that are kept ready are started with the machine.
@@ -216,6 +217,24 @@ impl RuntimeProvider for DockerRuntime {
             status.details.push(("loosened".into(), loosened.join(", ")));
         }
         status
+    }
+}
+
+/// The containers that perform the calls of an image, and with `replay_check` those that repeat them.
+async fn pools(
+    engine: &Arc<Engine>,
+    image: Image,
+    isolation: Isolation,
+) -> Result<(Arc<Pool>, Option<Arc<Pool>>), DockerError> {
+    let pool = engine.pools().get(engine, image.clone(), isolation).await?;
+    if !engine.config().replay_check {
+        return Ok((pool, None));
+    }
+    // Each of its processes has one call: what another one remembers of earlier calls shows as a difference.
+    let checker = engine.pools().get(engine, image, Isolation::Call).await?;
+    match checker.interface() == pool.interface() {
+        true => Ok((pool, Some(checker))),
+        false => Err(DockerError::Protocol("it describes other methods in a second process".into())),
     }
 }
 

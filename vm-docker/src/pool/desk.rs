@@ -47,8 +47,6 @@ pub(super) struct Desk<W> {
 /// A call that waits.
 struct Waiting<W> {
     ticket: u64,
-    /// The container that it must not get.
-    except: Option<String>,
     answer: SyncSender<Result<W, HostFault>>,
 }
 
@@ -73,23 +71,21 @@ impl<W: Worker> Desk<W> {
     }
 
     /// An idle worker.
-    pub(super) fn take(&mut self, except: Option<&str>) -> Option<W> {
-        // Nobody is overtaken: what is idle while others wait is what they must not get.
-        let at = self.idle.iter().rposition(|(worker, _)| except != Some(worker.id()))?;
-        Some(self.idle.remove(at).0)
+    pub(super) fn take(&mut self) -> Option<W> {
+        // Nobody is overtaken: as long as one is idle, nobody waits.
+        self.idle.pop().map(|(worker, _)| worker)
     }
 
     /// Takes a place in the queue.
-    pub(super) fn wait(&mut self, except: Option<&str>) -> Result<Ticket<W>, Full> {
+    pub(super) fn wait(&mut self) -> Result<Ticket<W>, Full> {
         if self.waiting.len() >= self.bounds.queue {
             return Err(Full);
         }
         let (sender, answer) = sync_channel(1);
         let number = self.next;
         self.next += 1;
-        self.waiting.push_back(Waiting { ticket: number, except: except.map(str::to_owned), answer: sender });
-        let of_no_use = usize::from(self.idle.iter().any(|(worker, _)| except == Some(worker.id())));
-        Ok(Ticket { number, answer, cold: self.live == of_no_use })
+        self.waiting.push_back(Waiting { ticket: number, answer: sender });
+        Ok(Ticket { number, answer, cold: self.live == 0 })
     }
 
     /// Gives up a place in the queue. False if it was called already: then the answer is there.
@@ -105,9 +101,7 @@ impl<W: Worker> Desk<W> {
         if worker.is_retired() {
             return Some(worker);
         }
-        while let Some(at) = self.waiting.iter().position(|waiting| waiting.except.as_deref() != Some(worker.id()))
-            && let Some(waiting) = self.waiting.remove(at)
-        {
+        while let Some(waiting) = self.waiting.pop_front() {
             match waiting.answer.try_send(Ok(worker)) {
                 Ok(()) => return None,
                 // It has gone without leaving.
@@ -251,14 +245,14 @@ mod tests {
     fn workers_go_to_who_came_first() {
         let mut desk = desk(0, 2);
         let now = Instant::now();
-        let worker = desk.take(None).unwrap();
-        let tickets = [(); 3].map(|()| desk.wait(None).unwrap());
-        assert_eq!(desk.wait(None).err(), Some(Full));
+        let worker = desk.take().unwrap();
+        let tickets = [(); 3].map(|()| desk.wait().unwrap());
+        assert_eq!(desk.wait().err(), Some(Full));
         assert!(desk.leave(tickets[0].number) && !desk.leave(tickets[0].number));
         assert!(desk.put(worker, now).is_none());
         assert_eq!(got(&tickets[1]).as_deref(), Some("a"));
         assert_eq!(got(&tickets[2]), None);
-        assert!(desk.take(None).is_none(), "nobody overtakes");
+        assert!(desk.take().is_none(), "nobody overtakes");
         assert!(desk.started(lines("b", 1), now).is_empty());
         assert_eq!(got(&tickets[2]).as_deref(), Some("b"));
         assert!(desk.put(line("a"), now).is_none());
@@ -266,25 +260,11 @@ mod tests {
     }
 
     #[test]
-    fn one_container_is_not_given_to_who_must_have_another() {
-        let mut desk = desk(0, 2);
-        assert!(desk.take(Some("a")).is_none());
-        let other = desk.wait(Some("a")).unwrap();
-        let any = desk.wait(None).unwrap();
-        let now = Instant::now();
-        let worker = desk.idle.pop().unwrap().0;
-        assert!(desk.put(worker, now).is_none());
-        assert_eq!((got(&other), got(&any).as_deref()), (None, Some("a")));
-        assert!(desk.started(lines("b", 1), now).is_empty());
-        assert_eq!(got(&other).as_deref(), Some("b"));
-    }
-
-    #[test]
     fn one_starts_at_a_time_and_never_more_than_the_maximum() {
         let mut desk = desk(0, 2);
         assert!(!desk.begin(), "nobody waits");
-        desk.take(None).unwrap();
-        let _tickets = [(); 3].map(|()| desk.wait(None).unwrap());
+        desk.take().unwrap();
+        let _tickets = [(); 3].map(|()| desk.wait().unwrap());
         assert!(desk.begin() && !desk.begin());
         assert!(desk.started(lines("b", 1), Instant::now()).is_empty());
         assert!(!desk.begin(), "two exist");
@@ -312,7 +292,7 @@ mod tests {
         let (now, limit) = (Instant::now(), Duration::from_secs(1));
         let (early, later) = (now + limit, now + limit * 2 + limit / 2);
         let mut desk = Desk::new(Bounds { min: 0, max: 2, queue: 3 }, lines("a", 2), now);
-        let worker = desk.take(None).unwrap();
+        let worker = desk.take().unwrap();
         assert_eq!(desk.counts(), (0, 1, 0), "it has a call");
         assert!(desk.expire(limit, later).is_empty(), "one is used");
         assert!(desk.put(worker, later).is_none());
@@ -325,10 +305,10 @@ mod tests {
     fn a_retired_container_takes_no_more_calls() {
         let now = Instant::now();
         let mut desk = Desk::new(Bounds { min: 0, max: 2, queue: 3 }, lines("a", 3), now);
-        let worker = desk.take(None).unwrap();
+        let worker = desk.take().unwrap();
         worker.2.set(true);
         assert_eq!(ids(&desk.retire("a")), ["a", "a"]);
-        assert!(desk.take(None).is_none());
+        assert!(desk.take().is_none());
         assert_eq!(desk.put(worker, now).map(|worker| worker.0).as_deref(), Some("a"));
         assert_eq!(desk.counts(), (0, 1, 0), "it exists until it is lost");
     }
@@ -336,14 +316,14 @@ mod tests {
     #[test]
     fn a_failed_start_is_told_to_all_when_nothing_else_can_serve_them() {
         let mut desk = desk(0, 2);
-        let worker = desk.take(None).unwrap();
-        let ticket = desk.wait(None).unwrap();
+        let worker = desk.take().unwrap();
+        let ticket = desk.wait().unwrap();
         assert!(desk.begin() && !ticket.cold);
         desk.failed(&HostFault::Stopping);
         assert!(ticket.answer.try_recv().is_err(), "there is a worker to wait for");
         drop(worker);
         desk.lost();
-        assert!(desk.wait(None).unwrap().cold);
+        assert!(desk.wait().unwrap().cold);
         assert!(desk.begin());
         desk.failed(&HostFault::Stopping);
         assert!(matches!(ticket.answer.try_recv(), Ok(Err(HostFault::Stopping))));
@@ -360,9 +340,9 @@ mod tests {
             let (mut busy, mut tickets, mut made) = (Vec::<Line>::new(), Vec::new(), 1);
             for step in steps {
                 match step {
-                    0 => match desk.take(None) {
+                    0 => match desk.take() {
                         Some(worker) => busy.push(worker),
-                        None => tickets.extend(desk.wait(None)),
+                        None => tickets.extend(desk.wait()),
                     },
                     1 => if let Some(worker) = busy.pop() {
                         busy.extend(desk.put(worker, now));

@@ -49,7 +49,6 @@ fn what_differs_in_a_second_process_is_a_fault_that_names_it() {
     assert!(text.contains("operation 2 was 'put \"random\" = ") && text.contains("in the other"), "{text}");
     assert_eq!(world.vm.status().height, height, "nothing was committed");
 
-    // Two processes took the constructor; one more call by each of two is no difference, by one of two it is.
     assert_eq!(world.call("count", ""), [1]);
     assert_eq!(world.call("count", ""), [2]);
     for (method, status) in [("revert", Status::Revert), ("trap", Status::Trap(vm_core::Trap::Panic))] {
@@ -79,12 +78,24 @@ fn what_other_contracts_answered_is_not_asked_twice() {
     assert_eq!(receipt.status, Status::Trap(vm_core::Trap::StaticViolation), "a stop is repeated, too");
 }
 
+/// Both processes of earlier calls would remember the same: only one that begins anew does not.
 #[test]
-fn sixty_four_callers_are_checked_without_waiting_for_each_other_for_ever() {
+fn what_a_process_remembers_of_earlier_calls_is_found() {
     let Some(daemon) = Daemon::shared() else { return };
-    let config = DockerConfig { replay_check: true, pool_max: 2, ..config(daemon, "crowd") };
+    let config = DockerConfig { replay_check: true, pool_max: 1, ..config(daemon, "remembered") };
     let world = World::with_probe(config, LIMIT);
-    for receipt in world.burst(64, "echo", "hello") {
+    let text = world.fault("calls", "").to_string();
+    // The constructor was its first call.
+    assert!(text.contains("operation 1 was 'return 0x02' in one and 'return 0x01' in the other"), "{text}");
+    assert_eq!(world.text("echo", "still here"), "still here");
+}
+
+#[test]
+fn many_callers_are_checked_without_waiting_for_each_other_for_ever() {
+    let Some(daemon) = Daemon::shared() else { return };
+    let config = DockerConfig { replay_check: true, pool_max: 1, ..config(daemon, "crowd") };
+    let world = World::with_probe(DockerConfig { pool_wait: LIMIT, ..config }, LIMIT);
+    for receipt in world.burst(16, "echo", "hello") {
         assert_eq!(receipt.unwrap().output[..], *b"hello");
     }
 }

@@ -60,5 +60,9 @@ fn a_contract_in_python_has_a_process_for_each_call_and_does_the_same_in_two() {
     for count in 1..=5 {
         assert_eq!(call(&world, "count", &["0x6b"]).text, Some(count.to_string()));
     }
-    assert_eq!(world.detail("started"), "2", "both containers are kept");
+    assert_eq!(
+        world.detail("started"),
+        "1",
+        "each call, and its repetition, has a process of its own in one container"
+    );
 }

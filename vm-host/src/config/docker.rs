@@ -51,7 +51,7 @@ pub struct Docker {
     pub concurrency: u32,
     /// True gives every call a process of its own: `isolation = "call"`.
     pub isolate_calls: bool,
-    /// True executes every call twice, in two processes, and compares what they do.
+    /// True executes every call twice, the second time in a process that begins anew, and compares what they do.
     pub replay_check: bool,
     /// Most bytes in the temporary folder of a container that may write.
     pub tmp_size: u64,
@@ -97,13 +97,6 @@ pub(super) fn read(section: Section<'_>, mistakes: &mut Mistakes) -> Docker {
             .get("tmp_size", mistakes, |node, key| value::bytes(node, key, 4096))
             .unwrap_or(default.tmp_size),
     };
-    let least = if docker.replay_check { 2 } else { 1 };
-    if docker.pool_max < least {
-        mistakes.0.push(
-            Mistake::at(section.at, "`replay_check` with one container, where two processes are compared")
-                .expected("`pool_max` of 2 or more"),
-        );
-    }
     if docker.pool_min > docker.pool_max {
         mistakes
             .0

@@ -114,7 +114,6 @@ fn containers_have_their_settings() {
     assert_eq!(toml(&text(set)).unwrap().providers, [Provider::Docker(expected)]);
     assert!(told(toml(&text("concurrency = 65"))).contains("1 to 64 calls"));
     assert!(told(toml(&text("isolation = \"thread\""))).contains("expected \"contract\" or \"call\""));
-    assert!(told(toml(&text("pool_max = 1\nreplay_check = true"))).contains("expected `pool_max` of 2 or more"));
     assert!(told(toml(&text("pool_min = 9"))).contains("`pool_min` above `pool_max`"));
 }
 
