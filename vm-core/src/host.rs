@@ -102,7 +102,7 @@ pub trait TransactionHost {
     /// When the frame has to stop: out of gas, a host fault.
     fn endorsable(&mut self, operation: &Managed, endorser: Address) -> Result<Result<(), String>, Stop>;
 
-    /// A number that tells transactions of this process apart, for logs only.
+    /// A number that tells transactions of this process apart: for logs, and for who waits for whom. Not the same on other hosts.
     fn id(&self) -> u64;
 
     /// Gives back gas of this frame that was charged before (refunds; gas handed to an engine and not used).

@@ -45,7 +45,6 @@ struct Inner {
     warm: bool,
     workers: OnceLock<Workers>,
     stage: Mutex<Stage>,
-    next_id: AtomicU64,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -263,8 +262,10 @@ impl Vm {
         self.execute(Request::Operation(operation)).await
     }
 
+    /// Of all of this process, since runtimes may be shared.
     fn next_id(&self) -> u64 {
-        self.0.next_id.fetch_add(1, Ordering::Relaxed)
+        static NEXT: AtomicU64 = AtomicU64::new(1);
+        NEXT.fetch_add(1, Ordering::Relaxed)
     }
 
     /// Ends workers and runtimes.

@@ -51,6 +51,14 @@ pub struct DockerConfig {
     pub pool_queue: usize,
     /// How long a call may wait for a container, at most until its deadline. Default: 10 s.
     pub pool_wait: Duration,
+    /// How many containers of all images together may exist. Where a call needs one more, an idle one of another image is
+    /// removed; where all have calls, it waits for at most `pool_wait`. With `memory` it bounds what containers take. At least 1.
+    /// Default: 64.
+    pub max_containers: usize,
+    /// Longest pause between starts of a code whose containers break off one soon after the other. After eight the first pause
+    /// is 0.1 s, and each further one twice as long; one is forgotten in 10 s. Calls that find no container then are told when
+    /// to try again. Zero for no pauses. Default: 30 s.
+    pub restart_pause: Duration,
     /// How many calls one process may take at a time, if its contract declares that it can take more than one. They share its
     /// memory and processor time, and with [`Isolation::Call`] there is always one. 1 to 64. Default: 8.
     pub concurrency: u32,
@@ -132,6 +140,8 @@ impl Default for DockerConfig {
             pool_idle: Duration::from_secs(60),
             pool_queue: 256,
             pool_wait: Duration::from_secs(10),
+            max_containers: 64,
+            restart_pause: Duration::from_secs(30),
             concurrency: 8,
             isolation: Isolation::Contract,
             replay_check: false,
@@ -191,6 +201,9 @@ impl DockerConfig {
         }
         if self.pool_max == 0 {
             return wrong("pool_max", "0; at least 1 is expected".into());
+        }
+        if self.max_containers == 0 {
+            return wrong("max_containers", "0; at least 1 is expected".into());
         }
         if self.pool_min > self.pool_max {
             let (min, max) = (self.pool_min, self.pool_max);
@@ -263,6 +276,7 @@ mod tests {
             ("cpu_millis", DockerConfig { cpu_millis: 9, ..base() }),
             ("pids", DockerConfig { pids: 0, ..base() }),
             ("pool_max", DockerConfig { pool_max: 0, pool_min: 0, ..base() }),
+            ("max_containers", DockerConfig { max_containers: 0, ..base() }),
             ("pool_min", DockerConfig { pool_min: 9, ..base() }),
             ("concurrency", DockerConfig { concurrency: 0, ..base() }),
             ("concurrency", DockerConfig { concurrency: 65, ..base() }),

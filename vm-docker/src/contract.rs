@@ -26,11 +26,11 @@ impl Contract for DockerContract {
         if let Err(stop) = host.charge(price) {
             return stop.into_return();
         }
-        let interrupt = host.transaction().interrupt().clone();
+        let (interrupt, transaction) = (host.transaction().interrupt().clone(), host.transaction().id());
         let Some(checker) = &self.checker else { return self.perform(host, call, &interrupt, None) };
         let mut script = Script::default();
         let returned = self.perform(host, call, &interrupt, Some(&mut script))?;
-        self.repeat(checker, &script, &interrupt)?;
+        self.repeat(checker, &script, &interrupt, transaction)?;
         Ok(returned)
     }
 
@@ -53,19 +53,20 @@ impl DockerContract {
         interrupt: &Interrupt,
         mut script: Option<&mut Script>,
     ) -> Result<Return, HostFault> {
+        let transaction = host.transaction().id();
         // Why a container broke off before it said anything, when another one is tried.
         let mut before = None;
         loop {
-            let mut container = match (self.pool.acquire(interrupt), before.take()) {
+            let mut container = match (self.pool.acquire(interrupt, transaction), before.take()) {
                 (Ok(container), earlier) => {
                     before = earlier;
                     container
                 }
-                (Err(_), Some(cause)) => return Err(self.cause(cause)),
+                (Err(_), Some(cause)) => return Err(self.cause(cause).into()),
                 (Err(fault), None) => return Err(fault),
             };
             let number = container.call_number();
-            let (transaction, name) = (host.transaction().id(), host.env().name.clone());
+            let name = host.env().name.clone();
             container.label.begin(name.as_ref(), transaction);
             let ran = session::run(&mut container.connection, number, host, call, script.as_deref_mut());
             container.label.end(name.as_ref(), transaction);
@@ -91,16 +92,27 @@ impl DockerContract {
                         "a container broke off between two calls and is replaced"
                     );
                     self.pool.engine().metrics().broken();
+                    container.blame("it broke off between two calls");
                     before = Some(Broken::of(&container, ran.end));
                 }
-                end => return Err(self.cause(Broken::of(&container, end))),
+                end => {
+                    let cause = self.cause(Broken::of(&container, end));
+                    container.blame(&cause.to_string());
+                    return Err(cause.into());
+                }
             }
         }
     }
 
     /// Has a process that has had no call before repeat one, and compares.
-    fn repeat(&self, checker: &Pool, script: &Script, interrupt: &Interrupt) -> Result<(), HostFault> {
-        let mut container = checker.acquire(interrupt)?;
+    fn repeat(
+        &self,
+        checker: &Pool,
+        script: &Script,
+        interrupt: &Interrupt,
+        transaction: u64,
+    ) -> Result<(), HostFault> {
+        let mut container = checker.acquire(interrupt, transaction)?;
         let number = container.call_number();
         match replay(&mut container.connection, number, script, interrupt) {
             Ok(settled) => {
@@ -110,15 +122,15 @@ impl DockerContract {
                 Ok(())
             }
             Err(End::Late) => Err(interrupt.fault()),
-            Err(end) => Err(self.cause(Broken::of(&container, end))),
+            Err(end) => Err(self.cause(Broken::of(&container, end)).into()),
         }
     }
 
-    fn cause(&self, broken: Broken) -> HostFault {
+    fn cause(&self, broken: Broken) -> DockerError {
         self.pool.engine().metrics().broken();
         match broken {
-            Broken::Rules(error) => error.into(),
-            Broken::Off(exit) => exit.cause(self.pool.engine()).into(),
+            Broken::Rules(error) => error,
+            Broken::Off(exit) => exit.cause(self.pool.engine()),
         }
     }
 }

@@ -31,7 +31,8 @@ use crate::{
     image::{Image, Program},
     metrics::Metrics,
     output::{CallLabel, Output},
-    pool::Pools,
+    pool::{Chains, Pools},
+    room::{Place, Room},
     sandbox::{self, Inside, Users},
 };
 
@@ -61,6 +62,10 @@ pub(crate) struct Engine {
     /// Changes whenever a resource is gone.
     removed: watch::Sender<()>,
     pools: Pools,
+    room: Room,
+    /// Held while containers are taken from who does not need them.
+    making_room: Mutex<()>,
+    chains: Arc<Chains>,
     metrics: Metrics,
 }
 
@@ -75,6 +80,8 @@ struct Existence {
     removing: bool,
     /// What must not be removed before.
     _needs: Option<Arc<Guard>>,
+    /// What it occupies until it is removed.
+    _place: Option<Place>,
 }
 
 /// Removes a resource when it is dropped.
@@ -125,6 +132,9 @@ impl Engine {
         }
         let daemon = Daemon::connect(&config).await?;
         let engine = Self {
+            room: Room::new(config.max_containers),
+            making_room: Mutex::default(),
+            chains: Chains::new(config.pool_max, config.max_containers),
             config,
             daemon,
             tokio,
@@ -155,6 +165,14 @@ impl Engine {
         &self.pools
     }
 
+    pub(crate) fn room(&self) -> &Room {
+        &self.room
+    }
+
+    pub(crate) fn chains(&self) -> &Arc<Chains> {
+        &self.chains
+    }
+
     pub(crate) fn daemon(&self) -> &Daemon {
         &self.daemon
     }
@@ -162,6 +180,39 @@ impl Engine {
     /// The number of containers that exist.
     pub(crate) fn containers(&self) -> usize {
         self.resources().keys().filter(|resource| matches!(resource, Resource::Container(_))).count()
+    }
+
+    /// Room for one more container. Where there is none, idle ones are taken from those that used theirs longest ago; where all
+    /// have calls, it is waited for at most `pool_wait`. `cold` tells that the image has none at all.
+    pub(crate) async fn place(self: &Arc<Self>, cold: bool) -> Result<Place, DockerError> {
+        match self.room.take() {
+            Some(place) => Ok(place),
+            None => self.room.wait(cold, self.config.pool_wait, || self.make_room()).await,
+        }
+    }
+
+    /// Tells how many containers there are.
+    pub(crate) fn tell(&self) {
+        self.metrics.containers(self.containers(), self.room.waiting());
+    }
+
+    /// Removes as many idle containers as starts wait for room.
+    pub(crate) fn make_room(&self) {
+        if self.room.waiting() == 0 {
+            return;
+        }
+        let _alone = self.making_room.lock().unwrap_or_else(PoisonError::into_inner);
+        while self.lacks_room() && self.pools.evict() {
+            self.metrics.evicted();
+        }
+    }
+
+    /// True if more starts wait for room than containers are being removed.
+    pub(crate) fn lacks_room(&self) -> bool {
+        let leaving = |(resource, existence): &(&Resource, &Existence)| {
+            existence.removing && matches!(resource, Resource::Container(_))
+        };
+        self.room.waiting() > self.resources().iter().filter(leaving).count()
     }
 
     /// Removes everything, and waits for that at most `patience`. Returns the number of resources that are left.
@@ -214,7 +265,7 @@ impl Engine {
     pub(crate) async fn import(self: &Arc<Self>, image: &Image) -> Result<Imported, DockerError> {
         let _begun = self.starts.read().await;
         let lease = self.name();
-        let guard = self.guard(Resource::Lease(lease.clone()), None)?;
+        let guard = self.guard(Resource::Lease(lease.clone()), None, None)?;
         let snapshot = self.daemon.import(image, &lease, &self.owner()).await?;
         Ok(Imported { program: image.program.clone(), snapshot, lease, guard: Arc::new(guard) })
     }
@@ -224,12 +275,13 @@ impl Engine {
         self: &Arc<Self>,
         image: &Imported,
         isolation: Isolation,
+        place: Place,
     ) -> Result<(Container, Vec<Connection>), DockerError> {
         // What is made while everything is removed would stay: a stop waits for starts that have begun.
         let _begun = self.starts.read().await;
         let limit = self.config.start_timeout;
         let begun = time::Instant::now();
-        let launched = time::timeout(limit, self.launch_now(image, isolation)).await;
+        let launched = time::timeout(limit, self.launch_now(image, isolation, place)).await;
         let launched = launched.unwrap_or(Err(DockerError::TimedOut { operation: "start a container", limit }));
         self.metrics.start(launched.is_ok(), begun.elapsed());
         launched
@@ -239,10 +291,11 @@ impl Engine {
         self: &Arc<Self>,
         image: &Imported,
         isolation: Isolation,
+        place: Place,
     ) -> Result<(Container, Vec<Connection>), DockerError> {
         let number = self.number();
         let id = self.name_of(number);
-        let guard = self.guard(Resource::Container(id.clone()), Some(image.guard.clone()))?;
+        let guard = self.guard(Resource::Container(id.clone()), Some(image.guard.clone()), Some(place))?;
         let folder = self.folder.subfolder(&id)?;
         // Hosts begin at different places of the range that they share.
         let users = Users::of(&self.config, self.folder.number().wrapping_add(number));
@@ -316,12 +369,17 @@ impl Engine {
     }
 
     /// Registers something that is about to be made.
-    fn guard(self: &Arc<Self>, resource: Resource, needs: Option<Arc<Guard>>) -> Result<Guard, DockerError> {
+    fn guard(
+        self: &Arc<Self>,
+        resource: Resource,
+        needs: Option<Arc<Guard>>,
+        place: Option<Place>,
+    ) -> Result<Guard, DockerError> {
         let mut resources = self.resources();
         if self.is_stopped() {
             return Err(DockerError::NotRunning);
         }
-        resources.insert(resource.clone(), Existence { removing: false, _needs: needs });
+        resources.insert(resource.clone(), Existence { removing: false, _needs: needs, _place: place });
         Ok(Guard { engine: Arc::downgrade(self), resource })
     }
 
@@ -342,6 +400,7 @@ impl Engine {
             // What it needed may be removed next, for which the lock is taken again.
             let gone = engine.resources().remove(&resource);
             drop(gone);
+            engine.tell();
             engine.removed.send_replace(());
         });
     }

@@ -148,6 +148,41 @@ pub enum DockerError {
         /// When the waiting ended.
         until: String,
     },
+    /// The calls that one is nested in have all containers that there may be.
+    #[error(
+        "the calls that this one is nested in have all containers that there may be, {of_image} of one code or {of_all} of all; nest less deep, or raise pool_max or max_containers"
+    )]
+    TooNested {
+        /// Of one image.
+        of_image: usize,
+        /// Of all images.
+        of_all: usize,
+    },
+    /// Nested calls of several transactions would wait for each other.
+    #[error(
+        "nested calls of several transactions wait for each other's containers, and this one gives way; try again, or raise pool_max or max_containers"
+    )]
+    Circle,
+    /// As many containers exist as may, and all of them have calls.
+    #[error("all {most} containers of this host were busy for {} s; try again later, or raise max_containers", .waited.as_secs_f64())]
+    NoRoom {
+        /// How many there may be.
+        most: usize,
+        /// How long it was waited for room.
+        waited: Duration,
+    },
+    /// Containers of one image broke off one soon after the other.
+    #[error("{}", broke_off(*.count, .cause))]
+    BackingOff {
+        /// The beginning of the image's hash.
+        code: String,
+        /// How many.
+        count: u32,
+        /// How the last one ended.
+        cause: String,
+        /// When the next one may start.
+        left: Duration,
+    },
     /// The runtime was stopped, or not started yet.
     #[error("the docker runtime does not run")]
     NotRunning,
@@ -200,6 +235,9 @@ impl From<DockerError> for HostFault {
         let (runtime, message) = (RuntimeKind::Docker, error.to_string());
         match error {
             DockerError::NotRunning => Self::Stopping,
+            DockerError::BackingOff { code, left, .. } => {
+                Self::Quota { who: format!("code {code}"), limit: message, retry_after: Some(left) }
+            }
             DockerError::Daemon { operation, .. } if OF_IMAGES.contains(&operation) => {
                 Self::Process { runtime, message }
             }
@@ -214,6 +252,10 @@ impl From<DockerError> for HostFault {
             _ => Self::Unavailable { runtime, message },
         }
     }
+}
+
+fn broke_off(count: u32, cause: &str) -> String {
+    format!("{count} of its containers broke off, one soon after the other, and it is paused; the last one: {cause}")
 }
 
 #[cfg(test)]

@@ -50,7 +50,10 @@
 //!
 //! Contracts with the same image share its containers. [`DockerConfig::pool_min`] of them are kept ready, more start one at
 //! a time when calls wait, up to [`DockerConfig::pool_max`], and leave when they are idle. Calls wait in the order in which
-//! they came; the queue has a bound and waiting an end. A machine that starts has the contracts that it finds prepared in the
+//! they came; the queue has a bound and waiting an end. All images together have at most [`DockerConfig::max_containers`]: who needs one more
+//! takes it from the image that used an idle one longest ago. A call nested in another one keeps the containers of those it is nested in;
+//! what could only wait for itself, or in a circle with others, is a fault at once. Code whose processes break off again and again is
+//! paused for ever longer ([`DockerConfig::restart_pause`]). A machine that starts has the contracts that it finds prepared in the
 //! background ([`VmBuilder::warm`](vm_core::VmBuilder::warm)), so that their first call finds a container that waits.
 //!
 //! # What is told
@@ -62,6 +65,8 @@
 //! |---|---|---|
 //! | `vm_docker_starts_total` | `outcome` | containers that were started, or could not be |
 //! | `vm_docker_broken_total` | | those that misbehaved or broke off, and were replaced |
+//! | `vm_docker_evictions_total` | | those that made room for containers of other images |
+//! | `vm_docker_containers` | `state` | containers that are `existing`, over all images, and `wanted`, for which there is no room |
 //! | `vm_docker_oom_kills_total` | | those that were killed for their memory |
 //! | `vm_docker_start_duration_seconds`, `vm_docker_wait_duration_seconds` | | of starts; of calls, for a container |
 //! | `vm_docker_pool` | `image`, `isolation`, `state` | containers that are `live` or `idle`, calls that are `waiting` |
@@ -101,6 +106,7 @@ mod managed;
 mod metrics;
 mod output;
 mod pool;
+mod room;
 mod runtime;
 mod sandbox;
 mod session;

@@ -5,7 +5,7 @@ use std::{
     time::Duration,
 };
 
-use metrics::{Counter, Histogram, counter, histogram};
+use metrics::{Counter, Gauge, Histogram, counter, gauge, histogram};
 
 /// Counters that everything of a host shares.
 pub(crate) struct Metrics {
@@ -17,6 +17,10 @@ pub(crate) struct Metrics {
     broken: Count,
     /// Containers that were killed for their memory.
     out_of_memory: Count,
+    /// Containers that were removed to make room for those of other images.
+    evicted: Count,
+    containers: Gauge,
+    room: Gauge,
     start: Histogram,
     wait: Histogram,
 }
@@ -38,6 +42,9 @@ impl Metrics {
             failed: count(counter!("vm_docker_starts_total", "outcome" => "failed")),
             broken: count(counter!("vm_docker_broken_total")),
             out_of_memory: count(counter!("vm_docker_oom_kills_total")),
+            evicted: count(counter!("vm_docker_evictions_total")),
+            containers: gauge!("vm_docker_containers", "state" => "existing"),
+            room: gauge!("vm_docker_containers", "state" => "wanted"),
             start: histogram!("vm_docker_start_duration_seconds"),
             wait: histogram!("vm_docker_wait_duration_seconds"),
         }
@@ -68,14 +75,27 @@ impl Metrics {
         self.out_of_memory.add();
     }
 
+    /// How many containers exist, and how many more starts wait for room for.
+    #[allow(clippy::cast_precision_loss, reason = "gauges are for people")]
+    pub(crate) fn containers(&self, existing: usize, wanted: usize) {
+        self.containers.set(existing as f64);
+        self.room.set(wanted as f64);
+    }
+
+    /// A container makes room for one of another image.
+    pub(crate) fn evicted(&self) {
+        self.evicted.add();
+    }
+
     /// What a status shows, by name.
-    pub(crate) fn details(&self) -> [(String, String); 4] {
+    pub(crate) fn details(&self) -> [(String, String); 5] {
         let detail = |name: &str, count: &Count| (name.to_owned(), count.0.load(Ordering::Relaxed).to_string());
         [
             detail("started", &self.started),
             detail("failed_starts", &self.failed),
             detail("broken", &self.broken),
             detail("oom_kills", &self.out_of_memory),
+            detail("evictions", &self.evicted),
         ]
     }
 }

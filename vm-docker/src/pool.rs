@@ -1,9 +1,12 @@
 //! The containers of one image.
 
+mod backoff;
+mod chains;
 mod desk;
 mod gauges;
 mod pooled;
 
+pub(crate) use chains::Chains;
 pub(crate) use pooled::Pooled;
 
 use std::{
@@ -21,8 +24,10 @@ use crate::{
     container::Container,
     engine::{Engine, Imported},
     image::Image,
+    room::Place,
 };
-use desk::{Bounds, Desk, Full};
+use backoff::{Backoff, Pause};
+use desk::{Bounds, Desk, Full, Need};
 use gauges::Gauges;
 
 /// How long a call waits for a container that is busy before another one starts. A start takes some 80 ms of a processor,
@@ -46,6 +51,9 @@ pub(crate) struct Pool {
     interface: String,
     imported: RwLock<Imported>,
     desk: Mutex<Desk<Pooled>>,
+    backoff: Mutex<Backoff>,
+    /// Its number among the chains of nested calls.
+    number: u64,
     gauges: Gauges,
     this: Weak<Self>,
 }
@@ -81,6 +89,23 @@ impl Pools {
         *slot = Arc::downgrade(&pool);
         Ok(pool)
     }
+
+    /// Takes from the image whose idle container was used longest ago that one. False if all have calls.
+    pub(crate) fn evict(&self) -> bool {
+        let oldest = self.all().into_iter().filter_map(|pool| {
+            let since = pool.desk().oldest()?;
+            Some((since, pool))
+        });
+        let Some((_, pool)) = oldest.min_by_key(|(since, _)| *since) else { return false };
+        let taken = pool.desk().take_oldest();
+        !taken.is_empty()
+    }
+
+    /// Those that are there. (One that is being made has nothing to give.)
+    fn all(&self) -> Vec<Arc<Pool>> {
+        let slots = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        slots.values().filter_map(|slot| slot.try_lock().ok()?.upgrade()).collect()
+    }
 }
 
 impl Pool {
@@ -88,14 +113,17 @@ impl Pool {
     /// if the configuration keeps more.
     async fn new(engine: Arc<Engine>, image: Image, isolation: Isolation) -> Result<Arc<Self>, DockerError> {
         let imported = engine.import(&image).await?;
-        let (container, connections) = engine.launch(&imported, isolation).await?;
+        let place = engine.place(true).await?;
+        let (container, connections) = engine.launch(&imported, isolation, place).await?;
         let interface = container.hello.interface.clone();
-        let DockerConfig { pool_min: min, pool_max: max, pool_queue: queue, .. } = *engine.config();
+        let DockerConfig { pool_min: min, pool_max: max, pool_queue: queue, restart_pause, .. } = *engine.config();
         let gauges = Gauges::new(&image.name(), isolation);
         let pool = Arc::new_cyclic(|this: &Weak<Self>| {
             let number = gauges.enter(container.id());
             let first = Pooled::all(&engine, container, connections, this.clone(), number);
             Self {
+                number: engine.chains().pool(),
+                backoff: Mutex::new(Backoff::new(restart_pause)),
                 engine,
                 image,
                 isolation,
@@ -129,13 +157,14 @@ impl Pool {
         self.image.size()
     }
 
-    /// A connection of a container that waits for a call. Calls get one in the order in which they asked.
-    pub(crate) fn acquire(&self, interrupt: &Interrupt) -> Result<Pooled, HostFault> {
+    /// A connection of a container that waits for a call, for a transaction. Calls get one in the order in which they asked; those
+    /// that are nested in others come first, and are told at once if they would wait for ever.
+    pub(crate) fn acquire(&self, interrupt: &Interrupt, transaction: u64) -> Result<Pooled, HostFault> {
         let begun = now();
         let patience = Interrupt::after(self.engine.config().pool_wait);
         loop {
-            let mut pooled = self.next(interrupt, &patience)?;
-            if pooled.begin() {
+            let mut pooled = self.next(interrupt, &patience, transaction)?;
+            if pooled.begin(|card| self.engine.chains().hold(transaction, self.number, card)) {
                 self.engine.metrics().waited(begun.elapsed());
                 return Ok(pooled);
             }
@@ -145,21 +174,27 @@ impl Pool {
     }
 
     /// Keeps a container for the next call, unless it was given up in the meantime.
-    pub(crate) fn release(&self, pooled: Pooled) {
+    pub(crate) fn release(&self, mut pooled: Pooled) {
+        pooled.end();
+        if self.engine.room().cold() > 0 && self.desk().live() > 1 && self.engine.lacks_room() {
+            // Another image has no container at all; this one has several.
+            return self.engine.metrics().evicted();
+        }
         // What is dropped needs the desk.
         let retired = self.desk().put(pooled, now());
         drop(retired);
+        self.engine.make_room();
     }
 
-    fn next(&self, interrupt: &Interrupt, patience: &Interrupt) -> Result<Pooled, HostFault> {
-        let ticket = {
-            let mut desk = self.desk();
-            if let Some(pooled) = desk.take() {
-                return Ok(pooled);
-            }
-            let waiting = self.engine.config().pool_queue;
-            desk.wait().map_err(|Full| DockerError::QueueFull { waiting })?
-        };
+    fn next(&self, interrupt: &Interrupt, patience: &Interrupt, transaction: u64) -> Result<Pooled, HostFault> {
+        let mut desk = self.desk();
+        if let Some(pooled) = desk.take() {
+            return Ok(pooled);
+        }
+        let wait = self.engine.chains().wait(transaction, self.number)?;
+        let waiting = self.engine.config().pool_queue;
+        let ticket = desk.wait(wait.nested).map_err(|Full| DockerError::QueueFull { waiting })?;
+        drop(desk);
         let mut slice = BEFORE_GROWTH;
         if ticket.cold {
             self.grow();
@@ -184,11 +219,13 @@ impl Pool {
     /// Why a call got no container in time.
     fn given_up(&self, interrupt: &Interrupt) -> HostFault {
         let DockerConfig { pool_max: max, pool_wait: waited, .. } = *self.engine.config();
-        let (_, live, _) = self.desk().counts();
+        let live = self.desk().live();
+        let no_room = live < max && self.engine.room().waiting() > 0;
         match interrupt.remaining().is_zero() {
             // None was busy: one that starts takes too long.
             true if live < max => interrupt.fault(),
             true => DockerError::AllBusy { max, until: "the call's deadline".into() }.into(),
+            false if no_room => DockerError::NoRoom { most: self.engine.room().most(), waited }.into(),
             false if live < max => DockerError::TimedOut { operation: "start a container", limit: waited }.into(),
             false => DockerError::AllBusy { max, until: format!("pool_wait, {} s", waited.as_secs_f64()) }.into(),
         }
@@ -196,15 +233,22 @@ impl Pool {
 
     /// Starts a container in the background, if one is needed.
     fn grow(&self) {
-        if !self.desk().begin() {
-            return;
+        let pause = self.backoff().pause(now());
+        if let Some(Pause { count, cause, left }) = pause {
+            let code = self.gauges.image().to_owned();
+            return self.desk().refuse(&DockerError::BackingOff { code, count, cause, left }.into());
         }
+        let Some(need) = self.desk().begin() else { return };
         let Some(pool) = self.this.upgrade() else { return };
         let mut start = Start(Some(pool));
         self.engine.spawn(async move {
-            let Some(pool) = start.0.as_ref() else { return };
-            let launched = pool.launch().await;
-            if let Some(pool) = start.end(launched.map_err(HostFault::from)) {
+            let Some(pool) = start.0.clone() else { return };
+            let launched = match pool.place(need).await {
+                Ok(Some(place)) => pool.launch(place).await,
+                Ok(None) => return start.abandon(),
+                Err(error) => Err(error),
+            };
+            if start.end(launched) {
                 // Those who wait have a chance to be served by this one first.
                 time::sleep(BEFORE_GROWTH).await;
                 pool.grow();
@@ -212,14 +256,26 @@ impl Pool {
         });
     }
 
-    async fn launch(&self) -> Result<(Container, Vec<Connection>), DockerError> {
-        let launched = self.engine.launch(&*self.imported.read().await, self.isolation).await;
+    /// Room for one more container; `None` if that is not worth waiting for, or not needed any more.
+    async fn place(&self, need: Need) -> Result<Option<Place>, DockerError> {
+        match need {
+            Need::Least => Ok(self.engine.room().take()),
+            Need::Calls { cold } => {
+                let place = self.engine.place(cold).await?;
+                Ok(self.desk().need().map(|_| place))
+            }
+        }
+    }
+
+    async fn launch(&self, place: Place) -> Result<(Container, Vec<Connection>), DockerError> {
+        let launched = self.engine.launch(&*self.imported.read().await, self.isolation, place).await;
         let (container, connections) = match launched {
             // containerd has lost the image.
             Err(DockerError::Daemon { reason: Refused::NotFound, .. }) => {
                 let mut imported = self.imported.write().await;
                 *imported = self.engine.import(&self.image).await?;
-                self.engine.launch(&imported, self.isolation).await
+                let place = self.engine.place(false).await?;
+                self.engine.launch(&imported, self.isolation, place).await
             }
             other => other,
         }?;
@@ -227,6 +283,10 @@ impl Pool {
             return Err(DockerError::Protocol("it describes other methods than its first process did".into()));
         }
         Ok((container, connections))
+    }
+
+    fn backoff(&self) -> MutexGuard<'_, Backoff> {
+        self.backoff.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     fn desk(&self) -> MutexGuard<'_, Desk<Pooled>> {
@@ -238,23 +298,38 @@ impl Pool {
 struct Start(Option<Arc<Pool>>);
 
 impl Start {
-    /// Tells the desk; gives the pool if it has one container more now.
-    fn end(&mut self, launched: Result<(Container, Vec<Connection>), HostFault>) -> Option<Arc<Pool>> {
-        let pool = self.0.take()?;
+    /// Tells the desk; true if there is one container more now.
+    fn end(&mut self, launched: Result<(Container, Vec<Connection>), DockerError>) -> bool {
+        let Some(pool) = self.0.take() else { return false };
         match launched {
             Ok((container, connections)) => {
                 let number = pool.gauges.enter(container.id());
                 let started = Pooled::all(&pool.engine, container, connections, pool.this.clone(), number);
                 let retired = pool.desk().started(started, now());
                 drop(retired);
-                Some(pool)
+                true
             }
-            Err(fault) => {
+            Err(error) => {
+                let cause = error.to_string();
+                let fault = HostFault::from(error);
                 tracing::warn!(error = %fault, "a container did not start");
+                if matches!(fault, HostFault::Process { .. }) {
+                    pool.backoff().broke(cause, now());
+                }
                 // Whether another start is worth trying, the next call or the next round says.
                 pool.desk().failed(&fault);
-                None
+                false
             }
+        }
+    }
+
+    /// It is not needed, or not worth waiting for.
+    fn abandon(&mut self) {
+        let Some(pool) = self.0.take() else { return };
+        pool.desk().abandoned();
+        // Calls that came in the meantime took it for theirs.
+        if matches!(pool.desk().need(), Some(Need::Calls { .. })) {
+            pool.grow();
         }
     }
 }
@@ -263,7 +338,7 @@ impl Drop for Start {
     fn drop(&mut self) {
         // Told once: nothing is left to tell after an end.
         if self.0.is_some() {
-            self.end(Err(HostFault::Stopping));
+            self.end(Err(DockerError::NotRunning));
         }
     }
 }
@@ -283,6 +358,8 @@ async fn keep_in_bounds(pool: Weak<Pool>, limit: Duration) {
             pause = 0;
             pool.grow();
         }
+        pool.engine.make_room();
+        pool.engine.tell();
         let counts = pool.desk().counts();
         pool.gauges.tell(counts);
     }

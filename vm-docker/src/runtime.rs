@@ -197,6 +197,7 @@ impl RuntimeProvider for DockerRuntime {
                 status.problem = daemon.problem();
                 let containers = engine.containers().to_string();
                 status.details.push(("containers".into(), containers));
+                status.details.push(("starts_waiting_for_room".into(), engine.room().waiting().to_string()));
                 status.details.extend(engine.metrics().details());
                 if let Some(managed) = managed {
                     status.details.push(("containerd_restarts".into(), managed.restarts().to_string()));
@@ -207,6 +208,7 @@ impl RuntimeProvider for DockerRuntime {
         let config = &self.config;
         status.details.extend([
             ("runtime".into(), config.runtime.clone()),
+            ("max_containers".into(), config.max_containers.to_string()),
             ("memory_limit".into(), config.memory.to_string()),
             ("cpu_millis".into(), config.cpu_millis.to_string()),
             ("pids".into(), config.pids.to_string()),

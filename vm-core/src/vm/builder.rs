@@ -1,6 +1,5 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
-use std::sync::atomic::AtomicU64;
 use std::sync::{Arc, Mutex, OnceLock};
 use std::thread;
 
@@ -202,7 +201,6 @@ impl VmBuilder {
             warm: self.warm,
             workers: OnceLock::new(),
             stage: Mutex::new(Stage::Created),
-            next_id: AtomicU64::new(1),
         })))
     }
 }

@@ -28,7 +28,16 @@ pub(super) struct Bounds {
     pub(super) queue: usize,
 }
 
-/// Hands workers to calls, in the order in which these came.
+/// What another container is needed for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Need {
+    /// Calls wait; `cold` where there is no container at all.
+    Calls { cold: bool },
+    /// The least number is to be kept ready.
+    Least,
+}
+
+/// Hands workers to calls, in the order in which these came; those that are nested in other calls come before the others.
 pub(super) struct Desk<W> {
     bounds: Bounds,
     /// The one that was used last is the next to be used, so that the others may grow old.
@@ -47,6 +56,7 @@ pub(super) struct Desk<W> {
 /// A call that waits.
 struct Waiting<W> {
     ticket: u64,
+    nested: bool,
     answer: SyncSender<Result<W, HostFault>>,
 }
 
@@ -76,15 +86,17 @@ impl<W: Worker> Desk<W> {
         self.idle.pop().map(|(worker, _)| worker)
     }
 
-    /// Takes a place in the queue.
-    pub(super) fn wait(&mut self) -> Result<Ticket<W>, Full> {
+    /// Takes a place in the queue: behind all, or behind those that are `nested`, who keep others waiting until they go on.
+    pub(super) fn wait(&mut self, nested: bool) -> Result<Ticket<W>, Full> {
         if self.waiting.len() >= self.bounds.queue {
             return Err(Full);
         }
         let (sender, answer) = sync_channel(1);
         let number = self.next;
         self.next += 1;
-        self.waiting.push_back(Waiting { ticket: number, answer: sender });
+        let all = self.waiting.len();
+        let behind = if nested { self.waiting.iter().take_while(|waiting| waiting.nested).count() } else { all };
+        self.waiting.insert(behind, Waiting { ticket: number, nested, answer: sender });
         Ok(Ticket { number, answer, cold: self.live == 0 })
     }
 
@@ -123,12 +135,25 @@ impl<W: Worker> Desk<W> {
         self.live = self.live.saturating_sub(1);
     }
 
-    /// True if a container has to start now; it counts as starting from then on.
-    pub(super) fn begin(&mut self) -> bool {
-        let needed = self.live < self.bounds.min || !self.waiting.is_empty();
-        let begins = needed && !self.starting && self.live < self.bounds.max;
-        self.starting |= begins;
-        begins
+    /// What a container has to start for now; it counts as starting from then on.
+    pub(super) fn begin(&mut self) -> Option<Need> {
+        let need = self.need().filter(|_| !self.starting && self.live < self.bounds.max)?;
+        self.starting = true;
+        Some(need)
+    }
+
+    /// What another container is needed for.
+    pub(super) fn need(&self) -> Option<Need> {
+        match self.waiting.is_empty() {
+            false => Some(Need::Calls { cold: self.live == 0 }),
+            true if self.live < self.bounds.min => Some(Need::Least),
+            true => None,
+        }
+    }
+
+    /// The container that was to start is not made.
+    pub(super) fn abandoned(&mut self) {
+        self.starting = false;
     }
 
     /// The container that started is there, with these workers. Those that are retired already are given back.
@@ -144,7 +169,12 @@ impl<W: Worker> Desk<W> {
     pub(super) fn failed(&mut self, fault: &HostFault) {
         self.starting = false;
         self.failures = self.failures.saturating_add(1);
-        if self.live == 0 {
+        self.refuse(fault);
+    }
+
+    /// No container may start now. Who waits is told, unless there are workers to wait for.
+    pub(super) fn refuse(&mut self, fault: &HostFault) {
+        if self.live == 0 && !self.starting {
             for waiting in self.waiting.drain(..) {
                 // Who is gone needs no answer.
                 let _ = waiting.answer.try_send(Err(fault.clone()));
@@ -174,6 +204,35 @@ impl<W: Worker> Desk<W> {
         self.take_out(|worker| chosen.iter().any(|chosen| chosen == worker.id()))
     }
 
+    /// Since when the container has been idle that was used longest ago.
+    pub(super) fn oldest(&self) -> Option<Instant> {
+        self.idle_since().values().min().copied()
+    }
+
+    /// Takes the workers of that container out.
+    pub(super) fn take_oldest(&mut self) -> Vec<W> {
+        let idle = self.idle_since();
+        let Some(id) = idle.iter().min_by_key(|(_, since)| **since).map(|(id, _)| (*id).to_owned()) else {
+            return Vec::new();
+        };
+        self.take_out(|worker| worker.id() == id)
+    }
+
+    /// The containers all of whose workers are idle, and since when the last of these is.
+    fn idle_since(&self) -> BTreeMap<&str, Instant> {
+        let mut idle: BTreeMap<&str, (usize, Instant)> = BTreeMap::new();
+        for (worker, since) in &self.idle {
+            let (missing, last) = idle.entry(worker.id()).or_insert_with(|| (worker.siblings(), *since));
+            (*missing, *last) = (missing.saturating_sub(1), (*last).max(*since));
+        }
+        idle.into_iter().filter(|(_, (missing, _))| *missing == 0).map(|(id, (_, since))| (id, since)).collect()
+    }
+
+    /// How many containers exist.
+    pub(super) fn live(&self) -> usize {
+        self.live
+    }
+
     /// How many starts have failed one after the other.
     pub(super) fn failures(&self) -> u32 {
         self.failures
@@ -181,11 +240,7 @@ impl<W: Worker> Desk<W> {
 
     /// How many containers have no call, exist, and how many calls wait.
     pub(super) fn counts(&self) -> (usize, usize, usize) {
-        let mut idle: BTreeMap<&str, usize> = BTreeMap::new();
-        for (worker, _) in &self.idle {
-            *idle.entry(worker.id()).or_insert_with(|| worker.siblings()) -= 1;
-        }
-        (idle.values().filter(|busy| **busy == 0).count(), self.live, self.waiting.len())
+        (self.idle_since().len(), self.live, self.waiting.len())
     }
 
     fn take_out(&mut self, chosen: impl Fn(&W) -> bool) -> Vec<W> {
@@ -246,8 +301,8 @@ mod tests {
         let mut desk = desk(0, 2);
         let now = Instant::now();
         let worker = desk.take().unwrap();
-        let tickets = [(); 3].map(|()| desk.wait().unwrap());
-        assert_eq!(desk.wait().err(), Some(Full));
+        let tickets = [(); 3].map(|()| desk.wait(false).unwrap());
+        assert_eq!(desk.wait(false).err(), Some(Full));
         assert!(desk.leave(tickets[0].number) && !desk.leave(tickets[0].number));
         assert!(desk.put(worker, now).is_none());
         assert_eq!(got(&tickets[1]).as_deref(), Some("a"));
@@ -262,23 +317,23 @@ mod tests {
     #[test]
     fn one_starts_at_a_time_and_never_more_than_the_maximum() {
         let mut desk = desk(0, 2);
-        assert!(!desk.begin(), "nobody waits");
+        assert_eq!(desk.begin(), None, "nobody waits");
         desk.take().unwrap();
-        let _tickets = [(); 3].map(|()| desk.wait().unwrap());
-        assert!(desk.begin() && !desk.begin());
+        let _tickets = [(); 3].map(|()| desk.wait(false).unwrap());
+        assert_eq!((desk.begin(), desk.begin()), (Some(Need::Calls { cold: false }), None));
         assert!(desk.started(lines("b", 1), Instant::now()).is_empty());
-        assert!(!desk.begin(), "two exist");
+        assert_eq!(desk.begin(), None, "two exist");
         desk.lost();
-        assert!(desk.begin());
+        assert!(desk.begin().is_some());
     }
 
     #[test]
     fn the_minimum_is_kept_and_what_is_old_above_it_goes() {
         let (now, limit) = (Instant::now(), Duration::from_secs(1));
         let mut desk = desk(2, 4);
-        assert!(desk.begin(), "one is missing");
+        assert_eq!(desk.begin(), Some(Need::Least), "one is missing");
         assert!(desk.started(lines("b", 1), now).is_empty());
-        assert!(!desk.begin());
+        assert_eq!(desk.begin(), None);
         desk.live = 3;
         assert!(desk.put(line("c"), now + limit).is_none());
         let later = now + Duration::from_millis(1500);
@@ -302,6 +357,46 @@ mod tests {
     }
 
     #[test]
+    fn who_is_nested_comes_before_who_is_not() {
+        let mut desk = desk(0, 1);
+        let worker = desk.take().unwrap();
+        let tickets = [false, true, true].map(|nested| desk.wait(nested).unwrap());
+        assert!(desk.put(worker, Instant::now()).is_none());
+        assert_eq!(got(&tickets[1]).as_deref(), Some("a"));
+        for (at, other) in [(2, 0), (0, 1)] {
+            assert!(desk.put(line("a"), Instant::now()).is_none());
+            assert_eq!((got(&tickets[at]).as_deref(), got(&tickets[other])), (Some("a"), None));
+        }
+    }
+
+    #[test]
+    fn what_was_used_longest_ago_gives_its_place_when_all_of_it_is_idle() {
+        let (now, second) = (Instant::now(), Duration::from_secs(1));
+        let mut desk = Desk::new(Bounds { min: 1, max: 3, queue: 3 }, lines("a", 2), now);
+        desk.live = 2;
+        let worker = desk.take().unwrap();
+        assert!(desk.put(line("b"), now + second).is_none());
+        assert_eq!((desk.oldest(), ids(&desk.take_oldest())), (Some(now + second), vec!["b"]), "a has a call");
+        assert!(desk.put(worker, now + second * 2).is_none());
+        assert_eq!((desk.oldest(), ids(&desk.take_oldest())), (Some(now + second * 2), vec!["a", "a"]));
+        assert!(desk.oldest().is_none() && desk.take_oldest().is_empty());
+    }
+
+    #[test]
+    fn who_waits_is_told_that_none_may_start_unless_one_does_or_is_there() {
+        let mut desk = desk(0, 2);
+        let ticket = desk.wait(false).unwrap();
+        desk.refuse(&HostFault::Stopping);
+        desk.lost();
+        assert_eq!(desk.begin(), Some(Need::Calls { cold: true }));
+        desk.refuse(&HostFault::Stopping);
+        assert!(ticket.answer.try_recv().is_err());
+        desk.abandoned();
+        desk.refuse(&HostFault::Stopping);
+        assert!(matches!(ticket.answer.try_recv(), Ok(Err(HostFault::Stopping))));
+    }
+
+    #[test]
     fn a_retired_container_takes_no_more_calls() {
         let now = Instant::now();
         let mut desk = Desk::new(Bounds { min: 0, max: 2, queue: 3 }, lines("a", 3), now);
@@ -317,14 +412,14 @@ mod tests {
     fn a_failed_start_is_told_to_all_when_nothing_else_can_serve_them() {
         let mut desk = desk(0, 2);
         let worker = desk.take().unwrap();
-        let ticket = desk.wait().unwrap();
-        assert!(desk.begin() && !ticket.cold);
+        let ticket = desk.wait(false).unwrap();
+        assert!(desk.begin().is_some() && !ticket.cold);
         desk.failed(&HostFault::Stopping);
         assert!(ticket.answer.try_recv().is_err(), "there is a worker to wait for");
         drop(worker);
         desk.lost();
-        assert!(desk.wait().unwrap().cold);
-        assert!(desk.begin());
+        assert!(desk.wait(false).unwrap().cold);
+        assert!(desk.begin().is_some());
         desk.failed(&HostFault::Stopping);
         assert!(matches!(ticket.answer.try_recv(), Ok(Err(HostFault::Stopping))));
     }
@@ -342,7 +437,7 @@ mod tests {
                 match step {
                     0 => match desk.take() {
                         Some(worker) => busy.push(worker),
-                        None => tickets.extend(desk.wait()),
+                        None => tickets.extend(desk.wait(false)),
                     },
                     1 => if let Some(worker) = busy.pop() {
                         busy.extend(desk.put(worker, now));
@@ -352,11 +447,11 @@ mod tests {
                         worker.2.set(true);
                         desk.retire(worker.id());
                     },
-                    3 => if desk.begin() {
+                    3 => if desk.begin().is_some() {
                         prop_assert!(desk.started(lines(&made.to_string(), count), now).is_empty());
                         made += 1;
                     },
-                    4 => if desk.begin() { desk.failed(&HostFault::Stopping) },
+                    4 => if desk.begin().is_some() { desk.failed(&HostFault::Stopping) },
                     _ => if let Some(ticket) = tickets.pop() && !desk.leave(ticket.number) {
                         busy.extend(ticket.answer.try_recv().unwrap().ok());
                     },

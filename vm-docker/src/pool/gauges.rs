@@ -51,6 +51,11 @@ impl Gauges {
         Self { image, isolation, places: Mutex::default(), idle, live, waiting }
     }
 
+    /// What is shown of the image's name.
+    pub(super) fn image(&self) -> &str {
+        &self.image
+    }
+
     /// A container is there; the number of its place.
     pub(super) fn enter(&self, container: &str) -> usize {
         let mut places = self.places();

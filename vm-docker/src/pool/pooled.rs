@@ -4,11 +4,15 @@ use std::{
     ops::Deref,
     sync::{
         Arc, Weak,
-        atomic::{AtomicBool, AtomicU64, Ordering},
+        atomic::{AtomicU64, Ordering},
     },
 };
 
-use super::{Pool, desk::Worker};
+use super::{
+    Pool,
+    chains::{Card, Hold},
+    desk::Worker,
+};
 use crate::{connection::Connection, container::Container, engine::Engine};
 
 /// A connection of a container, for one call at a time. Who does not give it back with [`Pool::release`] gives its container up:
@@ -17,16 +21,17 @@ pub(crate) struct Pooled {
     pub(crate) connection: Connection,
     /// The calls that this connection has had.
     calls: u64,
+    /// While it is in a call.
+    hold: Option<Hold>,
     shared: Arc<Shared>,
 }
 
 /// A container, and its place among those that may run. It is killed when the last of its connections is dropped.
 struct Shared {
     container: Container,
-    connections: usize,
+    card: Arc<Card>,
     /// The calls that all its connections have had.
     calls: AtomicU64,
-    retired: AtomicBool,
     place: Place,
 }
 
@@ -39,32 +44,46 @@ impl Pooled {
         pool: Weak<Pool>,
         number: usize,
     ) -> Vec<Self> {
-        let shared = Arc::new(Shared {
-            container,
-            connections: connections.len(),
-            calls: AtomicU64::new(0),
-            retired: AtomicBool::new(false),
-            place: Place { pool, number },
-        });
+        let card = Arc::new(Card::new(container.id(), connections.len()));
+        let shared = Arc::new(Shared { container, card, calls: AtomicU64::new(0), place: Place { pool, number } });
         let (weak, mut exit) = (Arc::downgrade(&shared), shared.container.exit.clone());
         engine.spawn(async move {
-            exit.ended().await;
-            // What ends between calls is replaced before somebody calls.
+            let exit = exit.ended().await;
+            // What ends between calls is replaced before somebody calls. Who kills it has dropped it before.
             if let Some(shared) = weak.upgrade() {
+                if let Some(exit) = exit {
+                    shared.blame(&exit.to_string());
+                }
                 shared.retire();
             }
         });
-        connections.into_iter().map(|connection| Self { connection, calls: 0, shared: shared.clone() }).collect()
+        let pooled = |connection| Self { connection, calls: 0, hold: None, shared: shared.clone() };
+        connections.into_iter().map(pooled).collect()
     }
 
     /// Takes a call; false if the container cannot: it has ended in the meantime, speaks without being asked, or was given up.
-    pub(super) fn begin(&mut self) -> bool {
-        let ready = !self.is_retired() && self.connection.is_idle();
-        if ready {
-            self.calls += 1;
-            self.shared.calls.fetch_add(1, Ordering::Relaxed);
+    pub(super) fn begin(&mut self, hold: impl FnOnce(&Arc<Card>) -> Hold) -> bool {
+        if self.is_retired() {
+            return false;
         }
-        ready
+        if !self.connection.is_idle() {
+            self.blame("it ended, or spoke, between two calls");
+            return false;
+        }
+        self.calls += 1;
+        self.shared.calls.fetch_add(1, Ordering::Relaxed);
+        self.hold = Some(hold(&self.shared.card));
+        true
+    }
+
+    /// Its call has ended.
+    pub(super) fn end(&mut self) {
+        self.hold = None;
+    }
+
+    /// That the container has to be replaced is its own doing.
+    pub(crate) fn blame(&self, cause: &str) {
+        self.shared.blame(cause);
     }
 
     /// True if its container has taken a call before the one that this connection is at.
@@ -80,15 +99,15 @@ impl Pooled {
 
 impl Worker for Pooled {
     fn id(&self) -> &str {
-        self.shared.container.id()
+        &self.shared.card.id
     }
 
     fn siblings(&self) -> usize {
-        self.shared.connections
+        self.shared.card.connections
     }
 
     fn is_retired(&self) -> bool {
-        self.shared.retired.load(Ordering::Acquire)
+        self.shared.card.retired.load(Ordering::Acquire)
     }
 }
 
@@ -109,11 +128,20 @@ impl Drop for Pooled {
 impl Shared {
     /// Gives the container up.
     fn retire(&self) {
-        if !self.retired.swap(true, Ordering::AcqRel)
+        if !self.card.retired.swap(true, Ordering::AcqRel)
             && let Some(pool) = self.place.pool.upgrade()
         {
             let idle = pool.desk().retire(self.container.id());
             drop(idle);
+        }
+    }
+
+    /// Counts it among those of its image that broke off, once.
+    fn blame(&self, cause: &str) {
+        if !self.card.blamed.swap(true, Ordering::AcqRel)
+            && let Some(pool) = self.place.pool.upgrade()
+        {
+            pool.backoff().broke(cause.to_owned(), super::now());
         }
     }
 }

@@ -120,6 +120,23 @@ fn run(host: &mut Host, method: &str, input: Vec<u8>, call: &[u8]) -> io::Result
             [before, called, after].concat()
         }
         "forward" => host.call(&input, "echo", b"hello")?,
+        // Calls the first of these contracts with the names of the others, and so on: how many they are.
+        "chain" => {
+            let (first, rest) = match input.iter().position(|byte| *byte == b' ') {
+                Some(at) => (&input[..at], &input[at + 1..]),
+                None => (&input[..], &[][..]),
+            };
+            let below = if first.is_empty() { b"0".to_vec() } else { host.call(first, "chain", rest)? };
+            match String::from_utf8_lossy(&below).parse::<u32>() {
+                Ok(below) => (below + 1).to_string().into_bytes(),
+                Err(_) => below,
+            }
+        }
+        // The same after a call of the first one.
+        "meet_and_chain" => {
+            host.call(b"meet", "echo", b"")?;
+            host.call(&input, "chain", b"")?
+        }
         "again" => host.call(&input, "count", b"")?,
         "scan" => {
             for key in [b"b", b"a", b"c"] {

@@ -15,6 +15,12 @@ pub(super) const KEYS: &[&str] = &[
     "managed",
     "folder",
     "namespace",
+    "socket_folder",
+    "first_host_user",
+    "pids",
+    "start_timeout",
+    "max_containers",
+    "restart_pause",
     "pool_min",
     "pool_max",
     "pool_idle",
@@ -37,6 +43,18 @@ pub struct Docker {
     pub folder: PathBuf,
     /// The namespace in containerd that belongs to this host alone.
     pub namespace: String,
+    /// The folder for the sockets of containers.
+    pub socket_folder: PathBuf,
+    /// The first of the 65,536 users of the machine that containers have.
+    pub first_host_user: u32,
+    /// Processes and threads of one container.
+    pub pids: u32,
+    /// How long a container may take until it has introduced itself.
+    pub start_timeout: Duration,
+    /// Containers of all images together.
+    pub max_containers: usize,
+    /// The longest pause between starts of a code whose containers break off.
+    pub restart_pause: Duration,
     /// Containers of each image that are kept ready.
     pub pool_min: usize,
     /// Containers of each image at most.
@@ -64,6 +82,12 @@ impl Default for Docker {
             managed: false,
             folder: "/var/lib/vm-host".into(),
             namespace: "vm-host".into(),
+            socket_folder: "/run/vm-docker".into(),
+            first_host_user: 0x7000_0000,
+            pids: 64,
+            start_timeout: Duration::from_secs(20),
+            max_containers: 64,
+            restart_pause: Duration::from_secs(30),
             pool_min: 1,
             pool_max: 8,
             pool_idle: Duration::from_secs(60),
@@ -85,6 +109,12 @@ pub(super) fn read(section: Section<'_>, mistakes: &mut Mistakes) -> Docker {
         managed: section.get("managed", mistakes, value::switch).unwrap_or(default.managed),
         folder: section.get("folder", mistakes, value::text).map_or(default.folder, PathBuf::from),
         namespace: section.get("namespace", mistakes, namespace).map_or(default.namespace, str::to_owned),
+        socket_folder: section.get("socket_folder", mistakes, absolute).unwrap_or(default.socket_folder),
+        first_host_user: section.get("first_host_user", mistakes, user).unwrap_or(default.first_host_user),
+        pids: section.get("pids", mistakes, processes).unwrap_or(default.pids),
+        start_timeout: section.get("start_timeout", mistakes, value::duration).unwrap_or(default.start_timeout),
+        max_containers: section.get("max_containers", mistakes, value::positive).map_or(default.max_containers, count),
+        restart_pause: section.get("restart_pause", mistakes, value::duration).unwrap_or(default.restart_pause),
         pool_min: section.get("pool_min", mistakes, value::whole).map_or(default.pool_min, count),
         pool_max: section.get("pool_max", mistakes, value::positive).map_or(default.pool_max, count),
         pool_idle: section.get("pool_idle", mistakes, value::duration).unwrap_or(default.pool_idle),
@@ -107,6 +137,27 @@ pub(super) fn read(section: Section<'_>, mistakes: &mut Mistakes) -> Docker {
 
 fn count(number: u64) -> usize {
     usize::try_from(number).unwrap_or(usize::MAX)
+}
+
+fn absolute(node: &Node, key: &str) -> Result<PathBuf, Mistake> {
+    let path = PathBuf::from(value::text(node, key)?);
+    if path.is_absolute() {
+        Ok(path)
+    } else {
+        Err(wrong_type(node, key, "an absolute path, which is the same for all"))
+    }
+}
+
+/// The first of 65,536 users that Linux has.
+fn user(node: &Node, key: &str) -> Result<u32, Mistake> {
+    let most = i32::MAX as u32 - 65_536;
+    let number = u32::try_from(value::positive(node, key)?).ok().filter(|number| *number <= most);
+    number.ok_or_else(|| wrong_type(node, key, &format!("a user's number from 1 to {most}")))
+}
+
+fn processes(node: &Node, key: &str) -> Result<u32, Mistake> {
+    let number = u32::try_from(value::positive(node, key)?).ok();
+    number.ok_or_else(|| wrong_type(node, key, "at most 4294967295 processes and threads"))
 }
 
 /// What vm-docker allows.

@@ -96,7 +96,9 @@ fn containers_have_their_settings() {
     }
     let text = |keys: &str| format!("[[vm.providers]]\ntype = \"docker\"\n{keys}\n");
     let set = "managed = true\nfolder = \"/c\"\npool_min = 0\npool_max = 2\npool_idle = \"5s\"\npool_queue = 1\n\
-               pool_wait = \"1s\"\nconcurrency = 3\nisolation = \"call\"\nreplay_check = true\ntmp_size = \"1MiB\"";
+               pool_wait = \"1s\"\nconcurrency = 3\nisolation = \"call\"\nreplay_check = true\ntmp_size = \"1MiB\"\n\
+               socket_folder = \"/s\"\nfirst_host_user = 100000\npids = 9\nstart_timeout = \"3s\"\nmax_containers = 5\n\
+               restart_pause = \"4s\"";
     let expected = Docker {
         managed: true,
         folder: "/c".into(),
@@ -109,10 +111,18 @@ fn containers_have_their_settings() {
         isolate_calls: true,
         replay_check: true,
         tmp_size: 1 << 20,
+        socket_folder: "/s".into(),
+        first_host_user: 100_000,
+        pids: 9,
+        start_timeout: Duration::from_secs(3),
+        max_containers: 5,
+        restart_pause: Duration::from_secs(4),
         ..Docker::default()
     };
     assert_eq!(toml(&text(set)).unwrap().providers, [Provider::Docker(expected)]);
     assert!(told(toml(&text("concurrency = 65"))).contains("1 to 64 calls"));
+    assert!(told(toml(&text("socket_folder = \"s\""))).contains("an absolute path"));
+    assert!(told(toml(&text("first_host_user = 2147418112"))).contains("from 1 to 2147418111"));
     assert!(told(toml(&text("isolation = \"thread\""))).contains("expected \"contract\" or \"call\""));
     assert!(told(toml(&text("pool_min = 9"))).contains("`pool_min` above `pool_max`"));
 }
@@ -163,6 +173,14 @@ fn the_templates_are_the_default_and_name_every_key() {
                     "isolation",
                     "replay_check",
                     "tmp_size",
+                    "managed",
+                    "folder",
+                    "socket_folder",
+                    "first_host_user",
+                    "pids",
+                    "start_timeout",
+                    "max_containers",
+                    "restart_pause",
                 ]
                 .contains(&word)
                 || word.starts_with("pool_");
