@@ -95,16 +95,20 @@ pub enum Isolation {
     #[default]
     Contract,
     /// Every call has a process of its own, which begins anew and ends with the call. Containers whose library offers
-    /// that (vm-sdk, and the Python SDK) are kept, of others each call gets a new one.
+    /// that (vm-sdk, and the Python SDK) are kept, of others each call gets a new one. **That a library which offers it keeps its word is
+    /// trusted**: nothing but it keeps the calls in such a container apart.
     Call,
+    /// Every call has a container of its own, whatever its library offers: nothing of a call is left for the next one but the state.
+    Container,
 }
 
 impl Isolation {
-    /// `contract` or `call`.
+    /// `contract`, `call` or `container`.
     pub const fn as_str(self) -> &'static str {
         match self {
             Self::Contract => "contract",
             Self::Call => "call",
+            Self::Container => "container",
         }
     }
 }
@@ -113,14 +117,15 @@ impl std::str::FromStr for Isolation {
     type Err = UnknownIsolation;
 
     fn from_str(text: &str) -> Result<Self, UnknownIsolation> {
-        let known = [Self::Contract, Self::Call].into_iter().find(|isolation| isolation.as_str() == text);
+        let known =
+            [Self::Contract, Self::Call, Self::Container].into_iter().find(|isolation| isolation.as_str() == text);
         known.ok_or_else(|| UnknownIsolation(text.into()))
     }
 }
 
 /// A name of no [`Isolation`].
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[error("unknown isolation '{0}'; expected contract or call")]
+#[error("unknown isolation '{0}'; expected contract, call or container")]
 pub struct UnknownIsolation(String);
 
 impl Default for DockerConfig {
@@ -229,7 +234,7 @@ impl DockerConfig {
     pub(crate) fn concurrency_of(&self, isolation: Isolation) -> u32 {
         match isolation {
             Isolation::Contract => self.concurrency,
-            Isolation::Call => 1,
+            Isolation::Call | Isolation::Container => 1,
         }
     }
 

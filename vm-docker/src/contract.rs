@@ -137,7 +137,12 @@ impl DockerContract {
 
 /// Gives a container back for the next call, if it may have one.
 fn keep(pool: &Pool, container: Pooled) {
-    if pool.isolation() == Isolation::Contract || container.hello.fresh_calls {
+    let kept = match pool.isolation() {
+        Isolation::Contract => true,
+        Isolation::Call => container.hello.fresh_calls,
+        Isolation::Container => false,
+    };
+    if kept {
         pool.release(container);
     }
 }

@@ -323,11 +323,14 @@ impl Engine {
         self.daemon.start(&id).await?;
         let mut exit = ExitWatch::begin(self.clone(), id.clone());
         let label = CallLabel::default();
-        output.follow(&id, &label, &exit);
+        let following = output.follow(&id, &label, &exit);
 
         let (hello, connections) = tokio::select! {
             admitted = door.admit(&id, most, self.config.start_timeout) => admitted?,
-            ended = exit.ended() => return Err(ended.map_or(DockerError::HungUp, DockerError::NotReady)),
+            ended = exit.ended() => {
+                let Some(exit) = ended else { return Err(DockerError::HungUp) };
+                return Err(DockerError::NotReady { exit, printed: following.last_words().await });
+            }
             () = self.stopping() => return Err(DockerError::NotRunning),
         };
         Ok((Container { id, hello, exit, label, process, guard }, connections))

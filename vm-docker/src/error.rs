@@ -97,8 +97,13 @@ pub enum DockerError {
     #[error("{0}")]
     Exited(Exit),
     /// A container's process ended before it had introduced itself.
-    #[error("its process did not become ready: {0}; what it printed is in the log of this host")]
-    NotReady(Exit),
+    #[error("its process did not become ready: {exit}; {}", printed_text(.printed))]
+    NotReady {
+        /// How it ended.
+        exit: Exit,
+        /// The last lines that it wrote, separated by semicolons.
+        printed: String,
+    },
     /// containerd unpacked a layer to more than it holds.
     #[error("a layer takes {size} bytes on disk, at most {limit} were expected of its content")]
     LayerTooLarge {
@@ -242,7 +247,7 @@ impl From<DockerError> for HostFault {
                 Self::Process { runtime, message }
             }
             DockerError::Exited(_)
-            | DockerError::NotReady(_)
+            | DockerError::NotReady { .. }
             | DockerError::LayerTooLarge { .. }
             | DockerError::HungUp
             | DockerError::Frame(_)
@@ -252,6 +257,10 @@ impl From<DockerError> for HostFault {
             _ => Self::Unavailable { runtime, message },
         }
     }
+}
+
+fn printed_text(printed: &str) -> String {
+    if printed.is_empty() { "it printed nothing".into() } else { format!("it printed: {printed}") }
 }
 
 fn broke_off(count: u32, cause: &str) -> String {

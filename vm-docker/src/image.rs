@@ -3,6 +3,7 @@
 mod archive;
 mod entries;
 mod executable;
+mod files;
 mod layer;
 mod parts;
 mod reference;

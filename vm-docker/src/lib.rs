@@ -44,7 +44,7 @@
 //! operation of the host is charged; **the processor time of a container is not metered**, only bounded by the deadline
 //! and the quota. The process outlives a call: **what it remembers from one call to the next is up to its author**, and an
 //! author who wants the same result on every host remembers nothing and asks no clock. [`Isolation::Call`] gives every call
-//! a process of its own, and [`DockerConfig::replay_check`] executes every call again in a process that begins anew, and compares them.
+//! a process of its own if the library keeps its word, [`Isolation::Container`] a container, and [`DockerConfig::replay_check`] executes every call again in a process that begins anew, and compares them.
 //!
 //! # Pools
 //!

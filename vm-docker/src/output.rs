@@ -1,6 +1,7 @@
 //! What a contract's process writes to its standard output and error becomes events of `tracing`.
 
 use std::{
+    collections::VecDeque,
     io,
     path::{Path, PathBuf},
     sync::{Arc, Mutex, MutexGuard, PoisonError},
@@ -11,7 +12,8 @@ use rustix::fs::{CWD, FileType, Mode, mknodat};
 use tokio::{
     io::AsyncReadExt,
     net::unix::pipe,
-    time::{Instant, timeout},
+    task::JoinHandle,
+    time::{Instant, sleep, timeout},
 };
 use vm_core::ContractName;
 
@@ -23,8 +25,14 @@ const LINE_LIMIT: usize = 4096;
 /// Most lines of one stream that are told in a second; the rest is counted.
 const LINES_PER_SECOND: u32 = 100;
 
+/// Most bytes of one stream that are read in a second, 4 MiB: who writes more waits.
+const BYTES_PER_SECOND: usize = 4 << 20;
+
 /// Most bytes that are read at once.
 const READ: usize = 64 << 10;
+
+/// Lines that an error about a start shows, and characters of each.
+const SHOWN: (usize, usize) = (5, 200);
 
 /// How long after the end of the process its last words may take to arrive.
 const LAST_WORDS: Duration = Duration::from_millis(200);
@@ -67,6 +75,42 @@ impl CallLabel {
     }
 }
 
+/// The last lines of both streams of a container.
+#[derive(Clone, Default)]
+pub(crate) struct LastLines(Arc<Mutex<VecDeque<String>>>);
+
+impl LastLines {
+    fn add(&self, line: &str) {
+        let mut lines = self.lines();
+        if lines.len() == SHOWN.0 {
+            lines.pop_front();
+        }
+        lines.push_back(line.chars().take(SHOWN.1).collect());
+    }
+
+    fn lines(&self) -> MutexGuard<'_, VecDeque<String>> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// What is read of a container.
+pub(crate) struct Following {
+    lines: LastLines,
+    readers: Vec<JoinHandle<()>>,
+}
+
+impl Following {
+    /// The last lines of a process that has ended: on one line, the oldest first.
+    pub(crate) async fn last_words(self) -> String {
+        for reader in self.readers {
+            // It ends soon after the process. What is late is in the log.
+            let _ = timeout(LAST_WORDS * 2, reader).await;
+        }
+        let lines: Vec<_> = self.lines.lines().iter().cloned().collect();
+        lines.join("; ")
+    }
+}
+
 /// The two pipes of a container, made before it is.
 pub(crate) struct Output {
     pub(crate) stdout: PathBuf,
@@ -90,11 +134,13 @@ impl Output {
     }
 
     /// Tells what is written, until the process has ended.
-    pub(crate) fn follow(self, container: &str, label: &CallLabel, exit: &ExitWatch) {
-        for (stream, reader) in self.readers {
-            let tell = Tell { container: container.to_owned(), stream, label: label.clone() };
-            tokio::spawn(follow(reader, tell, exit.clone()));
-        }
+    pub(crate) fn follow(self, container: &str, label: &CallLabel, exit: &ExitWatch) -> Following {
+        let lines = LastLines::default();
+        let readers = self.readers.map(|(stream, reader)| {
+            let tell = Tell { container: container.to_owned(), stream, label: label.clone(), last: lines.clone() };
+            tokio::spawn(follow(reader, tell, exit.clone()))
+        });
+        Following { lines, readers: readers.into() }
     }
 }
 
@@ -117,6 +163,13 @@ async fn follow(mut reader: pipe::Receiver, tell: Tell, mut exit: ExitWatch) {
         match read {
             Ok(0) | Err(_) => break,
             Ok(length) => {
+                if let Some(pause) = budget.read(length) {
+                    tokio::select! {
+                        () = sleep(pause) => {}
+                        // The rest is short: what the pipe holds.
+                        _ = exit.ended() => {}
+                    }
+                }
                 lines.feed(buffer.get(..length).unwrap_or_default(), |line| budget.spend(&tell, line));
             }
         }
@@ -130,10 +183,12 @@ struct Tell {
     container: String,
     stream: &'static str,
     label: CallLabel,
+    last: LastLines,
 }
 
 impl Tell {
     fn line(&self, line: &str) {
+        self.last.add(line);
         let (contract, transaction) = self.label.get();
         let contract = contract.as_ref().map_or("", ContractName::as_str);
         let (container, stream) = (self.container.as_str(), self.stream);
@@ -141,20 +196,32 @@ impl Tell {
     }
 }
 
-/// How many lines may still be told in this second.
+/// How many lines may still be told in this second, and how many bytes read.
 struct Budget {
     begun: Instant,
     left: u32,
+    bytes: usize,
     dropped: u64,
 }
 
 impl Default for Budget {
     fn default() -> Self {
-        Self { begun: Instant::now(), left: LINES_PER_SECOND, dropped: 0 }
+        Self { begun: Instant::now(), left: LINES_PER_SECOND, bytes: BYTES_PER_SECOND, dropped: 0 }
     }
 }
 
 impl Budget {
+    /// So many bytes were read; how long to wait before more are.
+    fn read(&mut self, bytes: usize) -> Option<Duration> {
+        const SECOND: Duration = Duration::from_secs(1);
+        self.bytes = self.bytes.saturating_sub(bytes);
+        let left = SECOND.saturating_sub(self.begun.elapsed());
+        if left.is_zero() {
+            self.bytes = BYTES_PER_SECOND;
+        }
+        (self.bytes == 0).then_some(left)
+    }
+
     fn spend(&mut self, tell: &Tell, line: &[u8]) {
         if self.begun.elapsed() >= Duration::from_secs(1) {
             self.settle(tell);
@@ -234,6 +301,15 @@ mod tests {
     }
 
     #[test]
+    fn who_writes_without_end_is_read_at_a_bounded_rate() {
+        let mut budget = Budget::default();
+        let pauses: Vec<_> = (0..BYTES_PER_SECOND / READ + 2).map(|_| budget.read(READ)).collect();
+        let first = pauses.iter().position(Option::is_some).unwrap();
+        assert_eq!(first + 1, BYTES_PER_SECOND / READ, "the whole second's worth is read without a pause");
+        assert!(pauses[first..].iter().all(|pause| pause.is_some_and(|pause| pause <= Duration::from_secs(1))));
+    }
+
+    #[test]
     fn bytes_become_lines_of_bounded_length() {
         let mut told = Vec::new();
         let mut lines = Lines::default();
@@ -242,6 +318,10 @@ mod tests {
         }
         lines.finish(&mut |line| told.push(printable(line)));
         let long = "x".repeat(LINE_LIMIT);
+        let last = LastLines::default();
+        told.iter().for_each(|line| last.add(line));
+        last.add("one more");
+        assert_eq!(*last.lines(), ["two\u{fffd}[2J", &"x".repeat(200), "x", "rest", "one more"]);
         assert_eq!(told, ["one", "two\u{fffd}[2J", &long, "x", "rest"]);
     }
 }

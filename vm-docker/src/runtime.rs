@@ -233,7 +233,7 @@ async fn pools(
         return Ok((pool, None));
     }
     // Each of its processes has one call: what another one remembers of earlier calls shows as a difference.
-    let checker = engine.pools().get(engine, image, Isolation::Call).await?;
+    let checker = engine.pools().get(engine, image, isolation.max(Isolation::Call)).await?;
     match checker.interface() == pool.interface() {
         true => Ok((pool, Some(checker))),
         false => Err(DockerError::Protocol("it describes other methods in a second process".into())),

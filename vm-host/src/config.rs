@@ -32,7 +32,7 @@ use std::time::Duration;
 
 use vm_core::{Address, Amount, Block, ContractName, HostPolicy, Quotas};
 
-pub use docker::Docker;
+pub use docker::{Docker, Isolation};
 pub use error::{ConfigError, InvalidConfig, Mistake};
 
 use crate::backends;

@@ -9,7 +9,11 @@ use tar::Archive;
 use vm_container_protocol::{CONCURRENCY_VARIABLE, ISOLATION_VARIABLE, SOCKET_VARIABLE};
 use vm_core::CodeError;
 
-use super::{ARCHITECTURE, Image, Layer, Program, digest, executable, layer::Room};
+use super::{
+    ARCHITECTURE, Image, Layer, Program, digest, executable,
+    files::{EFFORT, Files as Contents, Found},
+    layer::Room,
+};
 
 /// Most layers that an image may have.
 const LAYER_LIMIT: usize = 64;
@@ -19,6 +23,10 @@ const TEXT_LIMIT: usize = (128 << 10) - 1;
 
 /// Most bytes of all of them: 1 MiB.
 const TEXTS_LIMIT: usize = 1 << 20;
+
+/// Media types of configurations that say what to execute.
+const CONFIG_TYPES: [&str; 2] =
+    ["application/vnd.oci.image.config.v1+json", "application/vnd.docker.container.image.v1+json"];
 
 /// How deep an index may lie in an index.
 const INDEX_DEPTH: usize = 3;
@@ -57,14 +65,43 @@ fn image(layers: &[(String, String, &[u8])], config: Config) -> Result<Image, Co
             diff_ids.len()
         )));
     }
-    let mut left = Room::default();
+    let (mut left, mut files) = (Room::default(), Contents::default());
     let mut layers = layers
         .iter()
         .zip(diff_ids)
-        .map(|((media_type, digest, bytes), diff_id)| Layer::from_image(media_type, digest, diff_id, bytes, &mut left))
+        .map(|((media_type, digest, bytes), diff_id)| {
+            Layer::from_image(media_type, digest, diff_id, bytes, &mut left, &mut files)
+        })
         .collect::<Result<Vec<_>, _>>()?;
+    let program = config.config.program()?;
+    find(&program, &files)?;
     layers.push(executable::mount_points().map_err(|error| bad(error.to_string()))?);
-    Ok(Image { layers, program: Arc::new(config.config.program()?) })
+    Ok(Image { layers, program: Arc::new(program) })
+}
+
+/// Refuses an image whose entry point is not among its files.
+fn find(program: &Program, files: &Contents) -> Result<(), CodeError> {
+    let Some(name) = program.args.first() else { return Ok(()) };
+    let mut effort = EFFORT;
+    let mut at = |path: &str| files.find(&program.folder, path, &mut effort);
+    let found = match (name.contains('/'), program.env.iter().rev().find_map(|entry| entry.strip_prefix("PATH="))) {
+        (true, _) => at(name),
+        (false, Some(path)) => {
+            let mut found = path.split(':').map(|folder| at(&format!("{folder}/{name}")));
+            found.find(|found| matches!(found, Found::Program | Found::Unknown)).unwrap_or(Found::Nothing)
+        }
+        // Where it is looked for is up to what starts it.
+        (false, None) => return Ok(()),
+    };
+    let why = match found {
+        Found::Program | Found::Unknown => return Ok(()),
+        Found::Nothing if name.contains('/') => "is in none of its layers",
+        Found::Nothing => "is in no folder of its PATH",
+        Found::Folder => "is a folder",
+        Found::NotExecutable => "may not be executed by everybody; chmod a+rx it",
+        Found::Circle => "is a link that leads in a circle",
+    };
+    Err(CodeError::new("no-entrypoint", format!("the image's entry point {name:?} {why}")))
 }
 
 /// The file of a layout that names the image.
@@ -113,9 +150,15 @@ impl<'a> Files<'a> {
 
     fn image_of(&self, index: Index) -> Result<Image, CodeError> {
         let manifest = self.manifest(index, INDEX_DEPTH)?;
-        let config: Config = parse(&manifest.config.digest, self.blob(&manifest.config.digest)?)?;
+        if !CONFIG_TYPES.contains(&&*manifest.config.media_type) {
+            let told = &manifest.config.media_type;
+            return Err(bad(format!(
+                "its configuration is of type '{told}'; an image to run has one of {CONFIG_TYPES:?}"
+            )));
+        }
+        let config: Config = parse(&manifest.config.digest, self.blob(&manifest.config)?)?;
         let layers = manifest.layers.into_iter().map(|layer| {
-            let blob = self.blob(&layer.digest)?;
+            let blob = self.blob(&layer)?;
             Ok((layer.media_type, layer.digest, blob))
         });
         image(&layers.collect::<Result<Vec<_>, CodeError>>()?, config)
@@ -130,17 +173,22 @@ impl<'a> Files<'a> {
         })
     }
 
-    /// A blob whose content is what its name says.
-    fn blob(&self, name: &str) -> Result<&[u8], CodeError> {
+    /// A blob whose content is what its descriptor says.
+    fn blob(&self, told: &Descriptor) -> Result<&[u8], CodeError> {
+        let name = &*told.digest;
         let hash = name
             .strip_prefix("sha256:")
             .ok_or_else(|| CodeError::new("bad-digest", format!("'{name}' is no sha256 hash")))?;
         let content = self.get(&format!("blobs/sha256/{hash}"))?;
         let found = digest(content);
-        if found == name {
-            Ok(content)
-        } else {
-            Err(CodeError::new("bad-digest", format!("the file named {name} has the hash {found}")))
+        if found != name {
+            return Err(CodeError::new("bad-digest", format!("the file named {name} has the hash {found}")));
+        }
+        match told.size {
+            Some(size) if size != content.len() as u64 => {
+                Err(bad(format!("the file named {name} has {} bytes; its descriptor says {size}", content.len())))
+            }
+            _ => Ok(content),
         }
     }
 
@@ -149,7 +197,7 @@ impl<'a> Files<'a> {
             let message = format!("the archive has no image for linux/{ARCHITECTURE}");
             CodeError::new("wrong-architecture", message)
         })?;
-        let content = self.blob(&found.digest)?;
+        let content = self.blob(&found)?;
         if !found.is_index() {
             return parse(&found.digest, content);
         }
@@ -169,13 +217,15 @@ pub(super) struct Index {
 pub(super) struct Descriptor {
     pub(super) media_type: String,
     pub(super) digest: String,
+    /// In bytes, where it is told.
+    size: Option<u64>,
     platform: Option<Platform>,
 }
 
 impl Descriptor {
     /// A blob of any platform.
     pub(super) fn new(media_type: String, digest: String) -> Self {
-        Self { media_type, digest, platform: None }
+        Self { media_type, digest, size: None, platform: None }
     }
 
     /// True for what this machine can run.

@@ -10,6 +10,8 @@ use std::{
 use sha2::{Digest as _, Sha256};
 use tar::{Archive, Entry, EntryType};
 
+use super::files::Files;
+
 /// Most bytes of the names and attributes that stand before an entry.
 const EXTENSION_LIMIT: u64 = 1 << 20;
 
@@ -19,9 +21,10 @@ const PATH_LIMIT: usize = 4096;
 /// What the last part of a path begins with that removes something of the layers below.
 const WHITEOUT: &[u8] = b".wh.";
 
-/// The number of entries, which is at most one more than `most`; or what is wrong with one.
-pub(super) fn count(archive: impl Read, most: u64) -> Result<u64, String> {
-    let mut checked = Checked { files: BTreeSet::new() };
+/// The number of entries, which is at most one more than `most`; or what is wrong with one. `image` is told of each.
+pub(super) fn count(archive: impl Read, most: u64, image: &mut Files) -> Result<u64, String> {
+    image.begin_layer();
+    let mut checked = Checked { files: BTreeSet::new(), image };
     let mut before = Extensions::default();
     let mut count: u64 = 0;
     for entry in Archive::new(archive).entries().map_err(text_of)?.raw(true) {
@@ -43,12 +46,13 @@ pub(super) fn count(archive: impl Read, most: u64) -> Result<u64, String> {
 }
 
 /// What was found so far.
-struct Checked {
+struct Checked<'a> {
     /// The hashes of the paths of files.
     files: BTreeSet<[u8; 32]>,
+    image: &'a mut Files,
 }
 
-impl Checked {
+impl Checked<'_> {
     fn entry(&mut self, entry: &Entry<'_, impl Read>, before: Extensions) -> Result<(), String> {
         let header = entry.header();
         let path = before.path.unwrap_or_else(|| header.path_bytes().into_owned());
@@ -64,17 +68,22 @@ impl Checked {
         if matches!(last.strip_prefix(WHITEOUT), Some(b"" | b"." | b"..")) {
             return refuse("removes nothing that has a name");
         }
+        let target = before.target.or_else(|| header.link_name_bytes().map(|target| target.into_owned()));
         match header.entry_type() {
             EntryType::Regular => {
+                self.image.add(&name, header, None);
                 self.files.insert(Sha256::digest(&name).into());
                 Ok(())
             }
             EntryType::Directory | EntryType::Symlink | EntryType::Link if entry.size() > 0 => {
                 refuse("is a folder or a link that has content")
             }
-            EntryType::Directory | EntryType::Symlink => Ok(()),
+            EntryType::Directory | EntryType::Symlink => {
+                self.image.add(&name, header, target);
+                Ok(())
+            }
             EntryType::Link => {
-                let target = before.target.or_else(|| header.link_name_bytes().map(|target| target.into_owned()));
+                self.image.add(&name, header, target.clone());
                 let target = target.and_then(|target| normal(&target));
                 // A link to a file of another layer would copy it.
                 match target.is_some_and(|target| self.files.contains(&<[u8; 32]>::from(Sha256::digest(target)))) {
@@ -155,7 +164,7 @@ fn until_zero(mut bytes: Vec<u8>) -> Vec<u8> {
 }
 
 /// A path without what does not count; `None` if it leads upwards or is too long.
-fn normal(path: &[u8]) -> Option<Vec<u8>> {
+pub(super) fn normal(path: &[u8]) -> Option<Vec<u8>> {
     if path.len() > PATH_LIMIT {
         return None;
     }
@@ -190,7 +199,7 @@ mod tests {
     }
 
     fn refusal(entries: &[(EntryType, &str, &str, &[u8])]) -> String {
-        count(&*archive(entries), 100).unwrap_err()
+        count(&*archive(entries), 100, &mut Files::default()).unwrap_err()
     }
 
     #[test]
@@ -210,7 +219,7 @@ mod tests {
             (EntryType::GNULongLink, "././@LongLink", "", b"long/name\0"),
             (EntryType::Link, "link", "cut", b""),
         ];
-        assert_eq!(count(&*archive(entries), 100), Ok(entries.len() as u64));
+        assert_eq!(count(&*archive(entries), 100, &mut Files::default()), Ok(entries.len() as u64));
         assert_eq!(
             record(b"10 a=b=\nc\nmore"),
             Some((&b"a"[..], &b"b=\nc"[..], &b"more"[..])),

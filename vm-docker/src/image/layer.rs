@@ -7,7 +7,7 @@ use flate2::read::MultiGzDecoder;
 use sha2::{Digest as _, Sha256};
 use vm_core::CodeError;
 
-use super::{digest, entries};
+use super::{digest, entries, files::Files};
 
 /// Most bytes that the layers of an image may have when they are unpacked: 1 GiB.
 const UNPACKED_LIMIT: u64 = 1 << 30;
@@ -73,11 +73,12 @@ impl Layer {
         diff_id: &str,
         bytes: &[u8],
         left: &mut Room,
+        files: &mut Files,
     ) -> Result<Self, CodeError> {
         let (media_type, unpacked) = match media_type {
-            Self::TAR | "application/vnd.docker.image.rootfs.diff.tar" => (Self::TAR, unpack(bytes, left)),
+            Self::TAR | "application/vnd.docker.image.rootfs.diff.tar" => (Self::TAR, unpack(bytes, left, files)),
             Self::TAR_GZIP | "application/vnd.docker.image.rootfs.diff.tar.gzip" => {
-                (Self::TAR_GZIP, unpack(MultiGzDecoder::new(bytes), left))
+                (Self::TAR_GZIP, unpack(MultiGzDecoder::new(bytes), left, files))
             }
             other => {
                 return Err(CodeError::new(
@@ -116,10 +117,10 @@ struct Unpacked {
 }
 
 /// Reads an archive to its end; stops soon after the bytes that are left.
-fn unpack(archive: impl Read, left: &Room) -> io::Result<Unpacked> {
+fn unpack(archive: impl Read, left: &Room, files: &mut Files) -> io::Result<Unpacked> {
     let mut archive =
         Hashed { inner: archive.take(left.bytes.saturating_add(1)), hash: Sha256::new(), size: 0, failed: false };
-    let entries = entries::count(&mut archive, left.entries);
+    let entries = entries::count(&mut archive, left.entries, files);
     if let (Err(flaw), true) = (&entries, archive.failed) {
         return Err(io::Error::other(flaw.clone()));
     }

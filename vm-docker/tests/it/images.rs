@@ -162,10 +162,11 @@ fn what_is_wrong_with_an_image_is_told_as_such() {
         world.deploy("probe", Code::new(RuntimeKind::Docker, archive(&probe(), args, env))).unwrap_err()
     };
     let absent = error(&["/opt/nothing"], &[]);
-    assert!(matches!(absent.fault(), Some(HostFault::Process { .. })), "{absent}");
-    assert!(absent.to_string().contains("/opt/nothing"), "{absent}");
+    assert!(absent.to_string().contains("no-entrypoint") && absent.to_string().contains("/opt/nothing"), "{absent}");
+    assert_eq!(world.detail("started"), "0");
     let ends = error(&["/opt/program", "exit"], &[]);
-    assert!(ends.to_string().contains("did not become ready: it exited with code 5"), "{ends}");
+    assert!(ends.to_string().contains("did not become ready: it exited with code 5; it printed: "), "{ends}");
+    assert!(ends.to_string().contains("no such thing"), "{ends}");
     for (args, env) in [
         (&["/opt/program", "a\0b"][..], String::new()),
         (&["/opt/program"], format!("A={}", "x".repeat(1 << 20))),

@@ -7,6 +7,7 @@ use vm_docker::{DockerConfig, Isolation};
 
 use crate::{
     daemon::Daemon,
+    images::archive,
     world::{World, config, probe},
 };
 
@@ -24,6 +25,20 @@ fn a_process_that_keeps_nothing_apart_takes_one_call_only() {
     assert_eq!(world.call("count", ""), [2], "the state stays");
 }
 
+/// The library says that it keeps calls apart, and does not.
+#[test]
+fn a_container_for_each_call_needs_no_word_of_the_library() {
+    let Some(daemon) = Daemon::shared() else { return };
+    let code = archive(&probe(), &["/opt/program"], &["PROBE_FRESH=1".into()]);
+    let code = Code::new(RuntimeKind::Docker, code);
+    for (isolation, calls) in [(Isolation::Call, [2, 3]), (Isolation::Container, [1, 1])] {
+        let name = format!("lies-{}", isolation.as_str());
+        let world = World::start(DockerConfig { isolation, ..config(daemon, &name) }, LIMIT);
+        world.deploy("probe", code.clone()).unwrap();
+        assert_eq!([(); 2].map(|()| world.call("calls", "")[0]), calls, "{name}");
+    }
+}
+
 #[test]
 fn a_contract_may_ask_for_it_and_cannot_ask_for_less() {
     let Some(daemon) = Daemon::shared() else { return };
@@ -35,7 +50,7 @@ fn a_contract_may_ask_for_it_and_cannot_ask_for_less() {
     }
     world.assert_next_call(false);
     let error = world.deploy("other", code("thread")).unwrap_err().to_string();
-    assert!(error.contains("unknown isolation 'thread'; expected contract or call"), "{error}");
+    assert!(error.contains("unknown isolation 'thread'; expected contract, call or container"), "{error}");
 }
 
 #[test]

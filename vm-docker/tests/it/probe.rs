@@ -41,7 +41,10 @@ static CALLS: AtomicU8 = AtomicU8::new(0);
 fn main() -> io::Result<()> {
     match env::args().nth(1).as_deref() {
         None => {}
-        Some("exit") => process::exit(5),
+        Some("exit") => {
+            eprintln!("cannot begin:\nno such thing");
+            process::exit(5)
+        }
         // Connects to the socket of somebody else; succeeds if it is turned away.
         Some("connect") => {
             let mut stream = UnixStream::connect(env::args().nth(2).expect("a path"))?;
@@ -56,9 +59,10 @@ fn main() -> io::Result<()> {
     let connect = |_| Ok(Host { stream: UnixStream::connect(&path)?, call: 0, stopped: false });
     let mut hosts = (0..concurrency).map(connect).collect::<io::Result<Vec<_>>>()?;
     let interface = env::var("PROBE_INTERFACE").unwrap_or_default();
+    let fresh = u64::from(env::var_os("PROBE_FRESH").is_some());
     for (at, host) in hosts.iter_mut().enumerate() {
         let sdk = if env::var_os("PROBE_DIFFERS").is_some() { format!("probe {at}") } else { "probe 1.0".into() };
-        let hello = [varint(1, 1), bytes(2, interface.as_bytes()), bytes(3, sdk.as_bytes()), varint(5, concurrency)];
+        let hello = [varint(1, 1), bytes(2, interface.as_bytes()), bytes(3, sdk.as_bytes()), varint(5, concurrency), varint(4, fresh)];
         host.send(number::HELLO, &hello.concat())?;
     }
     thread::scope(|scope| {

@@ -7,7 +7,7 @@ use vm_docker::{DockerConfig, DockerRuntime, Isolation};
 
 use super::{Finding, Health};
 use crate::HostError;
-use crate::config::{Config, Docker};
+use crate::config::{self, Config, Docker};
 
 pub(super) fn runtime(config: &Config, docker: &Docker) -> Result<Arc<dyn RuntimeProvider>, HostError> {
     let runtime = DockerRuntime::new(settings(config, docker))
@@ -48,7 +48,11 @@ fn settings(config: &Config, docker: &Docker) -> DockerConfig {
         pool_queue: docker.pool_queue,
         pool_wait: docker.pool_wait,
         concurrency: docker.concurrency,
-        isolation: if docker.isolate_calls { Isolation::Call } else { Isolation::Contract },
+        isolation: match docker.isolation {
+            config::Isolation::Contract => Isolation::Contract,
+            config::Isolation::Call => Isolation::Call,
+            config::Isolation::Container => Isolation::Container,
+        },
         replay_check: docker.replay_check,
         enable_sandbox: config.security.enable_sandbox,
         allow_network: config.security.allow_network,

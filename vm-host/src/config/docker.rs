@@ -67,12 +67,24 @@ pub struct Docker {
     pub pool_wait: Duration,
     /// Calls that one process may take at a time, at most, if its contract declares that it can take several.
     pub concurrency: u32,
-    /// True gives every call a process of its own: `isolation = "call"`.
-    pub isolate_calls: bool,
+    /// What calls have to themselves.
+    pub isolation: Isolation,
     /// True executes every call twice, the second time in a process that begins anew, and compares what they do.
     pub replay_check: bool,
     /// Most bytes in the temporary folder of a container that may write.
     pub tmp_size: u64,
+}
+
+/// What each call of a container contract has to itself.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum Isolation {
+    /// Nothing: a process takes many calls.
+    #[default]
+    Contract,
+    /// A process, where its library offers that, else a container.
+    Call,
+    /// A container.
+    Container,
 }
 
 impl Default for Docker {
@@ -94,7 +106,7 @@ impl Default for Docker {
             pool_queue: 256,
             pool_wait: Duration::from_secs(10),
             concurrency: 8,
-            isolate_calls: false,
+            isolation: Isolation::Contract,
             replay_check: false,
             tmp_size: 64 << 20,
         }
@@ -121,7 +133,7 @@ pub(super) fn read(section: Section<'_>, mistakes: &mut Mistakes) -> Docker {
         pool_queue: section.get("pool_queue", mistakes, value::whole).map_or(default.pool_queue, count),
         pool_wait: section.get("pool_wait", mistakes, value::duration).unwrap_or(default.pool_wait),
         concurrency: section.get("concurrency", mistakes, concurrency).unwrap_or(default.concurrency),
-        isolate_calls: section.get("isolation", mistakes, isolation).unwrap_or(default.isolate_calls),
+        isolation: section.get("isolation", mistakes, isolation).unwrap_or(default.isolation),
         replay_check: section.get("replay_check", mistakes, value::switch).unwrap_or(default.replay_check),
         tmp_size: section
             .get("tmp_size", mistakes, |node, key| value::bytes(node, key, 4096))
@@ -167,9 +179,9 @@ fn concurrency(node: &Node, key: &str) -> Result<u32, Mistake> {
     number.ok_or_else(|| wrong_type(node, key, "1 to 64 calls"))
 }
 
-/// `call` or `contract`.
-fn isolation(node: &Node, key: &str) -> Result<bool, Mistake> {
-    value::choice(node, key, &[("contract", false), ("call", true)]).copied()
+fn isolation(node: &Node, key: &str) -> Result<Isolation, Mistake> {
+    let choices = [("contract", Isolation::Contract), ("call", Isolation::Call), ("container", Isolation::Container)];
+    value::choice(node, key, &choices).copied()
 }
 
 /// A name that containerd takes for a namespace.

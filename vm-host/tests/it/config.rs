@@ -108,7 +108,7 @@ fn containers_have_their_settings() {
         pool_queue: 1,
         pool_wait: Duration::from_secs(1),
         concurrency: 3,
-        isolate_calls: true,
+        isolation: Isolation::Call,
         replay_check: true,
         tmp_size: 1 << 20,
         socket_folder: "/s".into(),
@@ -123,7 +123,7 @@ fn containers_have_their_settings() {
     assert!(told(toml(&text("concurrency = 65"))).contains("1 to 64 calls"));
     assert!(told(toml(&text("socket_folder = \"s\""))).contains("an absolute path"));
     assert!(told(toml(&text("first_host_user = 2147418112"))).contains("from 1 to 2147418111"));
-    assert!(told(toml(&text("isolation = \"thread\""))).contains("expected \"contract\" or \"call\""));
+    assert!(told(toml(&text("isolation = \"thread\""))).contains("expected \"contract\", \"call\" or \"container\""));
     assert!(told(toml(&text("pool_min = 9"))).contains("`pool_min` above `pool_max`"));
 }
 

@@ -9,6 +9,9 @@ use super::*;
 struct Layout {
     layer: Vec<u8>,
     media_type: &'static str,
+    config_type: &'static str,
+    /// Bytes that the layer has more than its descriptor says.
+    excess: usize,
     diff_id: String,
     platform: Value,
     execution: Value,
@@ -16,11 +19,13 @@ struct Layout {
 
 impl Default for Layout {
     fn default() -> Self {
-        let layer = executable::mount_points().unwrap().bytes.to_vec();
+        let layer = layer_with("bin/contract", 0o755);
         Self {
             diff_id: digest(&layer),
             layer,
             media_type: "application/vnd.oci.image.layer.v1.tar",
+            config_type: "application/vnd.oci.image.config.v1+json",
+            excess: 0,
             platform: json!({ "os": "linux", "architecture": ARCHITECTURE }),
             execution: json!({ "Entrypoint": ["/bin/contract"], "Cmd": ["serve"], "Env": ["A=1", "VM_SOCKET=/x", "VM_CONCURRENCY=9"] }),
         }
@@ -31,8 +36,10 @@ impl Layout {
     fn pack(&self) -> Vec<u8> {
         let config = json!({ "config": self.execution, "rootfs": { "diff_ids": [self.diff_id] } }).to_string();
         let manifest = json!({
-            "config": { "mediaType": "c", "digest": digest(config.as_bytes()) },
-            "layers": [{ "mediaType": self.media_type, "digest": digest(&self.layer) }],
+            "config": { "mediaType": self.config_type, "digest": digest(config.as_bytes()), "size": config.len() },
+            "layers": [{
+                "mediaType": self.media_type, "digest": digest(&self.layer), "size": self.layer.len() - self.excess,
+            }],
         })
         .to_string();
         let index = json!({ "manifests": [{
@@ -121,12 +128,58 @@ fn what_is_wrong_with_an_image_is_said_with_its_rule() {
     assert_eq!(with(|layout| layout.execution = json!({})), "no-entrypoint");
     assert_eq!(with(|layout| layout.execution = json!({ "Cmd": ["a"], "WorkingDir": "b" })), "bad-image");
     assert_eq!(with(|layout| layout.diff_id = digest(b"")), "bad-digest");
+    assert_eq!(with(|layout| layout.excess = 1), "bad-image");
+    assert_eq!(with(|layout| layout.config_type = "application/vnd.cncf.helm.config.v1+json"), "bad-image");
     assert_eq!(with(|layout| layout.media_type = "application/zstd"), "layer-type");
     assert_eq!(with(|layout| layout.media_type = "application/vnd.oci.image.layer.v1.tar+gzip"), "bad-layer");
     assert_eq!(
         with(|layout| layout.platform = json!({ "os": "plan9", "architecture": "amd64" })),
         "wrong-architecture"
     );
+}
+
+/// A layer of one file, and a link that leads in a circle.
+fn layer_with(path: &str, mode: u32) -> Vec<u8> {
+    let mut archive = tar::Builder::new(Vec::new());
+    let mut header = tar::Header::new_gnu();
+    header.set_mode(mode);
+    header.set_size(0);
+    archive.append_data(&mut header, path, &b""[..]).unwrap();
+    header.set_entry_type(tar::EntryType::Symlink);
+    archive.append_link(&mut header, "circle", "/circle").unwrap();
+    archive.into_inner().unwrap()
+}
+
+#[test]
+fn an_entry_point_that_cannot_be_executed_is_named() {
+    let refusal = |layer: Vec<u8>, execution: Value| {
+        let layout = Layout { diff_id: digest(&layer), layer, execution, ..Layout::default() };
+        let error = Image::read(&layout.pack()).err()?;
+        assert_eq!(error.rule(), "no-entrypoint");
+        Some(error.to_string())
+    };
+    let program = || layer_with("bin/contract", 0o755);
+    let path =
+        |name: &str, path: &str| json!({ "Entrypoint": [name], "Env": [format!("PATH={path}")], "WorkingDir": "/bin" });
+    for execution in [path("contract", "/usr/bin:/bin"), path("./contract", ""), json!({ "Entrypoint": ["contract"] })]
+    {
+        assert_eq!(refusal(program(), execution), None);
+    }
+    for (layer, execution, told) in [
+        (program(), path("/bin/contrct", ""), "\"/bin/contrct\" is in none of its layers"),
+        (program(), path("contract", "/usr/bin"), "\"contract\" is in no folder of its PATH"),
+        (program(), path("/circle", ""), "\"/circle\" is a link that leads in a circle"),
+        (layer_with("bin/contract/file", 0o755), path("/bin/..", ""), "\"/bin/..\" is a folder"),
+        (
+            layer_with("bin/contract", 0o644),
+            path("/bin/contract", ""),
+            "may not be executed by everybody; chmod a+rx it",
+        ),
+        (layer_with("bin/contract", 0o700), path("/bin/contract", ""), "may not be executed"),
+    ] {
+        let refused = refusal(layer, execution).unwrap();
+        assert!(refused.contains(told), "{refused}");
+    }
 }
 
 #[test]
@@ -143,7 +196,8 @@ fn changed_and_cut_archives_are_refused() {
 
 /// What comes of a layer with this content.
 fn of_layer(bytes: &[u8], left: &mut Room) -> Result<Layer, CodeError> {
-    Layer::from_image("application/vnd.oci.image.layer.v1.tar", &digest(bytes), &digest(bytes), bytes, left)
+    let (name, files) = (digest(bytes), &mut Contents::default());
+    Layer::from_image("application/vnd.oci.image.layer.v1.tar", &name, &name, bytes, left, files)
 }
 
 /// A layer with `count` entries of a kind, and perhaps a PAX record before the first.
