@@ -18,7 +18,7 @@ use std::{
 
 use containerd_client::{
     Client,
-    services::v1::{CreateNamespaceRequest, Namespace},
+    services::v1::{CreateNamespaceRequest, Namespace, PluginsRequest},
     tonic::{Code, Request, Response, Status, metadata::AsciiMetadataValue},
 };
 use tokio::time::timeout;
@@ -92,6 +92,14 @@ impl Daemon {
     /// containerd's version.
     pub(crate) fn version(&self) -> &str {
         &self.version
+    }
+
+    /// Where it unpacks images, on its machine. `None` if it does not tell.
+    pub(crate) async fn root(&self) -> Option<PathBuf> {
+        let filter = format!("type==io.containerd.snapshotter.v1,id=={}", self.snapshotter);
+        let request = self.request(PluginsRequest { filters: vec![filter] });
+        let told = self.ask("tell its plugins", self.client.introspection().plugins(request)).await.ok()?;
+        told.plugins.into_iter().find_map(|plugin| plugin.exports.get("root").map(PathBuf::from))
     }
 
     /// Why the last question was not answered, if it was not.

@@ -7,7 +7,7 @@ use std::{
     process::Command,
 };
 
-use crate::{DockerConfig, containerd::Daemon};
+use crate::{DockerConfig, DockerError, containerd::Daemon};
 
 /// Free space below which images may not find room: 1 GiB.
 const ROOM: u64 = 1 << 30;
@@ -59,17 +59,18 @@ impl fmt::Display for Health {
 /// Looks at containerd, runc, control groups, system call filters, user name spaces, folders and disk. Changes nothing, and
 /// waits at most some seconds, for containerd.
 pub fn examine(config: &DockerConfig) -> Vec<Finding> {
+    let asked = ask(config);
     vec![
         settings(config),
         rights(),
-        containerd(config),
+        containerd(&asked),
         runc(),
         control_groups(Path::new("/sys/fs/cgroup")),
         swap(Path::new("/sys/fs/cgroup")),
         filters(config, Path::new("/proc/sys/kernel/seccomp/actions_avail")),
         user_namespaces(config, Path::new("/proc/sys/user/max_user_namespaces")),
         sockets(config),
-        disk(config),
+        disk(asked.ok().and_then(|told| told.root)),
     ]
 }
 
@@ -109,24 +110,36 @@ fn first_line(program: &str, argument: &str) -> Option<String> {
     String::from_utf8_lossy(&output.stdout).lines().next().map(str::to_owned)
 }
 
-fn containerd(config: &DockerConfig) -> Finding {
+/// What containerd tells of itself.
+struct Told {
+    version: String,
+    /// Where it unpacks images.
+    root: Option<PathBuf>,
+}
+
+/// Asks it; the program alone if it is to be started by the host.
+fn ask(config: &DockerConfig) -> Result<Told, (String, &'static str)> {
+    if let Some(folder) = &config.managed {
+        let line = first_line("containerd", "--version");
+        let line = line.ok_or_else(|| ("not installed".to_owned(), "install the package containerd"))?;
+        let version = line.split_whitespace().nth(2).unwrap_or_default().to_owned();
+        return Ok(Told { version, root: Some(folder.clone()) });
+    }
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
+    let runtime = runtime.map_err(|error| (error.to_string(), "free memory or threads"))?;
+    let told = runtime.block_on(async {
+        let daemon = Daemon::reach(config).await?;
+        Ok(Told { version: daemon.version().to_owned(), root: daemon.root().await })
+    });
+    let advice = "start containerd, give the path of its socket in `address`, or set `managed`";
+    told.map_err(|error: DockerError| (error.to_string(), advice))
+}
+
+fn containerd(asked: &Result<Told, (String, &'static str)>) -> Finding {
     const WHAT: &str = "containerd";
-    let version = match &config.managed {
-        Some(_) => match first_line("containerd", "--version") {
-            Some(line) => line.split_whitespace().nth(2).unwrap_or_default().to_owned(),
-            None => return bad(WHAT, "not installed", "install the package containerd"),
-        },
-        None => {
-            let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
-            let Ok(runtime) = runtime else { return bad(WHAT, "no thread to ask it", "free memory or threads") };
-            match runtime.block_on(Daemon::reach(config)) {
-                Ok(daemon) => daemon.version().to_owned(),
-                Err(error) => {
-                    let advice = "start containerd, give the path of its socket in `address`, or set `managed`";
-                    return bad(WHAT, error.to_string(), advice);
-                }
-            }
-        }
+    let version = match asked {
+        Ok(told) => told.version.clone(),
+        Err((found, advice)) => return bad(WHAT, found.clone(), *advice),
     };
     let mut numbers = version.trim_start_matches('v').split('.').map(|number| number.parse::<u32>().unwrap_or(0));
     match (numbers.next().unwrap_or(0), numbers.next().unwrap_or(0)) {
@@ -162,10 +175,25 @@ fn control_groups(root: &Path) -> Finding {
         None => root.join(name).is_dir(),
     };
     let missing: Vec<_> = NEEDED.into_iter().filter(|name| !has(name)).collect();
-    match missing.is_empty() {
-        true => good(WHAT, version),
-        false => bad(WHAT, format!("{version}, without {}", missing.join(", ")), "enable these controllers at boot"),
+    if !missing.is_empty() {
+        return bad(WHAT, format!("{version}, without {}", missing.join(", ")), "enable these controllers at boot");
     }
+    // The true root of version 2 has no type, and its controllers can be handed down at any time. Any other group hands down
+    // what was handed down before processes were in it.
+    let path = |file: &str| fs::read_to_string(root.join(file)).unwrap_or_default();
+    let handed_down = path("cgroup.subtree_control");
+    let kept: Vec<_> =
+        NEEDED.into_iter().filter(|name| !handed_down.split_whitespace().any(|found| found == *name)).collect();
+    let stuck = root.join("cgroup.type").exists() && !path("cgroup.procs").trim().is_empty() && !kept.is_empty();
+    if listed.is_some() && stuck {
+        let advice = format!(
+            "move the processes of {} into a group below it, and write '+{}' into its cgroup.subtree_control",
+            root.display(),
+            kept.join(" +")
+        );
+        return bad(WHAT, format!("{version}, where {} cannot be handed down to containers", kept.join(", ")), advice);
+    }
+    good(WHAT, version)
 }
 
 /// Whether the limit of memory includes swap.
@@ -227,8 +255,8 @@ fn sockets(config: &DockerConfig) -> Finding {
     }
 }
 
-fn disk(config: &DockerConfig) -> Finding {
-    let root = config.managed.clone().unwrap_or_else(|| PathBuf::from("/var/lib/containerd"));
+fn disk(root: Option<PathBuf>) -> Finding {
+    let root = root.unwrap_or_else(|| PathBuf::from("/var/lib/containerd"));
     let there = root.ancestors().find(|above| above.exists()).unwrap_or(Path::new("/"));
     let Ok(space) = rustix::fs::statvfs(there) else {
         return weak("disk", format!("{} cannot be asked for its space", there.display()), "look at it yourself");
@@ -257,6 +285,30 @@ mod tests {
         assert_eq!(found().found, "version 2, without pids");
         fs::write(root.path().join("cgroup.controllers"), "cpuset cpu io memory pids\n").unwrap();
         assert_eq!(found(), good("control groups", "version 2"));
+        // As in a container, whose root is a group of another tree.
+        fs::write(root.path().join("cgroup.type"), "domain\n").unwrap();
+        fs::write(root.path().join("cgroup.procs"), "1\n").unwrap();
+        fs::write(root.path().join("cgroup.subtree_control"), "memory\n").unwrap();
+        assert!(found().health == Health::Bad && found().advice.contains("'+cpu +pids'"), "{:?}", found());
+        fs::write(root.path().join("cgroup.subtree_control"), "cpu memory pids\n").unwrap();
+        assert_eq!(found(), good("control groups", "version 2"));
+    }
+
+    /// The kernel's own files. Where version 1 has the controllers, the tree has none to give, and that is what is told.
+    #[test]
+    fn the_second_version_of_this_kernel_is_told_as_it_is() {
+        let Some(tree) = crate::cgroup::tests::mounted() else { return };
+        let listed = fs::read_to_string(tree.path().join("cgroup.controllers")).unwrap();
+        let missing: Vec<_> = ["memory", "cpu", "pids"]
+            .into_iter()
+            .filter(|name| !listed.split_whitespace().any(|l| l == *name))
+            .collect();
+        let found = control_groups(tree.path());
+        assert!(found.found.starts_with("version 2"), "{found:?}");
+        match missing.is_empty() {
+            true => assert!(!found.found.contains("without"), "{found:?}"),
+            false => assert_eq!(found.found, format!("version 2, without {}", missing.join(", "))),
+        }
     }
 
     #[test]
@@ -270,7 +322,7 @@ mod tests {
         let deep = DockerConfig { socket_folder: "/deep".repeat(20).into(), ..config.clone() };
         assert_eq!(sockets(&deep).health, Health::Bad);
         let nowhere = DockerConfig { address: "/nonexistent.sock".into(), ..config };
-        let found = containerd(&nowhere);
+        let found = containerd(&ask(&nowhere));
         assert!(found.health == Health::Bad && found.found.contains("/nonexistent.sock") && !found.advice.is_empty());
     }
 

@@ -13,6 +13,7 @@ use std::{
     time::Duration,
 };
 
+use containerd_client::Client;
 use rustix::process::{Pid, Signal, kill_process};
 use tokio::{
     process::{Child, Command},
@@ -40,6 +41,9 @@ const RESTART: (Duration, Duration) = (Duration::from_millis(100), Duration::fro
 
 /// How long it has to run for the pauses to begin anew.
 const STEADY: Duration = Duration::from_secs(60);
+
+/// How often it is asked whether it answers, and how long that may take. It is killed when it has not, twice.
+const CHECK: (Duration, Duration) = (Duration::from_secs(2), Duration::from_secs(10));
 
 /// Name of the socket in the folder.
 const SOCKET: &str = "containerd.sock";
@@ -115,6 +119,10 @@ async fn watch_over(folder: PathBuf, mut child: Child, mut stop: watch::Receiver
             ended = child.wait() => {
                 tracing::warn!(?ended, log = %log_tail(&folder), "containerd has ended and is started again");
             }
+            () = silent(&folder) => {
+                tracing::warn!(log = %log_tail(&folder), "containerd does not answer: it is killed and started again");
+                let _ = child.kill().await;
+            }
             () = asked(&mut stop) => return end(child).await,
         }
         if begun.elapsed() > STEADY {
@@ -133,6 +141,20 @@ async fn watch_over(folder: PathBuf, mut child: Child, mut stop: watch::Receiver
         };
         restarts.fetch_add(1, Ordering::Relaxed);
     }
+}
+
+/// Waits until it has not answered twice, one after the other.
+async fn silent(folder: &Path) {
+    let mut missed = 0;
+    while missed < 2 {
+        sleep(CHECK.0).await;
+        missed = if answers(folder).await { 0 } else { missed + 1 };
+    }
+}
+
+async fn answers(folder: &Path) -> bool {
+    let asked = async { Client::from_path(socket(folder)).await.ok()?.version().version(()).await.ok() };
+    timeout(CHECK.1, asked).await.is_ok_and(|answer| answer.is_some())
 }
 
 /// Waits until the host stops, or is gone.

@@ -98,7 +98,7 @@ pub(crate) fn run(
     let prices = &host.transaction().schedule().docker;
     let (question_price, notice_price) = (Gas::new(prices.round_trip), Gas::new(prices.frame));
     connection.interrupt_by(&interrupt);
-    let line = Line { connection, number, taken: true, heard: false, asked: false };
+    let line = Line::new(connection, number);
     let mut session = Session { line, host, question_price, notice_price, script };
     let end = match session.perform(frames::call(call, session.host)) {
         Ok(returned) => End::Returned(returned),
@@ -108,7 +108,7 @@ pub(crate) fn run(
             End::Stopped { stop, settled }
         }
     };
-    Ran { end, taken: session.line.taken }
+    Ran { end, taken: session.line.stage != Stage::Refused }
 }
 
 /// A connection during one call.
@@ -116,18 +116,37 @@ struct Line<'a> {
     connection: &'a mut Connection,
     /// The call's number, which every frame of the contract carries: none can be taken for one of another call.
     number: u64,
-    /// As [`Ran::taken`].
-    taken: bool,
-    /// True once the contract has said something in this call.
-    heard: bool,
-    /// True while the contract waits for an answer.
-    asked: bool,
+    stage: Stage,
 }
 
-impl Line<'_> {
+/// How far a call has come.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Stage {
+    /// The contract has said nothing in it. What ends it now ends it for good: the process may have begun.
+    Sent,
+    /// As the opposite of [`Ran::taken`].
+    Refused,
+    /// The contract works, and needs no answer to go on.
+    Works,
+    /// The contract waits for an answer.
+    Asks,
+}
+
+impl<'a> Line<'a> {
+    fn new(connection: &'a mut Connection, number: u64) -> Self {
+        Self { connection, number, stage: Stage::Sent }
+    }
+
     fn begin(&mut self, call: CallFrame) -> Result<(), FrameError> {
         let begun = self.connection.send(CallFrame { number: self.number, ..call });
-        begun.inspect_err(|error| self.taken = !is_hung_up(error))
+        begun.inspect_err(|error| self.refused_if(is_hung_up(error)))
+    }
+
+    /// Nothing was taken, if that was seen before the contract said anything.
+    fn refused_if(&mut self, seen: bool) {
+        if seen && self.stage == Stage::Sent {
+            self.stage = Stage::Refused;
+        }
     }
 
     /// The next frame, received under the rules of reading: what the container sends too long is its own fault.
@@ -137,7 +156,7 @@ impl Line<'_> {
             Ok(None) => return Err(Break::End(End::Closed)),
             Err(error @ FrameError::TooLong { .. }) => return Err(Break::End(End::Broken(error.into()))),
             Err(error) => {
-                self.taken = self.heard || !is_hung_up(&error);
+                self.refused_if(is_hung_up(&error));
                 return Err(error.into());
             }
         };
@@ -145,11 +164,10 @@ impl Line<'_> {
             return Err(broken("a frame without a known message".into()));
         }
         if frame.call != self.number {
-            self.taken = self.heard || frame.call > self.number;
+            self.refused_if(frame.call < self.number);
             return Err(broken(format!("a frame of call {} in call {}", frame.call, self.number)));
         }
-        self.heard = true;
-        self.asked = is_question(&frame);
+        self.stage = if is_question(&frame) { Stage::Asks } else { Stage::Works };
         Ok(frame)
     }
 
@@ -159,7 +177,7 @@ impl Line<'_> {
         self.connection.interrupt_by(&Interrupt::after(left));
         loop {
             // Only who waits for an answer is told; others learn it when they ask.
-            if self.asked && self.connection.send(StopFrame {}).is_err() {
+            if self.stage == Stage::Asks && self.connection.send(StopFrame {}).is_err() {
                 return false;
             }
             match self.receive() {
@@ -195,7 +213,8 @@ impl Session<'_> {
             if let Some(Kind::Return(returned)) = frame.kind {
                 return frames::finish(returned);
             }
-            self.host.charge(if self.line.asked { self.question_price } else { self.notice_price })?;
+            let asks = self.line.stage == Stage::Asks;
+            self.host.charge(if asks { self.question_price } else { self.notice_price })?;
             if let Some(answer) = self.serve(frame)? {
                 if let Some(script) = &mut self.script {
                     script.answered(answer.clone());

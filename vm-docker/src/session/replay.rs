@@ -6,7 +6,7 @@ use vm_container_protocol::{
 };
 use vm_core::Interrupt;
 
-use super::{Break, End, Line};
+use super::{Break, End, Line, Stage};
 use crate::{DockerError, connection::Connection};
 
 /// Longest part of a key or value that is shown, in bytes.
@@ -46,7 +46,7 @@ pub(crate) fn replay(
     interrupt: &Interrupt,
 ) -> Result<bool, End> {
     connection.interrupt_by(interrupt);
-    let mut line = Line { connection, number, taken: true, heard: false, asked: false };
+    let mut line = Line::new(connection, number);
     match follow(&mut line, script) {
         Ok(true) => Ok(true),
         Ok(false) => Ok(line.settle(interrupt)),
@@ -73,7 +73,7 @@ fn follow(line: &mut Line<'_>, script: &Script) -> Result<bool, Break> {
         }
         match &step.answer {
             Some(answer) => line.connection.send(answer.clone())?,
-            None if line.asked => return Ok(false),
+            None if line.stage == Stage::Asks => return Ok(false),
             None => {}
         }
     }

@@ -66,6 +66,31 @@ fn a_managed_containerd_starts_is_restarted_and_ends_with_its_host() {
 }
 
 #[test]
+fn a_managed_containerd_that_hangs_is_replaced() {
+    let Some(daemon) = Daemon::shared() else { return };
+    let folder = tempfile::Builder::new().prefix("vmm").tempdir_in("/tmp").unwrap();
+    fs::set_permissions(folder.path(), fs::Permissions::from_mode(0o711)).unwrap();
+    let own = folder.path().join("c");
+    let world = World::with_probe(DockerConfig { managed: Some(own.clone()), ..config(daemon, "hung") }, LIMIT);
+    kill_process(process(&own).unwrap(), Signal::STOP).unwrap();
+    let start = Instant::now();
+    while world.detail("containerd_restarts") == "0" {
+        assert_eq!(world.text("echo", "goes on"), "goes on");
+        assert!(start.elapsed() < Duration::from_secs(60), "it hangs, and nobody minds");
+        std::thread::park_timeout(Duration::from_millis(100));
+    }
+    // Another container can be had, as soon as the next containerd is ready.
+    let start = Instant::now();
+    loop {
+        let _fault = world.fault("exit", "");
+        match world.try_call("probe", "calls", "") {
+            Ok(receipt) => break assert_eq!(receipt.output[..], [1]),
+            Err(error) => assert!(start.elapsed() < LIMIT, "containers stay away: {error}"),
+        }
+    }
+}
+
+#[test]
 fn without_containerd_in_the_path_it_says_so() {
     // In a process of its own, since the path is everybody's.
     const TOLD: &str = "VM_DOCKER_NO_PATH";
@@ -97,6 +122,9 @@ fn a_machine_that_runs_containers_is_found_to_be_good() {
     assert!(findings.iter().all(|finding| finding.health < Health::Bad), "{findings:#?}");
     let containerd = findings.iter().find(|finding| finding.what == "containerd").unwrap();
     assert_eq!(containerd.health, Health::Good, "{containerd:?}");
+
+    let disk = findings.iter().find(|finding| finding.what == "disk").unwrap();
+    assert!(disk.found.contains(&daemon.root().display().to_string()), "{disk:?}");
 
     let nowhere = DockerConfig { address: "/nonexistent.sock".into(), ..config(daemon, "doctor") };
     let containerd = examine(&nowhere).into_iter().find(|finding| finding.what == "containerd").unwrap();

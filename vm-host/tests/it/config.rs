@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use vm_core::VmProvider;
-use vm_host::config::{Docker, Provider, State, WasmEngine};
+use vm_host::config::{Docker, Isolation, Provider, State, WasmEngine};
 use vm_host::{Config, ConfigError, Format};
 
 /// The configuration that the project promises to load as it stands.
