@@ -2,6 +2,7 @@
 
 use std::collections::HashMap;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 
 use bytes::Bytes;
 use vm_core::{
@@ -51,6 +52,7 @@ pub struct BareHost<'s> {
     interrupt: &'s Interrupt,
     schedule: &'s GasSchedule,
     gas: Gas,
+    id: u64,
 }
 
 impl std::fmt::Debug for BareHost<'_> {
@@ -71,7 +73,10 @@ pub fn call(
     schedule: &GasSchedule,
     call: &Call,
 ) -> Result<(Return, Changes), HostFault> {
-    let mut host = BareHost { env, journal: Journal::new(view), overlay: None, interrupt, schedule, gas: Gas::MAX };
+    // Containers tell transactions apart by it.
+    static NEXT: AtomicU64 = AtomicU64::new(1);
+    let id = NEXT.fetch_add(1, Ordering::Relaxed);
+    let mut host = BareHost { env, journal: Journal::new(view), overlay: None, interrupt, schedule, gas: Gas::MAX, id };
     let output = contract.call(&mut host, call)?;
     if let Some(overlay) = host.overlay.take() {
         overlay.flush(&host.journal)?;
@@ -197,7 +202,7 @@ impl TransactionHost for BareHost<'_> {
     }
 
     fn id(&self) -> u64 {
-        0
+        self.id
     }
 
     fn refund(&mut self, gas: Gas) {

@@ -136,8 +136,11 @@ impl Bare {
         let (name, sockets) = self.name();
         let path = sockets.join("contract.sock");
         let listener = UnixListener::bind(&path).unwrap();
-        let number = |pointer: &str| self.spec.pointer(pointer).and_then(Value::as_u64).unwrap();
-        let user = u32::try_from(number("/linux/uidMappings/0/hostID") + number("/process/user/uid")).unwrap();
+        // Each user of the container is mapped by itself.
+        let inside = &self.spec["process"]["user"]["uid"];
+        let mappings = self.spec["linux"]["uidMappings"].as_array().unwrap();
+        let mapping = mappings.iter().find(|mapping| mapping["containerID"] == *inside).unwrap();
+        let user = u32::try_from(mapping["hostID"].as_u64().unwrap()).unwrap();
         chown(&path, Some(user), Some(user)).unwrap();
         let spec = self.spec_of(&name, &sockets, args, env);
         self.tokio.block_on(self.create(&name, &spec, None));
