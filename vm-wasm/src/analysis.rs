@@ -140,7 +140,7 @@ pub struct DeployGas {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
 #[non_exhaustive]
 pub struct Compile {
-    /// The estimate, in microseconds on the machine that it was measured on. Real contracts take about a fifth.
+    /// The estimate, in microseconds on the machine that it was measured on. What compilers write takes about half of it.
     pub microseconds: u64,
     /// More than this is not compiled but interpreted, on every engine.
     pub budget: u64,

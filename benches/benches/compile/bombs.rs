@@ -9,8 +9,8 @@ use wasm_encoder::{
     TableSection, TableType, TypeSection, ValType,
 };
 
-/// What a body may have, less what the frame of a function takes.
-const BODY: usize = (128 << 10) - 64;
+/// What a body may have, less what the frame of a function takes; and the lengths of functions that share a budget.
+pub(crate) const BODIES: [usize; 3] = [(128 << 10) - 64, 32 << 10, 12 << 10];
 /// What the module has around its functions, at most.
 const AROUND: usize = 4 << 10;
 
@@ -330,12 +330,12 @@ fn operands(f: Sink<'_, '_>, count: u32) {
 }
 
 impl Bomb {
-    /// A contract of at most so many bytes.
-    pub(crate) fn module(&self, bytes: usize) -> Vec<u8> {
+    /// A contract of at most so many bytes, whose functions have at most so many.
+    pub(crate) fn module(&self, bytes: usize, body: usize) -> Vec<u8> {
         let mut functions = Vec::new();
         let mut left = bytes.saturating_sub(AROUND);
         while functions.len() < 8_000 {
-            let Some(function) = self.function(left.min(BODY)) else { break };
+            let Some(function) = self.function(left.min(body)) else { break };
             left = left.saturating_sub(function.byte_len() + 8);
             functions.push(function);
         }

@@ -9,14 +9,14 @@ use vm_wasm::{EngineKind, WasmConfig, analyze};
 
 use crate::machine::{contract_with, deploy, invoke, machine_of, on_invoke};
 
-/// A body in which two hundred labels meet five hundred locals at every target of a `br_table`: minutes for a compiler.
+/// A body in which two thousand targets of a `br_table` meet four hundred locals that are live: seconds for a compiler.
 pub(crate) fn monster() -> Vec<u8> {
-    let (blocks, ends): (String, String) = (0..200)
+    let (blocks, ends): (String, String) = (0..400)
         .map(|n| ("(block ".to_owned(), format!(") (local.set {n} (i64.add (local.get {n}) (i64.const 1)))")))
         .unzip();
-    let targets: String = (0..2_000).map(|n| format!("{} ", n % 200)).collect();
+    let targets: String = (0..2_000).map(|n| format!("{} ", n % 400)).collect();
     let sum =
-        (0..200).map(|n| format!("(local.set 500 (i64.add (local.get 500) (local.get {n})))")).collect::<String>();
+        (0..400).map(|n| format!("(local.set 500 (i64.add (local.get 500) (local.get {n})))")).collect::<String>();
     let items = format!(
         "(func $monster (result i64) (local {}) {blocks} (br_table {targets} (i32.const 3)) {ends} {sum} (local.get 500))",
         "i64 ".repeat(501)
@@ -45,7 +45,7 @@ fn what_is_over_the_budget_is_interpreted() {
         deploy(&vm, "monster", monster());
         let receipt = invoke(&vm, "monster");
         // The fourth block is left, so all locals but the first three are incremented.
-        assert_eq!(receipt.output[..], 197u64.to_le_bytes(), "{kind}");
+        assert_eq!(receipt.output[..], 397u64.to_le_bytes(), "{kind}");
         let expected = (kind.as_str() != "wasmi").then(|| "1".to_owned());
         assert_eq!(detail(&vm, "over_budget"), expected, "{kind}");
         (kind, receipt.digest())
@@ -92,4 +92,37 @@ fn contracts_are_compiled() {
         let compile = analyze(&std::fs::read(&path).unwrap(), &WasmConfig::default()).compile.unwrap();
         assert!(compile.compiled && compile.microseconds * 4 < compile.budget, "{}: {compile:?}", path.display());
     }
+}
+
+/// Eight thousand plain functions, 320 kB: long modules are compiled if their functions are short.
+#[test]
+fn many_short_functions_are_compiled() {
+    let body = "(local.set 2 (i32.add (local.get 0) (i32.mul (local.get 1) (i32.const 7)))) (i32.store (i32.and (local.get 2) (i32.const 65528)) (local.get 0))";
+    let function = format!(
+        "(func (param i32 i32) (result i32) (local i32) {body} (i32.xor (local.get 2) (i32.load (i32.const 8))))"
+    );
+    let module = contract_with("", &function.repeat(8_000), "(i32.const 0)");
+    let analysis = analyze(&module, &WasmConfig::default());
+    assert!(analysis.accepted && analysis.size > 250_000, "{analysis}");
+    assert!(analysis.compile.unwrap().compiled, "{analysis}");
+}
+
+/// Three hundred locals over five hundred branches: compiled if each is used in one place, and not if all are live everywhere.
+#[test]
+fn locals_weigh_where_they_are_live() {
+    let places = |read: &dyn Fn(usize) -> usize| {
+        let branch = |n: usize| {
+            let (set, read) = (n % 300, read(n));
+            format!(
+                "(block (local.set {set} (i32.load (i32.const {n}))) (br_if 0 (i32.eqz (local.get {set}))) (i32.store (i32.const 8) (local.get {read})))"
+            )
+        };
+        let places = (0..5_000).map(branch).collect::<String>();
+        let module = contract_with("", &format!("(func (local {}) {places})", "i32 ".repeat(300)), "(i32.const 0)");
+        let analysis = analyze(&module, &WasmConfig::default());
+        assert!(analysis.accepted, "{analysis}");
+        analysis.compile.unwrap()
+    };
+    let (near, far) = (places(&|n| n % 300), places(&|n| n * 7 % 300));
+    assert!(far.microseconds > 4 * near.microseconds && near.compiled && !far.compiled, "{near:?} {far:?}");
 }

@@ -1,0 +1,263 @@
+//! How many locals are live where a function's control flow meets: what SSA form and the allocation of registers have to carry there.
+//!
+//! A local is live where it may be read before it is set. Code that compilers write has many locals and few of them live at a time;
+//! that tells it apart from code that is made to be expensive. The word of gas is a local like others here.
+
+/// What a function does with its locals, in order; operators that neither use one nor branch are left out.
+#[derive(Debug, Default)]
+pub(super) struct Steps {
+    steps: Vec<Step>,
+    /// The labels of all branches, as depths.
+    depths: Vec<u32>,
+    /// Where each open block begins.
+    open: Vec<usize>,
+    /// How many loops there are.
+    loops: usize,
+    /// The number of locals that are used, at least: one more than the highest.
+    locals: usize,
+}
+
+#[derive(Debug, Clone, Copy)]
+enum Step {
+    Get(u32),
+    Set(u32),
+    Block,
+    If,
+    Else,
+    /// The loop's number.
+    Loop(usize),
+    /// The number of the loop that ends, if it is one.
+    End(Option<usize>),
+    /// So many labels of the list, from this one on; whether what follows can be reached.
+    Branch(usize, usize, bool),
+    /// Nothing is live in front of it for what comes behind.
+    Leave,
+}
+
+/// The sums over a function.
+#[derive(Debug, Default, Clone, Copy, PartialEq, Eq)]
+pub(super) struct Live {
+    /// Over all edges of the control flow: the locals that are live at its end.
+    pub(super) carried: u64,
+    /// The most that are live anywhere.
+    pub(super) most: u64,
+}
+
+impl Steps {
+    pub(super) fn get(&mut self, local: u32) {
+        self.locals = self.locals.max(local as usize + 1);
+        self.steps.push(Step::Get(local));
+    }
+
+    pub(super) fn set(&mut self, local: u32) {
+        self.locals = self.locals.max(local as usize + 1);
+        self.steps.push(Step::Set(local));
+    }
+
+    pub(super) fn block(&mut self) {
+        self.begin(Step::Block);
+    }
+
+    pub(super) fn if_(&mut self) {
+        self.begin(Step::If);
+    }
+
+    pub(super) fn loop_(&mut self) {
+        self.begin(Step::Loop(self.loops));
+        self.loops += 1;
+    }
+
+    fn begin(&mut self, step: Step) {
+        self.open.push(self.steps.len());
+        self.steps.push(step);
+    }
+
+    pub(super) fn else_(&mut self) {
+        self.steps.push(Step::Else);
+    }
+
+    pub(super) fn end(&mut self) {
+        let begin = self.open.pop().and_then(|begin| self.steps.get(begin).copied());
+        self.steps.push(Step::End(if let Some(Step::Loop(number)) = begin { Some(number) } else { None }));
+    }
+
+    /// A branch to labels; `falls` when what follows can be reached.
+    pub(super) fn branch(&mut self, depths: impl IntoIterator<Item = u32>, falls: bool) {
+        let first = self.depths.len();
+        self.depths.extend(depths);
+        self.steps.push(Step::Branch(first, self.depths.len() - first, falls));
+    }
+
+    pub(super) fn leave(&mut self) {
+        self.steps.push(Step::Leave);
+    }
+
+    /// Follows the function backwards: once, and twice more if it has loops, because what is live at a loop's begin is live at the branches
+    /// back to it.
+    pub(super) fn live(&self) -> Live {
+        let mut headers = vec![Locals::none(self.locals); self.loops];
+        let mut live = self.round(&mut headers);
+        if self.loops > 0 {
+            (0..2).for_each(|_| live = self.round(&mut headers));
+        }
+        live
+    }
+
+    fn round(&self, headers: &mut [Locals]) -> Live {
+        let mut sums = Live::default();
+        let mut now = Locals::none(self.locals);
+        let mut open: Vec<Frame> = Vec::new();
+        for step in self.steps.iter().rev() {
+            match *step {
+                Step::Get(local) => {
+                    now.insert(local);
+                    sums.most = sums.most.max(now.count);
+                }
+                Step::Set(local) => now.remove(local),
+                Step::End(of_loop) => {
+                    sums.carried += now.count;
+                    open.push(Frame { of_loop, behind: now.clone(), other: None });
+                }
+                Step::Else => {
+                    if let Some(frame) = open.last_mut() {
+                        let behind = frame.behind.clone();
+                        frame.other = Some(std::mem::replace(&mut now, behind));
+                    }
+                    sums.carried += now.count;
+                }
+                Step::Block => drop(open.pop()),
+                Step::If => {
+                    sums.carried += now.count;
+                    if let Some(frame) = open.pop() {
+                        let other = frame.other.unwrap_or(frame.behind);
+                        sums.carried += other.count;
+                        now.add(&other);
+                    }
+                }
+                Step::Loop(number) => {
+                    open.pop();
+                    sums.carried += now.count;
+                    if let Some(header) = headers.get_mut(number) {
+                        header.clone_from(&now);
+                    }
+                }
+                Step::Branch(first, count, falls) => {
+                    let behind = std::mem::replace(&mut now, Locals::none(self.locals));
+                    for depth in self.depths.iter().skip(first).take(count) {
+                        let frame = open.len().checked_sub(1 + *depth as usize).and_then(|at| open.get(at));
+                        let Some(frame) = frame else { continue };
+                        let target = frame.of_loop.and_then(|number| headers.get(number)).unwrap_or(&frame.behind);
+                        sums.carried += target.count;
+                        now.add(target);
+                    }
+                    if falls {
+                        now.add(&behind);
+                        sums.carried += now.count;
+                    }
+                }
+                Step::Leave => now = Locals::none(self.locals),
+            }
+            sums.most = sums.most.max(now.count);
+        }
+        sums
+    }
+}
+
+/// An open block, seen from its end.
+struct Frame {
+    of_loop: Option<usize>,
+    /// What is live behind it.
+    behind: Locals,
+    /// What is live where its `else` begins.
+    other: Option<Locals>,
+}
+
+/// A set of locals, and how many it has.
+#[derive(Debug, Clone)]
+struct Locals {
+    words: Vec<u64>,
+    count: u64,
+}
+
+impl Locals {
+    fn none(locals: usize) -> Self {
+        Self { words: vec![0; locals.div_ceil(64)], count: 0 }
+    }
+
+    fn insert(&mut self, local: u32) {
+        if let Some(word) = self.words.get_mut(local as usize / 64) {
+            let bit = 1 << (local % 64);
+            self.count += u64::from(*word & bit == 0);
+            *word |= bit;
+        }
+    }
+
+    fn remove(&mut self, local: u32) {
+        if let Some(word) = self.words.get_mut(local as usize / 64) {
+            let bit = 1 << (local % 64);
+            self.count -= u64::from(*word & bit != 0);
+            *word &= !bit;
+        }
+    }
+
+    fn add(&mut self, others: &Self) {
+        self.count = 0;
+        for (word, other) in self.words.iter_mut().zip(&others.words) {
+            *word |= other;
+            self.count += u64::from(word.count_ones());
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Two values that meet behind a branch, of which one is set on the way.
+    #[test]
+    fn what_is_set_before_it_is_read_is_not_live() {
+        let mut steps = Steps::default();
+        steps.block();
+        steps.get(0);
+        steps.branch([0], true);
+        steps.set(1);
+        steps.end();
+        steps.get(1);
+        steps.end();
+        // At the block's end and as the branch's target local 1; behind the branch nothing else, since it is set there.
+        assert_eq!(steps.live(), Live { carried: 3, most: 2 });
+    }
+
+    /// What is read at the begin of a loop is live all the way round.
+    #[test]
+    fn loops_carry_what_they_read() {
+        let of = |reads: u32| {
+            let mut steps = Steps::default();
+            steps.loop_();
+            (0..reads).for_each(|local| steps.get(local));
+            steps.get(0);
+            steps.branch([0], true);
+            steps.end();
+            steps.end();
+            steps.live()
+        };
+        // The begin, the way back, and what follows the branch, where the loop's begin is one of two ways.
+        assert_eq!(of(1), Live { carried: 3, most: 1 });
+        assert_eq!(of(9), Live { carried: 27, most: 9 });
+    }
+
+    #[test]
+    fn both_ways_of_an_if_count() {
+        let mut steps = Steps::default();
+        steps.if_();
+        steps.get(0);
+        steps.else_();
+        steps.get(1);
+        steps.end();
+        steps.get(2);
+        steps.leave();
+        steps.end();
+        // The end 1, the end of the first way 1, and into both ways 2 each.
+        assert_eq!(steps.live(), Live { carried: 6, most: 3 });
+    }
+}
