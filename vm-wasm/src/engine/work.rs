@@ -6,10 +6,10 @@
 //! part is as long as the function is. Code that compilers write is far from it, since few of its locals are live at a time and few of its
 //! functions are long.
 //!
-//! The weights are the smallest, in sum over such code (libraries in Rust of up to 1 MiB, published contracts) and a little over the
-//! others, for which modules of 37 kinds made to be expensive (bench `compile`), as one long function and as many shorter ones, took no longer
-//! than the estimate less 15% on wasmtime 48 or wasmer 7.3, on one core of a shared server of 2.1 GHz. A MiB of memory counts as
-//! 8 ms, so that the time bounds both.
+//! The weights are small for such code (libraries in Rust of up to 1 MiB, published contracts), and such that modules of 37 kinds made to be
+//! expensive (bench `compile`), as long functions and as many shorter ones, took no longer than the estimate on wasmtime 48 or wasmer
+//! 7.3, on one core of a shared server of 2.1 GHz. What no compiler writes, values that labels take, weighs more than it takes. A MiB of memory
+//! counts as 8 ms, so that the time bounds both.
 
 mod live;
 
