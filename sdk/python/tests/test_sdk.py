@@ -182,6 +182,27 @@ class Fresh(unittest.TestCase):
         ours.close()
 
 
+class Lanes(unittest.TestCase):
+    def test_a_connection_answers_while_its_greeting_is_still_being_sent(self):
+        class Slow:
+            """Its host answers what it gets before the sending of it has returned."""
+
+            def __init__(self):
+                self.sent = []
+
+            def sendall(self, data):
+                self.sent.append(bytes(data))
+                if len(self.sent) == 1:
+                    with memoryview(data):
+                        connection.send(wire.RETURN, b"")
+
+        slow = Slow()
+        connection = wire.Connection(slow)
+        connection.send(wire.HELLO, b"")
+        frames = [len(frame).to_bytes(4, "little") + frame for frame in (wire.present(wire.HELLO, b""), wire.present(wire.RETURN, b""))]
+        self.assertEqual(slow.sent, frames)
+
+
 class Abi(unittest.TestCase):
     def test_types_have_their_bytes(self):
         for kind, value, data in [

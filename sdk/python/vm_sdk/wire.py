@@ -116,11 +116,12 @@ class Connection:
 
     def flush(self):
         """Sends what is queued."""
+        # Taken out before: the host may answer a greeting, and a thread the call that it answers with, before this returns.
+        queue, self._queue = self._queue, bytearray()
         try:
-            self.sock.sendall(self._queue)
+            self.sock.sendall(queue)
         except OSError as error:
             raise Broken(str(error)) from None
-        self._queue.clear()
 
     def receive(self):
         """The next frame's number and message; None if the host hung up."""
