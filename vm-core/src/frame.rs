@@ -13,6 +13,9 @@ use crate::{
 /// How many entries a scan reads before it is paid for them.
 const SCAN_PAGE: usize = 16;
 
+/// Most bytes of the keys and values that one scan finds: 16 MiB, what one message to a container holds.
+const SCAN_SIZE: usize = 16 << 20;
+
 /// What one running contract sees of its transaction.
 pub(crate) struct Frame<'t, 'c> {
     transaction: &'t mut Transaction<'c>,
@@ -187,7 +190,7 @@ impl Frame<'_, '_> {
         }
         let limit = limit.min(limits.scan_entries);
         let mut range = KeyRange::contract(self.name()?, start, end);
-        let mut found = Vec::new();
+        let (mut found, mut size) = (Vec::new(), 0_usize);
         // Page by page, so that hardly more is read than the gas pays for.
         while found.len() < limit {
             let page = SCAN_PAGE.min(limit - found.len());
@@ -199,7 +202,12 @@ impl Frame<'_, '_> {
             }
             for (key, value) in entries {
                 let key = Bytes::copy_from_slice(key.suffix().unwrap_or_default());
-                self.pay(price.of(key.len().saturating_add(value.len())))?;
+                let length = key.len().saturating_add(value.len());
+                self.pay(price.of(length))?;
+                size = size.saturating_add(length);
+                if size > SCAN_SIZE {
+                    return Err(Trap::MemoryLimit.into());
+                }
                 found.push((key, value));
             }
             if last {

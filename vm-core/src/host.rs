@@ -31,7 +31,8 @@ pub trait Host {
     /// Deletes a key of this contract.
     fn delete(&mut self, key: &[u8]) -> Result<(), Stop>;
 
-    /// Up to `limit` entries of this contract from `start` (included) to `end` (excluded; empty: to the last), in order.
+    /// Up to `limit` entries of this contract from `start` (included) to `end` (excluded; empty: to the last), in order. More than
+    /// 16 MiB of keys and values are a trap: ask for fewer.
     fn scan(&mut self, start: &[u8], end: &[u8], limit: usize) -> Result<Vec<(Bytes, Bytes)>, Stop>;
 
     /// Emits an event of this contract.

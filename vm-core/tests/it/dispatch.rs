@@ -313,6 +313,29 @@ fn scans_see_own_writes_and_stay_in_the_contract() {
     assert!(!receipt.reads.ranges()[2].contains(&key("a", b"3")), "a scan that stopped early covers what it saw");
 }
 
+#[test]
+fn a_scan_gathers_no_more_than_may_be() {
+    let vm = Scripts::default()
+        .with("a", |host, call| {
+            if &*call.method == "init" {
+                for key in 0..20_u8 {
+                    host.put(&[key], &[0; 1 << 20])?;
+                }
+                return ok();
+            }
+            let entries = if &*call.method == "few" { 15 } else { 20 };
+            assert_eq!(host.scan(b"", b"", entries)?.len(), entries);
+            ok()
+        })
+        .start();
+    let few = invoke(&vm, "a", "few");
+    assert_eq!(few.status, Status::Success);
+    let many = invoke(&vm, "a", "many");
+    assert_eq!(many.status, Status::Trap(Trap::MemoryLimit));
+    // The sixteenth is one byte too long already, with its key; nothing behind it is paid for.
+    assert!(many.gas_used < few.gas_used.saturating_add(Gas::new(2 * 65_636)), "{} {}", many.gas_used, few.gas_used);
+}
+
 /// A call tree as data: what each node does, and how it ends.
 #[derive(Debug, Clone)]
 struct Node {
