@@ -27,6 +27,9 @@ pub(crate) const SOCKET_NAME: &str = "contract.sock";
 /// Most bytes of an interface: some thousand methods.
 const INTERFACE_LIMIT: usize = 256 << 10;
 
+/// Most bytes of the library's name and version.
+const SDK_LIMIT: usize = 256;
+
 /// A socket that only the user of one container can connect to, until its process has.
 pub(crate) struct Door {
     listener: UnixListener,
@@ -109,14 +112,50 @@ fn is_peer(peer: &UCred, user: u32, id: &str) -> bool {
 fn greet(stream: UnixStream, limit: Duration) -> Result<(Connection, Hello), DockerError> {
     let connection = Connection::new(stream, &Interrupt::after(limit));
     let mut connection = connection.map_err(|source| DockerError::Frame(source.into()))?;
-    match connection.receive()?.map(|frame| frame.kind) {
-        None => Err(DockerError::HungUp),
-        Some(Some(Kind::Hello(hello))) if hello.interface.len() > INTERFACE_LIMIT => {
-            let length = hello.interface.len();
-            Err(DockerError::Protocol(format!("its interface has {length} bytes; the limit is {INTERFACE_LIMIT}")))
+    let hello = match connection.receive()?.map(|frame| frame.kind) {
+        None => return Err(DockerError::HungUp),
+        Some(Some(Kind::Hello(hello))) => hello,
+        Some(_) => return Err(DockerError::Protocol("its first frame is not Hello".into())),
+    };
+    for (what, length, limit) in
+        [("interface", hello.interface.len(), INTERFACE_LIMIT), ("sdk", hello.sdk.len(), SDK_LIMIT)]
+    {
+        if length > limit {
+            return Err(DockerError::Protocol(format!("its {what} has {length} bytes; the limit is {limit}")));
         }
-        Some(Some(Kind::Hello(hello))) if hello.protocol == PROTOCOL_VERSION => Ok((connection, hello)),
-        Some(Some(Kind::Hello(hello))) => Err(DockerError::Version { found: hello.protocol }),
-        Some(_) => Err(DockerError::Protocol("its first frame is not Hello".into())),
+    }
+    match hello.protocol {
+        PROTOCOL_VERSION => Ok((connection, hello)),
+        found => Err(DockerError::Version { found }),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use vm_container_protocol::{ContractFrame, FrameWriter};
+
+    use super::*;
+
+    fn greeting(hello: Hello) -> Result<(Connection, Hello), DockerError> {
+        let (ours, theirs) = UnixStream::pair().unwrap();
+        let writing = std::thread::spawn(move || FrameWriter::new(theirs).send(&ContractFrame::from(hello)));
+        let greeted = greet(ours, Duration::from_secs(30));
+        writing.join().unwrap().unwrap();
+        greeted
+    }
+
+    #[test]
+    fn what_a_greeting_says_is_bounded() {
+        let text = |length| "x".repeat(length);
+        greeting(Hello::new(text(INTERFACE_LIMIT), text(SDK_LIMIT))).unwrap();
+        for (hello, refusal) in [
+            (Hello::new(text(INTERFACE_LIMIT + 1), "a"), "its interface has 262145 bytes; the limit is 262144"),
+            (Hello::new("", text(SDK_LIMIT + 1)), "its sdk has 257 bytes; the limit is 256"),
+        ] {
+            let error = greeting(hello).err().unwrap().to_string();
+            assert!(error.contains(refusal), "{error}");
+        }
+        let other = Hello { protocol: PROTOCOL_VERSION + 1, ..Hello::new("", "") };
+        assert!(matches!(greeting(other).err(), Some(DockerError::Version { .. })));
     }
 }

@@ -139,6 +139,14 @@ pub enum DockerError {
         /// What it was in the second process.
         second: String,
     },
+    /// More was said in a call than is kept for its repetition.
+    #[error(
+        "what it and the host said in one call has more than {limit} bytes, which is more than is kept to repeat it; read and write less in a call, or switch replay_check off"
+    )]
+    TooLongToRepeat {
+        /// The limit, in bytes.
+        limit: usize,
+    },
     /// As many calls wait for a container as may.
     #[error("{waiting} calls wait for a container of this code already; try again later, or raise pool_queue")]
     QueueFull {
@@ -253,6 +261,7 @@ impl From<DockerError> for HostFault {
             | DockerError::Frame(_)
             | DockerError::Protocol(_)
             | DockerError::Differs { .. }
+            | DockerError::TooLongToRepeat { .. }
             | DockerError::Version { .. } => Self::Process { runtime, message },
             _ => Self::Unavailable { runtime, message },
         }

@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use vm_container_protocol::{
     Address as AddressFrame, Call as CallFrame, CallResult, ContractFrame, Emit, Entries, FrameError, Gas as GasFrame,
-    GetMany, HostFrame, KeyValue, Stop as StopFrame, Value, Values, contract_frame::Kind,
+    GetMany, HostFrame, KeyValue, MAX_FRAME, Stop as StopFrame, Value, Values, contract_frame::Kind,
 };
 use vm_core::{Address, Call, Gas, Host, Interrupt, LogLevel, Return, Stop, Trap};
 
@@ -202,13 +202,13 @@ struct Session<'a> {
 impl Session<'_> {
     fn perform(&mut self, call: CallFrame) -> Result<Return, Break> {
         if let Some(script) = &mut self.script {
-            script.call = call.clone();
+            script.begin(&call)?;
         }
         self.line.begin(call)?;
         loop {
             let frame = self.line.receive()?;
             if let Some(script) = &mut self.script {
-                script.said(frame.clone());
+                script.said(&frame)?;
             }
             if let Some(Kind::Return(returned)) = frame.kind {
                 return frames::finish(returned);
@@ -217,7 +217,7 @@ impl Session<'_> {
             self.host.charge(if asks { self.question_price } else { self.notice_price })?;
             if let Some(answer) = self.serve(frame)? {
                 if let Some(script) = &mut self.script {
-                    script.answered(answer.clone());
+                    script.answered(&answer)?;
                 }
                 self.line.connection.send(answer)?;
             }
@@ -279,7 +279,7 @@ impl Session<'_> {
 
     /// Each key but the first costs what a request without an answer does, in addition to the operation.
     fn read_many(&mut self, many: &GetMany) -> Result<Values, Break> {
-        let mut values = Vec::new();
+        let (mut values, mut size) = (Vec::new(), 0_usize);
         for key in many.split() {
             let key = key.map_err(|error| broken(error.to_string()))?;
             if values.len() == BATCH_LIMIT {
@@ -288,7 +288,13 @@ impl Session<'_> {
             if !values.is_empty() {
                 self.host.charge(self.notice_price)?;
             }
-            values.push(Value { value: self.read(key)? });
+            let value = self.read(key)?;
+            // What no frame holds is not gathered first.
+            size = size.saturating_add(value.as_ref().map_or(0, Vec::len));
+            if size > MAX_FRAME {
+                return Err(Trap::MemoryLimit.into());
+            }
+            values.push(Value { value });
         }
         Ok(Values { values })
     }

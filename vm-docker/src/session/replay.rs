@@ -1,13 +1,17 @@
 //! The same call in another process: does it do the same?
 
+use prost::Message;
 use vm_container_protocol::{
     Call as CallFrame, ContractFrame, HostFrame, Put, Return as ReturnFrame, Scan, Status as StatusFrame,
     call_contract::Target, contract_frame::Kind,
 };
-use vm_core::Interrupt;
+use vm_core::{HostFault, Interrupt, Stop};
 
 use super::{Break, End, Line, Stage};
 use crate::{DockerError, connection::Connection};
+
+/// Most bytes of what is said in a call that is to be repeated: 64 MiB.
+const SCRIPT_LIMIT: usize = 64 << 20;
 
 /// Longest part of a key or value that is shown, in bytes.
 const SHOWN: usize = 40;
@@ -15,8 +19,10 @@ const SHOWN: usize = 40;
 /// What was said in a call: all that another process needs to repeat it, and that it has to repeat.
 #[derive(Default)]
 pub(crate) struct Script {
-    pub(super) call: CallFrame,
+    call: CallFrame,
     steps: Vec<Step>,
+    /// Bytes of all that.
+    size: usize,
 }
 
 struct Step {
@@ -26,13 +32,35 @@ struct Step {
 }
 
 impl Script {
-    pub(super) fn said(&mut self, said: ContractFrame) {
-        self.steps.push(Step { said, answer: None });
+    pub(super) fn begin(&mut self, call: &CallFrame) -> Result<(), Stop> {
+        self.count(call.encoded_len())?;
+        self.call = call.clone();
+        Ok(())
     }
 
-    pub(super) fn answered(&mut self, answer: HostFrame) {
+    pub(super) fn said(&mut self, said: &ContractFrame) -> Result<(), Stop> {
+        // What ends the call is the last, and no longer than a frame.
+        if !matches!(said.kind, Some(Kind::Return(_))) {
+            self.count(said.encoded_len().saturating_add(size_of::<Step>()))?;
+        }
+        self.steps.push(Step { said: said.clone(), answer: None });
+        Ok(())
+    }
+
+    pub(super) fn answered(&mut self, answer: &HostFrame) -> Result<(), Stop> {
+        self.count(answer.encoded_len())?;
         if let Some(step) = self.steps.last_mut() {
-            step.answer = Some(answer);
+            step.answer = Some(answer.clone());
+        }
+        Ok(())
+    }
+
+    /// Refuses what would make it too long, before it is copied.
+    fn count(&mut self, bytes: usize) -> Result<(), Stop> {
+        self.size = self.size.saturating_add(bytes);
+        match self.size <= SCRIPT_LIMIT {
+            true => Ok(()),
+            false => Err(HostFault::from(DockerError::TooLongToRepeat { limit: SCRIPT_LIMIT }).into()),
         }
     }
 }
@@ -138,7 +166,7 @@ fn show(bytes: &[u8]) -> String {
 
 #[cfg(test)]
 mod tests {
-    use vm_container_protocol::{Get, Log};
+    use vm_container_protocol::{GasLeft, Get, Log, Value};
 
     use super::*;
 
@@ -157,6 +185,31 @@ mod tests {
         assert!(!same(&returned(StatusFrame::Revert, b"a"), &returned(StatusFrame::Revert, b"b")));
         let get = ContractFrame::from(Get { key: b"k".to_vec() });
         assert!(same(&get, &get.clone().of_call(7)));
+    }
+
+    #[test]
+    fn what_is_kept_of_a_call_is_bounded() {
+        let mut script = Script::default();
+        script.begin(&CallFrame { input: vec![0; 1 << 20], ..CallFrame::default() }).unwrap();
+        let (get, mebibyte) = (Get { key: b"k".to_vec() }.into(), Value { value: Some(vec![0; 1 << 20]) }.into());
+        let mut answers = 0;
+        let stop = loop {
+            script.said(&get).unwrap();
+            match script.answered(&mebibyte) {
+                Ok(()) => answers += 1,
+                Err(stop) => break stop,
+            }
+        };
+        assert_eq!((answers, script.steps.len()), (62, 63), "with what they are wrapped in");
+        let Stop::Fault(fault) = stop else { panic!("{stop:?}") };
+        assert!(fault.to_string().contains("more than 67108864 bytes"), "{fault}");
+
+        // Frames without content take memory, too.
+        let (mut script, mut frames) = (Script::default(), 0);
+        while script.said(&GasLeft {}.into()).is_ok() {
+            frames += 1;
+        }
+        assert!(frames * size_of::<Step>() <= SCRIPT_LIMIT, "{frames}");
     }
 
     #[test]

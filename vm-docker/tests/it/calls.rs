@@ -150,6 +150,17 @@ fn no_more_keys_are_read_at_once_than_may_be() {
     world.assert_next_call(true);
 }
 
+/// Where no frame could hold the answer, the host does not gather it: what it has not read is not paid for.
+#[test]
+fn no_more_bytes_are_read_at_once_than_a_frame_holds() {
+    let Some(world) = world("toolong") else { return };
+    let target: ContractName = "probe".parse().unwrap();
+    let request = InvokeRequest::new(target, "get_much").input("").gas(Gas::new(5_000_000));
+    let receipt = futures_executor::block_on(world.vm.invoke(request)).unwrap();
+    assert_eq!(receipt.status, Status::Trap(Trap::MemoryLimit), "{}", receipt.gas_used);
+    world.assert_next_call(false);
+}
+
 #[test]
 fn a_range_is_read_page_by_page() {
     let Some(world) = world("pages") else { return };

@@ -9,7 +9,7 @@ use std::{
     process::{self, Command},
     sync::atomic::{AtomicU8, Ordering},
     thread,
-    time::Duration,
+    time::{Duration, Instant},
 };
 
 /// What `ContractFrame` and `HostFrame` call their messages.
@@ -156,6 +156,11 @@ fn run(host: &mut Host, method: &str, input: Vec<u8>, call: &[u8]) -> io::Result
         }
         "get_cut" => host.ask(number::GET_MANY, &bytes(1, &packed([&b"a"[..], b"b"])[..9]))?,
         "get_too_many" => host.ask(number::GET_MANY, &bytes(1, &packed([&b""[..]; 1001])))?,
+        // One long value, a thousand times.
+        "get_much" => {
+            host.put(b"big", &vec![1; 1 << 20])?;
+            host.ask(number::GET_MANY, &bytes(1, &packed([&b"big"[..]; 1000])))?
+        }
         // Writes 2,500 entries and reads them page by page: the lengths of the pages.
         "pages" => {
             for n in 0..2_500_u32 {
@@ -366,6 +371,31 @@ fn run(host: &mut Host, method: &str, input: Vec<u8>, call: &[u8]) -> io::Result
                 println!("line {n}");
             }
             Vec::new()
+        }
+        // Computes for so many milliseconds.
+        "compute" => {
+            let limit = Duration::from_millis(String::from_utf8_lossy(&input).parse().expect("a number"));
+            let start = Instant::now();
+            while start.elapsed() < limit {
+                std::hint::spin_loop();
+            }
+            Vec::new()
+        }
+        // A thread goes on when the call has ended.
+        "leave_spinning" => {
+            thread::spawn(|| loop {
+                std::hint::spin_loop();
+            });
+            Vec::new()
+        }
+        // Line feeds without end, for so many milliseconds: how many could be written.
+        "print_feeds" => {
+            let limit = Duration::from_millis(String::from_utf8_lossy(&input).parse().expect("a number"));
+            let (start, mut written) = (Instant::now(), 0);
+            while start.elapsed() < limit {
+                written += io::stderr().write(&[b'\n'; 4096])?;
+            }
+            written.to_string().into_bytes()
         }
         "network" => format!(
             "tcp={} udp={} unix={}",
