@@ -25,8 +25,10 @@ const LINE_LIMIT: usize = 4096;
 /// Most lines of one stream that are told in a second; the rest is counted.
 const LINES_PER_SECOND: u32 = 100;
 
-/// Most bytes of one stream that are read in a second, 4 MiB: who writes more waits.
-const BYTES_PER_SECOND: usize = 4 << 20;
+/// Most bytes of one stream that are read in a second, 512 KiB: who writes more waits. All lines that are told in a second fit.
+const BYTES_PER_SECOND: usize = 512 << 10;
+
+const SECOND: Duration = Duration::from_secs(1);
 
 /// Most bytes that are read at once.
 const READ: usize = 64 << 10;
@@ -163,14 +165,20 @@ async fn follow(mut reader: pipe::Receiver, tell: Tell, mut exit: ExitWatch) {
         match read {
             Ok(0) | Err(_) => break,
             Ok(length) => {
-                if let Some(pause) = budget.read(length) {
+                let pause = budget.read(length, Instant::now());
+                let bytes = buffer.get(..length).unwrap_or_default();
+                if budget.left > 0 {
+                    lines.feed(bytes, |line| budget.spend(&tell, line));
+                } else {
+                    budget.skip(lines.count(bytes));
+                }
+                if let Some(pause) = pause {
                     tokio::select! {
                         () = sleep(pause) => {}
                         // The rest is short: what the pipe holds.
                         _ = exit.ended() => {}
                     }
                 }
-                lines.feed(buffer.get(..length).unwrap_or_default(), |line| budget.spend(&tell, line));
             }
         }
     }
@@ -201,6 +209,7 @@ struct Budget {
     begun: Instant,
     left: u32,
     bytes: usize,
+    /// Lines that were not told.
     dropped: u64,
 }
 
@@ -212,33 +221,35 @@ impl Default for Budget {
 
 impl Budget {
     /// So many bytes were read; how long to wait before more are.
-    fn read(&mut self, bytes: usize) -> Option<Duration> {
-        const SECOND: Duration = Duration::from_secs(1);
-        self.bytes = self.bytes.saturating_sub(bytes);
-        let left = SECOND.saturating_sub(self.begun.elapsed());
-        if left.is_zero() {
-            self.bytes = BYTES_PER_SECOND;
+    fn read(&mut self, bytes: usize, now: Instant) -> Option<Duration> {
+        if now.saturating_duration_since(self.begun) >= SECOND {
+            *self = Self { begun: now, dropped: self.dropped, ..Self::default() };
         }
-        (self.bytes == 0).then_some(left)
+        // Reading has its price, however little there is to read.
+        self.bytes = self.bytes.saturating_sub(bytes.max(LINE_LIMIT));
+        (self.bytes == 0).then(|| SECOND.saturating_sub(now.saturating_duration_since(self.begun)))
     }
 
     fn spend(&mut self, tell: &Tell, line: &[u8]) {
-        if self.begun.elapsed() >= Duration::from_secs(1) {
-            self.settle(tell);
-            *self = Self::default();
-        }
         match self.left.checked_sub(1) {
             Some(left) => {
                 self.left = left;
+                self.settle(tell);
                 tell.line(&printable(line));
             }
-            None => self.dropped = self.dropped.saturating_add(1),
+            None => self.skip(1),
         }
     }
 
-    fn settle(&self, tell: &Tell) {
+    fn skip(&mut self, lines: usize) {
+        self.dropped = self.dropped.saturating_add(lines as u64);
+    }
+
+    /// Tells how many lines were not told.
+    fn settle(&mut self, tell: &Tell) {
         if self.dropped > 0 {
             tell.line(&format!("({} more lines)", self.dropped));
+            self.dropped = 0;
         }
     }
 }
@@ -264,6 +275,21 @@ impl Lines {
                 self.finish(&mut tell);
             }
         }
+    }
+
+    /// As `feed`, for lines that nobody sees: how many there are. Costs little for each, since a contract decides how many they are.
+    fn count(&mut self, bytes: &[u8]) -> usize {
+        let end = bytes.iter().rposition(|byte| *byte == b'\n').map_or(0, |at| at.saturating_add(1));
+        let (whole, rest) = bytes.split_at(end);
+        let mut lines = whole.split(|byte| *byte == b'\n').filter(|line| !line.is_empty()).count();
+        if let Some(first) = whole.first() {
+            // What was begun before ends here.
+            lines = lines.saturating_add(usize::from(*first == b'\n' && !self.0.is_empty()));
+            self.0.clear();
+        }
+        let room = LINE_LIMIT.saturating_sub(self.0.len());
+        self.0.extend_from_slice(rest.get(..room).unwrap_or(rest));
+        lines
     }
 
     /// The last line may lack its end.
@@ -300,13 +326,38 @@ mod tests {
         assert_eq!(label.get(), (None, 8), "one transaction, two contracts");
     }
 
+    /// Whatever is written: what is told of it does not matter.
     #[test]
-    fn who_writes_without_end_is_read_at_a_bounded_rate() {
+    fn who_writes_without_end_is_read_at_a_bounded_rate_in_every_second() {
         let mut budget = Budget::default();
-        let pauses: Vec<_> = (0..BYTES_PER_SECOND / READ + 2).map(|_| budget.read(READ)).collect();
-        let first = pauses.iter().position(Option::is_some).unwrap();
-        assert_eq!(first + 1, BYTES_PER_SECOND / READ, "the whole second's worth is read without a pause");
-        assert!(pauses[first..].iter().all(|pause| pause.is_some_and(|pause| pause <= Duration::from_secs(1))));
+        let (begun, mut now, mut read) = (budget.begun, budget.begun, 0);
+        while now < begun + SECOND * 10 {
+            read += READ;
+            let pause = budget.read(READ, now);
+            assert!(pause.is_none_or(|pause| !pause.is_zero() && pause <= SECOND), "{pause:?}");
+            now += pause.unwrap_or_default() + Duration::from_micros(100);
+        }
+        assert!((9 * BYTES_PER_SECOND..=11 * BYTES_PER_SECOND).contains(&read), "{read}");
+        assert!(LINES_PER_SECOND as usize * (LINE_LIMIT + 1) <= BYTES_PER_SECOND);
+        let (now, mut reads) = (now + SECOND, 1);
+        while budget.read(1, now).is_none() {
+            reads += 1;
+        }
+        assert_eq!(reads, BYTES_PER_SECOND / LINE_LIMIT, "single bytes are not read without a pause either");
+    }
+
+    #[test]
+    fn lines_that_are_only_counted_are_as_many_and_the_next_one_is_whole() {
+        let pieces = [&b"\n\n\n"[..], b"a", b"b\n", b"c\n\nd", b"\ne", b"f", b"g\n\n", b"last"];
+        let (mut fed, mut counted, mut told) = (Lines::default(), Lines::default(), Vec::new());
+        let mut count = 0;
+        for piece in pieces {
+            fed.feed(piece, |line| told.push(line.to_vec()));
+            count += counted.count(piece);
+        }
+        assert_eq!((count, &counted.0), (told.len(), &fed.0));
+        counted.count(&[b'x'; 2 * LINE_LIMIT]);
+        assert_eq!(counted.0.len(), LINE_LIMIT, "what is kept of a line is bounded");
     }
 
     #[test]

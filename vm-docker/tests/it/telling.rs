@@ -97,6 +97,18 @@ fn who_prints_too_much_is_cut_short_and_goes_on() {
     assert!((100..1_000).contains(&told.0), "{told:?}");
 }
 
+/// Empty lines are not even told.
+#[test]
+fn who_prints_without_end_waits() {
+    let Some(daemon) = Daemon::shared() else { return };
+    let world = World::with_probe(config(daemon, "feeds"), LIMIT);
+    let (second, start) = (512 << 10, Instant::now());
+    let written: u64 = world.text("print_feeds", "3000").parse().unwrap();
+    // What is read in seconds that have begun, and what the pipe holds.
+    let seconds = start.elapsed().as_secs() + 2;
+    assert!(written > second && written <= seconds * second + (64 << 10), "{written} bytes in {seconds} s");
+}
+
 /// Keeps the last value, or the sum, of every metric by its name and labels.
 #[derive(Clone, Default)]
 struct Values(Arc<Mutex<BTreeMap<String, f64>>>);
