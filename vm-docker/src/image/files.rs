@@ -14,6 +14,13 @@ const TARGETS_LIMIT: usize = 4 << 20;
 /// Most symbolic links on the way to a file, as in Linux.
 const LINKS_LIMIT: usize = 40;
 
+/// Longest path or target of a link, and longest part of one, in bytes, as in Linux.
+const PATH_LIMIT: usize = 4095;
+const PART_LIMIT: usize = 255;
+
+/// Most bytes of paths that are hashed to see whether an entry lies below a link.
+const LOOK_LIMIT: usize = 64 << 20;
+
 /// Most folders that are looked at to find a program: what is found further away is not judged.
 pub(super) const EFFORT: usize = 20_000;
 
@@ -39,6 +46,20 @@ pub(super) struct Files {
     layers: Vec<Layer>,
     /// Bytes of the targets of links.
     targets: usize,
+    /// The paths of all links, of whichever layer.
+    links: BTreeSet<Name>,
+    below_links: BelowLinks,
+}
+
+/// Whether entries lie below links. Who unpacks them follows the links, so that they come to lie where no layer says.
+#[derive(Debug, Default)]
+struct BelowLinks {
+    /// True if one does, or it was too much to look.
+    some: bool,
+    /// The folder that was looked at last, and how many links there were.
+    last: (Vec<u8>, usize),
+    /// Bytes of paths that were hashed.
+    looked: usize,
 }
 
 #[derive(Debug, Default)]
@@ -70,8 +91,9 @@ impl Files {
 
     /// An entry of the layer, with its path without what does not count, and the target that a link has.
     pub(super) fn add(&mut self, path: &[u8], header: &Header, target: Option<Vec<u8>>) {
-        let Some(layer) = self.layers.last_mut() else { return };
         let (folder, last) = split(path);
+        self.look_below_links(folder);
+        let Some(layer) = self.layers.last_mut() else { return };
         if let Some(removed) = last.strip_prefix(b".wh.") {
             match removed {
                 b".wh..opq" => layer.emptied.insert(name(folder)),
@@ -81,7 +103,7 @@ impl Files {
         }
         let node = match header.entry_type() {
             EntryType::Directory => Node::Folder,
-            EntryType::Symlink => match target {
+            EntryType::Symlink => match target.filter(|target| target.len() <= PATH_LIMIT) {
                 Some(target) if self.targets.saturating_add(target.len()) <= TARGETS_LIMIT => {
                     self.targets = self.targets.saturating_add(target.len());
                     Node::Link(target)
@@ -94,11 +116,41 @@ impl Files {
             }
             _ => Node::File(executable(header)),
         };
+        if matches!(node, Node::Link(_) | Node::Unknown) {
+            self.links.insert(name(path));
+        }
         layer.nodes.insert(name(path), node);
+    }
+
+    /// Notes whether a folder that has an entry is a link, or lies below one.
+    fn look_below_links(&mut self, folder: &[u8]) {
+        let BelowLinks { some, last, looked } = &mut self.below_links;
+        if *some || self.links.is_empty() || (last.0 == folder && last.1 == self.links.len()) {
+            return;
+        }
+        let mut above = folder;
+        while !above.is_empty() && !*some {
+            *looked = looked.saturating_add(above.len());
+            *some = *looked > LOOK_LIMIT || self.links.contains(&name(above));
+            above = split(above).0;
+        }
+        *last = (folder.to_vec(), self.links.len());
     }
 
     /// Looks for the file at a path, relative to `folder` unless it is absolute. The effort that is left becomes less.
     pub(super) fn find(&self, folder: &str, path: &str, effort: &mut usize) -> Found {
+        match self.find_as_told(folder, path, effort) {
+            Found::Program => Found::Program,
+            _ if self.below_links.some => Found::Unknown,
+            found => found,
+        }
+    }
+
+    /// The same by what the layers say, which is not where entries below links lie.
+    fn find_as_told(&self, folder: &str, path: &str, effort: &mut usize) -> Found {
+        if folder.len().saturating_add(path.len()) > PATH_LIMIT {
+            return Found::Unknown;
+        }
         let start = if path.starts_with('/') { String::new() } else { format!("{folder}/") };
         let mut rest: Vec<Vec<u8>> = parts(format!("{start}{path}").as_bytes());
         rest.reverse();
@@ -109,6 +161,9 @@ impl Files {
                 continue;
             }
             let next = join(&at, &part);
+            if part.len() > PART_LIMIT || next.len() > PATH_LIMIT {
+                return Found::Unknown;
+            }
             let depth = next.iter().filter(|byte| **byte == b'/').count().saturating_add(1);
             match effort.checked_sub(depth) {
                 Some(left) => *effort = left,
@@ -262,11 +317,50 @@ mod tests {
         assert_eq!(image.find("/", "/loop", &mut { EFFORT }), Found::Circle);
     }
 
+    /// containerd follows the link, which is of the same layer or of one below.
     #[test]
-    fn links_beyond_the_bound_are_not_judged() {
-        let long = "x/".repeat(TARGETS_LIMIT / 2);
-        let image = files(&[&[('l', "a", &long), ('l', "b", "/c"), ('x', "c", "")]]);
-        assert_eq!(image.find("/", "/b", &mut { EFFORT }), Found::Unknown);
+    fn what_lies_below_a_link_is_not_refused() {
+        let link = ('l', "bin", "usr/bin");
+        let tool = ('x', "bin/tool", "");
+        for image in [files(&[&[link, tool]]), files(&[&[link], &[('f', "usr/bin/tool", ""), tool]])] {
+            assert_eq!(image.find("/", "/bin/tool", &mut { EFFORT }), Found::Unknown);
+            assert_eq!(image.find("/", "/usr/bin/tool", &mut { EFFORT }), Found::Unknown);
+        }
+        // What stands before the link, or beside it, lies where its path says.
+        let image = files(&[&[tool, link, ('x', "binary/tool", "")]]);
+        assert_eq!(image.find("/", "/bin/tool", &mut { EFFORT }), Found::Nothing);
+        assert_eq!(image.find("/", "/binary/tool", &mut { EFFORT }), Found::Program);
+    }
+
+    #[test]
+    fn looking_below_links_has_an_end() {
+        let mut image = files(&[&[('l', "link", "a")]]);
+        let header = Header::new_ustar();
+        let deep = "x/".repeat(2_000);
+        let mut entries = 0;
+        while !image.below_links.some {
+            image.add(format!("{entries}/{deep}y").as_bytes(), &header, None);
+            entries += 1;
+        }
+        assert!(entries < 20, "{entries} paths of 2,000 parts");
+        assert_eq!(image.find("/", "/nothing", &mut { EFFORT }), Found::Unknown);
+    }
+
+    #[test]
+    fn links_beyond_the_bounds_are_not_judged() {
+        let link = format!("{}c", "x/../".repeat(800));
+        assert_eq!(files(&[&[('l', "a", &link), ('x', "c", "")]]).find("/", "/a", &mut { EFFORT }), Found::Program);
+        for long in ["x".repeat(256), "x/".repeat(2048), format!("{}c", "x/../".repeat(820))] {
+            let image = files(&[&[('l', "a", &long)]]);
+            assert_eq!(image.find("/", "/a", &mut { EFFORT }), Found::Unknown);
+        }
+        let many = "x/".repeat(2000);
+        let links: Vec<_> = (0..TARGETS_LIMIT / many.len()).map(|number| format!("l{number}")).collect();
+        let mut entries: Vec<_> = links.iter().map(|link| ('l', link.as_str(), many.as_str())).collect();
+        entries.extend([('l', "b", "/c"), ('l', "d", &many), ('x', "c", "")]);
+        let image = files(&[&entries]);
+        assert_eq!(image.find("/", "/b", &mut { EFFORT }), Found::Program);
+        assert_eq!(image.find("/", "/d", &mut { EFFORT }), Found::Unknown);
         assert_eq!(image.find("/", &"x/".repeat(60_000), &mut { EFFORT }), Found::Unknown);
     }
 
