@@ -42,7 +42,7 @@
 //!
 //! State is read and written only through the host, in the same journal as the calls of all other runtimes. Each
 //! operation of the host is charged; **the processor time of a container is not metered**, only bounded by the deadline
-//! and the quota. The process outlives a call: **what it remembers from one call to the next is up to its author**, and an
+//! and the quota; a container that computes between calls is replaced. The process outlives a call: **what it remembers from one call to the next is up to its author**, and an
 //! author who wants the same result on every host remembers nothing and asks no clock. [`Isolation::Call`] gives every call
 //! a process of its own if the library keeps its word, [`Isolation::Container`] a container, and [`DockerConfig::replay_check`] executes every call again in a process that begins anew, and compares them.
 //!

@@ -4,6 +4,7 @@ mod backoff;
 mod chains;
 mod desk;
 mod gauges;
+mod idle;
 mod pooled;
 
 pub(crate) use chains::Chains;

@@ -12,8 +12,9 @@ use super::{
     Pool,
     chains::{Card, Hold},
     desk::Worker,
+    idle::{self, Busy},
 };
-use crate::{connection::Connection, container::Container, engine::Engine};
+use crate::{cgroup::ControlGroup, connection::Connection, container::Container, engine::Engine};
 
 /// A connection of a container, for one call at a time. Who does not give it back with [`Pool::release`] gives its container up:
 /// it gets no further call, and is killed when those that it still performs have ended.
@@ -27,8 +28,9 @@ pub(crate) struct Pooled {
 }
 
 /// A container, and its place among those that may run. It is killed when the last of its connections is dropped.
-struct Shared {
+pub(super) struct Shared {
     container: Container,
+    pub(super) busy: Busy,
     card: Arc<Card>,
     /// The calls that all its connections have had.
     calls: AtomicU64,
@@ -45,7 +47,15 @@ impl Pooled {
         number: usize,
     ) -> Vec<Self> {
         let card = Arc::new(Card::new(container.id(), connections.len()));
-        let shared = Arc::new(Shared { container, card, calls: AtomicU64::new(0), place: Place { pool, number } });
+        let shared = Arc::new(Shared {
+            container,
+            busy: Busy::new(super::now()),
+            card,
+            calls: AtomicU64::new(0),
+            place: Place { pool, number },
+        });
+        let group = ControlGroup::of(shared.container.id());
+        engine.spawn(idle::watch(Arc::downgrade(&shared), group, engine.config().cpu_millis));
         let (weak, mut exit) = (Arc::downgrade(&shared), shared.container.exit.clone());
         engine.spawn(async move {
             let exit = exit.ended().await;
@@ -73,12 +83,15 @@ impl Pooled {
         self.calls += 1;
         self.shared.calls.fetch_add(1, Ordering::Relaxed);
         self.hold = Some(hold(&self.shared.card));
+        self.shared.busy.begin(super::now());
         true
     }
 
     /// Its call has ended.
     pub(super) fn end(&mut self) {
-        self.hold = None;
+        if self.hold.take().is_some() {
+            self.shared.busy.end(super::now());
+        }
     }
 
     /// That the container has to be replaced is its own doing.
@@ -121,6 +134,7 @@ impl Deref for Pooled {
 
 impl Drop for Pooled {
     fn drop(&mut self) {
+        self.end();
         self.shared.retire();
     }
 }
@@ -134,6 +148,15 @@ impl Shared {
             let idle = pool.desk().retire(self.container.id());
             drop(idle);
         }
+    }
+
+    /// Gives the container up for what it does.
+    pub(super) fn give_up(&self, cause: &str) {
+        let Some(pool) = self.place.pool.upgrade() else { return };
+        tracing::warn!(container = self.container.id(), code = pool.gauges.image(), "a container is given up: {cause}");
+        pool.engine.metrics().broken();
+        self.blame(cause);
+        self.retire();
     }
 
     /// Counts it among those of its image that broke off, once.

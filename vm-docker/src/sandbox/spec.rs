@@ -25,6 +25,10 @@ const OOM_SCORE: i32 = 500;
 /// Period of the processor quota, in microseconds.
 const CPU_PERIOD: u64 = 100_000;
 
+/// What a container weighs where processors are short, when another group of the machine weighs 1024 by default: contracts give
+/// way to the host.
+const CPU_SHARES: u64 = 128;
+
 /// Paths that tell about the host.
 const MASKED: &[&str] = &[
     "/proc/acpi",
@@ -172,7 +176,9 @@ fn linux(config: &DockerConfig, users: Users, cgroup: &str) -> Value {
         "resources": {
             "devices": [{ "allow": false, "access": "rwm" }],
             "memory": { "limit": config.memory, "swap": config.memory },
-            "cpu": { "quota": u64::from(config.cpu_millis) * CPU_PERIOD / 1000, "period": CPU_PERIOD },
+            "cpu": {
+                "quota": u64::from(config.cpu_millis) * CPU_PERIOD / 1000, "period": CPU_PERIOD, "shares": CPU_SHARES,
+            },
             "pids": { "limit": config.pids },
         },
     })

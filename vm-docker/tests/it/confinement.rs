@@ -196,7 +196,24 @@ fn the_limits_are_set() {
     if let Some(swap) = read("memory/ID/memory.memsw.limit_in_bytes", "ID/memory.swap.max") {
         assert!(["67108864", "0"].contains(&&*swap), "{swap}");
     }
+    // Version 2 has weights, of which 5 is what 128 shares are.
+    let shares = read("cpu/ID/cpu.shares", "ID/cpu.weight");
+    assert!(matches!(shares.as_deref(), Some("128" | "5")), "{shares:?}");
     assert_eq!(read("pids/ID/pids.max", "ID/pids.max").as_deref(), Some("16"));
+}
+
+#[test]
+fn who_computes_between_calls_is_replaced() {
+    let Some(daemon) = Daemon::shared() else { return };
+    let world = World::with_probe(config(daemon, "between"), LIMIT);
+    // What calls compute is theirs: looked at twice while it runs, and once after it.
+    world.call("compute", "2500");
+    std::thread::park_timeout(Duration::from_millis(1200));
+    assert_eq!((world.detail("broken"), world.detail("started")), ("0".into(), "1".into()));
+    world.call("leave_spinning", "");
+    world.wait_for("broken", "1");
+    world.wait_for("started", "2");
+    world.assert_next_call(true);
 }
 
 #[test]
