@@ -1,6 +1,9 @@
 //! The contract that the tests run: the container protocol written out by hand, with the standard library alone. `world.rs`
 //! compiles it with rustc when the tests start.
 
+#[path = "probe/wire.rs"]
+mod wire;
+
 use std::{
     env, fs,
     io::{self, Read, Write},
@@ -11,6 +14,8 @@ use std::{
     thread,
     time::{Duration, Instant},
 };
+
+use wire::{bytes, field, fields, number, packed, varint};
 
 /// What `ContractFrame` and `HostFrame` call their messages.
 mod number {
@@ -531,83 +536,4 @@ impl Host {
         let output = field(&answer, 2);
         Ok(if u64::from(status) == SUCCESS { output } else { [b"<".to_vec(), vec![b'0' + status], output].concat() })
     }
-}
-
-/// A field of type bytes, string or message.
-fn bytes(number: u64, content: &[u8]) -> Vec<u8> {
-    [plain(number << 3 | 2), plain(content.len() as u64), content.to_vec()].concat()
-}
-
-/// A field of a number type.
-fn varint(number: u64, value: u64) -> Vec<u8> {
-    [plain(number << 3), plain(value)].concat()
-}
-
-fn plain(mut value: u64) -> Vec<u8> {
-    let mut bytes = Vec::new();
-    while value >= 0x80 {
-        bytes.push(value as u8 | 0x80);
-        value >>= 7;
-    }
-    bytes.push(value as u8);
-    bytes
-}
-
-/// Byte strings, each after its length.
-fn packed<const N: usize>(keys: [&[u8]; N]) -> Vec<u8> {
-    keys.into_iter().flat_map(|key| [&(key.len() as u32).to_le_bytes()[..], key].concat()).collect()
-}
-
-/// The content of a field of type bytes; empty if it is not there.
-fn field(message: &[u8], wanted: u64) -> Vec<u8> {
-    let mut found = Vec::new();
-    walk(message, |field, content, _| {
-        if field == wanted && found.is_empty() {
-            found = content.to_vec();
-        }
-    });
-    found
-}
-
-/// The value of a field of a number type; 0 if it is not there.
-fn number(message: &[u8], wanted: u64) -> u64 {
-    let mut found = 0;
-    walk(message, |field, _, value| {
-        if field == wanted {
-            found = value;
-        }
-    });
-    found
-}
-
-/// How often a field of type bytes or message is there.
-fn fields(message: &[u8], wanted: u64) -> usize {
-    let mut count = 0;
-    walk(message, |field, _, _| count += usize::from(field == wanted));
-    count
-}
-
-/// Visits each field with its number, its content, and its value: the length of the content if it has one.
-fn walk(message: &[u8], mut visit: impl FnMut(u64, &[u8], u64)) {
-    let mut at = 0;
-    while at < message.len() {
-        let key = take(message, &mut at);
-        let value = take(message, &mut at);
-        let length = if key & 7 == 2 { value as usize } else { 0 };
-        visit(key >> 3, &message[at..at + length], value);
-        at += length;
-    }
-}
-
-fn take(message: &[u8], at: &mut usize) -> u64 {
-    let mut value = 0;
-    for shift in (0..).step_by(7) {
-        let byte = message[*at];
-        *at += 1;
-        value |= u64::from(byte & 0x7f) << shift;
-        if byte < 0x80 {
-            break;
-        }
-    }
-    value
 }
