@@ -7,6 +7,7 @@
 
 mod authorizer;
 mod capabilities;
+mod cautions;
 mod decide;
 mod host_policy;
 mod methods;
@@ -22,7 +23,8 @@ pub use organisations::{InvalidGroup, Organisations};
 pub use policy::{InvalidRight, Policy, Right};
 pub use rule::{InvalidRule, Rule};
 
+pub(crate) use cautions::cautions;
 pub(crate) use decide::{answer, decide};
-pub(crate) use methods::{ruled, shown};
+pub(crate) use methods::{ruled, shown, shown_rule};
 pub(crate) use policy::METHODS;
 pub(crate) use rule::Question;

@@ -41,6 +41,7 @@ mod event;
 mod fork;
 mod frame;
 mod gas;
+mod governance;
 mod history;
 mod host;
 mod interface;
@@ -84,6 +85,7 @@ pub use dry_run::{Difference, DryRun, DryRunRequest, Replayed, Trial};
 pub use error::{ErrorKind, Phase, Refusal, VmError};
 pub use event::{Event, Topic};
 pub use gas::Gas;
+pub use governance::{Governance, InvalidGovernance};
 pub use history::{HistoryEntry, Migration, Operation, Situation};
 pub use host::{CallRequest, Host, HostFault, Interrupt, LogLevel, Stop, TransactionHost};
 pub use interface::{
@@ -103,8 +105,8 @@ pub use quota::{Quota, Quotas, Rate};
 pub use receipt::Receipt;
 pub use record::{ContractRecord, Standing, VersionRecord};
 pub use request::{
-    ChangeRequest, DeployRequest, GovernRequest, Governance, GrantRequest, InvokeRequest, MigrateRequest,
-    RollbackRequest, Sender, UpgradeRequest,
+    ChangeRequest, DeployRequest, GovernRequest, GrantRequest, InvokeRequest, MigrateRequest, RollbackRequest, Sender,
+    UpgradeRequest,
 };
 pub use room::{Bounds, Excess, Measure, Room};
 pub use runtime::{CodeError, Contract, PrepareError, ProviderStatus, RuntimeProvider};

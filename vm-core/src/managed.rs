@@ -1,6 +1,8 @@
+use std::fmt;
+
 use crate::{
-    Action, ChangeRequest, ContractName, DeployRequest, GovernRequest, Governance, GrantRequest, MigrateRequest,
-    Outcome, RollbackRequest, Sender, UpgradeRequest,
+    Action, Arguments, ChangeRequest, Code, ContractName, DeployRequest, GovernRequest, Governance, GrantRequest,
+    MigrateRequest, Operation, Outcome, RollbackRequest, Sender, UpgradeRequest, abridged,
 };
 
 /// What became of a change of rules, roles or bounds that was permitted.
@@ -128,5 +130,119 @@ impl Managed {
     pub fn by(mut self, sender: Sender) -> Self {
         *of_any!(&mut self, request => &mut request.sender) = sender;
         self
+    }
+}
+
+/// What it would do, in words, such as `upgrade contract 'token' to version '2' (wasm code 5f…)`: for those who are to approve it. Rules,
+/// arguments and options are told up to a bound, and end in `…` beyond it; who does it and why are not part of it.
+impl fmt::Display for Managed {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Deploy(DeployRequest { name, version, code, arguments, capabilities, .. }) => {
+                let told = told_code(code, arguments);
+                write!(f, "deploy contract '{name}', version '{version}' ({told}), which may use {capabilities}")
+            }
+            Self::Upgrade(request) => {
+                let UpgradeRequest { name, version, code, arguments, skip_migration, change_runtime, .. } = request;
+                write!(f, "upgrade contract '{name}' to version '{version}' ({})", told_code(code, arguments))?;
+                f.write_str(if *skip_migration { " without its migration" } else { "" })?;
+                f.write_str(if *change_runtime { ", on whichever runtime" } else { "" })
+            }
+            Self::Migrate(MigrateRequest { name, written_by, arguments, .. }) => {
+                write!(f, "migrate contract '{name}' from version '{written_by}'{}", told_arguments(arguments))
+            }
+            Self::Rollback(RollbackRequest { name, version, migration, change_runtime, .. }) => {
+                write!(f, "roll contract '{name}' back to version '{version}'")?;
+                if let Some(arguments) = migration {
+                    write!(f, " with migration{}", told_arguments(arguments))?;
+                }
+                f.write_str(if *change_runtime { ", on whichever runtime" } else { "" })
+            }
+            Self::Change(ChangeRequest { name, change, .. }) => {
+                write!(f, "{} contract '{name}'", Operation::from(*change))
+            }
+            Self::Grant(GrantRequest { name, rules, .. }) => {
+                let rules = rules.iter().map(|(right, rule)| match rule {
+                    Some(rule) => format!("{right} = {rule}"),
+                    None => format!("{right} loses its rule"),
+                });
+                write!(f, "change the policy of contract '{name}': {}", list(rules))
+            }
+            Self::Govern(GovernRequest { changes, .. }) => {
+                write!(f, "change the host: {}", list(changes.iter().map(Governance::to_string)))
+            }
+        }
+    }
+}
+
+/// The most characters of a list of changes, and of arguments, in words.
+const LIST: usize = 8_192;
+const ARGUMENTS: usize = 256;
+
+fn list(changes: impl Iterator<Item = String>) -> String {
+    abridged(&changes.collect::<Vec<_>>().join("; "), LIST)
+}
+
+/// `wasm code 5f…, options params=string, arguments 1000`.
+fn told_code(code: &Code, arguments: &Arguments) -> String {
+    let mut told = format!("{} code {}", code.runtime, code.hash());
+    if !code.options.is_empty() {
+        let options = code.options.iter().map(|(key, value)| format!("{key}={value}"));
+        told = format!("{told}, options {}", abridged(&options.collect::<Vec<_>>().join(", "), ARGUMENTS));
+    }
+    told + &told_arguments(arguments)
+}
+
+fn told_arguments(arguments: &Arguments) -> String {
+    let told = match arguments {
+        arguments if arguments.is_empty() => return String::new(),
+        Arguments::Raw(bytes) => format!("input 0x{}", hex::encode(bytes)),
+        Arguments::Text(list) => {
+            let named = list.iter().map(|argument| match &argument.name {
+                Some(name) => format!("{name}={}", argument.value),
+                None => argument.value.clone(),
+            });
+            format!("arguments {}", named.collect::<Vec<_>>().join(", "))
+        }
+    };
+    format!(", {}", abridged(&told, ARGUMENTS))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::{Change, Right, RuntimeKind};
+
+    #[test]
+    fn operations_are_told_in_words() {
+        let (name, two): (ContractName, _) = ("token".parse().unwrap(), "2".parse().unwrap());
+        let code = Code::new(RuntimeKind::Wasm, vec![1]).with_option("params", "string");
+        let hash = code.hash();
+        let upgrade = UpgradeRequest::new(name.clone(), two, code).args(["5"]).arg("to", "bob").skip_migration();
+        let grant = GrantRequest::new(name.clone()).set(Right::Freeze, "owner".parse().unwrap()).clear("mint");
+        let govern = GovernRequest::new("unbound a".parse().unwrap()).and("deploy nobody".parse().unwrap());
+        let back = RollbackRequest::new(name.clone(), "1".parse().unwrap());
+        let long = back.clone().migrate(Arguments::Raw(vec![7; 10_000].into())).change_runtime();
+        for (operation, told) in [
+            (
+                Managed::Upgrade(upgrade),
+                format!(
+                    "upgrade contract 'token' to version '2' (wasm code {hash}, options params=string, arguments 5, to=bob) without its \
+                     migration"
+                ),
+            ),
+            (
+                Managed::Grant(grant),
+                "change the policy of contract 'token': freeze = owner; call:mint loses its rule".into(),
+            ),
+            (Managed::Govern(govern), "change the host: unbound a; deploy nobody".into()),
+            (Managed::Change(ChangeRequest::new(name, Change::Revoke)), "revoke contract 'token'".into()),
+            (Managed::Rollback(back), "roll contract 'token' back to version '1'".into()),
+        ] {
+            assert_eq!(operation.to_string(), told);
+        }
+        let told = Managed::Rollback(long).to_string();
+        assert!(told.contains(" with migration, input 0x0707") && told.ends_with("…, on whichever runtime"), "{told}");
+        assert!(told.len() < 400, "{told}");
     }
 }

@@ -107,7 +107,12 @@ impl Usage {
     fn refusal(&self, quota: &Quota, time: Instant) -> Option<(String, Option<Duration>)> {
         if let Some(most) = quota.in_flight.filter(|most| self.in_flight >= *most) {
             return Some((
-                format!("{most} calls are in flight, which is the limit; try again when one of them has ended"),
+                match most {
+                    1 => "1 call is in flight, which is the limit; try again when it has ended".to_owned(),
+                    _ => {
+                        format!("{most} calls are in flight, which is the limit; try again when one of them has ended")
+                    }
+                },
                 None,
             ));
         }
@@ -116,7 +121,8 @@ impl Usage {
             let latest = every.saturating_mul(burst.saturating_sub(1));
             let missing = self.full_at.saturating_duration_since(time).saturating_sub(latest);
             if !missing.is_zero() {
-                let told = format!("the limit is {burst} calls at once, and then one every {}", Seconds(every));
+                let calls = if burst == 1 { "call" } else { "calls" };
+                let told = format!("the limit is {burst} {calls} at once, and then one every {}", Seconds(every));
                 return Some((told, Some(missing)));
             }
         }

@@ -5,8 +5,8 @@ use std::sync::Arc;
 use bytes::Bytes;
 
 use crate::{
-    Address, Amount, Argument, Arguments, Block, Capabilities, Change, Code, ContractName, Gas, Right, Room, Rule,
-    Target, Version,
+    Address, Amount, Argument, Arguments, Block, Capabilities, Change, Code, ContractName, Gas, Governance, Right,
+    Rule, Target, Version,
 };
 
 /// Who pays for what: the parts that all requests share.
@@ -369,46 +369,6 @@ impl GrantRequest {
 
 sender_setters!(GrantRequest);
 reason_setter!(GrantRequest);
-
-/// A change of the host's policy.
-#[derive(Debug, Clone, PartialEq, Eq)]
-#[non_exhaustive]
-pub enum Governance {
-    /// Who deploys.
-    Deploy(Rule),
-    /// Who governs.
-    Administrators(Rule),
-    /// What new contracts begin with.
-    Contracts(Right, Rule),
-    /// Gives a role in an organisation to somebody.
-    Enrol {
-        /// The organisation.
-        organisation: String,
-        /// The role.
-        role: String,
-        /// Who gets it.
-        member: Address,
-    },
-    /// Bounds a contract's state, or bounds it no more. What it has now is counted once, key by key; a write beyond the bound
-    /// traps, writes that leave no more than before do not. Contracts with a bound count every write in one place, so
-    /// transactions that write to one of them follow each other. An EVM contract's slots are counted at the end of the
-    /// transaction, which traps as a whole.
-    Room {
-        /// The contract.
-        contract: ContractName,
-        /// The most that it may have.
-        room: Option<Room>,
-    },
-    /// Takes it away.
-    Dismiss {
-        /// The organisation.
-        organisation: String,
-        /// The role.
-        role: String,
-        /// Who loses it.
-        member: Address,
-    },
-}
 
 /// Another policy for the host.
 #[derive(Debug, Clone, Default)]

@@ -30,8 +30,9 @@ pub enum Measure {
 /// State that a contract would have beyond its room.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, thiserror::Error)]
 #[error(
-    "contract {contract} may have {limit} {what}, has {present}, and would have {wanted}; delete some, or have the host's \
-     administrators let it have more (govern room)"
+    "contract {contract} may have {limit} {}, has {present}, and would have {wanted}; delete some, or have the host's \
+     administrators let it have more (govern room)",
+    .what.counted(*.limit)
 )]
 pub struct Excess {
     /// Whose state it is.
@@ -46,12 +47,21 @@ pub struct Excess {
     pub wanted: u64,
 }
 
+impl Measure {
+    /// The word for so many.
+    const fn counted(self, count: u64) -> &'static str {
+        match (self, count) {
+            (Self::Keys, 1) => "key",
+            (Self::Keys, _) => "keys",
+            (Self::Bytes, 1) => "byte",
+            (Self::Bytes, _) => "bytes",
+        }
+    }
+}
+
 impl fmt::Display for Measure {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(match self {
-            Self::Keys => "keys",
-            Self::Bytes => "bytes",
-        })
+        f.write_str(self.counted(0))
     }
 }
 
@@ -74,7 +84,8 @@ const PAGE: usize = 1_024;
 
 impl fmt::Display for Room {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{} keys and {} bytes", self.keys, self.bytes)
+        let Self { keys, bytes } = self;
+        write!(f, "{keys} {} and {bytes} {}", Measure::Keys.counted(*keys), Measure::Bytes.counted(*bytes))
     }
 }
 

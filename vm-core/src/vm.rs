@@ -12,6 +12,7 @@ use async_trait::async_trait;
 pub use builder::VmBuilder;
 use task::{Answer, Request, Task};
 
+use crate::access::cautions;
 use crate::commit::Committer;
 use crate::core::Core;
 use crate::error::InPhase;
@@ -188,6 +189,31 @@ impl Vm {
             self.0.core.ready(&journal, record.as_ref(), None)
         };
         Ok(ready().phase(Phase::Load)?.1)
+    }
+
+    /// What whoever looks after a contract should know of its rules for methods: what an upgrade to its current code would
+    /// [warn](Receipt::warnings) of.
+    ///
+    /// # Errors
+    /// When there is no such contract, or it cannot be loaded.
+    pub fn cautions(&self, name: &ContractName) -> Result<Vec<String>, VmError> {
+        let journal = Journal::new(self.view().phase(Phase::Load)?);
+        let record = self.0.core.find(&journal, &name.clone().into()).map_err(ErrorKind::from).phase(Phase::Load)?;
+        let Some(record) = record else { return Ok(Vec::new()) };
+        let (_, contract) = self.0.core.ready(&journal, Some(&record), None).phase(Phase::Load)?;
+        cautions(&journal, &record, &*contract).phase(Phase::Load)
+    }
+
+    /// Code in its callable form, as a deployment would make it, for its [`Interface`](crate::Interface): to encode the arguments
+    /// of its constructor or migration. Nothing is stored.
+    ///
+    /// # Errors
+    /// When no runtime accepts the code.
+    pub fn prepare(&self, code: &Code) -> Result<Arc<dyn Contract>, VmError> {
+        let hash = code.hash();
+        let core = &self.0.core;
+        core.runtime(code.runtime).and_then(|runtime| Ok(runtime.verify(code)?)).phase(Phase::Verify)?;
+        core.prepare(code, hash).phase(Phase::Compile)
     }
 
     /// Prepares the active contracts of those runtimes that ask for it, in the background.

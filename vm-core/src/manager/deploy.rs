@@ -56,12 +56,13 @@ pub(super) fn create<'c>(
         deployed_in: transaction.block_number(),
         entries: 0,
     };
-    phase(Phase::Environment, || {
-        begin_policy(transaction, &*contract, &mut record)?;
+    let warnings = phase(Phase::Environment, || {
+        let caution = begin_policy(transaction, &*contract, &mut record)?;
         let mut account = Account::load(&transaction.journal, &address)?;
         account.contract = Some(name.clone());
         account.store(&transaction.journal, &address)?;
-        Ok::<_, ErrorKind>(record.store(&transaction.journal)?)
+        record.store(&transaction.journal)?;
+        Ok::<_, ErrorKind>(Vec::from_iter(caution))
     })?;
 
     let mut outcome = nothing_to_do();
@@ -84,22 +85,22 @@ pub(super) fn create<'c>(
             )
         })?;
     }
-    Ok(Done { record, contract, outcome, warnings: Vec::new(), provisional })
+    Ok(Done { record, contract, outcome, warnings, provisional })
 }
 
-/// A new contract begins with the policy that the host has for contracts.
+/// A new contract begins with the policy that the host has for contracts. Tells what of it does not hold.
 fn begin_policy(
     transaction: &Transaction<'_>,
     contract: &dyn Contract,
     record: &mut ContractRecord,
-) -> Result<(), ErrorKind> {
+) -> Result<Option<String>, ErrorKind> {
     let host = HostPolicy::load(&transaction.journal)?.contracts;
-    let policy = transaction.core.first_policy(record.runtime, contract, &host);
+    let (policy, caution) = transaction.core.first_policy(record.runtime, contract, &host)?;
     if policy != Policy::default() {
         // One name may be many methods of this contract.
         policy.check_size(Some(&host))?;
         (record.policy, record.guarded) = (1, policy.guards_calls());
         policy.store(&transaction.journal, &record.name, record.policy)?;
     }
-    Ok(())
+    Ok(caution)
 }

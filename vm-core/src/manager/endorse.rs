@@ -1,7 +1,7 @@
 //! Whose endorsement an operation asks for, before it is asked for itself.
 
 use super::phase;
-use crate::access::shown;
+use crate::access::shown_rule;
 use crate::core::Core;
 use crate::transaction::Transaction;
 use crate::{Action, Address, Gas, HostPolicy, Managed, Phase, Policy, Rule, VmError};
@@ -35,6 +35,6 @@ pub(crate) fn endorsable(
     if rules.iter().any(|rule| rule.counts(&endorser, &host)) {
         return Ok((Ok(()), price));
     }
-    let rules: Vec<_> = rules.iter().map(|rule| shown(&rule.to_string())).collect();
+    let rules: Vec<_> = rules.iter().map(shown_rule).collect();
     Ok((Err(format!("the rule '{}' does not ask for the endorsement of {endorser}", rules.join("' and '"))), price))
 }

@@ -8,7 +8,7 @@ use super::{Top, enter, phase};
 use crate::transaction::Transaction;
 use crate::{
     Address, Arguments, Contract, ContractName, ContractRecord, Encoded, Entry, ErrorKind, Gas, Journal, Lifecycle,
-    Operation, Outcome, Phase, Policy, Refusal, RuntimeKind, Situation, StateError, Transition, Version, VersionRecord,
+    Operation, Outcome, Phase, Refusal, RuntimeKind, Situation, StateError, Transition, Version, VersionRecord,
     VmError,
 };
 
@@ -104,31 +104,6 @@ pub(super) fn check_runtime(
 /// A refusal of what does not fit a migration.
 pub(super) fn unfit(name: &ContractName, why: &'static str) -> ErrorKind {
     Refusal::Migration { name: name.clone(), why }.into()
-}
-
-/// What to warn of when a contract has got other code: the methods with rules of their own that the code does not have. One that was
-/// renamed is under the rule of all calls now. Code that does not describe its methods says nothing of it.
-pub(super) fn unguarding(
-    journal: &Journal,
-    record: &ContractRecord,
-    contract: &dyn Contract,
-) -> Result<Vec<String>, StateError> {
-    let policy = Policy::load(journal, &record.name, record.policy)?;
-    let interface = contract.interface();
-    if policy.methods.is_empty() || interface.methods().is_empty() {
-        return Ok(Vec::new());
-    }
-    let gone: Vec<_> = policy.methods.keys().filter(|method| interface.described(method).is_none()).cloned().collect();
-    if gone.is_empty() {
-        return Ok(Vec::new());
-    }
-    Ok(vec![format!(
-        "the policy has rules for methods that version '{}' does not have: {}; what they are called now is under the rule of all \
-         calls, '{}'",
-        record.version,
-        gone.join(", "),
-        policy.call
-    )])
 }
 
 /// The most versions that a refusal names.

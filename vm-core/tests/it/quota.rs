@@ -200,7 +200,7 @@ fn calls_in_flight_are_counted_until_they_are_answered() {
     let error = block_on(vm.invoke(call("c", "ann"))).unwrap_err();
     assert_eq!(
         (refused(&error).1, refused(&error).2),
-        ("1 calls are in flight, which is the limit; try again when one of them has ended", None)
+        ("1 call is in flight, which is the limit; try again when it has ended", None)
     );
     assert!(block_on(vm.invoke(call("c", "bob"))).is_ok());
     *entered = Some(true);

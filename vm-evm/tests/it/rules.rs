@@ -3,7 +3,7 @@
 use futures_executor::block_on;
 use vm_core::{
     Code, DeployRequest, GovernRequest, Governance, GrantRequest, HostPolicy, InvokeRequest, Limits, Policy, Right,
-    Rule, RuntimeKind, VmProvider,
+    Rule, RuntimeKind, UpgradeRequest, VmProvider,
 };
 use vm_evm::EvmConfig;
 
@@ -157,9 +157,11 @@ fn the_hosts_rules_of_methods_hold_for_new_contracts_of_every_runtime() {
     machine.deploy("bridge", compiled("Bridge"), &[]).unwrap();
     // The signature says more than the name; without ABI, a later version may have what the first one does not know.
     assert_eq!(methods(&machine, "bridge"), format!("0x00000001=nobody {STORE}=nobody"));
+    let machine = governed(&[("store(uint256)", "nobody"), ("0x00000001", "nobody")]).unwrap();
     let bare = Code { abi: None, ..compiled("Bridge") };
     machine.deploy("bare", bare, &[]).unwrap();
     assert_eq!(methods(&machine, "bare"), format!("0x00000001=nobody {STORE}=nobody"));
+    machine.deploy("bridge", compiled("Bridge"), &[]).unwrap();
 
     let govern = |method: &str| {
         let change = Governance::Contracts(Right::Method(method.into()), Rule::Anyone);
@@ -173,6 +175,61 @@ fn the_hosts_rules_of_methods_hold_for_new_contracts_of_every_runtime() {
     let error = govern("store(uint n)").unwrap_err();
     assert!(error.contains("is another name of it, with another rule"), "{error}");
     govern("transfer(address,uint)").unwrap();
+}
+
+/// Without an ABI nobody knows which functions have a name that the host has a rule for: then they would be open.
+#[test]
+fn code_without_abi_is_not_deployed_where_the_host_has_rules_by_name() {
+    let bare = |abi: Option<&str>| Code { abi: abi.map(str::to_owned), ..compiled("Bridge") };
+    let machine = governed(&[("store", "owner")]).unwrap();
+    // An ABI that has no function says as little.
+    for abi in [None, Some("[]")] {
+        let error = machine.deploy("bare", bare(abi), &[]).unwrap_err().to_string();
+        let told = "environment: no rule can be given for method 'store': the host's policy has 'owner' for this name in new \
+                    contracts, and without an ABI nobody can tell which functions of this one have it; deploy it with its ABI";
+        assert!(error.starts_with(told), "{abi:?}: {error}");
+        assert!(machine.vm.record(&name("bare")).unwrap().is_none());
+    }
+    machine.deploy("bridge", compiled("Bridge"), &[]).unwrap();
+
+    // A rule that permits no less than what stands in its place is no reason to refuse; that it does not hold is told.
+    for (call, store, warned) in [("owner", "owner", false), ("owner", "anyone", true), ("nobody", "owner", true)] {
+        let mut policy = HostPolicy::default();
+        policy.contracts.set(Right::Call, call.parse().unwrap());
+        policy.contracts.set(Right::Method("store".into()), store.parse().unwrap());
+        let machine = Machine::governed(EvmConfig::default(), Limits::default(), policy).unwrap();
+        let deploy = DeployRequest::new(name("bare"), "1".parse().unwrap(), bare(None)).from(alice());
+        let told = format!(
+            "without an ABI nobody can tell which functions the host's rules by name are for: store: {store}; they are under the \
+             rule of all calls, '{call}'"
+        );
+        let warnings = block_on(machine.vm.deploy(deploy)).unwrap().warnings;
+        assert_eq!(warnings, Vec::from_iter(warned.then_some(told)));
+    }
+}
+
+/// Rules that new contracts begin with are not given to those that exist; where one has such a method, that is told.
+#[test]
+fn methods_without_the_rule_that_new_contracts_have_are_told() {
+    let machine = governed(&[]).unwrap();
+    machine.deploy("bridge", compiled("Bridge"), &[]).unwrap();
+    assert_eq!(machine.vm.cautions(&name("bridge")).unwrap(), [""; 0]);
+    let change = Governance::Contracts(Right::Method("store".into()), Rule::Owner);
+    block_on(machine.vm.govern(GovernRequest::new(change).from(alice()))).unwrap();
+    let told = "the host has rules for methods of new contracts that this contract has without a rule: store: owner; here they are \
+                under the rule of all calls, 'anyone', until they are given one (grant)";
+    assert_eq!(machine.vm.cautions(&name("bridge")).unwrap(), [told]);
+    let upgrade = |version: &str, code: Code| {
+        let request = UpgradeRequest::new(name("bridge"), version.parse().unwrap(), code).from(alice());
+        block_on(machine.vm.upgrade(request)).unwrap().warnings
+    };
+    assert_eq!(upgrade("2", compiled("Bridge")), [told]);
+    let bare = "the host has rules for methods of new contracts by name: store: owner; version '3' has no ABI that would tell which \
+                functions these are, so they are under the rule of all calls, 'anyone'";
+    assert_eq!(upgrade("3", Code { abi: None, ..compiled("Bridge") }), [bare]);
+    assert_eq!(machine.vm.cautions(&name("bridge")).unwrap(), [bare]);
+    grant(&machine, "bridge", STORE, Some("owner")).unwrap();
+    assert_eq!(upgrade("4", compiled("Bridge")), [""; 0]);
 }
 
 /// Also where its text comes first in the order of texts.
