@@ -61,8 +61,8 @@ impl NativeConfig {
         };
         for operations in [Operations::Contracts, Operations::Access] {
             let name = operations.name();
-            let interface = operations.interface().parse().map_err(|error| invalid(name, &error))?;
-            self = self.custom(name, Arc::new(Direct::new(operations, interface)))?;
+            let contract = Direct::new(operations).map_err(|error| invalid(name, &error))?;
+            self = self.custom(name, Arc::new(contract))?;
         }
         let multi_sign = MultiSign::new().map_err(|error| invalid("multi_sign", &error))?;
         self.custom("multi_sign", Arc::new(multi_sign))

@@ -50,4 +50,5 @@ mod system;
 
 pub use config::{NativeConfig, NativeError};
 pub use runtime::NativeRuntime;
+pub use system::{SystemCall, Unsayable};
 pub use vm_sdk::NativeContract;

@@ -8,16 +8,22 @@
 //! None of them has rights of its own: the rules ask for the caller, or the proposer, as if they had made the request
 //! themselves. What they do is written into the same histories.
 
+mod call;
+mod interface;
 mod multi_sign;
 mod operation;
 
 use bytes::Bytes;
 use vm_core::{
-    Call, Contract, Entry, Host, HostFault, Interface, Managed, Operated, Return, Sender, Stop, TextInterface, Topic,
+    Call, CodeHash, Contract, Entry, Event, Host, HostFault, Interface, InvalidSignature, Managed, Operated, Return,
+    Sender, Stop, Topic,
 };
 
+pub use call::{SystemCall, Unsayable};
 pub(crate) use multi_sign::MultiSign;
 pub(crate) use operation::Operations;
+
+use interface::Told;
 
 /// Why a method ends early.
 enum Refused {
@@ -48,12 +54,16 @@ fn returned(result: Result<Bytes, Refused>) -> Result<Return, HostFault> {
 /// A contract whose methods are the operations of one kind, done for their caller.
 pub(crate) struct Direct {
     operations: Operations,
-    interface: TextInterface,
+    interface: Told,
 }
 
 impl Direct {
-    pub(crate) const fn new(operations: Operations, interface: TextInterface) -> Self {
-        Self { operations, interface }
+    pub(crate) fn new(operations: Operations) -> Result<Self, InvalidSignature> {
+        let interface = match operations {
+            Operations::Contracts => Told::new(operations.interface(), |event| describe(Operations::Contracts, event)),
+            Operations::Access => Told::new(operations.interface(), |event| describe(Operations::Access, event)),
+        };
+        Ok(Self { operations, interface: interface? })
     }
 
     fn invoke(&self, host: &mut dyn Host, call: &Call) -> Result<Bytes, Refused> {
@@ -92,6 +102,20 @@ fn told(operation: &Managed, input: &Bytes) -> Result<Bytes, String> {
     };
     let hash = code.map(|code| *code.hash().as_bytes());
     borsh::to_vec(&(name, version, hash)).map(Bytes::from).map_err(|error| error.to_string())
+}
+
+/// The event of an operation in words: what was done and why, or of code which version of which contract it is now.
+fn describe(operations: Operations, event: &Event) -> Option<String> {
+    let method = std::str::from_utf8(event.topics.first()?).ok()?;
+    if let Ok((name, version, code)) = borsh::from_slice::<(String, String, Option<CodeHash>)>(&event.data) {
+        let code = code.map(|hash| format!(", code {hash}")).unwrap_or_default();
+        return Some(format!("{method} '{name}', version '{version}'{code}"));
+    }
+    let operation = operations.decode(method, &event.data).ok()?;
+    Some(match operation.reason() {
+        "" => operation.to_string(),
+        reason => format!("{operation}: {reason}"),
+    })
 }
 
 /// The topic of an event that says what somebody should look at, or what was so already.

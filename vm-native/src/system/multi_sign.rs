@@ -4,9 +4,11 @@ mod proposal;
 
 use bytes::Bytes;
 use vm_core::{
-    Address, Call, Contract, Entry, Host, HostFault, Interface, Managed, Return, Sender, Stop, TextInterface, Topic,
+    Address, Call, Contract, Entry, Event, Host, HostFault, Interface, InvalidSignature, Managed, Return, Sender, Stop,
+    Topic,
 };
 
+use super::interface::Told;
 use super::operation::arguments;
 use super::{Refused, perform, returned, topics};
 use proposal::{NEXT, Proposal, Vote};
@@ -19,7 +21,7 @@ use proposal::{NEXT, Proposal, Vote};
 /// reject, which takes the approval back; the proposer's rejection withdraws the proposal. One that has expired can be removed by
 /// anybody, with `expire`. Whatever ends a proposal leaves nothing of it.
 pub(crate) struct MultiSign {
-    interface: TextInterface,
+    interface: Told,
 }
 
 const INTERFACE: &str = "propose(contract: string, method: string, input: bytes, expires: u64) -> u64
@@ -29,11 +31,12 @@ const INTERFACE: &str = "propose(contract: string, method: string, input: bytes,
     expire(id: u64)
     view approvals(id: u64) -> u64
     view proposal(id: u64) -> string
-    view input(id: u64) -> bytes";
+    view input(id: u64) -> bytes
+    view next(after: u64) -> u64";
 
 impl MultiSign {
-    pub(crate) fn new() -> Result<Self, vm_core::InvalidSignature> {
-        Ok(Self { interface: INTERFACE.parse()? })
+    pub(crate) fn new() -> Result<Self, InvalidSignature> {
+        Ok(Self { interface: Told::new(INTERFACE, describe)? })
     }
 
     fn invoke(host: &mut dyn Host, call: &Call) -> Result<Bytes, Refused> {
@@ -95,6 +98,8 @@ impl MultiSign {
                 let proposal = Proposal::load(host, id)?;
                 Ok(borsh::to_vec(&proposal.input).map_err(|error| error.to_string())?.into())
             }
+            // The first proposal with a higher number, or 0: so one view lists them all, page by page.
+            "next" => Ok(Proposal::after(host, id)?.unwrap_or_default().to_le_bytes().to_vec().into()),
             other => Err(format!("unknown method '{}'", other.chars().take(80).collect::<String>()).into()),
         }
     }
@@ -111,6 +116,14 @@ impl Contract for MultiSign {
     fn interface(&self) -> &dyn Interface {
         &self.interface
     }
+}
+
+/// What became of a proposal, in words.
+fn describe(event: &Event) -> Option<String> {
+    let what = std::str::from_utf8(event.topics.first()?).ok()?;
+    let (id, by) = event.data.split_first_chunk::<8>()?;
+    let by = Address::new(by.try_into().ok()?);
+    Some(format!("proposal {} {what} by {by}", u64::from_le_bytes(*id)))
 }
 
 fn propose(host: &mut dyn Host, caller: Address, input: &[u8]) -> Result<Bytes, Refused> {

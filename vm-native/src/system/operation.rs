@@ -86,7 +86,7 @@ impl Operations {
             (Self::Access, "grant_all") => grant_all(arguments(input)?),
             (Self::Access, "govern_all") => {
                 let (changes, reason): (String, String) = arguments(input)?;
-                let changes = parts(&changes).map(change_of_host).collect::<Result<_, String>>()?;
+                let changes = parts(&changes).map(parsed::<Governance>).collect::<Result<_, String>>()?;
                 Ok(Managed::Govern(GovernRequest { changes, ..GovernRequest::default() }.because(reason)))
             }
             (Self::Access, _) => govern(method, input),
@@ -139,41 +139,6 @@ fn grant_all((contract, rules, reason): (String, String, String)) -> Result<Mana
     });
     let rules = rules.collect::<Result<_, String>>()?;
     Ok(Managed::Grant(GrantRequest { rules, ..GrantRequest::new(name(&contract)?) }.because(reason)))
-}
-
-/// A change of the host in the words of the command line, such as `enrol org1 admin alice` or `contracts freeze owner`.
-fn change_of_host(text: &str) -> Result<Governance, String> {
-    let (what, rest) = text.split_once(' ').unwrap_or((text, ""));
-    let rest = rest.trim();
-    let words: Vec<&str> = rest.split_whitespace().collect();
-    let member = |address: &str| parsed::<Address>(address);
-    let number = |text: &str| text.parse::<u64>().map_err(|_| format!("'{text}' is no number of keys or bytes"));
-    match (what, &*words) {
-        ("deploy", _) => Ok(Governance::Deploy(parsed(rest)?)),
-        ("administrators", _) => Ok(Governance::Administrators(parsed(rest)?)),
-        ("contracts", [right, ..]) => {
-            let rule = rest.strip_prefix(right).unwrap_or_default();
-            Ok(Governance::Contracts(parsed(right)?, parsed(rule.trim())?))
-        }
-        ("enrol", [organisation, role, address]) => {
-            let (organisation, role) = ((*organisation).to_owned(), (*role).to_owned());
-            Ok(Governance::Enrol { organisation, role, member: member(address)? })
-        }
-        ("dismiss", [organisation, role, address]) => {
-            let (organisation, role) = ((*organisation).to_owned(), (*role).to_owned());
-            Ok(Governance::Dismiss { organisation, role, member: member(address)? })
-        }
-        ("bound", [contract, keys, bytes]) => {
-            let room = Room { keys: number(keys)?, bytes: number(bytes)? };
-            Ok(Governance::Room { contract: name(contract)?, room: Some(room) })
-        }
-        ("unbound", [contract]) => Ok(Governance::Room { contract: name(contract)?, room: None }),
-        _ => Err(format!(
-            "'{}' is no change of the host; expected deploy RULE, administrators RULE, contracts RIGHT RULE, enrol or dismiss \
-             ORGANISATION ROLE ADDRESS, bound NAME KEYS BYTES, or unbound NAME",
-            text.chars().take(80).collect::<String>()
-        )),
-    }
 }
 
 /// What a list has between its semicolons.

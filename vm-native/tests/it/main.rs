@@ -8,6 +8,7 @@
     reason = "tests fail by panicking"
 )]
 
+mod call;
 mod multi_sign;
 mod system;
 

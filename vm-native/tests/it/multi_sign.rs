@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use futures_executor::block_on;
 use vm_core::{
-    Block, GovernRequest, Governance, GrantRequest, InvokeRequest, KeyRange, Lifecycle, Receipt, Right, Room, Vm,
+    Block, GovernRequest, Governance, GrantRequest, InvokeRequest, KeyRange, Lifecycle, Receipt, Right, Room, Rule, Vm,
     VmProvider,
 };
 
@@ -49,13 +49,15 @@ fn a_quorum_is_collected_and_carried_out() {
     done(&sign("cat", "approve", &["1"]));
     assert_eq!(sign("zoe", "approvals", &["1"]).text.as_deref(), Some("2"));
     let told = format!(
-        "{} proposes contract_manager.freeze_contract on 'c' until block 9: together; approved by {}; rejected by {}",
+        "{} proposes to freeze contract 'c'; until block 9; because: together; approved by {}; rejected by {}",
         who("ann"),
         sorted(&["ann", "cat"]),
         who("bob")
     );
     assert_eq!(sign("zoe", "proposal", &["1"]).text, Some(told));
     assert_eq!(sign("zoe", "input", &["1"]).text, Some(freeze()));
+    let next = |after: &str| sign("zoe", "next", &[after]).text.unwrap();
+    assert_eq!((&*next("0"), &*next("1"), &*next(&u64::MAX.to_string())), ("1", "0", "0"));
     assert_eq!(life(&vm, "c"), Lifecycle::Active);
     done(&sign("zoe", "execute", &["1"]));
     assert_eq!(life(&vm, "c"), Lifecycle::Frozen);
@@ -88,12 +90,16 @@ fn proposals_are_withdrawn_expire_and_have_to_make_sense() {
 
     // What has expired is in nobody's way.
     refused(&sign("bob", "expire", &["2"]), "there is no proposal 2");
+    assert_eq!(sign("zoe", "next", &["0"]).text.as_deref(), Some("0"));
     done(&sign("ann", "propose", &["contract_manager", "freeze_contract", &freeze(), "9"]));
     refused(&sign("zoe", "expire", &["3"]), "proposal 3 expires after block 9; this is block 0");
     let expire = InvokeRequest::new(name("multi_sign"), "expire").args(["3"]).from(who("zoe"));
     done(&sign("bob", "approve", &["3"]));
     done(&sign("cat", "reject", &["3"]));
     assert_eq!(kept(&vm), 5);
+    assert_eq!(sign("zoe", "next", &["0"]).text.as_deref(), Some("3"));
+    let shown = InvokeRequest::new(name("multi_sign"), "proposal").args(["3"]).block(at(10));
+    assert!(block_on(vm.query(shown)).unwrap().text.unwrap().contains("; expired in block 9; because: together; "));
     done(&block_on(vm.invoke(expire.block(at(10)))).unwrap());
     assert_eq!(kept(&vm), 1);
     refused(&sign("ann", "reject", &["3"]), "there is no proposal 3");
@@ -136,10 +142,9 @@ fn only_those_whom_the_rules_ask_approve_and_reject() {
     let by_stranger = propose("zoe", "contract_manager", "freeze_contract", &["c", "together"]);
     assert_eq!(sign("zoe", "approvals", &[&by_stranger]).text.as_deref(), Some("0"));
     let no_part = |name: &str| format!("does not ask for the endorsement of {}", who(name));
-    let of_quorum = |receipt: &Receipt, name: &str| {
-        refused(receipt, &no_part(name));
-        refused(receipt, "the rule 'quorum(2 of ");
-    };
+    // The rule is told as a whole, though three addresses are more than a line.
+    let rule = "quorum(2 of ann, bob, cat)".parse::<Rule>().unwrap();
+    let of_quorum = |receipt: &Receipt, name: &str| refused(receipt, &format!("the rule '{rule}' {}", no_part(name)));
     for stranger in ["alice", "root", "yan"] {
         of_quorum(&sign(stranger, "approve", &[&by_stranger]), stranger);
         of_quorum(&sign(stranger, "reject", &[&by_stranger]), stranger);

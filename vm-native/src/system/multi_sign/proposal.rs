@@ -1,7 +1,8 @@
 //! What is kept of a proposal: itself, which never changes, and a vote each under its own key.
 
 use borsh::{BorshDeserialize, BorshSerialize};
-use vm_core::{Address, Host, Managed, Stop};
+use bytes::Bytes;
+use vm_core::{Address, Host, Managed, Stop, printable};
 
 use super::super::{Operations, Refused};
 
@@ -60,13 +61,26 @@ impl Proposal {
         Operations::named(&self.contract)?.decode(&self.method, &self.input)
     }
 
+    /// The number of the first proposal beyond one.
+    pub(super) fn after(host: &mut dyn Host, id: u64) -> Result<Option<u64>, Stop> {
+        let (start, end) = (key(id.saturating_add(1)), [&key(u64::MAX)[..], &[0]].concat());
+        let page = host.scan(&start, &end, 1)?;
+        let number = |(key, _): &(Bytes, Bytes)| key.last_chunk().copied().map(u64::from_be_bytes);
+        Ok(page.first().and_then(number).filter(|found| *found > id))
+    }
+
     /// For those who are to approve it: what it would do, and who has said what. All of it is in the input.
     pub(super) fn text(&self, host: &mut dyn Host, id: u64) -> Result<String, Refused> {
-        let Self { proposer, contract, method, expires, .. } = self;
         let operation = self.operation()?;
-        let on = operation.name().map(|name| format!(" on '{name}'")).unwrap_or_default();
-        let mut text =
-            format!("{proposer} proposes {contract}.{method}{on} until block {expires}: {}", operation.reason());
+        let mut text = format!("{} proposes to {operation}", self.proposer);
+        match self.expires {
+            u64::MAX => {}
+            expires if host.env().block.number > expires => text.push_str(&format!("; expired in block {expires}")),
+            expires => text.push_str(&format!("; until block {expires}")),
+        }
+        if !operation.reason().is_empty() {
+            text.push_str(&format!("; because: {}", printable(operation.reason())));
+        }
         for vote in [Vote::Approved, Vote::Rejected] {
             let voters: Vec<_> = Vote::all(host, id, vote)?.iter().map(Address::to_string).collect();
             if !voters.is_empty() {
