@@ -32,7 +32,7 @@ use crate::HostError;
 use crate::config::{Config, Docker, Provider, WasmEngine};
 
 pub(crate) use evm::{Tracing, analysis as evm_analysis, code as evm_code, tracing};
-pub(crate) use native::{NativeContracts, SAMPLE_NAMES, samples};
+pub(crate) use native::{NativeContracts, SAMPLE_NAMES, proposal, samples};
 #[cfg(feature = "fjall")]
 pub use store::FjallBackend;
 pub(crate) use wasm::analysis as wasm_analysis;

@@ -8,13 +8,16 @@ mod counters;
 mod doctor;
 mod dry_run;
 mod failure;
+mod history;
 mod inspect;
 mod interrupt;
 mod json_arguments;
 mod kept;
+mod operations;
 mod output;
 mod policy;
 mod progress;
+mod proposals;
 mod records;
 mod trace;
 

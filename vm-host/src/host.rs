@@ -6,7 +6,8 @@ use std::fmt;
 use std::sync::Arc;
 
 use vm_core::{
-    Block, Gas, Limits, MemoryBackend, Phase, RuntimeProvider, StateBackend, StateError, Vm, VmBuilder, VmError,
+    Block, ContractName, Gas, InvokeRequest, Limits, Managed, MemoryBackend, Phase, RuntimeProvider, StateBackend,
+    StateError, Vm, VmBuilder, VmError,
 };
 
 use crate::backends;
@@ -35,6 +36,30 @@ pub const SAMPLE_CONTRACTS: &[&str] = backends::SAMPLE_NAMES;
 #[must_use]
 pub fn builder(config: &Config) -> HostBuilder<'_> {
     HostBuilder { config, backend: None, native: Default::default(), tracing: Default::default() }
+}
+
+/// The call by which an operation is proposed through a deployment of `multi_sign`, until some block; [`u64::MAX`] is for good. The
+/// sender of the call is the proposer; that of the operation is no part of it.
+///
+/// ```
+/// # #[cfg(feature = "native")]
+/// # fn main() -> Result<(), Box<dyn std::error::Error>> {
+/// use vm_core::{Change, ChangeRequest, Managed};
+///
+/// let freeze = Managed::Change(ChangeRequest::new("token".parse()?, Change::Freeze).because("suspicion"));
+/// let call = vm_host::proposal("multi_sign".parse()?, &freeze, u64::MAX)?.from("ann".parse()?);
+/// assert_eq!(call.method, "propose");
+/// # Ok(())
+/// # }
+/// # #[cfg(not(feature = "native"))]
+/// # fn main() {}
+/// ```
+///
+/// # Errors
+/// When the operation moves a value, or has arguments that are not in the contract's encoding; and in a build without the native
+/// runtime.
+pub fn proposal(through: ContractName, operation: &Managed, until: u64) -> Result<InvokeRequest, HostError> {
+    backends::proposal(through, operation, until)
 }
 
 /// Adds to a configuration what a file cannot hold, and builds the machine.

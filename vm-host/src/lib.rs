@@ -59,4 +59,4 @@ pub mod config;
 mod host;
 
 pub use config::{Config, ConfigError, Format, InvalidConfig};
-pub use host::{HostBuilder, HostError, SAMPLE_CONTRACTS, StoreError, builder};
+pub use host::{HostBuilder, HostError, SAMPLE_CONTRACTS, StoreError, builder, proposal};

@@ -2,8 +2,8 @@
 
 use std::sync::Arc;
 
-use vm_core::{RuntimeKind, RuntimeProvider};
-use vm_native::{NativeConfig, NativeContract, NativeRuntime};
+use vm_core::{ContractName, InvokeRequest, Managed, RuntimeKind, RuntimeProvider};
+use vm_native::{NativeConfig, NativeContract, NativeRuntime, SystemCall};
 
 use crate::{HostBuilder, HostError};
 
@@ -39,4 +39,12 @@ impl HostBuilder<'_> {
 
 pub(super) fn runtime(contracts: &mut NativeContracts) -> Arc<dyn RuntimeProvider> {
     Arc::new(NativeRuntime::new(std::mem::take(contracts)))
+}
+
+/// The call that proposes an operation.
+pub(crate) fn proposal(through: ContractName, operation: &Managed, until: u64) -> Result<InvokeRequest, HostError> {
+    let call = SystemCall::of(operation).map_err(|source| HostError::Proposal { source: Box::new(source) })?;
+    let input = format!("0x{}", hex::encode(call.input));
+    let arguments = [call.contract, call.method, &input, &until.to_string()];
+    Ok(InvokeRequest::new(through, "propose").args(arguments))
 }

@@ -1,17 +1,18 @@
 //! What the command line takes.
 
+mod operations;
+
 use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand};
 use clap_complete::Shell;
-use vm_core::{
-    Address, Amount, Argument, Arguments, Capabilities, ContractName, Gas, Limits, Right, Rule, RuntimeKind, Sender,
-    Version,
-};
+use vm_core::{Address, Amount, Argument, Arguments, ContractName, Gas, Limits, RuntimeKind, Sender, Version};
 use vm_host::Config;
 
 use super::failure::Usage;
 use super::json_arguments::JsonArguments;
+
+pub(super) use operations::{By, ChangeArgs, Govern, Member, Operation, Trying};
 
 const EXIT_CODES: &str = "\
 Exit codes:
@@ -22,7 +23,10 @@ Exit codes:
   5  host fault: storage, a data directory in use, a deadline, a runtime that is not available
 130  interrupted by Ctrl-C, SIGTERM or SIGHUP: runtimes are stopped, containers removed; a second one ends at once
 After 2, 3 and 4 nothing has changed; after 5 neither, unless the disk failed in the middle of a commit.\n\
-After 130 the next command shows whether it was done; half done it is never.";
+After 130 the next command shows whether it was done; half done it is never.
+
+Each command is a process of its own: of [vm.quotas] only gas_per_call bounds it. Calls in flight, rates and windows
+are counted by hosts that go on running, which embed the library.";
 
 /// Deploys, calls and upgrades smart contracts on native, WASM, EVM and container runtimes.
 #[derive(Debug, Parser)]
@@ -69,28 +73,8 @@ pub(super) enum Command {
         #[arg(long)]
         force: bool,
     },
-    /// Deploy a contract.
-    Deploy {
-        /// The new contract's name.
-        name: ContractName,
-        #[command(flatten)]
-        code: CodeArgs,
-        /// Its version.
-        #[arg(long = "version", default_value = "1")]
-        version: Version,
-        #[command(flatten)]
-        call: CallArgs,
-        /// What it may use of its host: all, none, or some of state, calls, events and time.
-        #[arg(long, value_name = "LIST", default_value = "all", hide_default_value = true)]
-        capabilities: Capabilities,
-        /// Show what it would do, and keep nothing of it.
-        #[arg(long)]
-        dry_run: bool,
-        #[command(flatten)]
-        reason: Reason,
-        #[command(flatten)]
-        trace: TraceArgs,
-    },
+    #[command(flatten)]
+    Operation(Operation),
     /// Call a method, and keep what it changes if it succeeds.
     Invoke {
         /// The contract's name, or the 0x address of an account.
@@ -118,6 +102,31 @@ pub(super) enum Command {
         #[command(flatten)]
         trace: TraceArgs,
     },
+    /// Propose an operation, from `deploy` to `govern`, to those whose endorsement it needs, who then approve it.
+    Propose {
+        /// The last block in which something can become of it [default: for good].
+        #[arg(long, value_name = "BLOCK")]
+        until: Option<u64>,
+        #[command(flatten)]
+        through: Through,
+        #[command(subcommand)]
+        operation: Operation,
+    },
+    /// List the proposals: what each would do, who proposes it and why, and who has said what.
+    Proposals {
+        #[command(flatten)]
+        through: Through,
+        #[command(flatten)]
+        from: From,
+    },
+    /// Endorse a proposal.
+    Approve(VoteArgs),
+    /// Be against a proposal, or take an approval back; the proposer's rejection withdraws it.
+    Reject(VoteArgs),
+    /// Do what is proposed, if enough have approved it.
+    Execute(VoteArgs),
+    /// Clear away a proposal that has expired.
+    Expire(VoteArgs),
     /// Tell what a file's code is and does, without running it. For WASM modules and EVM code.
     Analyze {
         #[command(flatten)]
@@ -125,86 +134,6 @@ pub(super) enum Command {
     },
     /// Tell whether this machine can run containers, and what to do where it cannot. Changes nothing.
     Doctor,
-    /// Give a contract new code, and let it migrate its state.
-    Upgrade {
-        /// The contract's name.
-        name: ContractName,
-        #[command(flatten)]
-        code: CodeArgs,
-        /// The new version, one that the contract never had.
-        #[arg(long = "version")]
-        version: Version,
-        #[command(flatten)]
-        call: CallArgs,
-        /// Leave out the migration that the new code has; needs permission of its own.
-        #[arg(long)]
-        skip_migration: bool,
-        /// Accept code for another runtime, which has to understand the contract's state; not to or from EVM.
-        #[arg(long)]
-        change_runtime: bool,
-        #[command(flatten)]
-        trying: Trying,
-        #[command(flatten)]
-        trace: TraceArgs,
-    },
-    /// Have a contract's current code migrate its state, where an upgrade or rollback did not.
-    Migrate {
-        /// The contract's name.
-        name: ContractName,
-        /// The version that wrote the state, one that the contract had; `history` shows them.
-        written_by: Version,
-        #[command(flatten)]
-        call: CallArgs,
-        #[command(flatten)]
-        trying: Trying,
-    },
-    /// Give a contract the code of an earlier version back. Its state stays as it is, unless --migrate is given.
-    Rollback {
-        /// The contract's name.
-        name: ContractName,
-        /// A version that it had; `history` shows them.
-        version: Version,
-        /// Let the current code migrate the state down: its migration is entered with the version to return to.
-        #[arg(long)]
-        migrate: bool,
-        #[command(flatten)]
-        call: CallArgs,
-        /// Accept a version that was for another runtime.
-        #[arg(long)]
-        change_runtime: bool,
-        #[command(flatten)]
-        trying: Trying,
-    },
-    /// Refuse calls of a contract until it is unfrozen.
-    Freeze(ChangeArgs),
-    /// Accept calls of a frozen contract again.
-    Unfreeze(ChangeArgs),
-    /// Refuse calls of a contract for good.
-    Revoke(ChangeArgs),
-    /// Change who may do what with a contract.
-    #[command(after_help = RULES)]
-    Grant {
-        /// The contract's name.
-        name: ContractName,
-        /// upgrade, rollback, freeze, revoke, grant, call, or call:METHOD (an EVM method by signature or selector).
-        right: Right,
-        /// Who has it; for a method none takes its rule back.
-        #[arg(required_unless_present = "clear", conflicts_with = "clear")]
-        rule: Option<Rule>,
-        /// Take the rule of a method back, so that the one of all calls holds for it.
-        #[arg(long)]
-        clear: bool,
-        #[command(flatten)]
-        from: From,
-        #[command(flatten)]
-        reason: Reason,
-    },
-    /// Change who may do what with the host. For its administrators.
-    #[command(after_help = RULES)]
-    Govern {
-        #[command(subcommand)]
-        change: Govern,
-    },
     /// Show who may do what with a contract, or with the host.
     Policy {
         /// The contract's name; none for the host.
@@ -234,10 +163,10 @@ pub(super) enum Command {
         #[arg(long, value_name = "FILE")]
         abi: Option<PathBuf>,
     },
-    /// Show what was done with a contract, by whom and why, and what was refused.
+    /// Show what was done with a contract, or with the host's policy, by whom and why, and what was refused.
     History {
-        /// The contract's name.
-        name: ContractName,
+        /// The contract's name; none for the host.
+        name: Option<ContractName>,
         /// Only the newest entries, so many.
         #[arg(long, value_name = "NUMBER")]
         last: Option<u64>,
@@ -255,105 +184,6 @@ pub(super) enum Command {
         /// The shell.
         shell: Shell,
     },
-}
-
-/// Whether something is only tried, and why it is done.
-#[derive(Debug, Args)]
-pub(super) struct Trying {
-    /// Show what it would do, and keep nothing of it.
-    #[arg(long)]
-    pub(super) dry_run: bool,
-    /// Compare what the contract's last calls do before and after it, so many of those that are on record.
-    #[arg(long, value_name = "NUMBER", requires = "dry_run")]
-    pub(super) replay: Option<usize>,
-    /// Compare the calls in this file: lines of JSON such as {"from":"alice","method":"transfer","args":["bob","5"]}.
-    #[arg(long, value_name = "FILE", requires = "dry_run", conflicts_with = "replay")]
-    pub(super) calls: Option<PathBuf>,
-    #[command(flatten)]
-    pub(super) reason: Reason,
-}
-
-const RULES: &str = "\
-Rules:
-  anyone, nobody, owner, administrators
-  callers(alice, 0x…)                  one of these
-  role(auditor)                        who has the role, in any organisation
-  role(auditor of org1, org2)          who has it in one of these
-  quorum(2 of alice, bob, carol)       so many of these endorse it
-  majority(admin)                      in more than half of the organisations with that role, somebody with it endorses it
-  owner or callers(alice)              either";
-
-#[derive(Debug, Subcommand)]
-pub(super) enum Govern {
-    /// Who deploys contracts.
-    Deploy {
-        /// Who does.
-        rule: Rule,
-        #[command(flatten)]
-        by: By,
-    },
-    /// Who governs.
-    Administrators {
-        /// Who does.
-        rule: Rule,
-        #[command(flatten)]
-        by: By,
-    },
-    /// What policy new contracts begin with; others keep theirs.
-    Contracts {
-        /// upgrade, rollback, freeze, revoke, grant, call, or call:METHOD.
-        right: Right,
-        /// Who has it.
-        rule: Rule,
-        #[command(flatten)]
-        by: By,
-    },
-    /// Give a role in an organisation to somebody.
-    Enrol {
-        #[command(flatten)]
-        member: Member,
-        #[command(flatten)]
-        by: By,
-    },
-    /// Bound a contract's state, or bound it no more (without --keys and --bytes).
-    Room {
-        /// The contract's name.
-        name: ContractName,
-        /// The most keys.
-        #[arg(long, requires = "bytes")]
-        keys: Option<u64>,
-        /// The most bytes of keys and values.
-        #[arg(long, requires = "keys")]
-        bytes: Option<u64>,
-        #[command(flatten)]
-        by: By,
-    },
-    /// Take a role in an organisation from somebody.
-    Dismiss {
-        #[command(flatten)]
-        member: Member,
-        #[command(flatten)]
-        by: By,
-    },
-}
-
-#[derive(Debug, Args)]
-pub(super) struct Member {
-    /// The organisation.
-    pub(super) organisation: String,
-    /// The role.
-    pub(super) role: String,
-    /// A name, or 0x and 40 hex digits.
-    pub(super) account: Address,
-}
-
-/// Who does something, and why.
-#[derive(Debug, Args)]
-pub(super) struct By {
-    #[command(flatten)]
-    pub(super) from: From,
-    #[command(flatten)]
-    pub(super) reason: Reason,
 }
 
 #[derive(Debug, Args)]
@@ -383,6 +213,27 @@ pub(super) struct CodeArgs {
     /// An option of the runtime, such as migrate=constructor (EVM) or params=string (ChainMaker's contracts).
     #[arg(long = "option", visible_alias = "abi-option", value_name = "KEY=VALUE", value_parser = pair)]
     pub(super) options: Vec<(String, String)>,
+}
+
+/// Which contract collects approvals.
+#[derive(Debug, Args)]
+pub(super) struct Through {
+    /// The contract that keeps the proposals: a deployment of the linked `multi_sign`.
+    #[arg(long = "through", value_name = "NAME", default_value = MULTI_SIGN)]
+    pub(super) name: ContractName,
+}
+
+/// The name under which the contract is linked, and looked for.
+pub(super) const MULTI_SIGN: &str = "multi_sign";
+
+#[derive(Debug, Args)]
+pub(super) struct VoteArgs {
+    /// The proposal's number; `proposals` lists them.
+    pub(super) id: u64,
+    #[command(flatten)]
+    pub(super) through: Through,
+    #[command(flatten)]
+    pub(super) from: From,
 }
 
 #[derive(Debug, Args)]
@@ -415,23 +266,6 @@ pub(super) struct CallArgs {
     /// The amount of the native asset that goes with it.
     #[arg(long, default_value = "0", hide_default_value = true)]
     value: Amount,
-}
-
-#[derive(Debug, Args)]
-pub(super) struct ChangeArgs {
-    /// The contract's name.
-    pub(super) name: ContractName,
-    #[command(flatten)]
-    pub(super) from: From,
-    #[command(flatten)]
-    pub(super) reason: Reason,
-}
-
-#[derive(Debug, Args)]
-pub(super) struct Reason {
-    /// Why, for the contract's history: at most 1024 bytes.
-    #[arg(long = "reason", value_name = "TEXT", default_value = "", hide_default_value = true)]
-    pub(super) text: String,
 }
 
 #[derive(Debug, Args)]

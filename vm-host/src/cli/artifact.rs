@@ -3,18 +3,57 @@
 use std::io::{ErrorKind, Write};
 use std::path::Path;
 
-use vm_core::{Code, RuntimeKind};
+use vm_core::{Code, ContractName, RuntimeKind};
 use vm_host::Config;
 use vm_host::code::{CodeFile, Loaded};
 
 use super::arguments::CodeArgs;
 use super::failure::{Usage, unusable};
 
-/// The code that the arguments name. `known` is the runtime if they do not say it: that of the contract to upgrade.
-pub(super) fn load(config: &Config, args: &CodeArgs, known: Option<RuntimeKind>) -> anyhow::Result<Code> {
+/// The contract that code is for.
+pub(super) struct Upgraded<'n> {
+    pub(super) name: &'n ContractName,
+    pub(super) runtime: RuntimeKind,
+    pub(super) change_runtime: bool,
+}
+
+impl Upgraded<'_> {
+    /// The runtime of code for it, where the arguments do not say it: its own, or the file's where that may be another one.
+    fn runtime(&self, args: &CodeArgs) -> Result<RuntimeKind, Usage> {
+        let path = Path::new(&args.file);
+        let is_linked = vm_host::SAMPLE_CONTRACTS.contains(&args.file.as_str()) && !path.exists();
+        let found = match is_linked {
+            true => Some(RuntimeKind::Native),
+            // What cannot be read is told later.
+            false => std::fs::read(path).ok().and_then(|bytes| guess(path, &bytes)),
+        };
+        let Self { name, runtime, change_runtime } = self;
+        match found.filter(|found| found != runtime) {
+            // Text may as well name an image.
+            None | Some(RuntimeKind::Evm) => Ok(*runtime),
+            Some(found) if *change_runtime => Ok(found),
+            Some(found) => {
+                let change = match runtime {
+                    RuntimeKind::Evm => String::new(),
+                    _ => format!(", or change the contract's runtime with --change-runtime --runtime {found}"),
+                };
+                let file = &args.file;
+                Err(Usage(format!(
+                    "{file} is code for {found}, and contract {name} runs on {runtime}; give code for {runtime}{change}"
+                )))
+            }
+        }
+    }
+}
+
+/// The code that the arguments name, for a new contract or for one that there is.
+pub(super) fn load(config: &Config, args: &CodeArgs, of: Option<Upgraded<'_>>) -> anyhow::Result<Code> {
     let path = Path::new(&args.file);
     let is_linked = vm_host::SAMPLE_CONTRACTS.contains(&args.file.as_str());
-    let runtime = args.runtime.or(known);
+    let runtime = match (args.runtime, of) {
+        (None, Some(of)) => Some(of.runtime(args)?),
+        (runtime, _) => runtime,
+    };
     let mut code = match runtime {
         Some(RuntimeKind::Native) => Code::new(RuntimeKind::Native, args.file.as_bytes()),
         None if is_linked && !path.exists() => Code::new(RuntimeKind::Native, args.file.as_bytes()),

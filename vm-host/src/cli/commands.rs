@@ -5,22 +5,19 @@ use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
 use clap::CommandFactory;
-use serde_json::{Value, json};
+use serde_json::json;
 use vm_core::{
-    Account, Change, ChangeRequest, DeployRequest, GovernRequest, Governance, GrantRequest, HostFault, InvokeRequest,
-    Journal, MigrateRequest, Phase, Receipt, Regulated, RollbackRequest, Room, RuntimeKind, Target, Trial,
-    UpgradeRequest, Vm, VmError, VmProvider,
+    Account, HostFault, InvokeRequest, Journal, Phase, Receipt, RuntimeKind, Target, Trial, Vm, VmError, VmProvider,
 };
 use vm_host::config::{Config, Format, State};
 
-use super::arguments::{CallArgs, ChangeArgs, Cli, Command, Global, Govern, Member};
+use super::arguments::{CallArgs, Cli, Command, Global, Operation};
 use super::counters::Counters;
-use super::dry_run::Tried;
 use super::failure::{Class, Usage, unusable};
 use super::interrupt::{self, Interrupted};
 use super::output::{Output, Told};
 use super::records::Records;
-use super::{analyze, artifact, doctor, dry_run, inspect, kept, policy, progress, trace};
+use super::{analyze, doctor, dry_run, history, inspect, kept, operations, policy, progress, proposals, trace};
 
 /// Does what the command line asks for.
 pub(super) fn run(cli: Cli, output: Output) -> anyhow::Result<ExitCode> {
@@ -43,8 +40,7 @@ pub(super) fn run(cli: Cli, output: Output) -> anyhow::Result<ExitCode> {
                 return doctor::doctor(&config, output);
             }
             let trace = match &command {
-                Command::Deploy { trace, .. }
-                | Command::Upgrade { trace, .. }
+                Command::Operation(Operation::Deploy { trace, .. } | Operation::Upgrade { trace, .. })
                 | Command::Invoke { trace, .. }
                 | Command::Query { trace, .. } => trace.trace.clone(),
                 _ => None,
@@ -56,45 +52,15 @@ pub(super) fn run(cli: Cli, output: Output) -> anyhow::Result<ExitCode> {
 
 fn on_vm(command: Command, config: &Config, vm: &Vm, output: Output) -> anyhow::Result<ExitCode> {
     match command {
-        Command::Deploy { name, code, version, call, capabilities, dry_run, reason, .. } => {
-            let title = format!("deployed {name} {version}");
-            let code = artifact::load(config, &code, None)?;
-            let request = DeployRequest::new(name, version, code).arguments(call.arguments()).because(reason.text);
-            let request = DeployRequest { capabilities, sender: call.sender(config)?, ..request };
-            let dry = dry_run.then(|| Trial::Deploy(request.clone()).into());
-            operate(vm, output, &title, dry, || vm.deploy(request))
+        Command::Operation(operation) => operations::run(vm, config, output, operation),
+        Command::Propose { until, through, operation } => {
+            proposals::propose(vm, config, output, &through, until, operation)
         }
-        Command::Upgrade { name, code, version, call, skip_migration, change_runtime, trying, .. } => {
-            let code = artifact::load(config, &code, vm.record(&name)?.map(|record| record.runtime))?;
-            let title = format!("upgraded {name} to {version}");
-            let request = UpgradeRequest::new(name.clone(), version, code).arguments(call.arguments());
-            let sender = call.sender(config)?;
-            let request =
-                UpgradeRequest { sender, skip_migration, change_runtime, ..request.because(&*trying.reason.text) };
-            let dry = dry_run::request(|| Trial::Upgrade(request.clone()), &trying, &Records::of(config), &name)?;
-            operate(vm, output, &title, dry, || vm.upgrade(request))
-        }
-        Command::Migrate { name, written_by, call, trying } => {
-            let title = format!("migrated {name} from {written_by}");
-            let request = MigrateRequest::new(name.clone(), written_by).arguments(call.arguments());
-            let request = MigrateRequest { sender: call.sender(config)?, ..request.because(&*trying.reason.text) };
-            let dry = dry_run::request(|| Trial::Migrate(request.clone()), &trying, &Records::of(config), &name)?;
-            operate(vm, output, &title, dry, || vm.migrate(request))
-        }
-        Command::Rollback { name, version, migrate, call, change_runtime, trying } => {
-            let title = format!("rolled {name} back to {version}");
-            let arguments = call.arguments();
-            if !migrate && !arguments.is_empty() {
-                return Err(
-                    Usage("arguments are for the migration; add --migrate, or leave them out".to_owned()).into()
-                );
-            }
-            let migration = migrate.then_some(arguments);
-            let request = RollbackRequest::new(name.clone(), version).because(&*trying.reason.text);
-            let request = RollbackRequest { migration, change_runtime, sender: call.sender(config)?, ..request };
-            let dry = dry_run::request(|| Trial::Rollback(request.clone()), &trying, &Records::of(config), &name)?;
-            operate(vm, output, &title, dry, || vm.rollback(request))
-        }
+        Command::Proposals { through, from } => proposals::list(vm, output, &through, &from),
+        Command::Approve(vote) => proposals::vote(vm, output, "approve", vote),
+        Command::Reject(vote) => proposals::vote(vm, output, "reject", vote),
+        Command::Execute(vote) => proposals::vote(vm, output, "execute", vote),
+        Command::Expire(vote) => proposals::vote(vm, output, "expire", vote),
         Command::Invoke { name, method, call, dry_run, .. } => {
             let (title, request) = request(vm, config, &name, method, &call)?;
             if dry_run {
@@ -108,96 +74,22 @@ fn on_vm(command: Command, config: &Config, vm: &Vm, output: Output) -> anyhow::
             let receipt = progress::wait(&title, vm.query(request))??;
             finish(vm, output, &receipt, &title, Kind::Query)
         }
-        Command::Freeze(args) => change(vm, output, args, Change::Freeze),
-        Command::Unfreeze(args) => change(vm, output, args, Change::Unfreeze),
-        Command::Revoke(args) => change(vm, output, args, Change::Revoke),
-        Command::Grant { name, right, rule, from, reason, .. } => {
-            let request = GrantRequest { rules: vec![(right, rule)], sender: from.sender(), ..GrantRequest::new(name) };
-            let granted = progress::wait("storing", vm.grant(request.because(reason.text)))??;
-            let line = format!("{} has policy {}", granted.now.name, granted.now.policy);
-            regulated(output, json!({ "ok": true, "contract": granted.now }), &line, &granted)
-        }
-        Command::Govern { change } => govern(vm, output, change),
         Command::Policy { name, version } => policy::show(vm, &Records::of(config), output, name.as_ref(), version),
         Command::List => inspect::list(vm, output),
         Command::Show { name } => inspect::show(vm, output, &name),
         Command::Code { name, version, output: to, abi } => {
             kept::code(vm, output, &name, version.as_ref(), to.as_deref(), abi.as_deref())
         }
-        Command::History { name, last } => inspect::history(vm, &Records::of(config), output, &name, last),
+        Command::History { name, last } => match name {
+            Some(name) => history::of_contract(vm, &Records::of(config), output, &name, last),
+            None => history::of_host(vm, &Records::of(config), output, last),
+        },
         Command::Status => inspect::status(vm, output),
         Command::Metrics { reset } => metrics(vm, config, output, reset),
         Command::Init { .. } | Command::Completions { .. } | Command::Analyze { .. } | Command::Doctor => {
             Ok(ExitCode::SUCCESS)
         }
     }
-}
-
-/// Gives or replaces code, or migrates; or only tries it.
-fn operate<O: Future<Output = Result<Receipt, VmError>> + Send>(
-    vm: &Vm,
-    output: Output,
-    title: &str,
-    dry: Option<Tried>,
-    operation: impl FnOnce() -> O,
-) -> anyhow::Result<ExitCode> {
-    if let Some(request) = dry {
-        return dry_run::run(vm, output, &format!("would have {title}"), request);
-    }
-    let receipt = progress::wait(title, operation())??;
-    finish(vm, output, &receipt, title, Kind::Creation)
-}
-
-fn change(vm: &Vm, output: Output, args: ChangeArgs, change: Change) -> anyhow::Result<ExitCode> {
-    let ChangeArgs { name, from, reason } = args;
-    let request = ChangeRequest { sender: from.sender(), ..ChangeRequest::new(name, change) }.because(reason.text);
-    let record = progress::wait("storing", vm.change(request))??;
-    let line = format!("{} is {}", record.name, record.lifecycle);
-    output.done(|| json!({ "ok": true, "contract": record }), &line)?;
-    Ok(ExitCode::SUCCESS)
-}
-
-fn govern(vm: &Vm, output: Output, change: Govern) -> anyhow::Result<ExitCode> {
-    let (change, by) = match change {
-        Govern::Deploy { rule, by } => (Governance::Deploy(rule), by),
-        Govern::Administrators { rule, by } => (Governance::Administrators(rule), by),
-        Govern::Contracts { right, rule, by } => (Governance::Contracts(right, rule), by),
-        Govern::Enrol { member: Member { organisation, role, account: member }, by } => {
-            (Governance::Enrol { organisation, role, member }, by)
-        }
-        Govern::Room { name: contract, keys, bytes, by } => {
-            let room = keys.zip(bytes).map(|(keys, bytes)| Room { keys, bytes });
-            (Governance::Room { contract, room }, by)
-        }
-        Govern::Dismiss { member: Member { organisation, role, account: member }, by } => {
-            (Governance::Dismiss { organisation, role, member }, by)
-        }
-    };
-    let bounded = match &change {
-        Governance::Room { contract, room } => Some((contract.clone(), *room)),
-        _ => None,
-    };
-    let request = GovernRequest { sender: by.from.sender(), ..GovernRequest::new(change) }.because(by.reason.text);
-    let governed = progress::wait("storing", vm.govern(request))??;
-    // That is in the contract's record, and leaves the host's policy as it is.
-    if let Some((name, room)) = bounded {
-        let record = vm.record(&name)?;
-        let room = room.map_or_else(|| "as much state as it needs".to_owned(), inspect::room);
-        let line = format!("{name} may have {room}");
-        return regulated(output, json!({ "ok": true, "contract": record }), &line, &governed);
-    }
-    let line = format!("the host has policy {}", governed.now.version);
-    regulated(output, json!({ "ok": true, "policy": governed.now }), &line, &governed)
-}
-
-/// Says what is in force now, and whether that is new.
-fn regulated<T>(output: Output, mut told: Value, line: &str, of: &Regulated<T>) -> anyhow::Result<ExitCode> {
-    if let Value::Object(told) = &mut told {
-        told.extend([("changed".to_owned(), of.changed.into()), ("already".to_owned(), of.already.clone().into())]);
-    }
-    let unchanged = if of.changed { String::new() } else { format!(", unchanged: {}", of.already.join("; ")) };
-    output.done(|| told, &format!("{line}{unchanged}"))?;
-    Ok(ExitCode::SUCCESS)
 }
 
 /// What is asked for, and how it is called.
@@ -246,25 +138,30 @@ fn metrics(vm: &Vm, config: &Config, output: Output, reset: bool) -> anyhow::Res
 
 /// What a receipt is of.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Kind {
+pub(super) enum Kind {
     Call,
     Query,
     Creation,
 }
 
 /// Prints a receipt; a contract that failed has its own exit code.
-fn finish(vm: &Vm, output: Output, receipt: &Receipt, title: &str, kind: Kind) -> anyhow::Result<ExitCode> {
-    let events = receipt.events.iter().map(|event| {
-        let contract = vm.contract(event.contract.as_ref()?).ok()?;
-        contract.interface().decode_event(event)
-    });
-    let told = Told { receipt, events: events.collect(), creation: kind == Kind::Creation };
+pub(super) fn finish(vm: &Vm, output: Output, receipt: &Receipt, title: &str, kind: Kind) -> anyhow::Result<ExitCode> {
+    let told = Told { receipt, events: events(vm, receipt), creation: kind == Kind::Creation };
     if kind == Kind::Query {
         output.answer(&told, title)?
     } else {
         output.receipt(&told, title)?
     }
     Ok(if receipt.status.is_success() { ExitCode::SUCCESS } else { ExitCode::from(Class::Contract as u8) })
+}
+
+/// The events of a receipt as text, where the contracts describe them.
+pub(super) fn events(vm: &Vm, receipt: &Receipt) -> Vec<Option<String>> {
+    let events = receipt.events.iter().map(|event| {
+        let contract = vm.contract(event.contract.as_ref()?).ok()?;
+        contract.interface().decode_event(event)
+    });
+    events.collect()
 }
 
 fn init(file: &Path, force: bool, output: Output) -> anyhow::Result<ExitCode> {

@@ -12,7 +12,7 @@ use vm_core::{
 
 use super::arguments::Trying;
 use super::failure::{Class, Usage, unusable};
-use super::output::{Output, Told, short_hex, thousands};
+use super::output::{Output, Told, short_hex, thousands, with};
 use super::progress;
 use super::records::{RecordedCall, Records};
 
@@ -140,17 +140,12 @@ fn report(told: &Told<'_>, run: &DryRun, last: Option<usize>) -> Value {
             "differences": differences.collect::<Vec<_>>(),
         })
     });
-    let mut object = told.json();
-    if let Some(object) = object.as_object_mut() {
-        object.insert("dry_run".to_owned(), json!(true));
-        object.insert("replayed".to_owned(), json!(replayed.collect::<Vec<_>>()));
-        let Counts { differing, refused, made } = Counts::of(run);
-        let calls = json!({
-            "asked_for": last, "made": made, "refused_before_and_after": refused, "differing": differing, "thawed": run.thawed,
-        });
-        object.insert("calls".to_owned(), calls);
-    }
-    object
+    let Counts { differing, refused, made } = Counts::of(run);
+    let calls = json!({
+        "asked_for": last, "made": made, "refused_before_and_after": refused, "differing": differing, "thawed": run.thawed,
+    });
+    let replayed = json!(replayed.collect::<Vec<_>>());
+    with(told.json(), [("dry_run", json!(true)), ("replayed", replayed), ("calls", calls)])
 }
 
 fn ending(result: &Result<Receipt, VmError>) -> String {

@@ -3,9 +3,10 @@
 use std::fmt;
 use std::path::Path;
 
-use vm_core::{ArgumentError, ErrorKind, Receipt, Refusal, VmError};
+use vm_core::{ArgumentError, ErrorKind, Receipt, Refusal, Target, VmError};
 use vm_host::{ConfigError, HostError, StoreError};
 
+use super::arguments::MULTI_SIGN;
 use super::interrupt::Interrupted;
 
 /// Kinds of failure, each with its exit code.
@@ -58,6 +59,9 @@ pub(super) fn message(error: &anyhow::Error) -> String {
                 "{error}: the whole input with --input-hex HEX, or deploy it together with its interface, --abi FILE"
             )
         }
+        Some(Refusal::UnknownContract(Target::Name(name))) if name.as_str() == MULTI_SIGN => {
+            format!("{error}; deploy the one that is linked, vm-host deploy {MULTI_SIGN} {MULTI_SIGN}")
+        }
         _ => error.to_string(),
     }
 }
@@ -71,6 +75,7 @@ pub(super) fn class(error: &anyhow::Error) -> Class {
                 | HostError::Runtime { .. }
                 | HostError::Code { .. }
                 | HostError::NoAnalysis { .. }
+                | HostError::Proposal { .. }
         )
     );
     let misplaced = matches!(
@@ -117,6 +122,7 @@ pub(super) fn code(error: &anyhow::Error) -> &'static str {
         Some(HostError::Absent { .. } | HostError::Runtime { .. }) => return "configuration",
         Some(HostError::Code { .. }) => return "code_unusable",
         Some(HostError::NoAnalysis { .. }) => return "no_analysis",
+        Some(HostError::Proposal { .. }) => return "proposal",
         _ => {}
     }
     match vm_error(error).map(|error| &error.kind) {

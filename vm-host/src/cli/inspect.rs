@@ -8,14 +8,13 @@ use anstyle::Style;
 use comfy_table::{CellAlignment, Table, presets};
 use serde_json::{Value, json};
 use vm_core::{
-    Address, CodeHash, ContractName, Migration, Operation, Phase, Refusal, Room, Situation, Version, VersionRecord, Vm,
-    VmError, VmProvider, VmStatus, printable,
+    Address, ContractName, Phase, Refusal, Room, VersionRecord, Vm, VmError, VmProvider, VmStatus, printable,
 };
 
 use super::counters::Counters;
 use super::output::{Output, milliseconds, thousands};
 use super::policy::Signatures;
-use super::records::{Records, Refused};
+use super::records::Refused;
 
 const STRONG: Style = Style::new().bold();
 const FAINT: Style = Style::new().dimmed();
@@ -54,6 +53,7 @@ pub(super) fn show(vm: &Vm, output: Output, name: &ContractName) -> anyhow::Resu
     let signatures = Signatures::of(vm, name, &policy);
     // A contract whose runtime is not available is still shown.
     let methods = vm.contract(name).map(|contract| contract.interface().methods());
+    let warnings = vm.cautions(name).unwrap_or_default();
     let address = name.address().to_string();
     output.print(
         || {
@@ -64,6 +64,7 @@ pub(super) fn show(vm: &Vm, output: Output, name: &ContractName) -> anyhow::Resu
                 "policy": policy,
                 "versions": versions,
                 "methods": methods.as_ref().ok(),
+                "warnings": warnings,
             })
         },
         |out| {
@@ -80,6 +81,9 @@ pub(super) fn show(vm: &Vm, output: Output, name: &ContractName) -> anyhow::Resu
             for (index, (right, rule)) in policy.iter().enumerate() {
                 let right = signatures.tell(&right);
                 field(out, if index == 0 { "policy" } else { "" }, &format!("{right}: {rule}"))?;
+            }
+            for warning in &warnings {
+                field(out, "warning", warning)?;
             }
             field(out, "code", &record.code.to_string())?;
             for (index, version) in versions.iter().enumerate() {
@@ -102,98 +106,14 @@ pub(super) fn show(vm: &Vm, output: Output, name: &ContractName) -> anyhow::Resu
     Ok(ExitCode::SUCCESS)
 }
 
-/// Shows what was done with a contract, and what was refused.
-pub(super) fn history(
-    vm: &Vm,
-    records: &Records,
-    output: Output,
-    name: &ContractName,
-    last: Option<u64>,
-) -> anyhow::Result<ExitCode> {
-    let record = vm.record(name)?;
-    let most = last.map(|last| usize::try_from(last).unwrap_or(usize::MAX));
-    let refused = records.refused(Some(name), most);
-    if record.is_none() && refused.is_empty() {
-        return Err(unknown(name).into());
-    }
-    let entries = record.map_or(0, |record| record.entries);
-    let first = last.map_or(1, |last| entries.saturating_sub(last).saturating_add(1));
-    let entries = vm.history(name, first, usize::MAX)?;
-    output.print(
-        || json!({ "ok": true, "history": entries, "refused": refused }),
-        |out| {
-            let mut titles = vec!["", "BLOCK", "DONE", "BY", "VERSION", "STATE", "CHANGED", "REASON"];
-            // Few rules ask for endorsements.
-            let endorsed = entries.iter().any(|entry| !entry.endorsers.is_empty());
-            if endorsed {
-                titles.insert(4, "ENDORSED BY");
-            }
-            let mut table = columns(&titles);
-            for entry in &entries {
-                let mut row = vec![
-                    entry.number.to_string(),
-                    entry.block.to_string(),
-                    match entry.migration {
-                        Migration::Skipped => format!("{} without its migration", entry.operation),
-                        // From another version than the one before.
-                        Migration::Ran if entry.operation == Operation::Migrate => {
-                            format!("migrate from {}", entry.migrated_from.as_ref().map_or("", Version::as_str))
-                        }
-                        Migration::Ran => format!("{} with migration", entry.operation),
-                        Migration::None => entry.operation.to_string(),
-                    },
-                    entry.actor.to_string(),
-                    changed(entry.before.as_ref().map(|before| &before.version), &entry.after.version),
-                    changed(entry.before.as_ref().map(|before| &before.lifecycle), &entry.after.lifecycle),
-                    differences(entry.before.as_ref(), &entry.after),
-                    printable(&entry.reason).into_owned(),
-                ];
-                if endorsed {
-                    row.insert(4, joined(&entry.endorsers));
-                }
-                table.add_row(row);
-            }
-            writeln!(out, "{}", trimmed(&table))?;
-            write_refused(out, &refused)
-        },
-    )?;
-    Ok(ExitCode::SUCCESS)
-}
-
-/// What an operation changed beside version and state; of a deployment, what the contract began with.
-fn differences(before: Option<&Situation>, after: &Situation) -> String {
-    let mut told = Vec::new();
-    let mut tell = |what: &str, old: Option<String>, new: String| match old {
-        Some(old) if old == new => {}
-        Some(old) => told.push(format!("{what} {old} → {new}")),
-        None => told.push(format!("{what} {new}")),
-    };
-    let of = |part: fn(&Situation) -> String| (before.map(part), part(after));
-    for (what, (old, new)) in [
-        ("runtime", of(|situation| situation.runtime.to_string())),
-        ("code", of(|situation| short(&situation.code))),
-        ("policy", of(|situation| situation.policy.to_string())),
-        ("room", of(|situation| situation.room.map_or("unbounded".to_owned(), room))),
-    ] {
-        // What every contract begins with is not worth a word.
-        if !(before.is_none() && (new == "0" || new == "unbounded")) {
-            tell(what, old, new);
-        }
-    }
-    told.join(", ")
-}
-
 /// Addresses one after the other.
 pub(super) fn joined<'a>(addresses: impl IntoIterator<Item = &'a Address>) -> String {
     addresses.into_iter().map(ToString::to_string).collect::<Vec<_>>().join(", ")
 }
 
-fn short(code: &CodeHash) -> String {
-    code.to_string().chars().take(12).collect()
-}
-
 pub(super) fn room(room: Room) -> String {
-    format!("{} keys and {} bytes", thousands(room.keys), thousands(room.bytes))
+    let counted = |count: u64, what: &str| format!("{} {what}{}", thousands(count), if count == 1 { "" } else { "s" });
+    format!("{} and {}", counted(room.keys, "key"), counted(room.bytes, "byte"))
 }
 
 /// What was refused, if anything was.
@@ -207,14 +127,6 @@ pub(super) fn write_refused(out: &mut dyn Write, refused: &[Refused]) -> io::Res
         writeln!(out, "  {FAINT}{time}{FAINT:#}  {actor}  {action}: {}", printable(&format!("{why}{reason}")))?;
     }
     Ok(())
-}
-
-/// `1 → 2`, or only `2` when it was that before.
-fn changed<T: PartialEq + std::fmt::Display>(before: Option<&T>, after: &T) -> String {
-    match before {
-        Some(before) if before != after => format!("{before} → {after}"),
-        _ => after.to_string(),
-    }
 }
 
 /// The refusal that every other command on a contract gives as well.

@@ -121,6 +121,14 @@ impl Output {
     }
 }
 
+/// An object with more keys.
+pub(super) fn with(mut object: Value, more: impl IntoIterator<Item = (&'static str, Value)>) -> Value {
+    if let Value::Object(object) = &mut object {
+        object.extend(more.into_iter().map(|(key, value)| (key.to_owned(), value)));
+    }
+    object
+}
+
 /// How writing to standard output ended. A reader that has seen enough, such as `head`, is no fault.
 fn ended(written: io::Result<()>) -> io::Result<()> {
     match written {

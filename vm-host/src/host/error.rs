@@ -44,6 +44,12 @@ pub enum HostError {
         /// The runtime.
         runtime: RuntimeKind,
     },
+    /// An operation that cannot be proposed.
+    #[error("{source}")]
+    Proposal {
+        /// What of it no proposal can say.
+        source: Box<dyn Error + Send + Sync>,
+    },
     /// The machine refused its parts.
     #[error(transparent)]
     Vm(#[from] VmError),

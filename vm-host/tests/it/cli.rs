@@ -6,6 +6,8 @@ mod contracts;
 mod dry_run;
 mod interrupts;
 mod lifecycle;
+mod proposals;
+mod reference;
 mod refusals;
 mod shape;
 mod solidity;

@@ -1,10 +1,12 @@
 //! The library: from a configuration to a machine.
 
 use std::sync::Arc;
+use std::task::{Context, Waker};
 
 use futures_executor::block_on;
 use vm_core::{
-    Code, ContractName, DeployRequest, GasSchedule, InvokeRequest, MemoryBackend, Refusal, RuntimeKind, VmProvider,
+    Code, ContractName, DeployRequest, Gas, GasSchedule, HostFault, InvokeRequest, MemoryBackend, Refusal, RuntimeKind,
+    Status, VmProvider,
 };
 use vm_host::config::{Provider, State};
 use vm_host::{Config, Format, HostError};
@@ -47,6 +49,47 @@ fn the_engine_is_the_configured_one() {
         let status = vm_host::builder(&config).build().unwrap().status();
         assert_eq!(status.runtimes[0].1.engine, engine);
     }
+}
+
+/// What is asked at once, in the long run, and in a window of time: of one machine, as long as it runs.
+#[test]
+fn the_quotas_hold_for_a_machine_that_goes_on_running() {
+    let refused = |quotas: &str, before: usize| {
+        let vm = vm_host::builder(&config(quotas)).sample_contracts().unwrap().build().unwrap();
+        block_on(vm.start()).unwrap();
+        let (name, alice) = (ContractName::new("token").unwrap(), "alice".parse().unwrap());
+        let deploy = DeployRequest::new(name.clone(), "1".parse().unwrap(), Code::new(RuntimeKind::Native, "token"));
+        block_on(vm.deploy(deploy.args(["1000"]).from("root".parse().unwrap()))).unwrap();
+        let transfer = || vm.invoke(InvokeRequest::new(name.clone(), "transfer").args(["bob", "1"]).from(alice));
+        for _ in 0..before {
+            block_on(transfer()).unwrap();
+        }
+        let error = block_on(transfer()).unwrap_err();
+        assert!(matches!(error.fault(), Some(HostFault::Quota { .. })), "{error}");
+        let by_others =
+            vm.invoke(InvokeRequest::new(name.clone(), "transfer").args(["bob", "0"]).from("zoe".parse().unwrap()));
+        block_on(by_others).unwrap();
+        error.to_string()
+    };
+    let told = refused("[vm.quotas.caller]\nburst = 2\nevery = \"1day\"\n", 2);
+    assert!(told.contains("the limit is 2 calls at once, and then one every"), "{told}");
+    let told = refused("[vm.quotas.caller]\ngas_per_window = 1\nwindow = \"1day\"\n", 1);
+    assert!(told.contains("the limit of 1 gas in 86400 s is used up"), "{told}");
+
+    // Of those that are in flight, one that does not end by itself before its gas does.
+    let vm = vm_host::builder(&config("[vm.quotas.caller]\nin_flight = 1\n")).build().unwrap();
+    block_on(vm.start()).unwrap();
+    let name = ContractName::new("probe").unwrap();
+    let file = concat!(env!("CARGO_MANIFEST_DIR"), "/../contracts/artifacts/probe.wasm");
+    let code = Code::new(RuntimeKind::Wasm, std::fs::read(file).unwrap());
+    block_on(vm.deploy(DeployRequest::new(name.clone(), "1".parse().unwrap(), code).args([""]))).unwrap();
+    let call = |method: &str, gas| InvokeRequest::new(name.clone(), method).gas(Gas::new(gas));
+    let mut spinning = vm.invoke(call("spin", 100_000_000));
+    assert!(spinning.as_mut().poll(&mut Context::from_waker(Waker::noop())).is_pending());
+    let error = block_on(vm.query(call("add", 10_000_000).args(["1", "2"]))).unwrap_err();
+    assert!(error.to_string().contains("1 call is in flight, which is the limit"), "{error}");
+    assert!(matches!(block_on(spinning).unwrap().status, Status::Trap(_)));
+    block_on(vm.query(call("add", 10_000_000).args(["1", "2"]))).unwrap();
 }
 
 #[test]

@@ -54,7 +54,7 @@ fn policies_hold_on_every_runtime() {
         assert!(policy.contains("owner or role(auditor of org2)") && policy.contains("callers(0x"), "{policy}");
         let method = if runtime == "evm" { "call:0xa9059cbb transfer(address,uint256)  " } else { "call:transfer  " };
         assert!(policy.contains(method) && desk.ok("show token").contains(method.trim_end()), "{policy}");
-        let taken = desk.command("grant token").args([transfer, "--clear", "--from", "alice"]).output().unwrap();
+        let taken = desk.command("grant token").args(["--clear", transfer, "--from", "alice"]).output().unwrap();
         assert!(taken.status.success(), "{runtime}: {}", String::from_utf8_lossy(&taken.stderr));
         desk.ok("invoke token transfer --from bob alice 1");
 
@@ -154,6 +154,128 @@ fn quotas_refuse_with_the_limit_and_are_no_matter_of_the_contract() {
     let refused = desk.fails(5, "query token balance_of bob --gas 6000000");
     assert!(refused.contains("; ask for less") && !refused.contains("try again"), "{refused}");
     desk.ok("freeze token --from alice");
+}
+
+/// What a process counts it forgets: only what is asked by call holds for commands, and a host that goes on running holds the rest.
+#[test]
+fn rates_and_windows_are_for_hosts_that_go_on_running() {
+    let desk = Desk::new();
+    desk.file("vm.toml", "[vm.quotas.caller]\nburst = 1\nevery = \"1day\"\ngas_per_window = 1\nwindow = \"1day\"\n");
+    let token = &Token::all()[0];
+    desk.ok(&format!("deploy token {} --from alice 1000", token.v1));
+    for _ in 0..2 {
+        desk.ok("invoke token transfer --from alice bob 1");
+    }
+}
+
+#[test]
+fn several_changes_are_one_operation_or_none() {
+    let desk = Desk::new();
+    desk.file("vm.toml", CONFIG);
+    let token = &Token::all()[1];
+    desk.ok(&format!("deploy token {} --from alice 1000", token.v1));
+    let run = |words: &str, args: &[&str]| Done::of(desk.command(words).args(args));
+    let granted = run("grant token --from alice --reason both", &["freeze", "role(auditor)", "call:approve", "owner"]);
+    assert_eq!(granted.stdout, "✓ token has policy 2\n", "{}", granted.stderr);
+    let several = ["revoke", "nobody", "call:transfer", "owner", "--clear", "approve", "--clear", "call:nosuch"];
+    let refused = run("grant token --from alice", &several);
+    assert!(refused.code == 4 && refused.stderr.contains("unknown method 'nosuch'"), "{}", refused.stderr);
+    let policy = desk.ok("policy token");
+    assert!(policy.contains("call:approve  owner") && !policy.contains("nobody"), "{policy}");
+    let granted = run("grant token --from alice", &several[..6]);
+    assert_eq!(granted.stdout, "✓ token has policy 3\n", "{}", granted.stderr);
+    let policy = desk.ok("policy token");
+    assert!(!policy.contains("approve") && policy.contains("call:transfer  owner"), "{policy}");
+    let part = run("grant token --from alice", &["revoke", "nobody", "freeze", "owner"]);
+    assert!(
+        part.stdout.starts_with("✓ token has policy 4, of which was so: the rule of revoke is "),
+        "{}",
+        part.stdout
+    );
+    let odd = run("grant token", &["freeze", "owner", "revoke"]);
+    assert!(odd.code == 2 && odd.stderr.contains("the last one, 'revoke', has none"), "{}", odd.stderr);
+    let wrong = run("grant token", &["frieze", "owner"]);
+    assert!(wrong.code == 2 && wrong.stderr.contains("invalid RIGHT: 'frieze' is no right"), "{}", wrong.stderr);
+    assert_eq!(desk.fails(2, "grant token").matches("required").count(), 1);
+
+    let by = ["--from", "ann", "--endorsed-by", "bob"];
+    let all = |changes: &[&str]| Done::of(desk.command("govern all --json").args(changes).args(by));
+    let done = all(&["enrol org3 admin cat", "contracts freeze administrators", "bound token 8 900"]);
+    let told: serde_json::Value = serde_json::from_str(&done.stdout).unwrap();
+    assert_eq!((&told["policy"]["version"], &told["contract"]["room"]["keys"]), (&2.into(), &8.into()), "{told}");
+    let refused = all(&["unbound token", "administrators role(nobody_has_it)"]);
+    assert!(refused.code == 4 && refused.stdout.contains("nobody could meet the rule"), "{}", refused.stdout);
+    assert!(desk.ok("show token").contains("8 keys and 900 bytes"));
+    assert_eq!(desk.fails(2, "govern all frieze").matches("is no change of the host").count(), 1);
+}
+
+#[test]
+fn the_history_of_the_host_tells_what_each_version_changed() {
+    let desk = Desk::new();
+    assert_eq!(desk.ok("history"), "the host's policy is the default one, and was not changed\n");
+    desk.file("vm.toml", CONFIG);
+    let desk = Desk::new();
+    desk.file("vm.toml", CONFIG);
+    desk.ok("govern deploy anyone --from ann --endorsed-by bob --reason opening");
+    desk.ok("govern dismiss org2 auditor eve --from ann --endorsed-by bob");
+    desk.ok("govern contracts call:mint owner --from ann --endorsed-by bob");
+    desk.fails(4, "govern deploy nobody --from eve");
+    let history = desk.ok("history");
+    let alice = vm_core::Address::from_name("alice");
+    for part in [
+        "configuration",
+        &format!("deploy: anyone → callers({alice})"),
+        "contracts freeze: owner → owner or role(auditor of org2)",
+        &format!("enrol org1 admin {}", vm_core::Address::from_name("ann")),
+        &format!("deploy: callers({alice}) → anyone"),
+        "opening",
+        &format!("dismiss org2 auditor {}", vm_core::Address::from_name("eve")),
+        "contracts call:mint: no rule of its own → owner",
+        "ENDORSED BY",
+        "refused",
+    ] {
+        assert!(history.contains(part), "no {part:?} in\n{history}");
+    }
+    let (_, last) = desk.json("history --last 2");
+    let entries = last["history"].as_array().unwrap();
+    assert_eq!(entries.iter().map(|entry| &entry["version"]).collect::<Vec<_>>(), [3, 4], "{last}");
+    assert_eq!(entries[1]["changes"], serde_json::json!(["contracts call:mint: no rule of its own → owner"]));
+    assert_eq!((entries[1]["endorsers"].as_array().unwrap().len(), last["refused"].as_array().unwrap().len()), (2, 1));
+}
+
+/// Without an ABI nobody knows which functions have the name; where that would open them, the contract is not deployed.
+#[test]
+fn rules_of_the_host_by_name_and_code_without_abi() {
+    let evm = &Token::all()[2];
+    let bare = evm.v1.split_whitespace().next().unwrap();
+    let supply = format!("--input-hex {:064x}", 1000);
+    let desk = Desk::new();
+    desk.file(
+        "vm.toml",
+        "[vm.access]\nadministrators = \"callers(root)\"\n[vm.access.contracts]\n\"call:transfer\" = \"owner\"\n",
+    );
+    let refused = desk.fails(4, &format!("deploy token {bare} {supply} --from alice"));
+    assert!(
+        refused.contains("'transfer': the host's policy has 'owner'") && refused.contains("deploy it with its ABI")
+    );
+    assert_eq!(desk.json(&format!("deploy token {bare} {supply} --from alice")).1["error"]["code"], "policy");
+    assert_eq!(desk.ok("list"), "no contracts\n");
+    desk.ok(&format!("deploy token {} --from alice 1000", evm.v1));
+    assert!(desk.fails(4, "invoke token transfer bob 1 --from bob").contains("only its owner may"));
+    // Where nobody may do more for it, it is deployed and the answer warns.
+    desk.ok("govern contracts call nobody --from root");
+    let (code, told) = desk.json(&format!("deploy bare {bare} {supply} --from alice"));
+    let warning = told["warnings"][0].as_str().unwrap();
+    assert!(code == 0 && warning.contains("rules by name are for: transfer: owner"), "{told}");
+    assert!(desk.ok(&format!("deploy other {bare} {supply}")).contains("\n  warning  without an ABI"));
+    // Rules that came later are not its own, which is shown.
+    desk.ok("govern contracts call:approve owner --from root");
+    let shown = desk.ok("show token");
+    assert!(
+        shown.contains("  warning   the host has rules for methods of new contracts that this contract has"),
+        "{shown}"
+    );
+    assert_eq!(desk.json("show token").1["warnings"].as_array().unwrap().len(), 1);
 }
 
 #[test]

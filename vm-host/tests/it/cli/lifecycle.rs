@@ -161,7 +161,13 @@ fn every_change_and_every_version_can_be_seen() {
     desk.ok(&format!("deploy token {} --version 1 --from alice 1000", wasm.v1));
     desk.ok("grant token freeze anyone --from alice --reason open");
     desk.ok("govern room token --keys 10 --bytes 1000 --from root");
-    desk.ok(&format!("upgrade token {} --runtime native --version 2 --change-runtime --from alice", native.v2));
+    let hint = desk.fails(2, &format!("upgrade token {} --version 2 --from alice", native.v2));
+    assert!(hint.contains("token-v2 is code for native, and contract token runs on wasm"), "{hint}");
+    assert!(hint.contains("--change-runtime --runtime native"), "{hint}");
+    // The name of what is linked tells the runtime.
+    desk.ok(&format!("upgrade token {} --version 2 --change-runtime --from alice", native.v2));
+    let hint = desk.fails(2, &format!("upgrade token {} --version 3 --from alice", wasm.v2));
+    assert!(hint.contains("runs on native") && hint.contains("--change-runtime --runtime wasm"), "{hint}");
     let history = desk.ok("history token");
     for part in [
         "runtime wasm, code ",
