@@ -180,8 +180,8 @@ impl Interface for SolidityInterface {
         Ok(Encoded { method: method::signature(&function).into(), input })
     }
 
-    /// The selector, which is what both a name with arguments and whole call data enter a function by; nothing for data that
-    /// is shorter, as of a plain transfer.
+    /// The selector, which is what both a name with arguments and whole call data enter a function by; nothing without data, as of a
+    /// plain transfer.
     fn guarded_as<'m>(&self, method: &'m str, input: &[u8]) -> Cow<'m, str> {
         match method {
             "" => selector_text(input).into(),
@@ -245,9 +245,13 @@ pub(crate) fn selector(signature: &str) -> [u8; 4] {
     method::selector(signature)
 }
 
-/// `0xa9059cbb` for call data that begins so, or nothing when it is shorter.
+/// `0xa9059cbb` for call data that begins so, or nothing when there is none. Shorter data is what the EVM reads of it: followed by zeros.
 pub(crate) fn selector_text(data: &[u8]) -> String {
-    data.first_chunk::<4>().map(|selector| format!("0x{}", hex::encode(selector))).unwrap_or_default()
+    if data.is_empty() {
+        return String::new();
+    }
+    let selector: [u8; 4] = std::array::from_fn(|at| data.get(at).copied().unwrap_or_default());
+    format!("0x{}", hex::encode(selector))
 }
 
 /// Revert data that Solidity callers show as the reason: `Error(string)`.

@@ -170,11 +170,13 @@ impl Session {
         }
     }
 
-    /// The named contract that a call enters, and its standing. Code that is run for another account is no call of its contract.
+    /// The named contract that a call enters, and its standing. Code that is run for another account is no call of its contract; a
+    /// contract's own code, which it runs for itself, is one by whoever called it.
     pub(super) fn called(&self, call: &CallInputs) -> Result<Option<(&ContractName, Option<Standing>)>, HostFault> {
         let database = &self.revm.ctx.journaled_state.database;
         let name = database.read(&call.target_address).and_then(|read| read.account.contract.as_ref());
-        match name.filter(|_| matches!(call.scheme, CallScheme::Call | CallScheme::StaticCall)) {
+        let plain = matches!(call.scheme, CallScheme::Call | CallScheme::StaticCall);
+        match name.filter(|_| plain || call.bytecode_address == call.target_address) {
             Some(name) => Ok(Some((name, ContractRecord::standing(database.journal()?, name)?))),
             None => Ok(None),
         }

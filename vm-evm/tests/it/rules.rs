@@ -9,7 +9,7 @@ use vm_evm::EvmConfig;
 
 use crate::{
     machine::{Machine, address, alice, compiled, failed, name},
-    script::{Evm, Output, native_method},
+    script::{Evm, Kind, Output, native_method},
 };
 
 const STORE: &str = "0x6057361d";
@@ -282,6 +282,51 @@ fn a_methods_rule_holds_in_every_notation_and_for_every_caller() {
     let selector = format!("'move(address,uint256)' ({}) of", hex_of(&data));
     let expected = format!("{script} may not call {selector} contract 'ledger': only its owner may");
     assert!(told.last().is_some_and(|last| last.ends_with(&expected)), "{told:?}");
+}
+
+/// What a contract runs of its own code by DELEGATECALL or CALLCODE, as a multicall does, is a call of the method by whoever called.
+#[test]
+fn a_contract_that_runs_its_own_code_passes_no_rule_by() {
+    let machine = Machine::holding(&[("Script", "a"), ("Script", "b")]);
+    let (a, b) = (name("a").address(), name("b").address());
+    // The first four bytes of a script that stores.
+    grant(&machine, "a", "0x00000000", Some("owner")).unwrap();
+    let store = || Evm::new().store(1, 7);
+    let run = |script: Evm, caller: &str| {
+        let request = InvokeRequest::new(a, "").input(Vec::from(script)).from(address(caller));
+        block_on(machine.vm.invoke(request)).unwrap()
+    };
+    for kind in [Kind::Delegate, Kind::CallCode] {
+        let receipt = run(Evm::new().call_with(kind, a, 0, 0, store()), "bob");
+        let (ok, reason) = Output(&receipt.output).call();
+        assert!(!ok && String::from_utf8_lossy(reason).contains("only its owner may"), "{kind:?} {reason:?}");
+        assert_eq!((receipt.denials.len(), machine.slot(a, 1)), (1, None), "{kind:?}");
+    }
+    // Another contract's code is the contract's own business, and so is its own for whom the rule permits.
+    assert!(Output(&run(Evm::new().call_with(Kind::Delegate, b, 0, 0, store()), "bob").output).call().0);
+    assert_eq!(machine.slot(a, 1), Some(7));
+    let owner = machine.raw(a, Evm::new().call_with(Kind::Delegate, a, 0, 0, Evm::new().store(1, 8)).into());
+    assert!(Output(&owner.output).call().0);
+    assert_eq!(machine.slot(a, 1), Some(8));
+}
+
+/// The EVM reads zeros behind the end of call data, so that shorter data can enter a method whose selector ends in zeros.
+#[test]
+fn shorter_call_data_passes_no_rule_by() {
+    let machine = Machine::holding(&[("Script", "a"), ("Script", "b")]);
+    let a = name("a").address();
+    // A script that tells its gas is the one byte 5.
+    let script = || Vec::from(Evm::new().gas());
+    assert!(machine.raw(name("b").address(), Evm::new().call(a, script()).into()).status.is_success());
+    grant(&machine, "a", "0x05000000", Some("nobody")).unwrap();
+    for data in [script(), vec![5, 0], vec![5, 0, 0]] {
+        let error = machine.send(InvokeRequest::new(a, "").input(data.clone())).unwrap_err().to_string();
+        assert!(error.contains("may not call '0x05000000' of contract 'a': nobody may"), "{error}");
+        let receipt = machine.raw(name("b").address(), Evm::new().call(a, data).into());
+        assert!(!Output(&receipt.output).call().0 && receipt.denials.len() == 1);
+    }
+    // A plain transfer calls no method.
+    assert!(machine.send(InvokeRequest::new(a, "").input(Vec::new())).unwrap().status.is_success());
 }
 
 /// The selector of call data.
