@@ -1,8 +1,8 @@
 //! How long compilers take at most with an instrumented module: an estimate from its shape alone.
 //!
 //! What an optimising compiler does grows with the instructions that it makes of the operators, and with the values that meet
-//! where control flow does: every edge carries every local that is [live] there. A `br_table` of 2 KiB has 2,048 edges; over 2,000
-//! live locals they are four million values. And it grows faster than the function: ranges of values are split again and again, and each
+//! where control flow does: every edge carries every local that is [live] there, and every operand that waits below. A `br_table` of 2 KiB has
+//! 2,048 edges; over 2,000 live locals they are four million values. And it grows faster than the function: ranges of values are split again and again, and each
 //! part is as long as the function is. Code that compilers write is far from it, since few of its locals are live at a time and few of its
 //! functions are long.
 //!
@@ -12,10 +12,12 @@
 //! counts as 8 ms, so that the time bounds both.
 
 mod live;
+mod operands;
 
 use wasmparser::{BinaryReaderError, BlockType, FuncType, FunctionBody, Operator, Parser, Payload, TypeRef};
 
 use self::live::Steps;
+use self::operands::Operands;
 use crate::meter::Instrumented;
 
 /// What compiling a module may take, in nanoseconds by the estimate: 4 s, and with it some 400 MiB for any one function.
@@ -32,14 +34,14 @@ const TABLE: u64 = 69_000;
 /// of a value that a label takes or a block gives.
 const OPERAND: u64 = 75_000;
 
-/// What weighs more the more of it a function has: operators, edges of its control flow, locals that are live at an edge, and values that
-/// calls take or give.
+/// What weighs more the more of it a function has: operators, edges of its control flow, locals and operands that are kept over an edge, and
+/// values that calls take or give.
 const OPERATORS: Grown = Grown { most: 1_820, at: 20_000 };
 const EDGES: Grown = Grown { most: 48_000, at: 5_000 };
 const CARRIED: Grown = Grown { most: 4_600, at: 220_000 };
 const PASSED: Grown = Grown { most: 15_500, at: 5_000 };
 
-/// The weight of a thousand operators for each local by which more are live somewhere than registers and a few words of the stack hold.
+/// The weight of a thousand operators for each value by which more are kept somewhere than registers and a few words of the stack hold.
 const CROWDED: u64 = 3_900;
 const UNCROWDED: u64 = 64;
 
@@ -132,12 +134,13 @@ fn function(types: &Types, ty: Option<&FuncType>, body: &FunctionBody<'_>) -> Re
     for group in body.get_locals_reader()? {
         locals = locals.saturating_add(group?.0.into());
     }
-    let mut shape = Shape { labels: vec![ty.map_or(0, |ty| ty.results().len() as u64)], ..Shape::default() };
+    let results = ty.map_or(0, |ty| ty.results().len() as u64);
+    let mut shape = Shape { operands: Operands::of_function(results), ..Shape::default() };
     for op in body.get_operators_reader()? {
         shape.add(&op?, types)?;
     }
     let live = shape.steps.live();
-    let crowd = live.most.saturating_sub(UNCROWDED);
+    let crowd = live.most.saturating_add(shape.operands.most()).saturating_sub(UNCROWDED);
     let weights = [
         FUNCTION,
         locals.saturating_mul(LOCAL),
@@ -145,10 +148,10 @@ fn function(types: &Types, ty: Option<&FuncType>, body: &FunctionBody<'_>) -> Re
         shape.memory.saturating_mul(MEMORY),
         shape.indirect.saturating_mul(INDIRECT),
         shape.table.saturating_mul(TABLE),
-        shape.operands.saturating_mul(OPERAND),
+        shape.passed_on.saturating_mul(OPERAND),
         OPERATORS.of(shape.operators),
         EDGES.of(shape.edges),
-        CARRIED.of(live.carried),
+        CARRIED.of(live.carried.saturating_add(shape.kept)),
         PASSED.of(shape.passed),
         crowd.saturating_mul(shape.operators).saturating_mul(CROWDED) / 1_000,
     ];
@@ -163,12 +166,15 @@ struct Shape {
     indirect: u64,
     table: u64,
     passed: u64,
-    operands: u64,
+    /// Values that labels take and blocks give.
+    passed_on: u64,
     edges: u64,
-    /// What it does with its locals.
+    /// Over all edges: the operands that are below what the edge takes.
+    kept: u64,
+    /// What it does with its locals,
     steps: Steps,
-    /// How many operands a branch to each open block carries.
-    labels: Vec<u64>,
+    /// and with its operands.
+    operands: Operands,
 }
 
 impl Shape {
@@ -177,32 +183,36 @@ impl Shape {
         match op {
             Operator::Block { blockty } => {
                 self.steps.block();
-                self.open(types.arity(*blockty), |(_, results)| results);
+                self.open(types.arity(*blockty), false);
             }
             Operator::If { blockty } => {
-                self.edges += 2;
                 self.steps.if_();
-                self.open(types.arity(*blockty), |(_, results)| results);
+                self.operands.takes(1, 0);
+                self.open(types.arity(*blockty), false);
+                (0..2).for_each(|_| self.edge(0));
             }
             Operator::Loop { blockty } => {
-                self.edges += 1;
                 self.steps.loop_();
-                self.open(types.arity(*blockty), |(params, _)| params);
+                self.open(types.arity(*blockty), true);
+                self.edge(0);
             }
             Operator::Else => {
-                self.edges += 1;
                 self.steps.else_();
+                self.edge(0);
+                self.operands.else_();
             }
             Operator::End => {
-                self.edges += 1;
                 self.steps.end();
-                self.operands += self.labels.pop().unwrap_or_default();
+                self.edge(0);
+                self.passed_on += self.operands.end();
             }
             Operator::Br { relative_depth } => {
                 self.branch(*relative_depth);
                 self.steps.branch([*relative_depth], false);
+                self.operands.leave();
             }
             Operator::BrIf { relative_depth } => {
+                self.operands.takes(1, 0);
                 self.branch(*relative_depth);
                 self.steps.branch([*relative_depth], true);
             }
@@ -211,41 +221,61 @@ impl Shape {
                 depths.push(targets.default());
                 depths.iter().for_each(|depth| self.branch(*depth));
                 self.steps.branch(depths, false);
+                self.operands.leave();
             }
             Operator::Return => {
                 self.edges += 1;
                 self.steps.leave();
-                self.operands += self.labels.first().copied().unwrap_or_default();
+                self.passed_on += self.operands.results();
+                self.operands.leave();
             }
-            Operator::Unreachable => self.steps.leave(),
+            Operator::Unreachable => {
+                self.steps.leave();
+                self.operands.leave();
+            }
             Operator::Call { function_index } => self.call(types.of_function(*function_index as usize)),
             Operator::CallIndirect { type_index, .. } => {
                 self.indirect += 1;
+                self.operands.takes(1, 0);
                 self.call(types.get(*type_index));
             }
-            Operator::TableGet { .. } | Operator::TableSet { .. } => self.table += 1,
-            Operator::LocalGet { local_index } => self.steps.get(*local_index),
-            Operator::LocalSet { local_index } | Operator::LocalTee { local_index } => self.steps.set(*local_index),
-            op if is_memory(op) => self.memory += 1,
-            _ => {}
+            op => {
+                match op {
+                    Operator::TableGet { .. } | Operator::TableSet { .. } => self.table += 1,
+                    Operator::LocalGet { local_index } => self.steps.get(*local_index),
+                    Operator::LocalSet { local_index } | Operator::LocalTee { local_index } => {
+                        self.steps.set(*local_index);
+                    }
+                    op if is_memory(op) => self.memory += 1,
+                    _ => {}
+                }
+                self.operands.simple(op);
+            }
         }
         Ok(())
     }
 
-    /// A block begins, whose label takes what `label` picks of its parameters and results.
-    fn open(&mut self, (params, results): (u64, u64), label: impl Fn((u64, u64)) -> u64) {
-        self.operands += params + results;
-        self.labels.push(label((params, results)));
+    /// A block begins.
+    fn open(&mut self, (params, results): (u64, u64), is_loop: bool) {
+        self.passed_on += params + results;
+        self.operands.open(params, results, is_loop);
+    }
+
+    /// An edge to the label at this depth.
+    fn edge(&mut self, depth: u32) {
+        self.edges += 1;
+        self.kept = self.kept.saturating_add(self.operands.below(depth));
     }
 
     fn branch(&mut self, depth: u32) {
-        self.edges += 1;
-        let label = self.labels.len().checked_sub(1).and_then(|last| last.checked_sub(depth as usize));
-        self.operands += label.and_then(|label| self.labels.get(label)).copied().unwrap_or_default();
+        self.edge(depth);
+        self.passed_on += self.operands.label(depth);
     }
 
     fn call(&mut self, ty: Option<&FuncType>) {
-        self.passed += ty.map_or(0, |ty| (ty.params().len() + ty.results().len()) as u64);
+        let (params, results) = ty.map_or((0, 0), |ty| (ty.params().len() as u64, ty.results().len() as u64));
+        self.passed += params + results;
+        self.operands.takes(params, results);
     }
 }
 

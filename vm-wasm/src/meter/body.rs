@@ -38,7 +38,7 @@ pub(super) fn rewrite(
         entry.cost = entry.cost.saturating_add(Prices::locals(locals.count.saturating_sub(1)));
     }
     let spare = ops.iter().any(|op| length(op).is_some() || matches!(op, Operator::CallIndirect { .. }));
-    let spare = (spare || select::any(&ops)).then(|| locals.add(1, ValType::I32));
+    let spare = (spare || ops.iter().any(select::is_select)).then(|| locals.add(1, ValType::I32));
     let floats = [Float::Number32, Float::Number64].map(|kind| {
         let ty = kind.local().filter(|_| ops.iter().any(|op| float(op) == Some(kind)));
         ty.map(|ty| (kind, locals.add(1, ty)))
@@ -187,7 +187,6 @@ impl Writer<'_, '_, '_> {
     fn ops(&mut self, ops: Vec<Operator<'_>>, regions: &[Region]) -> Result<(), MeterError> {
         let mut regions = regions.iter().peekable();
         let last = ops.len().saturating_sub(1);
-        let mut compared = false;
         for (at, op) in ops.into_iter().enumerate() {
             while let Some(region) = regions.next_if(|region| region.at == at) {
                 let cost = word::of_gas(region.cost);
@@ -210,10 +209,9 @@ impl Writer<'_, '_, '_> {
                 break; // the function's own end is written by `close`
             }
             let checked = regions.peek().is_some_and(|region| region.at == at + 1 && region.checked);
-            if let Some(local) = self.spare.filter(|_| compared && select::is_select(&op)) {
+            if let Some(local) = self.spare.filter(|_| select::is_select(&op)) {
                 self.emit(&I::LocalTee(local));
             }
-            compared = select::may_end_in_comparison(&op);
             self.op(op, checked)?;
         }
         self.close();

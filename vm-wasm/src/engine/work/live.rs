@@ -3,6 +3,9 @@
 //! A local is live where it may be read before it is set. Code that compilers write has many locals and few of them live at a time;
 //! that tells it apart from code that is made to be expensive. The word of gas is a local like others here.
 
+/// How often a function is followed. Loops that compilers make of source need two more than they are deep, at most.
+const ROUNDS: usize = 24;
+
 /// What a function does with its locals, in order; operators that neither use one nor branch are left out.
 #[derive(Debug, Default)]
 pub(super) struct Steps {
@@ -92,19 +95,29 @@ impl Steps {
         self.steps.push(Step::Leave);
     }
 
-    /// Follows the function backwards: once, and twice more if it has loops, because what is live at a loop's begin is live at the branches
-    /// back to it.
+    /// Follows the function backwards until what is live at the begins of its loops stays the same, because it is live at the branches back
+    /// to them. Where that takes more than [`ROUNDS`], as no compiler's code does, all locals count as live everywhere.
     pub(super) fn live(&self) -> Live {
         let mut headers = vec![Locals::none(self.locals); self.loops];
-        let mut live = self.round(&mut headers);
-        if self.loops > 0 {
-            (0..2).for_each(|_| live = self.round(&mut headers));
+        for _ in 0..ROUNDS {
+            let (live, stable) = self.round(&mut headers);
+            if stable {
+                return live;
+            }
         }
-        live
+        let locals = self.locals as u64;
+        Live { carried: locals.saturating_mul(self.edges()), most: locals }
     }
 
-    fn round(&self, headers: &mut [Locals]) -> Live {
-        let mut sums = Live::default();
+    /// How many edges the sum is over, at most.
+    fn edges(&self) -> u64 {
+        // An `if` has two ways in, and a branch one for each label and one that falls through.
+        (2 * self.steps.len() + self.depths.len()) as u64
+    }
+
+    /// The sums, and whether they are final.
+    fn round(&self, headers: &mut [Locals]) -> (Live, bool) {
+        let (mut sums, mut stable) = (Live::default(), true);
         let mut now = Locals::none(self.locals);
         let mut open: Vec<Frame> = Vec::new();
         for step in self.steps.iter().rev() {
@@ -137,7 +150,10 @@ impl Steps {
                 Step::Loop(number) => {
                     open.pop();
                     sums.carried += now.count;
-                    if let Some(header) = headers.get_mut(number) {
+                    if let Some(header) = headers.get_mut(number)
+                        && *header != now
+                    {
+                        stable = false;
                         header.clone_from(&now);
                     }
                 }
@@ -159,7 +175,7 @@ impl Steps {
             }
             sums.most = sums.most.max(now.count);
         }
-        sums
+        (sums, stable)
     }
 }
 
@@ -173,7 +189,7 @@ struct Frame {
 }
 
 /// A set of locals, and how many it has.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 struct Locals {
     words: Vec<u64>,
     count: u64,
@@ -244,6 +260,33 @@ mod tests {
         // The begin, the way back, and what follows the branch, where the loop's begin is one of two ways.
         assert_eq!(of(1), Live { carried: 3, most: 1 });
         assert_eq!(of(9), Live { carried: 27, most: 9 });
+    }
+
+    /// Loops in each other, each with a branch to the one around it in front of the next: what the first one reads is live in all.
+    #[test]
+    fn what_the_outermost_loop_reads_is_live_in_all_of_them() {
+        let of = |depth: u64, reads: u32| {
+            let mut steps = Steps::default();
+            for level in 0..depth {
+                steps.loop_();
+                if level == 0 {
+                    (0..reads).for_each(|local| steps.get(local));
+                } else {
+                    steps.branch([1], true);
+                }
+            }
+            (0..=depth).for_each(|_| steps.end());
+            steps.live()
+        };
+        let reads = 100;
+        for depth in [2, 5, 20] {
+            // Each loop but the innermost, which nothing leads back from, begins and is branched to with all of them live.
+            let live = of(depth, reads);
+            assert!(live.carried >= 2 * (depth - 1) * u64::from(reads), "{depth}: {live:?}");
+            assert!(live.carried <= 4 * depth * u64::from(reads), "{depth}: {live:?}");
+        }
+        let deep = of(200, reads);
+        assert!(deep.carried >= 200 * u64::from(reads) && deep.most == u64::from(reads), "{deep:?}");
     }
 
     #[test]
