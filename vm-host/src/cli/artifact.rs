@@ -28,13 +28,14 @@ impl Upgraded<'_> {
             false => std::fs::read(path).ok().and_then(|bytes| guess(path, &bytes)),
         };
         let Self { name, runtime, change_runtime } = self;
-        match found.filter(|found| found != runtime) {
-            // Text may as well name an image.
-            None | Some(RuntimeKind::Evm) => Ok(*runtime),
+        // Text may as well name an image.
+        let is_text = *runtime == RuntimeKind::Docker && found == Some(RuntimeKind::Evm);
+        match found.filter(|found| found != runtime && !is_text) {
+            None => Ok(*runtime),
             Some(found) if *change_runtime => Ok(found),
             Some(found) => {
-                let change = match runtime {
-                    RuntimeKind::Evm => String::new(),
+                let change = match (runtime, found) {
+                    (RuntimeKind::Evm, _) | (_, RuntimeKind::Evm) => String::new(),
                     _ => format!(", or change the contract's runtime with --change-runtime --runtime {found}"),
                 };
                 let file = &args.file;

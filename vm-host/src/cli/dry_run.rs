@@ -50,28 +50,38 @@ pub(super) fn request(
         return Ok(None);
     }
     let calls = match (trying.replay, &trying.calls) {
-        (Some(last), _) => requests(&records.calls(name, last), name)?,
-        (None, Some(file)) => requests(&read(file)?, name)?,
+        (Some(last), _) => {
+            let calls =
+                (1..).map(|number: usize| format!("call {number} of those on record")).zip(records.calls(name, last));
+            requests(calls, name)?
+        }
+        (None, Some(file)) => requests(read(file)?.into_iter(), name)?,
         (None, None) => Vec::new(),
     };
     Ok(Some(Tried { request: DryRunRequest::new(trial()).replay(calls), last: trying.replay }))
 }
 
-fn requests(calls: &[RecordedCall], name: &ContractName) -> anyhow::Result<Vec<InvokeRequest>> {
-    let numbered = (1..).zip(calls);
-    let request = |(number, call): (usize, &RecordedCall)| {
-        call.request(name).map_err(|error| Usage(format!("call {number}: {error}")).into())
+/// The calls, each with where it comes from.
+fn requests(
+    calls: impl Iterator<Item = (String, RecordedCall)>,
+    name: &ContractName,
+) -> anyhow::Result<Vec<InvokeRequest>> {
+    let request = |(from, call): (String, RecordedCall)| {
+        call.request(name).map_err(|error| Usage(format!("{from}: {error}")).into())
     };
-    numbered.map(request).collect()
+    calls.map(request).collect()
 }
 
 /// The calls in a file, one a line.
-fn read(file: &Path) -> anyhow::Result<Vec<RecordedCall>> {
+fn read(file: &Path) -> anyhow::Result<Vec<(String, RecordedCall)>> {
     let text = std::fs::read_to_string(file).map_err(|error| unusable("read", file, &error))?;
     let lines = (1..).zip(text.lines()).filter(|(_, line)| !line.trim().is_empty());
     let call = |(number, line): (usize, &str)| {
-        serde_json::from_str(line)
-            .map_err(|error| Usage(format!("{}:{number}: not a call: {error}", file.display())).into())
+        let from = format!("{}:{number}", file.display());
+        match serde_json::from_str(line) {
+            Ok(call) => Ok((from, call)),
+            Err(error) => Err(Usage(format!("{from}: not a call: {error}")).into()),
+        }
     };
     lines.map(call).collect()
 }
@@ -86,7 +96,7 @@ fn write(out: &mut dyn Write, told: &Told<'_>, title: &str, run: &DryRun, last: 
         }
     }
     writeln!(out)?;
-    let Counts { differing, refused, made } = Counts::of(run);
+    let Counts { differing, in_gas_alone, refused, made } = Counts::of(run);
     if run.thawed {
         writeln!(out, "the contract is frozen; the calls were made as if it were not")?;
     }
@@ -101,6 +111,9 @@ fn write(out: &mut dyn Write, told: &Told<'_>, title: &str, run: &DryRun, last: 
     if refused > 0 {
         writeln!(out, "{refused} of {made} calls were refused before and after, and say nothing")?;
     }
+    if in_gas_alone > 0 {
+        writeln!(out, "{in_gas_alone} of {made} calls differ in gas alone")?;
+    }
     match made {
         0 => writeln!(out, "nothing was changed"),
         made => writeln!(out, "{differing} of {made} calls differ; nothing was changed"),
@@ -110,6 +123,8 @@ fn write(out: &mut dyn Write, told: &Told<'_>, title: &str, run: &DryRun, last: 
 /// What became of the calls.
 struct Counts {
     differing: usize,
+    /// Those of them that do the same, for more gas or less.
+    in_gas_alone: usize,
     /// Both before and after.
     refused: usize,
     made: usize,
@@ -120,6 +135,7 @@ impl Counts {
         let count = |what: fn(&Replayed) -> bool| run.replayed.iter().filter(|call| what(call)).count();
         Self {
             differing: count(|call| !call.differences.is_empty()),
+            in_gas_alone: count(|call| matches!(&*call.differences, [Difference::Gas(..)])),
             refused: count(|call| call.is_refused() && call.differences.is_empty()),
             made: run.replayed.len(),
         }
@@ -140,9 +156,14 @@ fn report(told: &Told<'_>, run: &DryRun, last: Option<usize>) -> Value {
             "differences": differences.collect::<Vec<_>>(),
         })
     });
-    let Counts { differing, refused, made } = Counts::of(run);
+    let Counts { differing, in_gas_alone, refused, made } = Counts::of(run);
     let calls = json!({
-        "asked_for": last, "made": made, "refused_before_and_after": refused, "differing": differing, "thawed": run.thawed,
+        "asked_for": last,
+        "made": made,
+        "refused_before_and_after": refused,
+        "differing": differing,
+        "in_gas_alone": in_gas_alone,
+        "thawed": run.thawed,
     });
     let replayed = json!(replayed.collect::<Vec<_>>());
     with(told.json(), [("dry_run", json!(true)), ("replayed", replayed), ("calls", calls)])

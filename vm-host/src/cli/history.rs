@@ -26,12 +26,20 @@ pub(super) fn of_contract(
     if record.is_none() && refused.is_empty() {
         return Err(unknown(name).into());
     }
+    let is_there = record.is_some();
     let entries = record.map_or(0, |record| record.entries);
     let first = last.map_or(1, |last| entries.saturating_sub(last).saturating_add(1));
     let entries = vm.history(name, first, usize::MAX)?;
     output.print(
         || json!({ "ok": true, "history": entries, "refused": refused }),
         |out| {
+            if entries.is_empty() {
+                match is_there {
+                    true => writeln!(out, "no entries were asked for")?,
+                    false => writeln!(out, "there is no contract '{name}', and never was")?,
+                }
+                return write_refused(out, &refused);
+            }
             let mut titles = vec!["", "BLOCK", "DONE", "BY", "VERSION", "STATE", "CHANGED", "REASON"];
             // Few rules ask for endorsements.
             let endorsed = entries.iter().any(|entry| !entry.endorsers.is_empty());
@@ -98,7 +106,10 @@ pub(super) fn of_host(vm: &Vm, records: &Records, output: Output, last: Option<u
         || json!({ "ok": true, "history": entries.iter().map(entry).collect::<Vec<_>>(), "refused": refused }),
         |out| {
             if entries.is_empty() {
-                writeln!(out, "the host's policy is the default one, and was not changed")?;
+                match current.version {
+                    0 => writeln!(out, "the host's policy is the default one, and was not changed")?,
+                    _ => writeln!(out, "no entries were asked for")?,
+                }
                 return write_refused(out, &refused);
             }
             let mut titles = vec!["", "BLOCK", "BY", "CHANGED", "REASON"];

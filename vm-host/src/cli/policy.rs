@@ -20,12 +20,14 @@ pub(super) fn show(
     name: Option<&ContractName>,
     version: Option<u32>,
 ) -> anyhow::Result<ExitCode> {
-    let missing = |version: u32| Usage(format!("there is no version {version} of the policy"));
+    let missing = |version: u32, newest: u32| {
+        Usage(format!("there is no version {version} of the policy; the newest is version {newest}"))
+    };
     match name {
         Some(name) => {
             let record = vm.record(name)?.ok_or_else(|| unknown(name))?;
             let version = version.unwrap_or(record.policy);
-            let policy = vm.policy_version(name, version)?.ok_or_else(|| missing(version))?;
+            let policy = vm.policy_version(name, version)?.ok_or_else(|| missing(version, record.policy))?;
             let signatures = Signatures::of(vm, name, &policy);
             // The entry of the history that it came with.
             let history = vm.history(name, 1, usize::MAX)?;
@@ -55,7 +57,10 @@ pub(super) fn show(
         None => {
             // What was refused belongs to no version.
             let (policy, refused) = match version {
-                Some(version) => (vm.host_policy_version(version)?.ok_or_else(|| missing(version))?, Vec::new()),
+                Some(version) => {
+                    let newest = vm.host_policy()?.version;
+                    (vm.host_policy_version(version)?.ok_or_else(|| missing(version, newest))?, Vec::new())
+                }
                 None => (vm.host_policy()?, records.refused(None, None)),
             };
             output.print(

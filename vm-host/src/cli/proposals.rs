@@ -25,6 +25,11 @@ pub(super) fn propose(
     until: Option<u64>,
     operation: Operation,
 ) -> anyhow::Result<ExitCode> {
+    if let Operation::Deploy { trace, .. } | Operation::Upgrade { trace, .. } = &operation
+        && trace.trace.is_some()
+    {
+        return Err(Usage("nothing runs before a proposal is carried out; leave out --trace".to_owned()).into());
+    }
     let Asked { operation, trial } = asked(vm, config, operation)?;
     if trial.is_some() {
         return Err(Usage("a proposal is not tried; try the operation itself, without propose".to_owned()).into());

@@ -91,7 +91,7 @@ fn the_host_is_governed_by_a_majority() {
     assert!(policy.starts_with("version 4, by 0x"), "{policy}");
     let opening = desk.ok("policy --version 2");
     assert!(opening.contains(": opening\n") && !opening.contains("auditor of org1"), "{opening}");
-    assert!(desk.fails(2, "policy --version 9").contains("there is no version 9 of the policy"));
+    assert!(desk.fails(2, "policy --version 9").contains("no version 9 of the policy; the newest is version 4"));
     let token = &Token::all()[0];
     // Its constructor emits an event.
     let deploy = format!("deploy token {} --from zoe 1000 --capabilities", token.v1);

@@ -27,7 +27,9 @@ fn calls_are_recorded_by_contract() {
     let history = desk.ok("history token");
     assert!(history.contains("try to upgrade contract: permission: ") && history.contains("(probe)"), "{history}");
     assert!(history.contains("the reason: 5000 bytes, above the limit of 1024") && history.len() < 4_000, "{history}");
-    assert!(desk.ok("history nosuch").contains("freeze contract: load: there is no contract 'nosuch'"));
+    let history = desk.ok("history nosuch");
+    assert!(history.starts_with("there is no contract 'nosuch', and never was\n"), "{history}");
+    assert!(history.contains("freeze contract: load: there is no contract 'nosuch'"), "{history}");
     let (_, told) = desk.json("history token --last 1");
     assert_eq!(
         (told["history"].as_array().unwrap().len(), told["refused"].as_array().unwrap().len()),
@@ -53,6 +55,20 @@ fn an_upgrade_is_tried_with_the_last_calls_on_every_runtime() {
         let told = desk.ok(&format!("{upgrade} --replay 3"));
         assert!(told.contains("would have upgraded token to 2"), "{runtime}: {told}");
         assert!(told.contains("of 3 calls differ; nothing was changed"), "{runtime}: {told}");
+        let (_, counted) = desk.json(&format!("{upgrade} --replay 3"));
+        let in_gas = counted["replayed"].as_array().unwrap().iter().filter(|call| {
+            call["differences"].as_array().unwrap().iter().map(|one| &one["what"]).collect::<Vec<_>>() == ["gas"]
+        });
+        let in_gas = in_gas.count();
+        assert_eq!(counted["calls"]["in_gas_alone"], in_gas, "{runtime}: {counted}");
+        assert_eq!(
+            told.contains(&format!("{in_gas} of 3 calls differ in gas alone\n")),
+            in_gas > 0,
+            "{runtime}: {told}"
+        );
+        desk.file("calls.jsonl", "\n{\"from\":\"bob\",\"method\":\"burn\",\"value\":\"x\"}\n");
+        let odd = desk.fails(2, &format!("{upgrade} --calls calls.jsonl"));
+        assert!(odd.contains("calls.jsonl:2: 'x' is not an amount"), "{odd}");
         let calls = desk.file("calls.jsonl", r#"{"from":"bob","method":"burn","args":["1"]}"#);
         let (code, told) = desk.json(&format!("{upgrade} --calls {calls}"));
         let difference = &told["replayed"][0]["differences"][0];

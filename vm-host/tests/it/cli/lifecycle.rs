@@ -168,6 +168,9 @@ fn every_change_and_every_version_can_be_seen() {
     desk.ok(&format!("upgrade token {} --version 2 --change-runtime --from alice", native.v2));
     let hint = desk.fails(2, &format!("upgrade token {} --version 3 --from alice", wasm.v2));
     assert!(hint.contains("runs on native") && hint.contains("--change-runtime --runtime wasm"), "{hint}");
+    let evm = Token::all()[2].v2.replace(" --option migrate=constructor", "");
+    let hint = desk.fails(2, &format!("upgrade token {evm} --version 3 --from alice"));
+    assert!(hint.contains("is code for evm, and contract token runs on native; give code for native\n"), "{hint}");
     let history = desk.ok("history token");
     for part in [
         "runtime wasm, code ",

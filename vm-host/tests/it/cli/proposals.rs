@@ -142,6 +142,11 @@ fn what_cannot_be_proposed_is_told_at_once() {
         (2, "propose rollback token 1 --dry-run", "a proposal is not tried"),
         (
             2,
+            &*format!("propose deploy two {} 5 --trace t.json", token.v1),
+            "nothing runs before a proposal is carried out",
+        ),
+        (
+            2,
             &*format!("propose deploy two {} 5 --value 1", token.v1),
             "it moves a value, and operations of transactions move none",
         ),
