@@ -6,6 +6,7 @@ import socket
 import sys
 import threading
 import unittest
+from unittest import mock
 
 ROOT = pathlib.Path(__file__).resolve().parents[1]
 sys.path.insert(0, str(ROOT))
@@ -46,6 +47,12 @@ class Example(Contract):
 
     def absent(cx):
         open("/nothing")
+
+    def threads(cx):
+        raise RuntimeError("can't start new thread")
+
+    def memory(cx):
+        raise MemoryError
 
     def refuse(cx, why: str):
         raise Revert(why)
@@ -125,14 +132,22 @@ class Wire(unittest.TestCase):
         self.assertEqual(self.host.returned(), (2, b"no"))
         self.host.call("wrong")
         self.assertEqual(self.host.returned(), (3, b"KeyError: 'nothing'"))
-        self.host.call("absent")
-        self.assertEqual(self.host.returned()[0], 3)
         self.host.call("refuse", b"\x09\0\0\0x")
         self.assertEqual(self.host.returned(), (2, b"refuse: argument 'why' is no valid string"))
         self.host.call("nobody")
         self.assertEqual(self.host.returned(), (2, b"unknown method 'nobody'"))
         self.host.call("init", entry=1)
         self.assertEqual(self.host.returned(), (2, b"the contract has no init"))
+
+    def test_what_the_machine_refuses_is_no_result(self):
+        for method in ("absent", "threads", "memory"):
+            with self.subTest(method), mock.patch("threading.excepthook") as ended:
+                host = Host(Example)
+                host.frame()
+                host.call(method)
+                self.assertEqual(host.sock.recv(1), b"", "the connection ends")
+                host.close()
+                self.assertEqual(ended.call_args[0][0].exc_type.__name__, "Refused")
 
     def test_a_stop_passes_by_handlers_of_exceptions(self):
         self.host.call("ignore")

@@ -11,6 +11,11 @@ from .contract import Methods, Revert
 
 _SUCCESS, _REVERT, _TRAP = 1, 2, 3
 
+
+class Refused(BaseException):
+    """The machine refused memory, a file or a thread. Whether it does depends on the calls beside and before this one, so it is no result: the connection ends, and the host has a fault."""
+
+
 # How the process of one call says that it has performed it.
 _PERFORMED = 86
 
@@ -68,6 +73,8 @@ def _fork_for_each(connection, methods):
             code = 1
             try:
                 code = _PERFORMED if _perform(connection, methods) else 0
+            except BaseException:
+                sys.excepthook(*sys.exc_info())
             finally:
                 sys.stdout.flush()
                 sys.stderr.flush()
@@ -106,4 +113,12 @@ def _run(connection, methods, call):
         # The host knows why.
         return _TRAP, b""
     except Exception as error:
+        if _is_of_the_machine(error):
+            raise Refused(f"{type(error).__name__}: {error}") from error
         return _TRAP, f"{type(error).__name__}: {error}".encode()
+
+
+def _is_of_the_machine(error):
+    if isinstance(error, (MemoryError, OSError)):
+        return True
+    return isinstance(error, RuntimeError) and str(error) == "can't start new thread"
