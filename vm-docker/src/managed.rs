@@ -134,12 +134,26 @@ async fn watch_over(folder: PathBuf, mut child: Child, mut stop: watch::Receiver
                 () = asked(&mut stop) => return,
             }
             pause = RESTART.1.min(pause * 2);
-            match spawn(&folder) {
-                Ok(child) => break child,
-                Err(error) => tracing::warn!(%error, "containerd does not start"),
+            let mut child = match spawn(&folder) {
+                Ok(child) => child,
+                Err(error) => {
+                    tracing::warn!(%error, "containerd does not start");
+                    continue;
+                }
+            };
+            restarts.fetch_add(1, Ordering::Relaxed);
+            // Before it is ready, that it does not answer says nothing.
+            tokio::select! {
+                ready = wait_until_ready(&folder, &mut child) => match ready {
+                    Ok(()) => break child,
+                    Err(error) => {
+                        tracing::warn!(%error, "containerd is killed and started again");
+                        let _ = child.kill().await;
+                    }
+                },
+                () = asked(&mut stop) => return end(child).await,
             }
         };
-        restarts.fetch_add(1, Ordering::Relaxed);
     }
 }
 

@@ -90,6 +90,53 @@ fn a_managed_containerd_that_hangs_is_replaced() {
     }
 }
 
+/// One that has much to load is not taken for one that hangs.
+#[test]
+fn a_managed_containerd_that_takes_long_to_start_is_not_killed_for_it() {
+    const SLOW: &str = "VM_DOCKER_SLOW_CONTAINERD";
+    let Some(folder) = std::env::var_os(SLOW) else {
+        let Some(_) = Daemon::shared() else { return };
+        let folder = tempfile::Builder::new().prefix("vms").tempdir_in("/tmp").unwrap();
+        fs::set_permissions(folder.path(), fs::Permissions::from_mode(0o711)).unwrap();
+        let (path, slow) = (std::env::var("PATH").unwrap(), folder.path().join("containerd"));
+        // From its second start on it takes eight seconds.
+        let script = format!(
+            "#!/bin/sh\nPATH='{path}'\nif [ -e \"$0.started\" ]; then sleep 8; fi\ntouch \"$0.started\"\nexec containerd \"$@\"\n"
+        );
+        fs::write(&slow, script).unwrap();
+        fs::set_permissions(&slow, fs::Permissions::from_mode(0o755)).unwrap();
+        // In a process of its own, since the path is everybody's.
+        let done = Command::new(std::env::current_exe().unwrap())
+            .args(["--exact", "managed::a_managed_containerd_that_takes_long_to_start_is_not_killed_for_it"])
+            .env(SLOW, folder.path())
+            .env("PATH", format!("{}:{path}", folder.path().display()))
+            .output()
+            .unwrap();
+        assert!(done.status.success(), "{}", String::from_utf8_lossy(&done.stdout));
+        return;
+    };
+    let own = Path::new(&folder).join("c");
+    let config = DockerConfig {
+        managed: Some(own.clone()),
+        socket_folder: Path::new(&folder).join("s"),
+        ..DockerConfig::default()
+    };
+    let world = World::with_probe(config, LIMIT);
+    kill_process(process(&own).unwrap(), Signal::KILL).unwrap();
+    world.wait_for("containerd_restarts", "1");
+    let start = Instant::now();
+    loop {
+        let _fault = world.fault("exit", "");
+        match world.try_call("probe", "calls", "") {
+            Ok(receipt) => break assert_eq!(receipt.output[..], [1]),
+            Err(error) => assert!(start.elapsed() < LIMIT, "containers stay away: {error}"),
+        }
+        std::thread::park_timeout(Duration::from_millis(100));
+    }
+    assert!(start.elapsed() > Duration::from_secs(5), "it was slow: {:?}", start.elapsed());
+    assert_eq!(world.detail("containerd_restarts"), "1");
+}
+
 #[test]
 fn without_containerd_in_the_path_it_says_so() {
     // In a process of its own, since the path is everybody's.
