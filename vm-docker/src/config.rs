@@ -52,23 +52,24 @@ pub struct DockerConfig {
     /// How long a call may wait for a container, at most until its deadline. Default: 10 s.
     pub pool_wait: Duration,
     /// How many containers of all images together may exist. Where a call needs one more, an idle one of another image is
-    /// removed; where all have calls, it waits for at most `pool_wait`. With `memory` it bounds what containers take. At least 1.
+    /// removed; where all have calls, it waits for at most `pool_wait`, and an image whose calls never end gives one up after half of that. With `memory` it bounds what containers take. At least 1.
     /// Default: 64.
     pub max_containers: usize,
-    /// Longest pause between starts of a code whose containers break off one soon after the other. After eight the first pause
-    /// is 0.1 s, and each further one twice as long; one is forgotten in 10 s. Calls that find no container then are told when
-    /// to try again. Zero for no pauses. Default: 30 s.
+    /// Longest pause between starts of a code whose containers do not start, or break off before they have had a call, one soon after
+    /// the other. After eight the first pause is 0.1 s, and each further one twice as long; one is forgotten in 10 s. Calls that find
+    /// no container then are told when to try again. Where containers break off in calls, or after them, the next start is put off
+    /// by at most 1 s instead, and calls wait for it. Zero for neither. Default: 30 s.
     pub restart_pause: Duration,
     /// How many calls one process may take at a time, if its contract declares that it can take more than one. They share its
     /// memory and processor time, and with [`Isolation::Call`] there is always one. 1 to 64. Default: 8.
     pub concurrency: u32,
     /// How long a process lives. Default: [`Isolation::Contract`].
     pub isolation: Isolation,
-    /// True executes every call twice, the second time in a process that begins anew, as with [`Isolation::Call`], and is given
-    /// what the first was. What differs (reads, changes, events, calls, output) is a fault that names the first difference. For
-    /// tests and for contracts that are not trusted to be deterministic: a call takes as long as two, and the start of a process
-    /// where the library offers that, of a container where not; and there are `pool_min` to `pool_max` containers of each
-    /// image for the repetitions, too. Default: false.
+    /// True executes every call twice, the second time in a container that has no other call, as with [`Isolation::Container`], and is
+    /// given what the first was. What differs (reads, changes, events, calls, output) is a fault that names the first difference. For
+    /// tests and for contracts that are not trusted to be deterministic: a call takes as long as two, and where calls follow each other
+    /// quickly the start of a container; and there are `pool_min` to `pool_max` containers of each image for the repetitions, too.
+    /// Default: false.
     pub replay_check: bool,
     /// How long a container may take from its creation until it has introduced itself. Default: 20 s.
     pub start_timeout: Duration,
@@ -91,7 +92,8 @@ pub struct DockerConfig {
 /// How long the process of a contract lives.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, PartialOrd, Ord)]
 pub enum Isolation {
-    /// A process takes one call after the other, as long as the container is kept. What it remembers is up to its author.
+    /// A process takes one call after the other, as long as the container is kept. What it remembers is up to its author. **Contracts with
+    /// the same image share it, and its memory**: who can take it over by an input can answer for all of them.
     #[default]
     Contract,
     /// Every call has a process of its own, which begins anew and ends with the call. Containers whose library offers

@@ -3,10 +3,7 @@
 use std::{os::fd::OwnedFd, sync::Arc, time::Duration};
 
 use rustix::process::{Pid, PidfdFlags, Signal, pidfd_open, pidfd_send_signal};
-use tokio::{
-    sync::watch,
-    time::{sleep, timeout},
-};
+use tokio::{sync::watch, time::sleep};
 use vm_container_protocol::Hello;
 use vm_core::Interrupt;
 
@@ -17,8 +14,15 @@ use crate::{
     output::CallLabel,
 };
 
-/// How long after a connection broke the process may take to end.
-const LAST_WORDS: Duration = Duration::from_secs(2);
+/// How long a process may take to end by itself whose connection broke: at least, and where its call has time left. Then it is killed.
+const LAST_WORDS: (Duration, Duration) = (Duration::from_millis(50), Duration::from_millis(250));
+
+/// How long the news of its end may take then: at least, and where its call has time left. Both together are less than the host
+/// gives a call that is late (`grace`), else the call would cost a worker.
+const NEWS: (Duration, Duration) = (Duration::from_millis(200), Duration::from_secs(2));
+
+/// The exit code of a process that was killed.
+const KILLED: u32 = 137;
 
 /// How long it is waited until containerd is asked again that went away.
 const RECONNECT: Duration = Duration::from_millis(250);
@@ -49,7 +53,8 @@ impl Drop for Container {
 }
 
 /// A container's process as the kernel knows it: can be killed while containerd does not answer.
-pub(crate) struct Process(Option<OwnedFd>);
+#[derive(Debug, Clone)]
+pub(crate) struct Process(Option<Arc<OwnedFd>>);
 
 impl Process {
     /// The process that containerd gives this number, in a control group. Where it cannot be seen, only containerd can kill it: in
@@ -58,7 +63,11 @@ impl Process {
         let process = i32::try_from(number).ok().and_then(Pid::from_raw);
         let opened = process.and_then(|process| Some((process, pidfd_open(process, PidfdFlags::empty()).ok()?)));
         // Looked at after it was opened: from then on the number is this process's, or nobody's.
-        Self(opened.filter(|(process, _)| group.holds(process.as_raw_nonzero().get())).map(|(_, opened)| opened))
+        Self(
+            opened
+                .filter(|(process, _)| group.holds(process.as_raw_nonzero().get()))
+                .map(|(_, opened)| Arc::new(opened)),
+        )
     }
 
     pub(crate) fn kill(&self) {
@@ -103,12 +112,19 @@ impl ExitWatch {
         Self(receiver)
     }
 
-    /// Why a connection broke.
-    pub(crate) fn cause(mut self, engine: &Arc<Engine>) -> DockerError {
-        let cause = async move { timeout(LAST_WORDS, self.ended()).await.ok().flatten() };
-        // The process may need longer to end than its call had.
-        match engine.block_on(cause, &Interrupt::after(LAST_WORDS * 2)) {
-            Some(Some(exit)) => DockerError::Exited(exit),
+    /// Why a connection broke. What does not end by itself is killed by `kill`. Ends 250 ms after the interrupt at the latest.
+    pub(crate) fn cause(&self, engine: &Engine, interrupt: &Interrupt, kill: impl FnOnce()) -> DockerError {
+        let within = |(least, most): (Duration, Duration)| {
+            let (mut watch, limit) = (self.clone(), interrupt.remaining().clamp(least, most));
+            engine.block_on(async move { watch.ended().await }, &Interrupt::after(limit)).flatten()
+        };
+        if let Some(exit) = within(LAST_WORDS) {
+            return DockerError::Exited(exit);
+        }
+        kill();
+        match within(NEWS) {
+            // It had ended by itself already, or the kernel was quicker.
+            Some(exit) if exit.code != KILLED || exit.out_of_memory => DockerError::Exited(exit),
             _ => DockerError::HungUp,
         }
     }

@@ -6,6 +6,7 @@ mod launch;
 mod orphans;
 mod removal;
 
+pub(crate) use import::Leases;
 pub(crate) use launch::NewContainer;
 
 use std::{

@@ -1,6 +1,6 @@
 use std::sync::Arc;
 
-use vm_core::{Call, Contract, Gas, Host, HostFault, Interface, Interrupt, Return, Stop};
+use vm_core::{Call, Contract, ContractName, Gas, Host, HostFault, Interface, Interrupt, Return, Stop};
 
 use crate::{
     DockerError, Isolation,
@@ -15,7 +15,7 @@ use crate::{
 /// A contract that containers run.
 pub(crate) struct DockerContract {
     pub(crate) pool: Arc<Pool>,
-    /// Where each call is repeated, by a process that begins anew for it; absent without `replay_check`.
+    /// Where each call is repeated, by a container of its own; absent without `replay_check`.
     pub(crate) checker: Option<Arc<Pool>>,
     pub(crate) interface: Box<dyn Interface>,
 }
@@ -30,7 +30,8 @@ impl Contract for DockerContract {
         let Some(checker) = &self.checker else { return self.perform(host, call, &interrupt, None) };
         let mut script = Script::default();
         let returned = self.perform(host, call, &interrupt, Some(&mut script))?;
-        self.repeat(checker, &script, &interrupt, transaction)?;
+        let name = host.env().name.clone();
+        self.repeat(checker, &script, &interrupt, (name.as_ref(), transaction))?;
         Ok(returned)
     }
 
@@ -62,7 +63,7 @@ impl DockerContract {
                     before = earlier;
                     container
                 }
-                (Err(_), Some(cause)) => return Err(self.cause(cause).into()),
+                (Err(_), Some(cause)) => return Err(self.cause(cause, interrupt, || {}).into()),
                 (Err(fault), None) => return Err(fault),
             };
             let number = container.call_number();
@@ -76,8 +77,9 @@ impl DockerContract {
                     return Ok(returned);
                 }
                 End::Stopped { stop, settled } => {
-                    if settled {
-                        keep(&self.pool, container);
+                    match settled {
+                        true => keep(&self.pool, container),
+                        false => container.blame("it did not return when it was stopped"),
                     }
                     return match stop {
                         Stop::Trap(trap) => Ok(Return::trap(trap)),
@@ -95,26 +97,25 @@ impl DockerContract {
                     container.blame("it broke off between two calls");
                     before = Some(Broken::of(&container, ran.end));
                 }
-                end => {
-                    let cause = self.cause(Broken::of(&container, end));
-                    container.blame(&cause.to_string());
-                    return Err(cause.into());
-                }
+                end => return Err(self.broken(&container, end, interrupt).into()),
             }
         }
     }
 
-    /// Has a process that has had no call before repeat one, and compares.
+    /// Has a container that has had no call before repeat one, and compares.
     fn repeat(
         &self,
         checker: &Pool,
         script: &Script,
         interrupt: &Interrupt,
-        transaction: u64,
+        (name, transaction): (Option<&ContractName>, u64),
     ) -> Result<(), HostFault> {
         let mut container = checker.acquire(interrupt, transaction)?;
         let number = container.call_number();
-        match replay(&mut container.connection, number, script, interrupt) {
+        container.label.begin(name, transaction);
+        let repeated = replay(&mut container.connection, number, script, interrupt);
+        container.label.end(name, transaction);
+        match repeated {
             Ok(settled) => {
                 if settled {
                     keep(checker, container);
@@ -122,15 +123,25 @@ impl DockerContract {
                 Ok(())
             }
             Err(End::Late) => Err(interrupt.fault()),
-            Err(end) => Err(self.cause(Broken::of(&container, end)).into()),
+            // It has done as it should, as a process.
+            Err(End::Broken(error @ DockerError::Differs { .. })) => Err(error.into()),
+            Err(end) => Err(self.broken(&container, end, interrupt).into()),
         }
     }
 
-    fn cause(&self, broken: Broken) -> DockerError {
+    /// What a container has done in a call that has to be replaced for it.
+    fn broken(&self, container: &Pooled, end: End, interrupt: &Interrupt) -> DockerError {
+        container.give_up();
+        let cause = self.cause(Broken::of(container, end), interrupt, || container.kill_if_alone());
+        container.blame(&cause.to_string());
+        cause
+    }
+
+    fn cause(&self, broken: Broken, interrupt: &Interrupt, kill: impl FnOnce()) -> DockerError {
         self.pool.engine().metrics().broken();
         match broken {
             Broken::Rules(error) => error,
-            Broken::Off(exit) => exit.cause(self.pool.engine()),
+            Broken::Off(exit) => exit.cause(self.pool.engine(), interrupt, kill),
         }
     }
 }

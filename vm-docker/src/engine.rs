@@ -25,14 +25,14 @@ use crate::{
     cgroup::ControlGroup,
     connection::Connection,
     container::{Container, ExitWatch, Process},
-    containerd::{Daemon, NewContainer},
+    containerd::{Daemon, Leases, NewContainer},
     door::{Door, SOCKET_NAME},
     folder::{DeadFolder, Fate, HostFolder, Owner, dead_folders},
     image::{Image, Program},
     metrics::Metrics,
-    output::{CallLabel, Output},
+    output::{CallLabel, Following, Output},
     pool::{Chains, Pools},
-    room::{Place, Room},
+    room::{Place, Rank, Room},
     sandbox::{self, Inside, Users},
 };
 
@@ -78,6 +78,10 @@ pub(crate) enum Resource {
 
 struct Existence {
     removing: bool,
+    /// True for a container that was given up for the sake of another one, and has calls perhaps.
+    leaving: bool,
+    /// What runs in it, once that is known.
+    process: Option<Process>,
     /// What must not be removed before.
     _needs: Option<Arc<Guard>>,
     /// What it occupies until it is removed.
@@ -105,6 +109,19 @@ impl Drop for Guard {
     fn drop(&mut self) {
         self.release();
     }
+}
+
+/// A container whose process runs and has not introduced itself yet.
+struct Begun {
+    id: String,
+    door: Door,
+    /// How many connections it may make.
+    most: u32,
+    process: Process,
+    guard: Guard,
+    exit: ExitWatch,
+    label: CallLabel,
+    following: Following,
 }
 
 /// An image that containerd has unpacked.
@@ -182,12 +199,21 @@ impl Engine {
         self.resources().keys().filter(|resource| matches!(resource, Resource::Container(_))).count()
     }
 
-    /// Room for one more container. Where there is none, idle ones are taken from those that used theirs longest ago; where all
-    /// have calls, it is waited for at most `pool_wait`. `cold` tells that the image has none at all.
-    pub(crate) async fn place(self: &Arc<Self>, cold: bool) -> Result<Place, DockerError> {
+    /// Room for one more container of a pool. Where there is none, idle ones are taken from those that used theirs longest ago; where
+    /// all have calls, it is waited for at most `pool_wait`, and `waits` is called before.
+    pub(crate) async fn place(
+        self: &Arc<Self>,
+        pool: u64,
+        rank: Rank,
+        waits: impl FnOnce(),
+    ) -> Result<Place, DockerError> {
+        let wanted = || {
+            waits();
+            self.make_room();
+        };
         match self.room.take() {
             Some(place) => Ok(place),
-            None => self.room.wait(cold, self.config.pool_wait, || self.make_room()).await,
+            None => self.room.wait(pool, rank, self.config.pool_wait, wanted).await,
         }
     }
 
@@ -202,20 +228,37 @@ impl Engine {
             return;
         }
         let _alone = self.making_room.lock().unwrap_or_else(PoisonError::into_inner);
-        while self.lacks_room() && self.pools.evict() {
+        while self.room.waiting() > self.leaving() && self.pools.evict() {
             self.metrics.evicted();
         }
     }
 
-    /// True if more starts wait for room than containers are being removed.
-    pub(crate) fn lacks_room(&self) -> bool {
-        let leaving = |(resource, existence): &(&Resource, &Existence)| {
-            existence.removing && matches!(resource, Resource::Container(_))
-        };
-        self.room.waiting() > self.resources().iter().filter(leaving).count()
+    /// True if a container is to be given up whose call has ended, of an image with so many that take calls: for a start that no
+    /// container of its own image can serve. Who has several gives one at once; who has one, when that start has waited for half of
+    /// its time. The container counts as given up then.
+    pub(crate) fn gives_up(&self, id: &str, serving: usize) -> bool {
+        if self.room.waiting() == 0 {
+            return false;
+        }
+        let patience = if serving > 1 { Duration::ZERO } else { self.config.pool_wait / 2 };
+        let _alone = self.making_room.lock().unwrap_or_else(PoisonError::into_inner);
+        if self.room.pressing(patience) <= self.leaving() {
+            return false;
+        }
+        let existence = |existence: &mut Existence| existence.leaving = true;
+        self.resources().get_mut(&Resource::Container(id.into())).map(existence).is_some()
     }
 
-    /// Removes everything, and waits for that at most `patience`. Returns the number of resources that are left.
+    /// How many containers are being removed, or will be when their calls have ended.
+    fn leaving(&self) -> usize {
+        let leaving = |(resource, existence): &(&Resource, &Existence)| {
+            (existence.removing || existence.leaving) && matches!(resource, Resource::Container(_))
+        };
+        self.resources().iter().filter(leaving).count()
+    }
+
+    /// Removes everything, and waits for that at most `patience`. Returns the number of resources that are left; what runs in them is
+    /// killed.
     pub(crate) async fn stop(self: &Arc<Self>, patience: Duration) -> usize {
         self.stopped.send_replace(true);
         let _ = time::timeout(patience, async {
@@ -228,6 +271,7 @@ impl Engine {
         })
         .await;
         let left = mem::take(&mut *self.resources());
+        left.values().filter_map(|existence| existence.process.as_ref()).for_each(Process::kill);
         match left.is_empty() {
             true => self.folder.remove(),
             false => self.folder.leave(),
@@ -266,7 +310,11 @@ impl Engine {
         let _begun = self.starts.read().await;
         let lease = self.name();
         let guard = self.guard(Resource::Lease(lease.clone()), None, None)?;
-        let snapshot = self.daemon.import(image, &lease, &self.owner()).await?;
+        // Another one keeps what is of no use once the layers are unpacked. However that ends, it goes.
+        let archives = format!("{lease}-import");
+        let _archives = self.guard(Resource::Lease(archives.clone()), None, None)?;
+        let leases = Leases { image: &lease, archives: &archives, owner: &self.owner() };
+        let snapshot = self.daemon.import(image, &leases, self.stopped.subscribe()).await?;
         Ok(Imported { program: image.program.clone(), snapshot, lease, guard: Arc::new(guard) })
     }
 
@@ -279,20 +327,44 @@ impl Engine {
     ) -> Result<(Container, Vec<Connection>), DockerError> {
         // What is made while everything is removed would stay: a stop waits for starts that have begun.
         let _begun = self.starts.read().await;
-        let limit = self.config.start_timeout;
         let begun = time::Instant::now();
-        let launched = time::timeout(limit, self.launch_now(image, isolation, place)).await;
-        let launched = launched.unwrap_or(Err(DockerError::TimedOut { operation: "start a container", limit }));
+        let launched = self.launch_until(begun + self.config.start_timeout, image, isolation, place).await;
         self.metrics.start(launched.is_ok(), begun.elapsed());
         launched
     }
 
-    async fn launch_now(
+    async fn launch_until(
         self: &Arc<Self>,
+        deadline: time::Instant,
         image: &Imported,
         isolation: Isolation,
         place: Place,
     ) -> Result<(Container, Vec<Connection>), DockerError> {
+        let limit = self.config.start_timeout;
+        let late = DockerError::TimedOut { operation: "start a container", limit };
+        let begun = time::timeout_at(deadline, self.begin(image, isolation, place)).await.unwrap_or(Err(late))?;
+        // From here on it is the process that takes its time.
+        let Begun { id, door, most, process, guard, mut exit, label, following } = begun;
+        let (hello, connections) = tokio::select! {
+            admitted = time::timeout_at(deadline, door.admit(&id, most, limit)) => {
+                admitted.unwrap_or(Err(DockerError::Silent { limit }))?
+            }
+            ended = exit.ended() => {
+                let Some(exit) = ended else { return Err(DockerError::HungUp) };
+                return Err(DockerError::NotReady { exit, printed: following.last_words().await });
+            }
+            () = self.stopping() => return Err(DockerError::NotRunning),
+        };
+        Ok((Container { id, hello, exit, label, process, guard }, connections))
+    }
+
+    /// Makes a container and starts its process.
+    async fn begin(
+        self: &Arc<Self>,
+        image: &Imported,
+        isolation: Isolation,
+        place: Place,
+    ) -> Result<Begun, DockerError> {
         let number = self.number();
         let id = self.name_of(number);
         let guard = self.guard(Resource::Container(id.clone()), Some(image.guard.clone()), Some(place))?;
@@ -320,20 +392,14 @@ impl Engine {
             })
             .await?;
         let process = Process::open(pid, &ControlGroup::of(&id));
+        if let Some(existence) = self.resources().get_mut(&guard.resource) {
+            existence.process = Some(process.clone());
+        }
         self.daemon.start(&id).await?;
-        let mut exit = ExitWatch::begin(self.clone(), id.clone());
+        let exit = ExitWatch::begin(self.clone(), id.clone());
         let label = CallLabel::default();
         let following = output.follow(&id, &label, &exit);
-
-        let (hello, connections) = tokio::select! {
-            admitted = door.admit(&id, most, self.config.start_timeout) => admitted?,
-            ended = exit.ended() => {
-                let Some(exit) = ended else { return Err(DockerError::HungUp) };
-                return Err(DockerError::NotReady { exit, printed: following.last_words().await });
-            }
-            () = self.stopping() => return Err(DockerError::NotRunning),
-        };
-        Ok((Container { id, hello, exit, label, process, guard }, connections))
+        Ok(Begun { id, door, most, process, guard, exit, label, following })
     }
 
     /// Removes what hosts made that are dead, and their folders. Returns how many things could not be removed.
@@ -358,7 +424,7 @@ impl Engine {
                 left += left_of(id, self.daemon.remove(id).await);
             }
             for (_, lease) in owned.leases.iter().filter(of_owner) {
-                left += left_of(lease, self.daemon.delete_lease(lease, true).await);
+                left += left_of(lease, self.daemon.delete_lease(lease).await);
             }
             // As long as it is there, the next try knows who the things belong to.
             if left == before {
@@ -382,7 +448,8 @@ impl Engine {
         if self.is_stopped() {
             return Err(DockerError::NotRunning);
         }
-        resources.insert(resource.clone(), Existence { removing: false, _needs: needs, _place: place });
+        let existence = Existence { removing: false, leaving: false, process: None, _needs: needs, _place: place };
+        resources.insert(resource.clone(), existence);
         Ok(Guard { engine: Arc::downgrade(self), resource })
     }
 
@@ -436,7 +503,7 @@ impl Engine {
 
     async fn remove_once(&self, resource: &Resource) -> Result<(), DockerError> {
         match resource {
-            Resource::Lease(lease) => self.daemon.delete_lease(lease, true).await,
+            Resource::Lease(lease) => self.daemon.delete_lease(lease).await,
             Resource::Container(id) => {
                 self.daemon.remove(id).await?;
                 let _ = fs::remove_dir_all(self.folder.path().join(id));

@@ -104,6 +104,12 @@ pub enum DockerError {
         /// The last lines that it wrote, separated by semicolons.
         printed: String,
     },
+    /// A container's process ran, and did not introduce itself in time.
+    #[error("its process did not say Hello on all its connections within {} s, `start_timeout`", .limit.as_secs_f64())]
+    Silent {
+        /// How long it was waited for from the container's creation on.
+        limit: Duration,
+    },
     /// containerd unpacked a layer to more than it holds.
     #[error("a layer takes {size} bytes on disk, at most {limit} were expected of its content")]
     LayerTooLarge {
@@ -185,12 +191,12 @@ pub enum DockerError {
         waited: Duration,
     },
     /// Containers of one image broke off one soon after the other.
-    #[error("{}", broke_off(*.count, .cause))]
+    #[error(
+        "its containers break off before they have had a call, one soon after the other, and it is paused; the last one: {cause}"
+    )]
     BackingOff {
         /// The beginning of the image's hash.
         code: String,
-        /// How many.
-        count: u32,
         /// How the last one ended.
         cause: String,
         /// When the next one may start.
@@ -240,8 +246,42 @@ impl fmt::Display for Exit {
     }
 }
 
-/// What containerd refuses for what an image is, while it serves others.
-const OF_IMAGES: [&str; 4] = ["unpack a layer", "make a container", "make a task", "start a task"];
+/// What containerd, and the runtime below it, say of what an image is. All else that they refuse is the machine's trouble: a full
+/// disk, a missing program, no control groups.
+const OF_IMAGES: [&str; 7] = [
+    "unable to start container process: exec",
+    "container init: exec",
+    "exec format error",
+    "chdir to cwd",
+    "archive/tar:",
+    "gzip: invalid",
+    "wrong diff id",
+];
+
+/// True if a refusal is about the image that was to run: the same on every machine.
+fn is_of_image(message: &str) -> bool {
+    OF_IMAGES.iter().any(|said| message.contains(said))
+}
+
+impl DockerError {
+    /// True if it is the doing of what was to run: of an image, or of a process.
+    pub(crate) fn is_of_code(&self) -> bool {
+        match self {
+            Self::Daemon { message, .. } => is_of_image(message),
+            Self::Exited(_)
+            | Self::NotReady { .. }
+            | Self::Silent { .. }
+            | Self::LayerTooLarge { .. }
+            | Self::HungUp
+            | Self::Frame(_)
+            | Self::Protocol(_)
+            | Self::Differs { .. }
+            | Self::TooLongToRepeat { .. }
+            | Self::Version { .. } => true,
+            _ => false,
+        }
+    }
+}
 
 impl From<DockerError> for HostFault {
     fn from(error: DockerError) -> Self {
@@ -251,18 +291,7 @@ impl From<DockerError> for HostFault {
             DockerError::BackingOff { code, left, .. } => {
                 Self::Quota { who: format!("code {code}"), limit: message, retry_after: Some(left) }
             }
-            DockerError::Daemon { operation, .. } if OF_IMAGES.contains(&operation) => {
-                Self::Process { runtime, message }
-            }
-            DockerError::Exited(_)
-            | DockerError::NotReady { .. }
-            | DockerError::LayerTooLarge { .. }
-            | DockerError::HungUp
-            | DockerError::Frame(_)
-            | DockerError::Protocol(_)
-            | DockerError::Differs { .. }
-            | DockerError::TooLongToRepeat { .. }
-            | DockerError::Version { .. } => Self::Process { runtime, message },
+            error if error.is_of_code() => Self::Process { runtime, message },
             _ => Self::Unavailable { runtime, message },
         }
     }
@@ -272,13 +301,48 @@ fn printed_text(printed: &str) -> String {
     if printed.is_empty() { "it printed nothing".into() } else { format!("it printed: {printed}") }
 }
 
-fn broke_off(count: u32, cause: &str) -> String {
-    format!("{count} of its containers broke off, one soon after the other, and it is paused; the last one: {cause}")
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    /// What the programs say is theirs: containerd 1.6, runc 1.1.
+    #[test]
+    fn trouble_of_the_machine_is_not_blamed_on_code() {
+        let refused = |operation, message: &str| {
+            HostFault::from(DockerError::Daemon { operation, reason: Refused::Other, message: message.into() })
+        };
+        for (operation, message) in [
+            (
+                "unpack a layer",
+                "failed to extract layer sha256:ab: mount callback failed: write /x: no space left on device",
+            ),
+            (
+                "make a task",
+                "failed to create shim task: OCI runtime create failed: unable to retrieve OCI runtime error (open /run/log.json: no such file or directory): exec: \"runc\": executable file not found in $PATH: unknown",
+            ),
+            (
+                "make a task",
+                "failed to create shim task: OCI runtime create failed: runc create failed: unable to start container process: unable to apply cgroup configuration: mkdir /sys/fs/cgroup/x: no space left on device: unknown",
+            ),
+            ("make a container", "database is closed"),
+            ("start a task", "cannot start a stopped process: unknown"),
+        ] {
+            assert!(matches!(refused(operation, message), HostFault::Unavailable { .. }), "{message}");
+        }
+        for (operation, message) in [
+            (
+                "make a task",
+                "failed to create shim task: OCI runtime create failed: runc create failed: unable to start container process: exec: \"/nothing\": stat /nothing: no such file or directory: unknown",
+            ),
+            (
+                "make a task",
+                "failed to create shim task: OCI runtime create failed: runc create failed: unable to start container process: chdir to cwd (\"/a\") set in config.json failed: permission denied: unknown",
+            ),
+            ("unpack a layer", "failed to extract layer sha256:ab: archive/tar: invalid tar header: unknown"),
+        ] {
+            assert!(matches!(refused(operation, message), HostFault::Process { .. }), "{message}");
+        }
+    }
 
     #[test]
     fn an_exit_says_why() {

@@ -44,7 +44,8 @@
 //! operation of the host is charged; **the processor time of a container is not metered**, only bounded by the deadline
 //! and the quota; a container that computes between calls is replaced. The process outlives a call: **what it remembers from one call to the next is up to its author**, and an
 //! author who wants the same result on every host remembers nothing and asks no clock. [`Isolation::Call`] gives every call
-//! a process of its own if the library keeps its word, [`Isolation::Container`] a container, and [`DockerConfig::replay_check`] executes every call again in a process that begins anew, and compares them.
+//! a process of its own if the library keeps its word, [`Isolation::Container`] a container, and [`DockerConfig::replay_check`] executes every call again
+//! in a container of its own, and compares them. **Contracts with one image share processes, and so memory**, unless one of these is set.
 //!
 //! # Pools
 //!
@@ -52,8 +53,8 @@
 //! a time when calls wait, up to [`DockerConfig::pool_max`], and leave when they are idle. Calls wait in the order in which
 //! they came; the queue has a bound and waiting an end. All images together have at most [`DockerConfig::max_containers`]: who needs one more
 //! takes it from the image that used an idle one longest ago. A call nested in another one keeps the containers of those it is nested in;
-//! what could only wait for itself, or in a circle with others, is a fault at once. Code whose processes break off again and again is
-//! paused for ever longer ([`DockerConfig::restart_pause`]). A machine that starts has the contracts that it finds prepared in the
+//! what could only wait for itself, or in a circle with others, is a fault at once. Code whose containers do not start is
+//! paused for ever longer ([`DockerConfig::restart_pause`]); those that break off in calls fail no other call. A machine that starts has the contracts that it finds prepared in the
 //! background ([`VmBuilder::warm`](vm_core::VmBuilder::warm)), so that their first call finds a container that waits.
 //!
 //! # What is told

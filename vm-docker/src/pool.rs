@@ -12,7 +12,11 @@ pub(crate) use pooled::Pooled;
 
 use std::{
     collections::BTreeMap,
-    sync::{Arc, Mutex, MutexGuard, PoisonError, Weak, mpsc::RecvTimeoutError},
+    sync::{
+        Arc, Mutex, MutexGuard, PoisonError, Weak,
+        atomic::{AtomicBool, Ordering},
+        mpsc::RecvTimeoutError,
+    },
     time::{Duration, Instant},
 };
 
@@ -25,10 +29,10 @@ use crate::{
     container::Container,
     engine::{Engine, Imported},
     image::Image,
-    room::Place,
+    room::{Place, Rank},
 };
 use backoff::{Backoff, Pause};
-use desk::{Bounds, Desk, Full, Need};
+use desk::{Bounds, Desk, Full, Need, Worker};
 use gauges::Gauges;
 
 /// How long a call waits for a container that is busy before another one starts. A start takes some 80 ms of a processor,
@@ -52,16 +56,43 @@ pub(crate) struct Pool {
     interface: String,
     imported: RwLock<Imported>,
     desk: Mutex<Desk<Pooled>>,
-    backoff: Mutex<Backoff>,
+    /// What all pools of the image share.
+    backoff: Arc<Mutex<Backoff>>,
+    /// True while a start is put off.
+    put_off: AtomicBool,
+    /// True if the last start that needed room found none.
+    no_room: AtomicBool,
     /// Its number among the chains of nested calls.
     number: u64,
     gauges: Gauges,
     this: Weak<Self>,
 }
 
-/// The pools of a host, one for each image and isolation, however many contracts use it.
+/// The pools of a host, one for each image, isolation and role, however many contracts use it.
 #[derive(Default)]
-pub(crate) struct Pools(Mutex<BTreeMap<(String, Isolation), Slot>>);
+pub(crate) struct Pools {
+    slots: Mutex<BTreeMap<(String, Isolation, Role), Slot>>,
+    /// By image, as long as there is something to remember: also of one that has never started.
+    backoffs: Mutex<BTreeMap<String, Arc<Mutex<Backoff>>>>,
+}
+
+/// What the containers of a pool are for. Those of two roles are never the same.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) enum Role {
+    Perform,
+    /// `replay_check`.
+    Repeat,
+}
+
+impl Role {
+    /// What metrics call the isolation of its containers.
+    fn label(self, isolation: Isolation) -> &'static str {
+        match self {
+            Self::Perform => isolation.as_str(),
+            Self::Repeat => "replay_check",
+        }
+    }
+}
 
 /// A pool that is made, was made, or is gone.
 type Slot = Arc<tokio::sync::Mutex<Weak<Pool>>>;
@@ -73,20 +104,21 @@ impl Pools {
         engine: &Arc<Engine>,
         image: Image,
         isolation: Isolation,
+        role: Role,
     ) -> Result<Arc<Pool>, DockerError> {
         let slot = {
-            let mut slots = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+            let mut slots = self.slots();
             // One that somebody else holds is about to be used.
             slots.retain(|_, slot| {
                 Arc::strong_count(slot) > 1 || slot.try_lock().map_or(true, |pool| pool.strong_count() > 0)
             });
-            slots.entry((image.name(), isolation)).or_default().clone()
+            slots.entry((image.name(), isolation, role)).or_default().clone()
         };
         let mut slot = slot.lock().await;
         if let Some(pool) = slot.upgrade() {
             return Ok(pool);
         }
-        let pool = Pool::new(engine.clone(), image, isolation).await?;
+        let pool = Pool::new(engine.clone(), image, isolation, role).await?;
         *slot = Arc::downgrade(&pool);
         Ok(pool)
     }
@@ -104,27 +136,52 @@ impl Pools {
 
     /// Those that are there. (One that is being made has nothing to give.)
     fn all(&self) -> Vec<Arc<Pool>> {
-        let slots = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let slots = self.slots();
         slots.values().filter_map(|slot| slot.try_lock().ok()?.upgrade()).collect()
+    }
+
+    /// What is remembered of the containers of an image that broke off.
+    fn backoff(&self, image: &str, longest: Duration) -> Arc<Mutex<Backoff>> {
+        let mut backoffs = self.backoffs.lock().unwrap_or_else(PoisonError::into_inner);
+        backoffs.retain(|_, backoff| Arc::strong_count(backoff) > 1 || !lock(backoff).is_over(now()));
+        let new = || Arc::new(Mutex::new(Backoff::new(longest)));
+        backoffs.entry(image.into()).or_insert_with(new).clone()
+    }
+
+    fn slots(&self) -> MutexGuard<'_, BTreeMap<(String, Isolation, Role), Slot>> {
+        self.slots.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
 impl Pool {
     /// Imports an image and starts its first container, which tells the contract's interface. More start in the background
     /// if the configuration keeps more.
-    async fn new(engine: Arc<Engine>, image: Image, isolation: Isolation) -> Result<Arc<Self>, DockerError> {
-        let imported = engine.import(&image).await?;
-        let place = engine.place(true).await?;
-        let (container, connections) = engine.launch(&imported, isolation, place).await?;
-        let interface = container.hello.interface.clone();
+    async fn new(
+        engine: Arc<Engine>,
+        image: Image,
+        isolation: Isolation,
+        role: Role,
+    ) -> Result<Arc<Self>, DockerError> {
         let DockerConfig { pool_min: min, pool_max: max, pool_queue: queue, restart_pause, .. } = *engine.config();
-        let gauges = Gauges::new(&image.name(), isolation);
+        let (gauges, pool_number) = (Gauges::new(&image.name(), role.label(isolation)), engine.chains().pool());
+        let backoff = engine.pools().backoff(&image.name(), restart_pause);
+        if let Some(pause) = lock(&backoff).pause(now()) {
+            return Err(backing_off(&gauges, pause));
+        }
+        let imported = engine.import(&image).await.inspect_err(|error| blame(&backoff, error, now()))?;
+        let place = engine.place(pool_number, Rank::Cold, || {}).await?;
+        let begun = now();
+        let launched = engine.launch(&imported, isolation, place).await;
+        let (container, connections) = launched.inspect_err(|error| blame(&backoff, error, begun))?;
+        let interface = container.hello.interface.clone();
         let pool = Arc::new_cyclic(|this: &Weak<Self>| {
             let number = gauges.enter(container.id());
             let first = Pooled::all(&engine, container, connections, this.clone(), number);
             Self {
-                number: engine.chains().pool(),
-                backoff: Mutex::new(Backoff::new(restart_pause)),
+                number: pool_number,
+                backoff,
+                put_off: AtomicBool::new(false),
+                no_room: AtomicBool::new(false),
                 engine,
                 image,
                 isolation,
@@ -177,8 +234,9 @@ impl Pool {
     /// Keeps a container for the next call, unless it was given up in the meantime.
     pub(crate) fn release(&self, mut pooled: Pooled) {
         pooled.end();
-        if self.engine.room().cold() > 0 && self.desk().live() > 1 && self.engine.lacks_room() {
-            // Another image has no container at all; this one has several.
+        let serving = self.desk().serving();
+        if !pooled.is_retired() && self.engine.gives_up(pooled.id(), serving) {
+            // Another image has no container, and this one has several, or had this one for long enough.
             return self.engine.metrics().evicted();
         }
         // What is dropped needs the desk.
@@ -196,6 +254,9 @@ impl Pool {
         let waiting = self.engine.config().pool_queue;
         let ticket = desk.wait(wait.nested).map_err(|Full| DockerError::QueueFull { waiting })?;
         drop(desk);
+        if wait.nested {
+            self.engine.room().hurry(self.number);
+        }
         let mut slice = BEFORE_GROWTH;
         if ticket.cold {
             self.grow();
@@ -220,8 +281,8 @@ impl Pool {
     /// Why a call got no container in time.
     fn given_up(&self, interrupt: &Interrupt) -> HostFault {
         let DockerConfig { pool_max: max, pool_wait: waited, .. } = *self.engine.config();
-        let live = self.desk().live();
-        let no_room = live < max && self.engine.room().waiting() > 0;
+        let (live, serving) = self.desk().numbers();
+        let no_room = serving < max && (self.engine.room().waiting() > 0 || self.no_room.load(Ordering::Relaxed));
         match interrupt.remaining().is_zero() {
             // None was busy: one that starts takes too long.
             true if live < max => interrupt.fault(),
@@ -234,10 +295,16 @@ impl Pool {
 
     /// Starts a container in the background, if one is needed.
     fn grow(&self) {
-        let pause = self.backoff().pause(now());
-        if let Some(Pause { count, cause, left }) = pause {
-            let code = self.gauges.image().to_owned();
-            return self.desk().refuse(&DockerError::BackingOff { code, count, cause, left }.into());
+        let waiting = self.desk().waiting();
+        let (pause, delay) = {
+            let backoff = lock(&self.backoff);
+            (backoff.pause(now()), backoff.delay(waiting, now()))
+        };
+        if let Some(pause) = pause {
+            return self.desk().refuse(&backing_off(&self.gauges, pause).into());
+        }
+        if let Some(delay) = delay {
+            return self.grow_after(delay);
         }
         let Some(need) = self.desk().begin() else { return };
         let Some(pool) = self.this.upgrade() else { return };
@@ -245,7 +312,10 @@ impl Pool {
         self.engine.spawn(async move {
             let Some(pool) = start.0.clone() else { return };
             let launched = match pool.place(need).await {
-                Ok(Some(place)) => pool.launch(place).await,
+                Ok(Some(place)) => {
+                    let begun = now();
+                    pool.launch(place).await.inspect_err(|error| blame(&pool.backoff, error, begun))
+                }
                 Ok(None) => return start.abandon(),
                 Err(error) => Err(error),
             };
@@ -257,12 +327,40 @@ impl Pool {
         });
     }
 
+    /// Looks again later whether one is needed.
+    fn grow_after(&self, delay: Duration) {
+        if self.put_off.swap(true, Ordering::AcqRel) {
+            return;
+        }
+        let pool = self.this.clone();
+        self.engine.spawn(async move {
+            time::sleep(delay).await;
+            if let Some(pool) = pool.upgrade() {
+                pool.put_off.store(false, Ordering::Release);
+                pool.grow();
+            }
+        });
+    }
+
     /// Room for one more container; `None` if that is not worth waiting for, or not needed any more.
     async fn place(&self, need: Need) -> Result<Option<Place>, DockerError> {
         match need {
             Need::Least => Ok(self.engine.room().take()),
-            Need::Calls { cold } => {
-                let place = self.engine.place(cold).await?;
+            Need::Calls(rank) => {
+                let nested = || {
+                    // One that is nested may have come since.
+                    if self.desk().need() == Some(Need::Calls(Rank::Nested)) {
+                        self.engine.room().hurry(self.number);
+                    }
+                };
+                let place = self.engine.place(self.number, rank, nested).await;
+                // Each call is told when its own time is over: one that has just come waits for the next try.
+                let none = matches!(place, Err(DockerError::NoRoom { .. }));
+                self.no_room.store(none, Ordering::Relaxed);
+                if none {
+                    return Ok(None);
+                }
+                let place = place?;
                 Ok(self.desk().need().map(|_| place))
             }
         }
@@ -275,7 +373,7 @@ impl Pool {
             Err(DockerError::Daemon { reason: Refused::NotFound, .. }) => {
                 let mut imported = self.imported.write().await;
                 *imported = self.engine.import(&self.image).await?;
-                let place = self.engine.place(false).await?;
+                let place = self.engine.place(self.number, Rank::Cold, || {}).await?;
                 self.engine.launch(&imported, self.isolation, place).await
             }
             other => other,
@@ -284,10 +382,6 @@ impl Pool {
             return Err(DockerError::Protocol("it describes other methods than its first process did".into()));
         }
         Ok((container, connections))
-    }
-
-    fn backoff(&self) -> MutexGuard<'_, Backoff> {
-        self.backoff.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     fn desk(&self) -> MutexGuard<'_, Desk<Pooled>> {
@@ -311,12 +405,8 @@ impl Start {
                 true
             }
             Err(error) => {
-                let cause = error.to_string();
                 let fault = HostFault::from(error);
                 tracing::warn!(error = %fault, "a container did not start");
-                if matches!(fault, HostFault::Process { .. }) {
-                    pool.backoff().broke(cause, now());
-                }
                 // Whether another start is worth trying, the next call or the next round says.
                 pool.desk().failed(&fault);
                 false
@@ -329,7 +419,7 @@ impl Start {
         let Some(pool) = self.0.take() else { return };
         pool.desk().abandoned();
         // Calls that came in the meantime took it for theirs.
-        if matches!(pool.desk().need(), Some(Need::Calls { .. })) {
+        if matches!(pool.desk().need(), Some(Need::Calls(_))) {
             pool.grow();
         }
     }
@@ -364,6 +454,21 @@ async fn keep_in_bounds(pool: Weak<Pool>, limit: Duration) {
         let counts = pool.desk().counts();
         pool.gauges.tell(counts);
     }
+}
+
+/// Counts a start that failed, if that is the doing of what was to start.
+fn blame(backoff: &Mutex<Backoff>, error: &DockerError, begun: Instant) {
+    if error.is_of_code() {
+        lock(backoff).failed(error.to_string(), begun.elapsed(), now());
+    }
+}
+
+fn backing_off(gauges: &Gauges, Pause { cause, left }: Pause) -> DockerError {
+    DockerError::BackingOff { code: gauges.image().to_owned(), cause, left }
+}
+
+fn lock(backoff: &Mutex<Backoff>) -> MutexGuard<'_, Backoff> {
+    backoff.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 #[allow(clippy::disallowed_methods, reason = "tells how long a container was idle, which decides no result")]

@@ -1,57 +1,69 @@
-//! How many containers there may be of all images together.
+//! How many containers there may be of all images together, and which start gets the next place.
 
 use std::{
+    collections::BTreeMap,
     sync::{
-        Arc,
+        Arc, Mutex, MutexGuard, PoisonError,
         atomic::{AtomicUsize, Ordering},
     },
-    time::Duration,
+    time::{Duration, Instant},
 };
 
-use tokio::{
-    sync::{OwnedSemaphorePermit, Semaphore},
-    time,
-};
+use tokio::{sync::oneshot, time};
 
 use crate::DockerError;
 
-/// The places of a host's containers, given in the order in which they were asked for.
+/// The places of a host's containers. They go to the starts that wait, by their [`Rank`], then in the order in which they came.
 #[derive(Debug)]
 pub(crate) struct Room {
     most: usize,
-    free: Arc<Semaphore>,
-    /// Starts that wait, and those of them whose image has no container at all.
-    waiting: AtomicUsize,
-    cold: AtomicUsize,
+    places: Arc<Places>,
+}
+
+/// Why a container is to start, what matters most first.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) enum Rank {
+    /// Other containers wait for the call that needs it.
+    Nested,
+    /// Its image has none that takes calls.
+    Cold,
+    /// Its image has some.
+    More,
 }
 
 /// A container may exist as long as this does.
 #[derive(Debug)]
-pub(crate) struct Place {
-    _permit: OwnedSemaphorePermit,
+pub(crate) struct Place(Arc<Places>);
+
+#[derive(Debug)]
+struct Places {
+    queue: Mutex<Queue>,
+    /// The length of the queue, which is mostly asked for where there is none.
+    waiting: AtomicUsize,
 }
 
-/// Counts a start as waiting.
-struct Counted<'a>(&'a AtomicUsize);
-
-impl<'a> Counted<'a> {
-    fn new(count: &'a AtomicUsize) -> Self {
-        count.fetch_add(1, Ordering::SeqCst);
-        Self(count)
-    }
+/// Nobody waits while a place is free.
+#[derive(Debug)]
+struct Queue {
+    free: usize,
+    next: u64,
+    waiting: BTreeMap<u64, Waiting>,
 }
 
-impl Drop for Counted<'_> {
-    fn drop(&mut self) {
-        self.0.fetch_sub(1, Ordering::SeqCst);
-    }
+/// A start that waits.
+#[derive(Debug)]
+struct Waiting {
+    pool: u64,
+    rank: Rank,
+    since: Instant,
+    answer: oneshot::Sender<Place>,
 }
 
 impl Room {
     /// Room for so many.
     pub(crate) fn new(most: usize) -> Self {
-        let free = Arc::new(Semaphore::new(most.min(Semaphore::MAX_PERMITS)));
-        Self { most, free, waiting: AtomicUsize::new(0), cold: AtomicUsize::new(0) }
+        let queue = Mutex::new(Queue { free: most, next: 0, waiting: BTreeMap::new() });
+        Self { most, places: Arc::new(Places { queue, waiting: AtomicUsize::new(0) }) }
     }
 
     /// How many there may be.
@@ -61,64 +73,175 @@ impl Room {
 
     /// A place that is free.
     pub(crate) fn take(&self) -> Option<Place> {
-        self.free.clone().try_acquire_owned().ok().map(|permit| Place { _permit: permit })
+        let mut queue = self.places.queue();
+        queue.free = queue.free.checked_sub(1)?;
+        Some(Place(self.places.clone()))
     }
 
-    /// Waits for a place; `wanted` is called once it is counted as waiting. Who has no container at all, `cold`, may be given that
-    /// of an image that has several.
+    /// Waits for a place for a pool, by its number; `wanted` is called once it is counted as waiting.
     ///
     /// # Errors
     /// When none has come free within `patience`.
     pub(crate) async fn wait(
         &self,
-        cold: bool,
+        pool: u64,
+        rank: Rank,
         patience: Duration,
         wanted: impl FnOnce(),
     ) -> Result<Place, DockerError> {
-        let _waiting = Counted::new(&self.waiting);
-        let _cold = cold.then(|| Counted::new(&self.cold));
+        let (answer, place) = oneshot::channel();
+        let _turn = self.places.enter(Waiting { pool, rank, since: now(), answer });
         wanted();
-        match time::timeout(patience, self.free.clone().acquire_owned()).await {
-            Ok(Ok(permit)) => Ok(Place { _permit: permit }),
+        match time::timeout(patience, place).await {
+            Ok(Ok(place)) => Ok(place),
             Ok(Err(_)) => Err(DockerError::NotRunning),
             Err(_) => Err(DockerError::NoRoom { most: self.most, waited: patience }),
         }
     }
 
-    /// How many starts wait for a place.
-    pub(crate) fn waiting(&self) -> usize {
-        self.waiting.load(Ordering::SeqCst)
+    /// A nested call needs what this pool waits for.
+    pub(crate) fn hurry(&self, pool: u64) {
+        for waiting in self.places.queue().waiting.values_mut().filter(|waiting| waiting.pool == pool) {
+            waiting.rank = Rank::Nested;
+        }
     }
 
-    /// How many of them are for images that have no container.
-    pub(crate) fn cold(&self) -> usize {
-        self.cold.load(Ordering::SeqCst)
+    /// How many starts wait for a place.
+    pub(crate) fn waiting(&self) -> usize {
+        self.places.waiting.load(Ordering::SeqCst)
     }
+
+    /// How many of them have waited for so long that cannot be served by a container of their own image.
+    pub(crate) fn pressing(&self, waited: Duration) -> usize {
+        let now = now();
+        let presses =
+            |start: &&Waiting| start.rank != Rank::More && now.saturating_duration_since(start.since) >= waited;
+        self.places.queue().waiting.values().filter(presses).count()
+    }
+}
+
+impl Places {
+    fn queue(&self) -> MutexGuard<'_, Queue> {
+        self.queue.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn enter(self: &Arc<Self>, waiting: Waiting) -> Turn {
+        let mut queue = self.queue();
+        let number = queue.next;
+        queue.next += 1;
+        queue.waiting.insert(number, waiting);
+        self.waiting.store(queue.waiting.len(), Ordering::SeqCst);
+        drop(queue);
+        self.serve();
+        Turn { places: self.clone(), number }
+    }
+
+    /// Gives the places that are free to those who wait.
+    fn serve(self: &Arc<Self>) {
+        while let Some(first) = self.call() {
+            // Who has gone gives it back by dropping it.
+            let _ = first.answer.send(Place(self.clone()));
+        }
+    }
+
+    /// Calls the first who waits, if there is a place for it.
+    fn call(&self) -> Option<Waiting> {
+        let mut queue = self.queue();
+        let left = queue.free.checked_sub(1)?;
+        let first = *queue.waiting.iter().min_by_key(|(number, waiting)| (waiting.rank, **number))?.0;
+        queue.free = left;
+        let waiting = queue.waiting.remove(&first);
+        self.waiting.store(queue.waiting.len(), Ordering::SeqCst);
+        waiting
+    }
+}
+
+impl Drop for Place {
+    fn drop(&mut self) {
+        self.0.queue().free += 1;
+        self.0.serve();
+    }
+}
+
+/// A start in the queue; it leaves when this is dropped.
+struct Turn {
+    places: Arc<Places>,
+    number: u64,
+}
+
+impl Drop for Turn {
+    fn drop(&mut self) {
+        let mut queue = self.places.queue();
+        queue.waiting.remove(&self.number);
+        self.places.waiting.store(queue.waiting.len(), Ordering::SeqCst);
+    }
+}
+
+#[allow(clippy::disallowed_methods, reason = "tells how long a start has waited, which decides no result")]
+fn now() -> Instant {
+    Instant::now()
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
 
+    const PATIENCE: Duration = Duration::from_secs(30);
+
     #[tokio::test]
-    async fn places_are_given_in_order_and_waiting_has_an_end() {
+    async fn waiting_for_a_place_has_an_end() {
         let room = Room::new(1);
         let place = room.take().unwrap();
         assert!(room.take().is_none());
-        let error = room.wait(false, Duration::from_millis(10), || {}).await.unwrap_err();
+        let error = room.wait(0, Rank::More, Duration::from_millis(10), || {}).await.unwrap_err();
         assert!(matches!(error, DockerError::NoRoom { most: 1, .. }), "{error}");
-        let mut seen = (0, 0);
-        let patience = Duration::from_secs(30);
-        let (first, second) = (room.wait(true, patience, || {}), room.wait(false, patience, || ()));
-        let given = async {
-            seen = (room.waiting(), room.cold());
+        assert_eq!(room.waiting(), 0);
+        drop(place);
+        assert!(room.take().is_some());
+    }
+
+    /// Who is nested first, then who has none, then in the order of coming.
+    #[tokio::test]
+    async fn places_are_given_by_rank_and_in_order() {
+        let room = Room::new(1);
+        let place = room.take().unwrap();
+        let order = Mutex::new(Vec::new());
+        let start = async |pool, rank| {
+            let place = room.wait(pool, rank, PATIENCE, || {}).await.unwrap();
+            order.lock().unwrap().push(pool);
             drop(place);
         };
-        let (first, ()) = tokio::join!(first, given);
-        assert_eq!(seen, (1, 1));
-        drop(first.unwrap());
-        drop(second.await.unwrap());
-        assert_eq!((room.waiting(), room.cold()), (0, 0));
+        let given = async {
+            assert_eq!((room.waiting(), room.pressing(Duration::ZERO), room.pressing(PATIENCE)), (5, 3, 0));
+            room.hurry(1);
+            assert_eq!(room.pressing(Duration::ZERO), 4);
+            drop(place);
+        };
+        tokio::join!(
+            start(0, Rank::More),
+            start(1, Rank::More),
+            start(2, Rank::Cold),
+            start(3, Rank::Cold),
+            start(4, Rank::Nested),
+            given,
+        );
+        assert_eq!(*order.lock().unwrap(), [1, 4, 2, 3, 0]);
+        assert_eq!((room.waiting(), room.pressing(Duration::ZERO)), (0, 0));
+        assert!(room.take().is_some());
+    }
+
+    /// A place that is given to who has gone in the same moment goes to the next.
+    #[tokio::test]
+    async fn a_place_is_not_lost_with_who_was_to_have_it() {
+        let room = Room::new(1);
+        let place = room.take().unwrap();
+        let mut gone = Box::pin(room.wait(0, Rank::Cold, PATIENCE, || {}));
+        let mut next = Box::pin(room.wait(1, Rank::Cold, PATIENCE, || {}));
+        assert!(time::timeout(Duration::ZERO, &mut gone).await.is_err());
+        assert!(time::timeout(Duration::ZERO, &mut next).await.is_err());
+        drop(place);
+        drop(gone);
+        drop(next.await.unwrap());
         assert!(room.take().is_some());
     }
 }

@@ -23,7 +23,7 @@ use crate::{
     engine::Engine,
     image::{Image, Source},
     managed::{self, Managed},
-    pool::Pool,
+    pool::{Pool, Role},
 };
 
 /// How long [`RuntimeProvider::stop`] waits until everything is removed.
@@ -228,12 +228,13 @@ async fn pools(
     image: Image,
     isolation: Isolation,
 ) -> Result<(Arc<Pool>, Option<Arc<Pool>>), DockerError> {
-    let pool = engine.pools().get(engine, image.clone(), isolation).await?;
+    let pool = engine.pools().get(engine, image.clone(), isolation, Role::Perform).await?;
     if !engine.config().replay_check {
         return Ok((pool, None));
     }
-    // Each of its processes has one call: what another one remembers of earlier calls shows as a difference.
-    let checker = engine.pools().get(engine, image, isolation.max(Isolation::Call)).await?;
+    // Each of its containers has one call, whatever its library offers. Processes that one process has begun have much in common:
+    // what it drew at random or took from a clock, and where its memory lies.
+    let checker = engine.pools().get(engine, image, Isolation::Container, Role::Repeat).await?;
     match checker.interface() == pool.interface() {
         true => Ok((pool, Some(checker))),
         false => Err(DockerError::Protocol("it describes other methods in a second process".into())),

@@ -11,6 +11,8 @@ use containerd_client::{
     types::Descriptor,
 };
 
+use tokio::sync::watch;
+
 use super::{Daemon, LAYER_PATIENCE, OWNER, exists_or, gone_or};
 use crate::{
     DockerError, Refused,
@@ -20,23 +22,42 @@ use crate::{
 /// A layer is sent in pieces of this many bytes; containerd accepts messages up to 16 MiB.
 const PIECE: usize = 1 << 20;
 
+/// What keeps what is made of an image. Who calls for it removes them.
+pub(crate) struct Leases<'a> {
+    /// Keeps the snapshots.
+    pub(crate) image: &'a str,
+    /// Keeps the layers' archives, and snapshots that are not complete.
+    pub(crate) archives: &'a str,
+    pub(crate) owner: &'a str,
+}
+
 impl Daemon {
-    /// Makes the image's snapshots unless they exist, has `lease` keep them, and returns the uppermost one's name.
-    pub(crate) async fn import(&self, image: &Image, lease: &str, owner: &str) -> Result<String, DockerError> {
-        self.make_lease(lease, owner).await?;
-        // Another one keeps the layers' archives, which are of no use once they are unpacked.
-        let import = format!("{lease}-import");
-        self.make_lease(&import, owner).await?;
-        let imported = self.unpack(image, lease, &import).await;
-        let deleted = self.delete_lease(&import, false).await;
-        let top = imported?;
-        deleted?;
-        Ok(top)
+    /// Makes the image's snapshots unless they exist, and returns the uppermost one's name. Layers take long: what is done with one
+    /// is broken off when the host stops.
+    pub(crate) async fn import(
+        &self,
+        image: &Image,
+        leases: &Leases<'_>,
+        mut stopped: watch::Receiver<bool>,
+    ) -> Result<String, DockerError> {
+        self.make_lease(leases.image, leases.owner).await?;
+        self.make_lease(leases.archives, leases.owner).await?;
+        let mut parent = String::new();
+        for (layer, name) in image.layers.iter().zip(image.chain()) {
+            // Kept before it is looked for, so that it is not collected in between.
+            self.keep(leases.image, &name).await?;
+            if !self.snapshot_exists(&name).await? {
+                unless(&mut stopped, self.send(layer, leases.archives)).await?;
+                self.apply(layer, &parent, &name, leases.archives, &mut stopped).await?;
+            }
+            parent = name;
+        }
+        Ok(parent)
     }
 
-    /// Lets go of what a lease kept, and has it collected at once if `collect`; else containerd does so when it sees fit.
-    pub(crate) async fn delete_lease(&self, lease: &str, collect: bool) -> Result<(), DockerError> {
-        let request = self.request(DeleteRequest { id: lease.into(), sync: collect });
+    /// Lets go of what a lease kept, and has it collected at once.
+    pub(crate) async fn delete_lease(&self, lease: &str) -> Result<(), DockerError> {
+        let request = self.request(DeleteRequest { id: lease.into(), sync: true });
         let deleted = self.ask_for(LAYER_PATIENCE, "delete a lease", self.client.leases().delete(request)).await;
         gone_or(deleted)
     }
@@ -46,20 +67,6 @@ impl Daemon {
         let request = self.request(CreateRequest { id: lease.into(), labels });
         let made = self.ask("make a lease", self.client.leases().create(request)).await;
         exists_or(made.map(drop))
-    }
-
-    async fn unpack(&self, image: &Image, lease: &str, import: &str) -> Result<String, DockerError> {
-        let mut parent = String::new();
-        for (layer, name) in image.layers.iter().zip(image.chain()) {
-            // Kept before it is looked for, so that it is not collected in between.
-            self.keep(lease, &name).await?;
-            if !self.snapshot_exists(&name).await? {
-                self.send(layer, import).await?;
-                self.apply(layer, &parent, &name, import).await?;
-            }
-            parent = name;
-        }
-        Ok(parent)
     }
 
     /// Has a lease keep a snapshot, which may not exist yet.
@@ -109,7 +116,14 @@ impl Daemon {
     }
 
     /// Unpacks a stored layer over `parent` and gives the result its name.
-    async fn apply(&self, layer: &Layer, parent: &str, name: &str, import: &str) -> Result<(), DockerError> {
+    async fn apply(
+        &self,
+        layer: &Layer,
+        parent: &str,
+        name: &str,
+        import: &str,
+        stopped: &mut watch::Receiver<bool>,
+    ) -> Result<(), DockerError> {
         let key = format!("{import}-{name}");
         let request = PrepareSnapshotRequest {
             snapshotter: self.snapshotter.clone(),
@@ -130,7 +144,9 @@ impl Daemon {
             mounts,
             ..ApplyRequest::default()
         };
-        self.ask_for(LAYER_PATIENCE, "unpack a layer", self.client.diff().apply(self.leased(import, request))).await?;
+        let mut client = self.client.diff();
+        let applied = client.apply(self.leased(import, request));
+        unless(stopped, self.ask_for(LAYER_PATIENCE, "unpack a layer", applied)).await?;
 
         // Should containerd have read the archive otherwise than it was read here, nothing runs on that.
         let request = UsageRequest { snapshotter: self.snapshotter.clone(), key: key.clone() };
@@ -149,5 +165,16 @@ impl Daemon {
         let committed =
             self.ask("commit a snapshot", self.client.snapshots().commit(self.leased(import, request))).await;
         exists_or(committed)
+    }
+}
+
+/// Does what takes long, unless the host stops before it is done.
+async fn unless<T>(
+    stopped: &mut watch::Receiver<bool>,
+    work: impl Future<Output = Result<T, DockerError>>,
+) -> Result<T, DockerError> {
+    tokio::select! {
+        done = work => done,
+        _ = stopped.wait_for(|stopped| *stopped) => Err(DockerError::NotRunning),
     }
 }

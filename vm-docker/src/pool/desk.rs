@@ -8,6 +8,8 @@ use std::{
 
 use vm_core::HostFault;
 
+use crate::room::Rank;
+
 /// What is given out: one of a container's connections.
 pub(super) trait Worker {
     /// Tells its container apart from all others.
@@ -31,8 +33,8 @@ pub(super) struct Bounds {
 /// What another container is needed for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Need {
-    /// Calls wait; `cold` where there is no container at all.
-    Calls { cold: bool },
+    /// Calls wait.
+    Calls(Rank),
     /// The least number is to be kept ready.
     Least,
 }
@@ -45,6 +47,8 @@ pub(super) struct Desk<W> {
     waiting: VecDeque<Waiting<W>>,
     /// Containers that exist.
     live: usize,
+    /// Those of them that take no more calls, and have some still.
+    retired: usize,
     /// True while one starts. There is never more than one: calls are much shorter than starts, so whether yet another one is
     /// needed shows when this one is there.
     starting: bool,
@@ -77,7 +81,7 @@ impl<W: Worker> Desk<W> {
     /// A desk with the workers of one container, idle since `now`.
     pub(super) fn new(bounds: Bounds, first: Vec<W>, now: Instant) -> Self {
         let idle = first.into_iter().map(|worker| (worker, now)).collect();
-        Self { bounds, idle, waiting: VecDeque::new(), live: 1, starting: false, failures: 0, next: 0 }
+        Self { bounds, idle, waiting: VecDeque::new(), live: 1, retired: 0, starting: false, failures: 0, next: 0 }
     }
 
     /// An idle worker.
@@ -86,9 +90,10 @@ impl<W: Worker> Desk<W> {
         self.idle.pop().map(|(worker, _)| worker)
     }
 
-    /// Takes a place in the queue: behind all, or behind those that are `nested`, who keep others waiting until they go on.
+    /// Takes a place in the queue: behind all, or behind those that are `nested`, who keep others waiting until they go on. These
+    /// there is always a place for.
     pub(super) fn wait(&mut self, nested: bool) -> Result<Ticket<W>, Full> {
-        if self.waiting.len() >= self.bounds.queue {
+        if !nested && self.waiting.len() >= self.bounds.queue {
             return Err(Full);
         }
         let (sender, answer) = sync_channel(1);
@@ -97,7 +102,7 @@ impl<W: Worker> Desk<W> {
         let all = self.waiting.len();
         let behind = if nested { self.waiting.iter().take_while(|waiting| waiting.nested).count() } else { all };
         self.waiting.insert(behind, Waiting { ticket: number, nested, answer: sender });
-        Ok(Ticket { number, answer, cold: self.live == 0 })
+        Ok(Ticket { number, answer, cold: self.serving() == 0 })
     }
 
     /// Gives up a place in the queue. False if it was called already: then the answer is there.
@@ -125,14 +130,16 @@ impl<W: Worker> Desk<W> {
         None
     }
 
-    /// Takes the idle workers of a container out, which was retired.
+    /// A container is retired: takes its idle workers out.
     pub(super) fn retire(&mut self, container: &str) -> Vec<W> {
+        self.retired += 1;
         self.take_out(|worker| worker.id() == container)
     }
 
-    /// A container is gone.
+    /// A container is gone, which was retired.
     pub(super) fn lost(&mut self) {
         self.live = self.live.saturating_sub(1);
+        self.retired = self.retired.saturating_sub(1);
     }
 
     /// What a container has to start for now; it counts as starting from then on.
@@ -145,9 +152,18 @@ impl<W: Worker> Desk<W> {
     /// What another container is needed for.
     pub(super) fn need(&self) -> Option<Need> {
         match self.waiting.is_empty() {
-            false => Some(Need::Calls { cold: self.live == 0 }),
-            true if self.live < self.bounds.min => Some(Need::Least),
+            false => Some(Need::Calls(self.rank())),
+            true if self.serving() < self.bounds.min => Some(Need::Least),
             true => None,
+        }
+    }
+
+    /// How much those who wait need another container.
+    fn rank(&self) -> Rank {
+        match self.waiting.front() {
+            Some(first) if first.nested => Rank::Nested,
+            _ if self.serving() == 0 => Rank::Cold,
+            _ => Rank::More,
         }
     }
 
@@ -174,7 +190,7 @@ impl<W: Worker> Desk<W> {
 
     /// No container may start now. Who waits is told, unless there are workers to wait for.
     pub(super) fn refuse(&mut self, fault: &HostFault) {
-        if self.live == 0 && !self.starting {
+        if self.serving() == 0 && !self.starting {
             for waiting in self.waiting.drain(..) {
                 // Who is gone needs no answer.
                 let _ = waiting.answer.try_send(Err(fault.clone()));
@@ -184,7 +200,7 @@ impl<W: Worker> Desk<W> {
 
     /// Takes the workers of containers out that have been idle for longer than `limit`, down to the least number that is kept.
     pub(super) fn expire(&mut self, limit: Duration, now: Instant) -> Vec<W> {
-        let spare = self.live.saturating_sub(self.bounds.min);
+        let spare = self.serving().saturating_sub(self.bounds.min);
         // For each container, how many of its workers were idle for so long.
         let mut old: BTreeMap<&str, usize> = BTreeMap::new();
         for (worker, since) in &self.idle {
@@ -228,9 +244,19 @@ impl<W: Worker> Desk<W> {
         idle.into_iter().filter(|(_, (missing, _))| *missing == 0).map(|(id, (_, since))| (id, since)).collect()
     }
 
-    /// How many containers exist.
-    pub(super) fn live(&self) -> usize {
-        self.live
+    /// How many containers exist, and how many of them take calls.
+    pub(super) fn numbers(&self) -> (usize, usize) {
+        (self.live, self.serving())
+    }
+
+    /// How many calls wait.
+    pub(super) fn waiting(&self) -> usize {
+        self.waiting.len()
+    }
+
+    /// How many containers take calls.
+    pub(super) fn serving(&self) -> usize {
+        self.live.saturating_sub(self.retired)
     }
 
     /// How many starts have failed one after the other.
@@ -320,7 +346,7 @@ mod tests {
         assert_eq!(desk.begin(), None, "nobody waits");
         desk.take().unwrap();
         let _tickets = [(); 3].map(|()| desk.wait(false).unwrap());
-        assert_eq!((desk.begin(), desk.begin()), (Some(Need::Calls { cold: false }), None));
+        assert_eq!((desk.begin(), desk.begin()), (Some(Need::Calls(Rank::More)), None));
         assert!(desk.started(lines("b", 1), Instant::now()).is_empty());
         assert_eq!(desk.begin(), None, "two exist");
         desk.lost();
@@ -361,12 +387,31 @@ mod tests {
         let mut desk = desk(0, 1);
         let worker = desk.take().unwrap();
         let tickets = [false, true, true].map(|nested| desk.wait(nested).unwrap());
+        assert_eq!((desk.need(), desk.wait(false).err()), (Some(Need::Calls(Rank::Nested)), Some(Full)));
+        assert!(desk.wait(true).is_ok(), "others wait for who is nested: it is not turned away");
         assert!(desk.put(worker, Instant::now()).is_none());
         assert_eq!(got(&tickets[1]).as_deref(), Some("a"));
         for (at, other) in [(2, 0), (0, 1)] {
             assert!(desk.put(line("a"), Instant::now()).is_none());
             assert_eq!((got(&tickets[at]).as_deref(), got(&tickets[other])), (Some("a"), None));
         }
+    }
+
+    /// What is given up and has calls still is a place less, and no container that a call could get.
+    #[test]
+    fn who_has_given_its_last_container_up_has_none() {
+        let now = Instant::now();
+        let mut desk = Desk::new(Bounds { min: 1, max: 2, queue: 3 }, lines("a", 2), now);
+        let _busy = desk.take().unwrap();
+        assert_eq!((desk.retire("a").len(), desk.numbers()), (1, (1, 0)));
+        assert_eq!(desk.need(), Some(Need::Least));
+        assert!(desk.wait(false).unwrap().cold);
+        assert_eq!(desk.begin(), Some(Need::Calls(Rank::Cold)));
+        assert!(desk.started(lines("b", 2), now).is_empty());
+        assert_eq!(desk.numbers(), (2, 1));
+        assert!(desk.expire(Duration::ZERO, now + Duration::from_secs(1)).is_empty(), "one is kept");
+        desk.lost();
+        assert_eq!(desk.numbers(), (1, 1));
     }
 
     #[test]
@@ -388,7 +433,7 @@ mod tests {
         let ticket = desk.wait(false).unwrap();
         desk.refuse(&HostFault::Stopping);
         desk.lost();
-        assert_eq!(desk.begin(), Some(Need::Calls { cold: true }));
+        assert_eq!(desk.begin(), Some(Need::Calls(Rank::Cold)));
         desk.refuse(&HostFault::Stopping);
         assert!(ticket.answer.try_recv().is_err());
         desk.abandoned();
@@ -443,8 +488,7 @@ mod tests {
                         busy.extend(desk.put(worker, now));
                     },
                     // A call fails: its container is retired, and lost with the last call that it has.
-                    2 => if let Some(worker) = busy.pop() {
-                        worker.2.set(true);
+                    2 => if let Some(worker) = busy.pop() && !worker.2.replace(true) {
                         desk.retire(worker.id());
                     },
                     3 => if desk.begin().is_some() {

@@ -7,7 +7,7 @@ use std::{
 
 use metrics::{Counter, Gauge, counter, gauge};
 
-use crate::{Isolation, cgroup::ControlGroup};
+use crate::cgroup::ControlGroup;
 
 /// What is told of a pool that is gone: nothing is there any more.
 impl Drop for Gauges {
@@ -42,10 +42,9 @@ struct Place {
 
 impl Gauges {
     /// For the image with this name, of which a part is shown.
-    pub(super) fn new(image: &str, isolation: Isolation) -> Self {
+    pub(super) fn new(image: &str, isolation: &'static str) -> Self {
         let digits = image.strip_prefix("sha256:").unwrap_or(image);
         let image: String = digits.chars().take(12).collect();
-        let isolation = isolation.as_str();
         let pool = |state: &'static str| gauge!("vm_docker_pool", "image" => image.clone(), "isolation" => isolation, "state" => state);
         let (idle, live, waiting) = (pool("idle"), pool("live"), pool("waiting"));
         Self { image, isolation, places: Mutex::default(), idle, live, waiting }

@@ -6,6 +6,7 @@ use std::{
         Arc, Weak,
         atomic::{AtomicU64, Ordering},
     },
+    time::Duration,
 };
 
 use super::{
@@ -94,6 +95,18 @@ impl Pooled {
         }
     }
 
+    /// Gives the container up before it is dropped: it takes no more calls, and is not waited for.
+    pub(crate) fn give_up(&self) {
+        self.shared.retire();
+    }
+
+    /// Kills the container's process, unless other calls are on it.
+    pub(crate) fn kill_if_alone(&self) {
+        if Arc::strong_count(&self.shared) == 1 {
+            self.shared.container.process.kill();
+        }
+    }
+
     /// That the container has to be replaced is its own doing.
     pub(crate) fn blame(&self, cause: &str) {
         self.shared.blame(cause);
@@ -159,12 +172,16 @@ impl Shared {
         self.retire();
     }
 
-    /// Counts it among those of its image that broke off, once.
+    /// Counts it among those of its image that broke off, once: who has had calls apart from who has had none.
     fn blame(&self, cause: &str) {
-        if !self.card.blamed.swap(true, Ordering::AcqRel)
-            && let Some(pool) = self.place.pool.upgrade()
-        {
-            pool.backoff().broke(cause.to_owned(), super::now());
+        if self.card.blamed.swap(true, Ordering::AcqRel) {
+            return;
+        }
+        let Some(pool) = self.place.pool.upgrade() else { return };
+        let mut backoff = super::lock(&pool.backoff);
+        match self.calls.load(Ordering::Relaxed) {
+            0 => backoff.failed(cause.to_owned(), Duration::ZERO, super::now()),
+            _ => backoff.broke(super::now()),
         }
     }
 }

@@ -237,6 +237,7 @@ fn calls_of_one_process_are_compared_with_those_of_another() {
     for receipt in forward(&world, 4) {
         assert_eq!(receipt.unwrap().status, Status::Success);
     }
-    // One takes four calls at a time, the other one repeats them one after the other.
-    assert_eq!(world.detail("started"), "2");
+    // One takes four calls at a time; each is repeated by a container of its own, as the constructor was.
+    let started: u32 = world.detail("started").parse().unwrap();
+    assert!(started >= 6, "{started}");
 }

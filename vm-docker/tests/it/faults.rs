@@ -2,11 +2,11 @@
 
 use std::time::{Duration, Instant};
 
-use vm_core::{ContractName, Gas, HostFault, InvokeRequest, Status, Trap, VmProvider};
+use vm_core::{Code, ContractName, Gas, HostFault, InvokeRequest, Limits, RuntimeKind, Status, Trap, VmProvider};
 
 use crate::{
     daemon::Daemon,
-    world::{World, config},
+    world::{World, config, probe},
 };
 
 const LIMIT: Duration = Duration::from_secs(30);
@@ -36,6 +36,25 @@ fn an_endless_loop_ends_at_the_deadline() {
     assert!(matches!(fault, HostFault::Deadline(_)), "{fault}");
     assert!(start.elapsed() < Duration::from_secs(4), "{:?}", start.elapsed());
     world.assert_next_call(true);
+}
+
+/// With the time that hosts give a late call: why its connection broke is not waited for longer, or each call would cost a worker.
+#[test]
+fn who_hangs_up_at_the_deadline_and_runs_on_costs_no_worker() {
+    let Some(daemon) = Daemon::shared() else { return };
+    let limits = Limits { execution_timeout: Duration::from_secs(3), ..Limits::default() };
+    assert_eq!(limits.grace, Duration::from_millis(500), "the default");
+    let world = World::with_limits(config(daemon, "hangup-late"), limits);
+    world.deploy("probe", Code::new(RuntimeKind::Docker, probe())).unwrap();
+    for _ in 0..2 {
+        // No time goes to a start.
+        world.call("echo", "");
+        let start = Instant::now();
+        let fault = world.fault("hang_up", "2700");
+        assert!(matches!(fault, HostFault::Process { .. }), "{fault}");
+        assert!(start.elapsed() < Duration::from_millis(3_500), "{:?}", start.elapsed());
+        assert_eq!(world.vm.status().quarantined, 0);
+    }
 }
 
 #[test]

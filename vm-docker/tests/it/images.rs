@@ -19,7 +19,7 @@ fn digest(bytes: &[u8]) -> String {
     format!("sha256:{}", hex::encode(Sha256::digest(bytes)))
 }
 
-fn tar(files: &[(&str, &[u8])]) -> Vec<u8> {
+pub(crate) fn tar(files: &[(&str, &[u8])]) -> Vec<u8> {
     let mut archive = tar::Builder::new(Vec::new());
     for (path, content) in files {
         let mut header = tar::Header::new_gnu();
@@ -36,7 +36,7 @@ pub(crate) fn archive(program: &[u8], args: &[&str], env: &[String]) -> Vec<u8> 
 }
 
 /// An OCI image archive of these layers.
-fn layered(layers: &[Vec<u8>], args: &[&str], env: &[String]) -> Vec<u8> {
+pub(crate) fn layered(layers: &[Vec<u8>], args: &[&str], env: &[String]) -> Vec<u8> {
     let digests: Vec<_> = layers.iter().map(|layer| digest(layer)).collect();
     let config = json!({
         "config": { "Entrypoint": args, "Env": env, "User": "root" },

@@ -105,6 +105,39 @@ fn what_a_process_remembers_of_earlier_calls_is_found() {
     assert_eq!(world.text("echo", "still here"), "still here");
 }
 
+/// A library that says that it keeps calls apart, and does not, remembers the same in both of its processes.
+#[test]
+fn no_word_of_a_library_hides_anything_from_the_check() {
+    let Some(daemon) = Daemon::shared() else { return };
+    let code = Code::new(RuntimeKind::Docker, archive(&probe(), &["/opt/program"], &["PROBE_FRESH=1".into()]));
+    for isolation in [Isolation::Contract, Isolation::Call] {
+        let config = DockerConfig { replay_check: true, isolation, ..config(daemon, "lying") };
+        let world = World::start(config, LIMIT);
+        world.deploy("probe", code.clone()).unwrap();
+        let text = world.fault("calls", "").to_string();
+        assert!(text.contains("operation 1 was 'return 0x02' in one and 'return 0x01' in the other"), "{text}");
+        assert_eq!(world.text("echo", "still here"), "still here");
+    }
+}
+
+/// What was drawn before the first call is the same in all processes that one has begun: the check has one of its own.
+#[test]
+fn what_a_process_drew_at_its_start_is_found_whatever_the_isolation() {
+    let Some(daemon) = Daemon::shared() else { return };
+    for (name, isolation, fresh) in [
+        ("drawn", Isolation::Contract, false),
+        ("drawn-call", Isolation::Call, true),
+        ("drawn-container", Isolation::Container, false),
+    ] {
+        let env = if fresh { vec!["PROBE_FRESH=1".into()] } else { Vec::new() };
+        let world = World::start(DockerConfig { replay_check: true, isolation, ..config(daemon, name) }, LIMIT);
+        let code = archive(&probe(), &["/opt/program"], &env);
+        world.deploy("probe", Code::new(RuntimeKind::Docker, code)).unwrap();
+        let text = world.fault("drawn", "").to_string();
+        assert!(text.contains("operation 1 was 'return 0x"), "{name}: {text}");
+    }
+}
+
 #[test]
 fn many_callers_are_checked_without_waiting_for_each_other_for_ever() {
     let Some(daemon) = Daemon::shared() else { return };

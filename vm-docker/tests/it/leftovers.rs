@@ -15,6 +15,7 @@ use vm_docker::{DockerConfig, DockerRuntime};
 
 use crate::{
     daemon::Daemon,
+    images,
     world::{World, config, probe},
 };
 
@@ -178,6 +179,120 @@ fn what_a_host_could_not_remove_is_removed_by_the_next_one_in_the_same_process()
     block_on(next.stop()).unwrap();
     assert_clean(&daemon, "hung", &config.socket_folder);
     drop(contract);
+}
+
+/// What runs in the containers of a name space, by their names.
+fn contents(ids: &[String]) -> Vec<String> {
+    let processes = fs::read_dir("/proc").unwrap().filter_map(|entry| {
+        let path = entry.ok()?.path();
+        let of_container = fs::read_to_string(path.join("cgroup")).ok()?;
+        let command = fs::read_to_string(path.join("cmdline")).ok().filter(|line| !line.is_empty())?;
+        ids.iter().any(|id| of_container.contains(id)).then_some(command)
+    });
+    processes.collect()
+}
+
+/// containerd does not answer, so nothing can be removed: but it does not run on.
+#[test]
+fn what_a_stop_cannot_remove_is_killed() {
+    let Some(daemon) = Daemon::start() else { return };
+    let config = own_sockets(&daemon, "frozen-stop");
+    let runtime = DockerRuntime::new(config.clone()).unwrap();
+    block_on(runtime.start()).unwrap();
+    let contract = block_on(runtime.prepare(&Code::new(RuntimeKind::Docker, probe()))).unwrap();
+    let ids = daemon.list("frozen-stop", &["containers", "list", "-q"]);
+    assert_eq!(contents(&ids), ["/contract\0"]);
+    daemon.freeze(true);
+    // The shim could reap it, but not kill it.
+    for (shim, _) in processes("frozen-stop") {
+        kill_process(shim, Signal::STOP).unwrap();
+    }
+    drop(runtime);
+    let start = Instant::now();
+    while !contents(&ids).is_empty() {
+        assert!(start.elapsed() < Duration::from_secs(5), "it runs on: {:?}", contents(&ids));
+        std::thread::park_timeout(Duration::from_millis(10));
+    }
+    for (shim, _) in processes("frozen-stop") {
+        kill_process(shim, Signal::CONT).unwrap();
+    }
+    daemon.freeze(false);
+    let next = DockerRuntime::new(config).unwrap();
+    block_on(next.start()).unwrap();
+    daemon.wait_until_no_container("frozen-stop");
+    block_on(next.stop()).unwrap();
+    drop(contract);
+}
+
+/// Code that takes containerd a while to import.
+fn large() -> Code {
+    let layer = images::tar(&[("opt/program", &probe()), ("opt/much", &vec![7; 48 << 20])]);
+    Code::new(RuntimeKind::Docker, images::layered(&[layer], &["/opt/program"], &[]))
+}
+
+/// Waits until containerd takes in the layer of an import.
+fn wait_for_import(daemon: &Daemon) {
+    let (folder, start) = (daemon.root().join("io.containerd.content.v1.content/ingest"), Instant::now());
+    while fs::read_dir(&folder).map_or(0, Iterator::count) == 0 {
+        assert!(start.elapsed() < Duration::from_secs(20), "no import begins");
+        std::thread::park_timeout(Duration::from_millis(1));
+    }
+}
+
+#[test]
+fn a_stop_waits_for_no_import() {
+    let Some(daemon) = Daemon::start() else { return };
+    let config = own_sockets(&daemon, "import-stop");
+    let runtime = DockerRuntime::new(config.clone()).unwrap();
+    block_on(runtime.start()).unwrap();
+    let code = large();
+    std::thread::scope(|scope| {
+        let prepared = scope.spawn(|| block_on(runtime.prepare(&code)).map(drop));
+        wait_for_import(&daemon);
+        daemon.freeze(true);
+        assert!(!prepared.is_finished());
+        let stopped = scope.spawn(|| block_on(runtime.stop()));
+        // The layer could be waited for for two minutes.
+        let start = Instant::now();
+        while !prepared.is_finished() && start.elapsed() < Duration::from_secs(5) {
+            std::thread::park_timeout(Duration::from_millis(10));
+        }
+        let waits = !prepared.is_finished();
+        daemon.freeze(false);
+        stopped.join().unwrap().unwrap();
+        assert!(prepared.join().unwrap().is_err());
+        assert!(!waits, "the import goes on");
+    });
+    assert_clean(&daemon, "import-stop", &config.socket_folder);
+}
+
+/// Both the unpacking and what would have let go of it fail: it is tried again.
+#[test]
+fn of_an_import_that_containerd_did_not_survive_nothing_is_left_while_the_host_runs() {
+    let Some(mut daemon) = Daemon::start() else { return };
+    let config = own_sockets(&daemon, "import-killed");
+    let runtime = DockerRuntime::new(config.clone()).unwrap();
+    block_on(runtime.start()).unwrap();
+    let code = large();
+    std::thread::scope(|scope| {
+        let prepared = scope.spawn(|| block_on(runtime.prepare(&code)).map(drop));
+        wait_for_import(&daemon);
+        daemon.kill();
+        assert!(prepared.join().unwrap().is_err());
+    });
+    daemon.restart();
+    let start = Instant::now();
+    loop {
+        let left = daemon.list("import-killed", &["leases", "list", "-q"]);
+        if left.is_empty() {
+            break;
+        }
+        assert!(start.elapsed() < Duration::from_secs(30), "{left:?} stay");
+        std::thread::park_timeout(Duration::from_millis(50));
+    }
+    block_on(runtime.prepare(&Code::new(RuntimeKind::Docker, probe()))).unwrap();
+    block_on(runtime.stop()).unwrap();
+    assert_clean(&daemon, "import-killed", &config.socket_folder);
 }
 
 /// How often containers are made and killed: `VM_TEST_CYCLES=1000 cargo xtask test -p vm-docker -- cycles_of --nocapture` for a

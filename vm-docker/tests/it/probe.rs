@@ -10,7 +10,10 @@ use std::{
     net::{TcpStream, UdpSocket},
     os::unix::net::{UnixListener, UnixStream},
     process::{self, Command},
-    sync::atomic::{AtomicU8, Ordering},
+    sync::{
+        OnceLock,
+        atomic::{AtomicU8, Ordering},
+    },
     thread,
     time::{Duration, Instant},
 };
@@ -43,6 +46,9 @@ const TRAP: u64 = 3;
 /// Calls that this process has taken.
 static CALLS: AtomicU8 = AtomicU8::new(0);
 
+/// What this process drew at random when it began.
+static DRAWN: OnceLock<[u8; 8]> = OnceLock::new();
+
 fn main() -> io::Result<()> {
     match env::args().nth(1).as_deref() {
         None => {}
@@ -59,6 +65,9 @@ fn main() -> io::Result<()> {
             thread::park();
         },
     }
+    let mut drawn = [0; 8];
+    fs::File::open("/dev/urandom")?.read_exact(&mut drawn)?;
+    DRAWN.get_or_init(|| drawn);
     let path = env::var("VM_SOCKET").expect("VM_SOCKET is set");
     let concurrency = env::var("PROBE_CONCURRENCY").map_or(1, |number| number.parse().expect("a number"));
     let connect = |_| Ok(Host { stream: UnixStream::connect(&path)?, call: 0, stopped: false });
@@ -194,6 +203,8 @@ fn run(host: &mut Host, method: &str, input: Vec<u8>, call: &[u8]) -> io::Result
             host.put(b"random", &random)?;
             Vec::new()
         }
+        // The same in all calls of a process.
+        "drawn" => DRAWN.get().expect("it was drawn").to_vec(),
         "oom_score" => fs::read("/proc/self/oom_score_adj")?,
         // The call of that name, as musl's fork makes it.
         #[cfg(target_arch = "x86_64")]
@@ -228,11 +239,17 @@ fn run(host: &mut Host, method: &str, input: Vec<u8>, call: &[u8]) -> io::Result
             host.get(b"n")?;
         },
         "exit" => process::exit(7),
+        // After so many milliseconds.
         "hang_up" => {
+            thread::sleep(Duration::from_millis(String::from_utf8_lossy(&input).parse().unwrap_or(0)));
             host.stream.shutdown(std::net::Shutdown::Both)?;
             loop {
                 thread::park();
             }
+        }
+        "log" => {
+            host.send(number::LOG, &[varint(1, 2), bytes(2, &input)].concat())?;
+            Vec::new()
         }
         "garbage" => {
             host.stream.write_all(&[3, 0, 0, 0, 0xff, 0xff, 0xff])?;

@@ -13,6 +13,8 @@ use metrics::{
 use tracing::field::{Field, Visit};
 use tracing_subscriber::{Layer, layer::SubscriberExt};
 
+use vm_docker::DockerConfig;
+
 use crate::{
     daemon::Daemon,
     world::{World, config},
@@ -44,7 +46,7 @@ fn events() -> &'static Mutex<Vec<BTreeMap<String, String>>> {
     }
     impl<S: tracing::Subscriber> Layer<S> for Keep {
         fn on_event(&self, event: &tracing::Event<'_>, _: tracing_subscriber::layer::Context<'_, S>) {
-            if event.metadata().target() == "vm::contract" {
+            if matches!(event.metadata().target(), "vm::contract" | "vm_docker::runtime") {
                 let mut fields = Fields(BTreeMap::new());
                 event.record(&mut fields);
                 EVENTS.get().unwrap().lock().unwrap().push(fields.0);
@@ -78,6 +80,40 @@ fn what_a_contract_prints_is_told_with_contract_and_call() {
     world.call("print", &format!("{text} again"));
     let again = soon(|| find(&format!("{text} again")));
     assert_ne!(again["transaction"], printed["transaction"], "another call");
+}
+
+#[test]
+fn what_a_contract_logs_is_told_with_contract_and_call() {
+    let Some(daemon) = Daemon::shared() else { return };
+    events();
+    let world = World::with_probe(config(daemon, "log"), LIMIT);
+    let find = |message: &str| {
+        let events = events().lock().unwrap();
+        events.iter().find(|event| event.get("message").is_some_and(|found| found == message)).cloned()
+    };
+    let told = ["first", "second"].map(|text| {
+        let text = format!("{text} line of {}", std::process::id());
+        world.call("log", &text);
+        find(&text).expect("it is told before the call has ended")
+    });
+    assert!(told.iter().all(|event| event["contract"] == "probe"), "{told:?}");
+    assert_ne!(told[0]["transaction"], told[1]["transaction"]);
+}
+
+#[test]
+fn what_is_loosened_is_warned_of() {
+    let Some(daemon) = Daemon::shared() else { return };
+    events();
+    let loose = DockerConfig { allow_network: true, allow_file_system: true, ..config(daemon, "loose") };
+    let world = World::start(DockerConfig { enable_sandbox: false, ..loose }, LIMIT);
+    let events = events().lock().unwrap().clone();
+    for switch in ["enable_sandbox = false", "allow_network = true", "allow_file_system = true"] {
+        let warns = |event: &BTreeMap<String, String>| {
+            event["message"].starts_with("containers are less strictly confined") && event["message"].contains(switch)
+        };
+        assert!(events.iter().any(warns), "no warning of {switch}");
+        assert!(world.detail("loosened").contains(switch));
+    }
 }
 
 #[test]

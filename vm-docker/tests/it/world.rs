@@ -59,11 +59,16 @@ pub(crate) struct World {
 impl World {
     /// A Vm whose transactions take at most `limit`.
     pub(crate) fn start(config: DockerConfig, limit: Duration) -> Self {
+        let grace = Duration::from_secs(10);
+        Self::with_limits(config, Limits { execution_timeout: limit, grace, ..Limits::default() })
+    }
+
+    pub(crate) fn with_limits(config: DockerConfig, limits: Limits) -> Self {
         let native = Arc::new(Native::default());
         let vm = Vm::builder()
             .runtime(DockerRuntime::new(config).unwrap())
             .shared_runtime(native.clone())
-            .limits(Limits { execution_timeout: limit, grace: Duration::from_secs(10), ..Limits::default() })
+            .limits(limits)
             .build()
             .unwrap();
         block_on(vm.start()).unwrap();
