@@ -133,10 +133,12 @@ fn who_gives_a_container_up_gives_one() {
     });
     let (start, done) = (Instant::now(), AtomicBool::new(false));
     let counts = std::thread::scope(|scope| {
-        for _ in 0..6 {
-            scope.spawn(|| {
+        // What is given up when a short call ends has a long one mostly.
+        for nap in ["50", "2000"].repeat(3) {
+            let (world, done) = (&world, &done);
+            scope.spawn(move || {
                 while !done.load(Ordering::Relaxed) && start.elapsed() < LIMIT {
-                    query(&world, "a", "nap", "100").unwrap();
+                    query(world, "a", "nap", nap).unwrap();
                 }
             });
         }
