@@ -5,9 +5,9 @@ use crate::gas::Meter;
 use crate::manager;
 use crate::transaction::Transaction;
 use crate::{
-    Access, Action, Address, Bounds, CallRequest, Capabilities, ContractName, ContractRecord, Denied, Env, ErrorKind,
-    Event, Gas, GasSchedule, Host, HostFault, Interrupt, Journal, KeyRange, LogLevel, Managed, Operated, Outcome,
-    Overlay, Refusal, StateError, StateKey, Status, Stop, Topic, TransactionHost, Trap, VmError, printable,
+    Access, Action, Address, Bounds, CallRequest, Capabilities, CodeHash, ContractName, ContractRecord, Denied, Env,
+    ErrorKind, Event, Gas, GasSchedule, Host, HostFault, Interrupt, Journal, KeyRange, LogLevel, Managed, Operated,
+    Outcome, Overlay, Refusal, StateError, StateKey, Status, Stop, Topic, TransactionHost, Trap, VmError, printable,
 };
 
 /// How many entries a scan reads before it is paid for them.
@@ -23,6 +23,8 @@ pub(crate) struct Frame<'t, 'c> {
     meter: Meter,
     /// What the contract is kept from.
     bounds: Bounds,
+    /// The contract's code, where that keeps its state apart.
+    apart: Option<CodeHash>,
     /// The contract's first trap. It decides the call, whatever the contract makes of it.
     trap: Option<Trap>,
     /// True while the overlay is out that was in the transaction before.
@@ -30,8 +32,14 @@ pub(crate) struct Frame<'t, 'c> {
 }
 
 impl<'t, 'c> Frame<'t, 'c> {
-    pub(crate) fn new(transaction: &'t mut Transaction<'c>, env: Env, meter: Meter, bounds: Bounds) -> Self {
-        Self { transaction, env, meter, bounds, trap: None, overlay_out: false }
+    pub(crate) fn new(
+        transaction: &'t mut Transaction<'c>,
+        env: Env,
+        meter: Meter,
+        bounds: Bounds,
+        apart: Option<CodeHash>,
+    ) -> Self {
+        Self { transaction, env, meter, bounds, apart, trap: None, overlay_out: false }
     }
 
     /// What was spent, and the trap that the contract ran into, if it did.
@@ -69,7 +77,16 @@ impl<'t, 'c> Frame<'t, 'c> {
         if key.len() > self.transaction.core.limits.key_size {
             return Err(Trap::BadHostCall.into());
         }
-        Ok(StateKey::contract(self.name()?, key))
+        let name = self.name()?;
+        Ok(self.apart.as_ref().map_or_else(|| StateKey::contract(name, key), |code| StateKey::apart(name, code, key)))
+    }
+
+    fn range(&self, start: &[u8], end: &[u8]) -> Result<KeyRange, Stop> {
+        let name = self.name()?;
+        Ok(match &self.apart {
+            Some(code) => KeyRange::apart(name, code, start, end),
+            None => KeyRange::contract(name, start, end),
+        })
     }
 
     fn changing(&self) -> Result<(), Stop> {
@@ -189,7 +206,8 @@ impl Frame<'_, '_> {
             return Err(Trap::BadHostCall.into());
         }
         let limit = limit.min(limits.scan_entries);
-        let mut range = KeyRange::contract(self.name()?, start, end);
+        let mut range = self.range(start, end)?;
+        let hidden = self.apart.map_or(0, |code| code.as_bytes().len());
         let (mut found, mut size) = (Vec::new(), 0_usize);
         // Page by page, so that hardly more is read than the gas pays for.
         while found.len() < limit {
@@ -201,7 +219,7 @@ impl Frame<'_, '_> {
                 range.start = key.successor();
             }
             for (key, value) in entries {
-                let key = Bytes::copy_from_slice(key.suffix().unwrap_or_default());
+                let key = Bytes::copy_from_slice(key.suffix().and_then(|key| key.get(hidden..)).unwrap_or_default());
                 let length = key.len().saturating_add(value.len());
                 self.pay(price.of(length))?;
                 size = size.saturating_add(length);
@@ -346,7 +364,8 @@ impl TransactionHost for Frame<'_, '_> {
             let most = frame.meter.left().all_but_one_64th();
             frame.pay(most)?;
             let depth = frame.env.depth.saturating_add(1);
-            let operated = manager::manage(frame.transaction, operation, depth, most)?;
+            let asking = frame.apart.is_none().then_some(&frame.env);
+            let operated = manager::manage(frame.transaction, operation, asking, depth, most)?;
             frame.meter.give_back(most.saturating_sub(operated.outcome.gas_used));
             Ok(operated)
         })

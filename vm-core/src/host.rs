@@ -89,8 +89,9 @@ pub trait TransactionHost {
     fn authorize(&mut self, access: &Access<'_>) -> Result<(), Denied>;
 
     /// Does an operation on contracts or the host inside this transaction, paid from this frame. What is refused, or fails, is an
-    /// outcome that says why and has changed nothing. Who does it is what the operation says: only linked code, which is
-    /// trusted, gets here, and it must name its own caller, or those whom it has authenticated.
+    /// outcome that says why and has changed nothing. Only linked code, which is trusted, gets here. It asks in its own name or its
+    /// caller's, without endorsers: others, whom it has authenticated, count only where it [keeps its state
+    /// apart](crate::Contract::keeps_apart), so that nobody else can have written who they are.
     ///
     /// # Errors
     /// When the frame has to stop: out of gas, a read-only call, a host fault.

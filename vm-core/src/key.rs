@@ -33,6 +33,9 @@ pub enum Space {
     Policy = 9,
     /// What contracts have of their room, by contract name.
     Usage = 10,
+    /// State of code that [keeps it apart](crate::Contract::keeps_apart), by contract name and, together, the code's hash and the
+    /// contract's own key.
+    Apart = 11,
 }
 
 /// A key of the state: `[space u8][length of id u16 BE][id][key]`, compared as bytes.
@@ -81,6 +84,11 @@ impl StateKey {
     /// A contract's own key.
     pub fn contract(name: &ContractName, key: &[u8]) -> Self {
         Self::new(Space::Contract, name.as_str().as_bytes(), key)
+    }
+
+    /// A key of a contract that is some code's alone.
+    pub fn apart(name: &ContractName, code: &CodeHash, key: &[u8]) -> Self {
+        Self::new(Space::Apart, name.as_str().as_bytes(), &[code.as_bytes(), key].concat())
     }
 
     /// A contract's record.
@@ -238,6 +246,16 @@ impl KeyRange {
         let start = StateKey::contract(name, start);
         let end =
             if end.is_empty() { StateKey::contract(name, &[]).after_prefix() } else { StateKey::contract(name, end) };
+        Self { start, end }
+    }
+
+    /// A range of a contract's keys that are some code's alone; an empty `end` means up to the last of them.
+    pub fn apart(name: &ContractName, code: &CodeHash, start: &[u8], end: &[u8]) -> Self {
+        let start = StateKey::apart(name, code, start);
+        let end = match end {
+            [] => StateKey::apart(name, code, &[]).after_prefix(),
+            end => StateKey::apart(name, code, end),
+        };
         Self { start, end }
     }
 

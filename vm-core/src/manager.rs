@@ -263,6 +263,7 @@ fn enter(transaction: &mut Transaction<'_>, top: Top<'_>) -> Result<Outcome, cra
     transaction.enter(Entering {
         runtime: top.runtime,
         contract: top.contract.clone(),
+        code: top.record.map(|record| record.code),
         env,
         call,
         gas: top.gas,

@@ -101,19 +101,23 @@ impl Room {
 
     /// What a contract has now, counted key by key.
     fn measure(journal: &Journal, record: &ContractRecord) -> Result<Self, StateError> {
-        let mut used = Self::NOTHING;
-        let mut range = match record.runtime {
-            RuntimeKind::Evm => KeyRange::of(Space::EvmStorage, record.name.address().as_bytes()),
-            _ => KeyRange::contract(&record.name, &[], &[]),
+        let (name, mut used) = (record.name.as_str().as_bytes(), Self::NOTHING);
+        let ranges = match record.runtime {
+            RuntimeKind::Evm => vec![KeyRange::of(Space::EvmStorage, record.name.address().as_bytes())],
+            // Whatever code wrote it.
+            _ => vec![KeyRange::of(Space::Contract, name), KeyRange::of(Space::Apart, name)],
         };
-        loop {
-            let page = journal.scan(&range, PAGE)?;
-            page.iter().for_each(|(key, value)| used.add(suffix(key), value.len()));
-            match page.last() {
-                Some((last, _)) if page.len() == PAGE => range.start = last.successor(),
-                _ => return Ok(used),
+        for mut range in ranges {
+            loop {
+                let page = journal.scan(&range, PAGE)?;
+                page.iter().for_each(|(key, value)| used.add(suffix(key), value.len()));
+                match page.last() {
+                    Some((last, _)) if page.len() == PAGE => range.start = last.successor(),
+                    _ => break,
+                }
             }
         }
+        Ok(used)
     }
 
     /// Begins to count what a contract has.

@@ -147,6 +147,13 @@ pub trait Contract: Send + Sync {
         false
     }
 
+    /// True when this code relies on having written its state itself, such as who has approved what: no other code that the contract
+    /// has had, or will have, reads or writes what it keeps. Only such code may ask for [operations](crate::TransactionHost::manage)
+    /// in the name of others than itself and its caller. Default: false.
+    fn keeps_apart(&self) -> bool {
+        false
+    }
+
     /// What the prepared form occupies in memory, in bytes: its weight in the cache. Default: 4096.
     fn weight(&self) -> usize {
         4096

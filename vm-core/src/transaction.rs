@@ -14,9 +14,9 @@ use crate::frame::Frame;
 use crate::gas::Meter;
 use crate::manager::Base;
 use crate::{
-    Access, Action, Address, Amount, Block, Bounds, Call, CallRequest, Capabilities, Changes, Contract, ContractName,
-    ContractRecord, Denial, Encoded, Entry, Env, Excess, Gas, HostFault, Interrupt, Journal, Outcome, Overlay, Refusal,
-    Return, RuntimeKind, Status, Trap,
+    Access, Action, Address, Amount, Block, Bounds, Call, CallRequest, Capabilities, Changes, CodeHash, Contract,
+    ContractName, ContractRecord, Denial, Encoded, Entry, Env, Excess, Gas, HostFault, Interrupt, Journal, Outcome,
+    Overlay, Refusal, Return, RuntimeKind, Status, Trap,
 };
 
 /// One transaction while it runs. It stays on its thread.
@@ -47,6 +47,8 @@ const REASON: usize = 1024;
 pub(crate) struct Entering {
     pub(crate) runtime: RuntimeKind,
     pub(crate) contract: Arc<dyn Contract>,
+    /// Its code; none of an account without record.
+    pub(crate) code: Option<CodeHash>,
     pub(crate) env: Env,
     pub(crate) call: Call,
     pub(crate) gas: Gas,
@@ -95,7 +97,7 @@ impl<'c> Transaction<'c> {
 
     /// Runs one call: checkpoint, value, contract, then keep or undo.
     pub(crate) fn enter(&mut self, entering: Entering) -> Result<Outcome, HostFault> {
-        let Entering { runtime, contract, mut env, call, gas, value_moved, bounds, asked } = entering;
+        let Entering { runtime, contract, code, mut env, call, gas, value_moved, bounds, asked } = entering;
         // The EVM's block is that of all its frames, so it hides the time by itself.
         if !bounds.capabilities.contains(Capabilities::TIME) && runtime != RuntimeKind::Evm {
             env.block = Arc::new(Block { timestamp: 0, ..(*env.block).clone() });
@@ -108,7 +110,8 @@ impl<'c> Transaction<'c> {
         let paid = value_moved || env.value.is_zero() || self.transfer(&env).map_err(|fault| self.fail(fault))?;
         let result = if paid {
             self.stack.push(env.this);
-            let mut frame = Frame::new(self, env, meter, bounds);
+            let apart = code.filter(|_| contract.keeps_apart());
+            let mut frame = Frame::new(self, env, meter, bounds, apart);
             let result = contract.call(&mut frame, &call);
             let trap;
             (meter, trap) = frame.into_parts();
@@ -278,7 +281,7 @@ impl<'c> Transaction<'c> {
             return self.unresolved(unresolved);
         }
         let bounds = record.as_ref().map_or(Bounds::NONE, ContractRecord::bounds);
-        let name = record.map(|record| record.name);
+        let (code, name) = record.map(|record| (record.code, record.name)).unzip();
         if let Some(name) = name.as_ref().filter(|_| self.stack.contains(&this) && !contract.reentrant()) {
             return refuse(format!("contract '{name}' does not accept being re-entered"));
         }
@@ -294,7 +297,7 @@ impl<'c> Transaction<'c> {
         };
         let value_moved = request.value_moved;
         let call = Call { entry: Entry::Invoke, method, input };
-        self.enter(Entering { runtime, contract, env, call, gas, value_moved, bounds, asked })
+        self.enter(Entering { runtime, contract, code, env, call, gas, value_moved, bounds, asked })
     }
 
     /// Asks the policy, of this version, and then the embedder. Tells whose endorsements counted, but of calls.

@@ -68,7 +68,8 @@ impl NativeConfig {
         self.custom("multi_sign", Arc::new(multi_sign))
     }
 
-    /// Adds a contract that implements the trait of the core itself.
+    /// Adds a contract that implements the trait of the core itself. One that asks for operations in the name of others than itself
+    /// and its caller has to [keep its state apart](Contract::keeps_apart).
     ///
     /// # Errors
     /// When the name is taken.

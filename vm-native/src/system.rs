@@ -6,7 +6,8 @@
 //! * `multi_sign` collects approvals of such an operation, and does it for its proposer, endorsed by those who approved.
 //!
 //! None of them has rights of its own: the rules ask for the caller, or the proposer, as if they had made the request
-//! themselves. What they do is written into the same histories.
+//! themselves. What they do is written into the same histories. Who proposed and who approved is kept where no other code writes
+//! ([`Contract::keeps_apart`]).
 
 mod call;
 mod interface;

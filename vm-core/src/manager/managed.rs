@@ -13,20 +13,23 @@ use crate::error::InPhase;
 use crate::history::REASON;
 use crate::transaction::Transaction;
 use crate::{
-    Amount, ContractName, ContractRecord, Denial, DeniedOperation, ErrorKind, Gas, Governance, HostFault, Managed,
-    Operated, Outcome, Phase, Policy, Refusal, Regulated, RuntimeKind, StateError, Status, VmError,
+    Amount, ContractName, ContractRecord, Denial, DeniedOperation, Env, ErrorKind, Gas, Governance, HostFault, Managed,
+    Operated, Outcome, Phase, Policy, Refusal, Regulated, RuntimeKind, Sender, StateError, Status, VmError,
 };
 
-/// Does an operation, or leaves everything as it was and says why in a revert.
+/// Does an operation, or leaves everything as it was and says why in a revert. `asking` is the frame whose contract or
+/// caller it has to be in the name of, if others are not believed.
 pub(crate) fn manage(
     transaction: &mut Transaction<'_>,
     operation: &Managed,
+    asking: Option<&Env>,
     depth: u16,
     gas: Gas,
 ) -> Result<Operated, HostFault> {
     let (mark, had_overlay) = (transaction.journal.mark(), transaction.has_overlay());
     let mut paid = Gas::ZERO;
-    let result = perform(transaction, operation, depth, gas, &mut paid);
+    let believed = asking.map_or(Ok(()), |env| check_sender(operation, env)).phase(Phase::Admit);
+    let result = believed.and_then(|()| perform(transaction, operation, depth, gas, &mut paid));
     let operated = match result {
         Ok(mut operated) => {
             let Outcome { status, gas_used, .. } = &mut operated.outcome;
@@ -136,6 +139,17 @@ fn end(done: Done<'_>) -> Operated {
 
 fn settled<T>(Regulated { changed, already, .. }: Regulated<T>) -> Operated {
     Operated { changed, ..Operated::new(nothing_to_do()).warning(already) }
+}
+
+/// Refuses to believe what code says of others, that has its state in common with whatever else the contract ran.
+fn check_sender(operation: &Managed, env: &Env) -> Result<(), Refusal> {
+    let Sender { caller, endorsers, .. } = operation.sender();
+    if [env.this, env.caller].contains(caller) && endorsers.is_empty() {
+        return Ok(());
+    }
+    Err(Refusal::Managed(
+        "code that does not keep its state apart asks for operations in its own name or its caller's, without endorsers; name one of these",
+    ))
 }
 
 /// Refuses what would change a contract while it runs, or accounts while an engine has them.

@@ -5,6 +5,7 @@ use std::sync::Arc;
 
 use super::operation::{Actor, Approached, Note, step};
 use super::{Top, enter, phase};
+use crate::access::cautions;
 use crate::transaction::Transaction;
 use crate::{
     Address, Arguments, Contract, ContractName, ContractRecord, Encoded, Entry, ErrorKind, Gas, Journal, Lifecycle,
@@ -85,6 +86,23 @@ impl Replacing {
         let outcome = self.migrate(transaction, actor, (runtime, &contract), (entry, encoded), gas)?;
         Ok((contract, outcome))
     }
+}
+
+/// What whoever gives a contract this code should look at.
+pub(super) fn warnings(
+    journal: &Journal,
+    replacing: &Replacing,
+    contract: &dyn Contract,
+) -> Result<Vec<String>, StateError> {
+    let Replacing { record, before, .. } = replacing;
+    let mut told = cautions(journal, record, contract)?;
+    if contract.keeps_apart() && record.code != before.code {
+        told.push(format!(
+            "the code of version '{}' keeps its state apart: it sees nothing of what the contract's other code wrote",
+            record.version
+        ));
+    }
+    Ok(told)
 }
 
 /// Refuses other runtimes, unless the change was asked for and both keep state in the same form.

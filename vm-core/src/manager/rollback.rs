@@ -1,7 +1,6 @@
 use super::operation::{Actor, Approached, Done, Terms, approach, conclude, nothing_to_do, write_down};
-use super::replace::{Replacing, check_runtime, unfit, unknown_version};
+use super::replace::{Replacing, check_runtime, unfit, unknown_version, warnings};
 use super::{Base, Executed, Provisional, phase};
-use crate::access::cautions;
 use crate::record::load_code;
 use crate::transaction::Transaction;
 use crate::{
@@ -93,7 +92,7 @@ pub(super) fn restore<'c>(
             write_down(transaction, actor, &mut replacing.record, note)
         })?;
     }
-    let warnings = phase(Phase::Store, || cautions(&transaction.journal, &replacing.record, &*contract))?;
+    let warnings = phase(Phase::Store, || warnings(&transaction.journal, &replacing, &*contract))?;
     Ok(Done { record: replacing.record, contract, outcome, warnings, provisional })
 }
 

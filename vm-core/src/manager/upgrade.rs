@@ -1,7 +1,6 @@
 use super::operation::{Actor, Done, Terms, approach, conclude, keep_version, nothing_to_do, permit, write_down};
-use super::replace::{Replacing, check_runtime, unfit};
+use super::replace::{Replacing, check_runtime, unfit, warnings};
 use super::{Base, Executed, Provisional, phase};
-use crate::access::cautions;
 use crate::record::store_code;
 use crate::transaction::Transaction;
 use crate::{
@@ -79,7 +78,7 @@ pub(super) fn renew<'c>(
             write_down(transaction, actor, record, note)
         })?;
     }
-    let warnings = phase(Phase::Store, || cautions(&transaction.journal, &replacing.record, &*contract))?;
+    let warnings = phase(Phase::Store, || warnings(&transaction.journal, &replacing, &*contract))?;
     Ok(Done { record: replacing.record, contract, outcome, warnings, provisional })
 }
 

@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use futures_executor::block_on;
 use vm_core::{
-    Address, AuditEvent, Change, ChangeRequest, Denial, DeployRequest, DryRunRequest, Entry, ErrorKind, GovernRequest,
+    AuditEvent, Change, ChangeRequest, Denial, DeployRequest, DryRunRequest, Entry, ErrorKind, GovernRequest,
     Governance, GovernanceEvent, GrantRequest, Host, HostFault, Limits, Managed, MigrateRequest, Observer, Receipt,
     Right, RollbackRequest, Rule, Status, Trial, UpgradeRequest, Vm, VmError, VmProvider,
 };
@@ -61,7 +61,8 @@ fn machine(lines: &Lines) -> Vm {
             return ok();
         }
         if &*call.method == "govern" {
-            host.transaction().manage(&Managed::Govern(GovernRequest::new(Governance::Deploy(Rule::Nobody))))?;
+            let closed = GovernRequest::new(Governance::Deploy(Rule::Nobody)).from(owner());
+            host.transaction().manage(&Managed::Govern(closed))?;
             return ok();
         }
         let operated = host.transaction().manage(&Managed::Upgrade(upgrade("reverts")))?;
@@ -242,12 +243,12 @@ fn what_was_only_tried_is_told_as_such() {
     assert_eq!((run.receipt.denials.len(), lines.take()), (3, vec![told("t", true), told("asks", true)]));
     let run = dry_run(Trial::Invoke(request("asks", "govern"))).unwrap();
     let may_not = "may not change the host's policy: nobody may";
-    let zero = Address::ZERO;
-    let tried = format!("{zero} could not try to change the host's policy: permission: {zero} {may_not}");
+    let owner = owner();
+    let tried = format!("{owner} could not try to change the host's policy: permission: {owner} {may_not}");
     assert_eq!((run.receipt.denials.len(), lines.take()), (1, vec![tried]));
     assert_eq!(
         seen(&run.receipt.denials),
-        [format!("{zero} could not change the host's policy: permission: {zero} {may_not}")]
+        [format!("{owner} could not change the host's policy: permission: {owner} {may_not}")]
     );
     for (caller, trial) in [("new", Trial::Deploy(deploy("reverts"))), ("t", Trial::Upgrade(upgrade("reverts")))] {
         assert_eq!(failed(&dry_run(trial).unwrap_err()), [denial(caller)]);

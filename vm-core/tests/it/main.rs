@@ -9,6 +9,7 @@
 )]
 
 mod access;
+mod apart;
 mod cache;
 mod commit;
 mod deadline;

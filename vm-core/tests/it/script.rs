@@ -40,24 +40,37 @@ impl Default for Scripts {
 pub(crate) struct Script {
     body: Box<Body>,
     reentrant: bool,
+    apart: bool,
 }
 
 impl Scripts {
     pub(crate) fn with(
-        mut self,
+        self,
         name: &'static str,
         body: impl Fn(&mut dyn Host, &Call) -> Result<Bytes, Failure> + Send + Sync + 'static,
     ) -> Self {
-        self.0.insert(name, Arc::new(Script { body: Box::new(body), reentrant: false }));
-        self
+        self.add(name, Script { body: Box::new(body), reentrant: false, apart: false })
     }
 
     pub(crate) fn reentrant(
-        mut self,
+        self,
         name: &'static str,
         body: impl Fn(&mut dyn Host, &Call) -> Result<Bytes, Failure> + Send + Sync + 'static,
     ) -> Self {
-        self.0.insert(name, Arc::new(Script { body: Box::new(body), reentrant: true }));
+        self.add(name, Script { body: Box::new(body), reentrant: true, apart: false })
+    }
+
+    /// One that keeps its state apart.
+    pub(crate) fn apart(
+        self,
+        name: &'static str,
+        body: impl Fn(&mut dyn Host, &Call) -> Result<Bytes, Failure> + Send + Sync + 'static,
+    ) -> Self {
+        self.add(name, Script { body: Box::new(body), reentrant: false, apart: true })
+    }
+
+    fn add(mut self, name: &'static str, script: Script) -> Self {
+        self.0.insert(name, Arc::new(script));
         self
     }
 
@@ -117,6 +130,10 @@ impl Contract for Script {
 
     fn reentrant(&self) -> bool {
         self.reentrant
+    }
+
+    fn keeps_apart(&self) -> bool {
+        self.apart
     }
 }
 

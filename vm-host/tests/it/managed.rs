@@ -2,8 +2,8 @@
 
 use futures_executor::block_on;
 use vm_core::{
-    Arguments, Code, Entry, GovernRequest, Governance, GrantRequest, InvokeRequest, Lifecycle, Right, Room,
-    RuntimeKind, Status, Vm, VmProvider,
+    Address, Arguments, Code, DeployRequest, Entry, GovernRequest, Governance, GrantRequest, InvokeRequest, KeyRange,
+    Lifecycle, Right, Room, RuntimeKind, Space, Status, UpgradeRequest, Vm, VmProvider,
 };
 
 use crate::conformance::{artifact, deploy, machine, machine_with, name, owner};
@@ -101,4 +101,41 @@ fn a_nested_upgrade_of_an_evm_contract_keeps_to_its_room() {
     bound(4);
     let done = upgrade();
     assert_eq!((done.status, vm.record(&name("e")).unwrap().unwrap().version.as_str()), (Status::Success, "2"));
+}
+
+/// State is kept in one form on all runtimes but the EVM, and yet nothing that a module wrote is an approval.
+#[test]
+fn what_a_module_wrote_is_no_proposal_after_a_change_of_runtime() {
+    let vm = machine();
+    let mallory = Address::from_name("mallory");
+    let native = || Code::new(RuntimeKind::Native, "multi_sign");
+    for contract in ["token", "multi_sign"] {
+        deploy(&vm, contract, Code::new(RuntimeKind::Native, contract), if contract == "token" { &["1"] } else { &[] });
+    }
+    // The owner of the token proposes to freeze it, which needs nobody else.
+    let text = |text: &str| [&(text.len() as u32).to_le_bytes()[..], text.as_bytes()].concat();
+    let freeze = format!("0x{}", hex::encode([text("token"), text("")].concat()));
+    let invoke = |contract: &str, method: &str, args: &[&str], from: Address| {
+        let request = InvokeRequest::new(name(contract), method).args(args.iter().copied()).from(from);
+        block_on(vm.invoke(request)).unwrap()
+    };
+    let propose = ["contract_manager", "freeze_contract", &freeze, "1000"];
+    assert_eq!(invoke("multi_sign", "propose", &propose, owner()).status, Status::Success);
+    let probe = Code::new(RuntimeKind::Wasm, artifact("probe.wasm"));
+    let request = DeployRequest::new(name("m"), "1".parse().unwrap(), probe).args([""]).from(mallory);
+    block_on(vm.deploy(request)).unwrap();
+    let genuine = vm.view().unwrap().scan(&KeyRange::of(Space::Apart, b"multi_sign"), usize::MAX).unwrap();
+    let hex = |bytes: &[u8]| format!("0x{}", hex::encode(bytes));
+    for (key, value) in &genuine {
+        let key = key.suffix().unwrap();
+        for key in [key, &key[32..]] {
+            assert_eq!(invoke("m", "put", &[&hex(key), &hex(value)], mallory).status, Status::Success);
+        }
+    }
+    let upgrade = UpgradeRequest::new(name("m"), "2".parse().unwrap(), native()).from(mallory);
+    block_on(vm.upgrade(upgrade.change_runtime())).unwrap();
+    let life = || vm.record(&name("token")).unwrap().unwrap().lifecycle;
+    let forged = invoke("m", "execute", &["1"], mallory);
+    assert!(forged.text.unwrap().contains("there is no proposal 1") && life() == Lifecycle::Active);
+    assert_eq!((invoke("multi_sign", "execute", &["1"], mallory).status, life()), (Status::Success, Lifecycle::Frozen));
 }

@@ -116,6 +116,11 @@ impl Contract for MultiSign {
     fn interface(&self) -> &dyn Interface {
         &self.interface
     }
+
+    /// Proposers and votes are believed.
+    fn keeps_apart(&self) -> bool {
+        true
+    }
 }
 
 /// What became of a proposal, in words.

@@ -9,6 +9,7 @@
 )]
 
 mod call;
+mod forgery;
 mod multi_sign;
 mod system;
 

@@ -4,19 +4,19 @@ use std::sync::Arc;
 
 use futures_executor::block_on;
 use vm_core::{
-    Block, GovernRequest, Governance, GrantRequest, InvokeRequest, KeyRange, Lifecycle, Receipt, Right, Room, Rule, Vm,
-    VmProvider,
+    Block, GovernRequest, Governance, GrantRequest, InvokeRequest, KeyRange, Lifecycle, Receipt, Right, Room, Rule,
+    Space, Vm, VmProvider,
 };
 
 use crate::system::{call, done, hex, life, machine, name, refused, who};
 
 /// The borsh of `freeze_contract(c, together)`'s arguments.
-fn freeze() -> String {
+pub(crate) fn freeze() -> String {
     let text = |text: &str| [&(text.len() as u32).to_le_bytes()[..], text.as_bytes()].concat();
     hex(&[text("c"), text("together")].concat())
 }
 
-fn guarded() -> Vm {
+pub(crate) fn guarded() -> Vm {
     let vm = machine();
     let rule = "quorum(2 of ann, bob, cat)".parse().unwrap();
     block_on(vm.grant(GrantRequest::new(name("c")).set(Right::Freeze, rule).from(who("alice")))).unwrap();
@@ -25,7 +25,7 @@ fn guarded() -> Vm {
 
 /// How many entries the contract has.
 fn kept(vm: &Vm) -> usize {
-    vm.view().unwrap().scan(&KeyRange::contract(&name("multi_sign"), b"", b""), usize::MAX).unwrap().len()
+    vm.view().unwrap().scan(&KeyRange::of(Space::Apart, b"multi_sign"), usize::MAX).unwrap().len()
 }
 
 fn sorted(names: &[&str]) -> String {
