@@ -7,8 +7,9 @@ use crate::prepared::{Failure, PreparedCache, block_on_within};
 use crate::record::load_code;
 use crate::refused::RefusedCode;
 use crate::{
-    Account, Authorizer, Code, CodeHash, Contract, ContractRecord, Gas, GasSchedule, HostFault, Interrupt, Journal,
-    Limits, Observer, Policy, PrepareError, Refusal, RuntimeKind, RuntimeProvider, StateError, Target,
+    Account, Authorizer, Code, CodeHash, Contract, ContractName, ContractRecord, Gas, GasSchedule, HostFault,
+    Interrupt, Journal, Limits, Observer, Policy, PrepareError, Refusal, RuntimeKind, RuntimeProvider, StateError,
+    Target,
 };
 
 /// What all transactions of a machine share.
@@ -37,6 +38,12 @@ impl From<StateError> for Unresolved {
     }
 }
 
+impl From<HostFault> for Unresolved {
+    fn from(fault: HostFault) -> Self {
+        Self::Fault(fault)
+    }
+}
+
 impl From<PrepareError> for Unresolved {
     fn from(error: PrepareError) -> Self {
         match error {
@@ -59,6 +66,16 @@ impl Failure for Unresolved {
 impl Core {
     pub(crate) fn runtime(&self, kind: RuntimeKind) -> Result<&Arc<dyn RuntimeProvider>, Refusal> {
         self.runtimes.get(kind.index()).and_then(Option::as_ref).ok_or(Refusal::NoRuntime(kind))
+    }
+
+    /// The runtime of code that is deployed. That it is missing is the host's fault: others, which have it, would go on.
+    pub(crate) fn runtime_of(
+        &self,
+        name: &ContractName,
+        kind: RuntimeKind,
+    ) -> Result<&Arc<dyn RuntimeProvider>, HostFault> {
+        self.runtime(kind)
+            .map_err(|missing| HostFault::Load { contract: name.to_string(), message: missing.to_string() })
     }
 
     pub(crate) fn providers(&self) -> impl Iterator<Item = &Arc<dyn RuntimeProvider>> {
@@ -111,7 +128,7 @@ impl Core {
             let accounts = self.accounts.clone();
             return accounts.ok_or(Unresolved::Refused(Refusal::NoRuntime(RuntimeKind::Evm)));
         };
-        let provider = self.runtime(record.runtime).map_err(Unresolved::Refused)?;
+        let provider = self.runtime_of(&record.name, record.runtime)?;
         let (name, metrics) = (Some(&record.name), &self.metrics.cache);
         let contract = self.prepared.get(record.code, name, patience, metrics, || {
             let fault =

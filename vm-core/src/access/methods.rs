@@ -8,7 +8,7 @@ use crate::core::Core;
 use crate::{Contract, Refusal, RuntimeKind, abridged};
 
 impl Core {
-    /// Refuses rules for new contracts that no runtime of this machine could keep, and two rules for one method.
+    /// Refuses rules for new contracts that no runtime could keep, and two rules for one method.
     pub(crate) fn check_methods(&self, policy: &Policy) -> Result<(), Refusal> {
         let refuse = |method: &str, why: String| Err(Refusal::Method { method: shown(method), why });
         let mut known: Vec<_> = self.providers().map(|provider| (provider, BTreeMap::new())).collect();
@@ -29,6 +29,11 @@ impl Core {
                 }
             }
             if !fits {
+                // Runtimes of the kind would know; where there is none, it is not for this machine to say.
+                let mut kinds = RuntimeKind::ALL.into_iter().filter(|kind| kind.has_notations() != is_name(method));
+                if let Some(kind) = kinds.clone().next().filter(|_| kinds.all(|kind| self.runtime(kind).is_err())) {
+                    return Err(Refusal::NoRuntime(kind));
+                }
                 let why = "no contract of this host's runtimes can have it; give a name, for an evm contract a signature such as \
                            transfer(address,uint256) or a selector";
                 return refuse(method, why.into());

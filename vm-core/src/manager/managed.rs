@@ -41,11 +41,13 @@ pub(crate) fn manage(
             *gas_used = gas_used.saturating_add(paid);
             operated
         }
-        Err(VmError { kind: ErrorKind::Fault(fault), .. }) => return Err(transaction.fail(fault)),
         Err(error) => {
+            if let Some(fault) = fault_in(&error) {
+                return Err(transaction.fail(fault));
+            }
             let by_rule = matches!(error.refusal(), Some(Refusal::Denied(_) | Refusal::Ungoverned { .. }));
             transaction.denials.note(refused(operation, by_rule, error.to_string()));
-            Operated::new(Outcome { status: Status::Revert, output: error.to_string().into(), gas_used: paid })
+            Operated::new(Outcome { status: Status::Revert, output: told(&error).into(), gas_used: paid })
         }
     };
     if !operated.outcome.status.is_success() {
@@ -57,6 +59,32 @@ pub(crate) fn manage(
     }
     Ok(operated)
 }
+
+/// What ends the transaction. A runtime that this machine lacks is among it, which refuses a request of its own: a contract must not
+/// see, nor keep, that another machine would have gone on.
+fn fault_in(error: &VmError) -> Option<HostFault> {
+    match &error.kind {
+        ErrorKind::Fault(fault) => Some(fault.clone()),
+        ErrorKind::Refused(refusal) => match &**refusal {
+            missing @ Refusal::NoRuntime(runtime) => {
+                Some(HostFault::Unavailable { runtime: *runtime, message: missing.to_string() })
+            }
+            _ => None,
+        },
+        ErrorKind::Failed(_) => None,
+    }
+}
+
+/// Why an operation was refused, as a contract is told, which may keep it: what runtimes say of code depends on engines, and on what
+/// else a host has, so that is for people only.
+fn told(error: &VmError) -> String {
+    match error.refusal() {
+        Some(Refusal::Code(_)) => REJECTED.to_owned(),
+        _ => error.to_string(),
+    }
+}
+
+const REJECTED: &str = "the code is rejected; what is wrong with it is told with the receipt (denials), and in the history of what was refused";
 
 /// What is told of an operation that was refused, or failed.
 fn refused(operation: &Managed, by_rule: bool, why: String) -> Denial {

@@ -64,7 +64,7 @@ pub(super) fn restore<'c>(
             return Err(Refusal::CurrentVersion { name: name.clone(), version: version.version.clone() }.into());
         }
         check_runtime(name, record.runtime, version.runtime, request.change_runtime)?;
-        core.runtime(version.runtime)?;
+        core.runtime_of(name, version.runtime)?;
         if migration.is_none() && !actor.value.is_zero() {
             return Err(unfit(name, "a rollback without migration takes no value; leave it out"));
         }

@@ -8,6 +8,7 @@
     reason = "tests fail by panicking"
 )]
 
+mod absent;
 mod access;
 mod apart;
 mod cache;
@@ -25,6 +26,7 @@ mod managed;
 mod memory;
 mod migrate;
 mod quota;
+mod races;
 mod refusals;
 mod script;
 mod state_fault;

@@ -349,3 +349,19 @@ fn what_system_contracts_are_refused_is_told() {
         ]
     );
 }
+
+/// A contract may keep what it is told, so that is the same whatever else is linked into its host.
+#[test]
+fn a_contract_is_not_told_what_else_its_host_has() {
+    let vm = machine();
+    let deploy = ["x", "1", "native", &hex(b"tokenn"), "", "", "0x", "all", ""];
+    let receipt = call(&vm, "alice", "contract_manager", "deploy_contract", &deploy);
+    assert_eq!(
+        receipt.text.as_deref(),
+        Some(
+            "the code is rejected; what is wrong with it is told with the receipt (denials), and in the history of what was refused"
+        )
+    );
+    let told = format!("{:?}", receipt.denials);
+    assert!(told.contains("no contract is linked as 'tokenn'; did you mean 'token'?"), "{told}");
+}
