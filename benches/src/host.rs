@@ -6,9 +6,9 @@ use std::sync::atomic::{AtomicU64, Ordering};
 
 use bytes::Bytes;
 use vm_core::{
-    Access, Address, Block, Bounds, Call, CallRequest, Changes, Contract, Denied, Env, Gas, GasSchedule, Height, Host,
-    HostFault, Interrupt, Journal, KeyRange, LogLevel, Managed, Operated, Outcome, Overlay, Return, Space, StateError,
-    StateKey, StateView, Status, Stop, Topic, TransactionHost,
+    Access, Address, Basis, Block, Bounds, Call, CallRequest, Changes, Contract, Denied, Env, Gas, GasSchedule, Height,
+    Host, HostFault, Interrupt, Journal, KeyRange, LogLevel, Managed, Operated, Outcome, Overlay, Return, Space,
+    StateError, StateKey, StateView, Status, Stop, Topic, TransactionHost,
 };
 
 /// A state in a hash map and without locks, which is where bare revm's is.
@@ -199,6 +199,10 @@ impl TransactionHost for BareHost<'_> {
 
     fn endorsable(&mut self, _: &Managed, _: Address) -> Result<Result<(), String>, Stop> {
         Ok(Err("there are no policies here".into()))
+    }
+
+    fn basis(&mut self, _: &Managed) -> Result<Basis, Stop> {
+        Ok(Basis { contracts: Vec::new(), policy: None })
     }
 
     fn id(&self) -> u64 {

@@ -5,9 +5,10 @@ use crate::gas::Meter;
 use crate::manager;
 use crate::transaction::Transaction;
 use crate::{
-    Access, Action, Address, Bounds, CallRequest, Capabilities, CodeHash, ContractName, ContractRecord, Denied, Env,
-    ErrorKind, Event, Gas, GasSchedule, Host, HostFault, Interrupt, Journal, KeyRange, LogLevel, Managed, Operated,
-    Outcome, Overlay, Refusal, StateError, StateKey, Status, Stop, Topic, TransactionHost, Trap, VmError, printable,
+    Access, Action, Address, Basis, Bounds, CallRequest, Capabilities, CodeHash, ContractName, ContractRecord, Denied,
+    Env, ErrorKind, Event, Gas, GasSchedule, Host, HostFault, Interrupt, Journal, KeyRange, LogLevel, Managed,
+    Operated, Outcome, Overlay, Refusal, StateError, StateKey, Status, Stop, Topic, TransactionHost, Trap, VmError,
+    printable,
 };
 
 /// How many entries a scan reads before it is paid for them.
@@ -379,6 +380,14 @@ impl TransactionHost for Frame<'_, '_> {
                 Err(VmError { kind: ErrorKind::Fault(fault), .. }) => Err(frame.transaction.fail(fault).into()),
                 Err(refused) => Ok(Err(refused.kind.to_string())),
             }
+        })
+    }
+
+    fn basis(&mut self, operation: &Managed) -> Result<Basis, Stop> {
+        self.operate(|frame| {
+            let basis = manager::basis(frame.transaction, operation);
+            let (basis, price) = frame.state(basis)?;
+            frame.pay(price).map(|()| basis)
         })
     }
 

@@ -5,8 +5,8 @@ use std::time::{Duration, Instant};
 use bytes::Bytes;
 
 use crate::{
-    Access, Address, Amount, Bounds, Denied, Env, Gas, GasSchedule, Journal, Managed, Operated, Outcome, Overlay,
-    Return, StateError, Target, Topic, Trap,
+    Access, Address, Amount, Basis, Bounds, Denied, Env, Gas, GasSchedule, Journal, Managed, Operated, Outcome,
+    Overlay, Return, StateError, Target, Topic, Trap,
 };
 
 /// All that a running contract can do. The dispatcher implements it; runtimes hand it to their contracts in the form of
@@ -103,6 +103,12 @@ pub trait TransactionHost {
     /// # Errors
     /// When the frame has to stop: out of gas, a host fault.
     fn endorsable(&mut self, operation: &Managed, endorser: Address) -> Result<Result<(), String>, Stop>;
+
+    /// What an operation builds on as things are. Paid from this frame.
+    ///
+    /// # Errors
+    /// When the frame has to stop: out of gas, a host fault.
+    fn basis(&mut self, operation: &Managed) -> Result<Basis, Stop>;
 
     /// A number that tells transactions of this process apart: for logs, and for who waits for whom. Not the same on other hosts.
     fn id(&self) -> u64;

@@ -96,7 +96,7 @@ pub use journal::{Changes, Journal, Mark};
 pub use key::{KeyRange, Space, StateKey};
 pub use lifecycle::{Change, IllegalTransition, Lifecycle, Transition};
 pub use limits::Limits;
-pub use managed::{Managed, Operated, Regulated};
+pub use managed::{Basis, Managed, Operated, Regulated};
 pub use memory::MemoryBackend;
 pub use metrics::{MetricsSnapshot, RuntimeMetrics};
 pub use overlay::Overlay;

@@ -1,5 +1,7 @@
 use std::fmt;
 
+use borsh::{BorshDeserialize, BorshSerialize};
+
 use crate::{
     Action, Arguments, ChangeRequest, Code, ContractName, DeployRequest, GovernRequest, Governance, GrantRequest,
     MigrateRequest, Operation, Outcome, RollbackRequest, Sender, UpgradeRequest, abridged,
@@ -68,6 +70,38 @@ pub enum Managed {
     Grant(GrantRequest),
     /// Another policy for the host.
     Govern(GovernRequest),
+}
+
+/// What somebody has in view who decides on an operation: to be kept with the decision, and compared when it is carried out.
+///
+/// A contract's history has one more entry after each operation on it, also after one on its policy; so contracts of which
+/// this is equal are the same as they were but for what calls have done.
+#[derive(Debug, Clone, PartialEq, Eq, BorshSerialize, BorshDeserialize)]
+pub struct Basis {
+    /// The contracts that the operation is about, with the entries of their histories; none where there is no contract yet.
+    pub contracts: Vec<(ContractName, u64)>,
+    /// The version of the host's policy, where that has the rule: for deployments, changes of the host, and migrations that are
+    /// skipped.
+    pub policy: Option<u32>,
+}
+
+impl Basis {
+    /// Says what has changed since, if something has. `now` is what the same operation builds on later.
+    pub fn overtaken(&self, now: &Self) -> Option<String> {
+        let contracts = self.contracts.iter().zip(&now.contracts);
+        let changed = contracts.filter(|(then, now)| then != now).map(|((name, then), (_, now))| match then {
+            0 => format!("contract '{name}' has been deployed since"),
+            then => format!("the history of contract '{name}' had {then} entries then, and has {now} now"),
+        });
+        let governed = match (self.policy, now.policy) {
+            (Some(then), Some(now)) if then != now => {
+                Some(format!("the host's policy had version {then} then, and has version {now} now"))
+            }
+            _ => None,
+        };
+        let told: Vec<_> = changed.chain(governed).collect();
+        (self != now).then(|| told.join("; "))
+    }
 }
 
 /// What all requests have, of whichever it is.

@@ -2,6 +2,7 @@
 //!
 //! Nothing here commits. A phase that fails drops the transaction with all that it did.
 
+mod basis;
 mod change;
 mod deploy;
 mod dry_run;
@@ -19,6 +20,7 @@ mod upgrade;
 use std::sync::Arc;
 use std::time::Duration;
 
+pub(crate) use basis::basis;
 pub(crate) use change::change;
 pub(crate) use deploy::deploy;
 pub(crate) use dry_run::dry_run;

@@ -135,6 +135,11 @@ impl ContractRecord {
         Bounds { capabilities: self.capabilities, room: self.room }
     }
 
+    /// What it occupies in the state, in bytes.
+    pub(crate) fn size(&self) -> usize {
+        borsh::object_length(self).unwrap_or(usize::MAX)
+    }
+
     pub(crate) fn store(&self, journal: &Journal) -> Result<(), StateError> {
         Stored::store(self, journal, StateKey::record(&self.name))
     }

@@ -38,7 +38,7 @@ pub fn builder(config: &Config) -> HostBuilder<'_> {
     HostBuilder { config, backend: None, native: Default::default(), tracing: Default::default() }
 }
 
-/// The call by which an operation is proposed through a deployment of `multi_sign`, until some block; [`u64::MAX`] is for good. The
+/// The call by which an operation is proposed through a deployment of `multi_sign`, until some block; [`u64::MAX`] is for as long as may be, 1,000,000 blocks. The
 /// sender of the call is the proposer; that of the operation is no part of it.
 ///
 /// ```

@@ -104,7 +104,7 @@ pub(super) enum Command {
     },
     /// Propose an operation, from `deploy` to `govern`, to those whose endorsement it needs, who then approve it.
     Propose {
-        /// The last block in which something can become of it [default: for good].
+        /// The last block in which something can become of it [default: 1,000,000 blocks from now, the most].
         #[arg(long, value_name = "BLOCK")]
         until: Option<u64>,
         #[command(flatten)]

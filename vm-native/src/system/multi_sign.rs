@@ -10,7 +10,7 @@ use vm_core::{
 
 use super::interface::Told;
 use super::operation::arguments;
-use super::{Refused, perform, returned, topics};
+use super::{Operations, Refused, perform, returned, topics};
 use proposal::{NEXT, Proposal, Vote};
 
 /// Proposals, approvals and rejections of operations of the other system contracts.
@@ -18,11 +18,15 @@ use proposal::{NEXT, Proposal, Vote};
 /// A proposal is carried out by whoever calls `execute` when the rules that the operation is under are content with its
 /// proposer as actor and those who approved it as endorsers; until then `execute` reverts with the rule's words.
 /// Only those approve or reject whose endorsement these rules ask for; so nobody else can fill a proposal. Whoever approved can
-/// reject, which takes the approval back; the proposer's rejection withdraws the proposal. One that has expired can be removed by
-/// anybody, with `expire`. Whatever ends a proposal leaves nothing of it.
+/// reject, which takes the approval back; the proposer's rejection withdraws the proposal. A proposal is for the contract, or the host's
+/// policy, as it was when it was made: after any other operation on that it is overtaken, and neither approved nor carried out.
+/// One that has expired or is overtaken can be removed by anybody, with `expire`. Whatever ends a proposal leaves nothing of it.
 pub(crate) struct MultiSign {
     interface: Told,
 }
+
+/// The most blocks that a proposal is open for.
+const LONGEST: u64 = 1_000_000;
 
 const INTERFACE: &str = "propose(contract: string, method: string, input: bytes, expires: u64) -> u64
     approve(id: u64)
@@ -49,6 +53,7 @@ impl MultiSign {
             "approve" => {
                 let proposal = Proposal::live(host, id)?;
                 has_a_part(host, &proposal.operation()?, caller)?;
+                proposal.check_basis(host, id)?;
                 vote(host, id, caller, Vote::Approved)?;
                 told(host, "approved", id, caller)
             }
@@ -69,6 +74,7 @@ impl MultiSign {
             }
             "execute" => {
                 let proposal = Proposal::live(host, id)?;
+                proposal.check_basis(host, id)?;
                 let (operation, endorsers) = (proposal.operation()?, Vote::all(host, id, Vote::Approved)?);
                 // First, so that the operation cannot meet its own proposal again.
                 Proposal::remove(host, id)?;
@@ -79,7 +85,7 @@ impl MultiSign {
             "expire" => {
                 let proposal = Proposal::load(host, id)?;
                 let block = host.env().block.number;
-                if block <= proposal.expires {
+                if block <= proposal.expires && proposal.overtaken(host)?.is_none() {
                     let told = format!("proposal {id} expires after block {}; this is block {block}", proposal.expires);
                     return Err(told.into());
                 }
@@ -133,13 +139,11 @@ fn describe(event: &Event) -> Option<String> {
 
 fn propose(host: &mut dyn Host, caller: Address, input: &[u8]) -> Result<Bytes, Refused> {
     let (contract, method, input, expires): (String, String, Vec<u8>, u64) = arguments(input)?;
-    let proposal = Proposal { proposer: caller, contract, method, input, expires };
     // What could never be executed is refused now.
-    let operation = proposal.operation()?;
-    let block = host.env().block.number;
-    if expires < block {
-        return Err(format!("the proposal would have expired in block {expires}; this is block {block}").into());
-    }
+    let operation = Operations::named(&contract)?.decode(&method, &input)?;
+    let expires = open_until(host.env().block.number, expires)?;
+    let basis = host.transaction().basis(&operation)?;
+    let proposal = Proposal { proposer: caller, contract, method, input, expires, basis };
     let id = match host.get(NEXT)? {
         Some(bytes) => <[u8; 8]>::try_from(&*bytes)
             .map(u64::from_le_bytes)
@@ -154,6 +158,21 @@ fn propose(host: &mut dyn Host, caller: Address, input: &[u8]) -> Result<Bytes, 
     }
     told(host, "proposed", id, caller)?;
     Ok(id.to_le_bytes().to_vec().into())
+}
+
+/// The last block of a proposal. The largest number stands for as long as may be.
+fn open_until(block: u64, expires: u64) -> Result<u64, String> {
+    let last = block.saturating_add(LONGEST);
+    match expires {
+        u64::MAX => Ok(last),
+        _ if expires < block => {
+            Err(format!("the proposal would have expired in block {expires}; this is block {block}"))
+        }
+        _ if expires > last => {
+            Err(format!("a proposal is open for {LONGEST} blocks at most, so until block {last} and not {expires}"))
+        }
+        _ => Ok(expires),
+    }
 }
 
 /// Refuses those whose endorsement counts for nothing.

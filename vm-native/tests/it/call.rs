@@ -73,7 +73,7 @@ fn a_proposal_is_the_operation_that_it_was_made_of() {
             reason => format!("; because: {reason}"),
         };
         let told = call(&vm, "zoe", "multi_sign", "proposal", &[&id]).text.unwrap();
-        assert_eq!(told, format!("{} proposes to {operation}{because}", who("ann")));
+        assert_eq!(told, format!("{} proposes to {operation}; until block 1000000{because}", who("ann")));
     }
 }
 

@@ -11,6 +11,7 @@
 mod call;
 mod forgery;
 mod multi_sign;
+mod overtaken;
 mod system;
 
 use std::time::Duration;

@@ -24,7 +24,7 @@ pub(crate) fn guarded() -> Vm {
 }
 
 /// How many entries the contract has.
-fn kept(vm: &Vm) -> usize {
+pub(crate) fn kept(vm: &Vm) -> usize {
     vm.view().unwrap().scan(&KeyRange::of(Space::Apart, b"multi_sign"), usize::MAX).unwrap().len()
 }
 

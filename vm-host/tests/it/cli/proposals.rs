@@ -38,7 +38,8 @@ fn an_upgrade_is_proposed_approved_and_carried_out_on_every_runtime() {
         let listed = desk.ok("proposals");
         assert!(
             listed.starts_with("1  0x")
-                && listed.contains(&format!(" proposes to {operation}; because: burning; approved by 0x"))
+                && listed.contains(&format!(" proposes to {operation}; until block 1"))
+                && listed.contains("; because: burning; approved by 0x")
         );
         assert_eq!(desk.json("proposals").1["proposals"][0]["id"], 1);
 

@@ -2,7 +2,7 @@
 
 use borsh::{BorshDeserialize, BorshSerialize};
 use bytes::Bytes;
-use vm_core::{Address, Host, Managed, Stop, printable};
+use vm_core::{Address, Basis, Host, Managed, Stop, printable};
 
 use super::super::{Operations, Refused};
 
@@ -18,6 +18,8 @@ pub(super) struct Proposal {
     pub(super) input: Vec<u8>,
     /// The number of the last block in which something can become of it.
     pub(super) expires: u64,
+    /// What it was made for. Once that has changed, nothing becomes of it any more.
+    pub(super) basis: Basis,
 }
 
 impl Proposal {
@@ -56,6 +58,20 @@ impl Proposal {
         Ok(())
     }
 
+    /// Refuses what was decided for a contract or a host that is not the same any more.
+    pub(super) fn check_basis(&self, host: &mut dyn Host, id: u64) -> Result<(), Refused> {
+        match self.overtaken(host)? {
+            Some(why) => Err(format!("proposal {id} is overtaken: {why}; propose it again").into()),
+            None => Ok(()),
+        }
+    }
+
+    /// What has changed since it was made, if something has.
+    pub(super) fn overtaken(&self, host: &mut dyn Host) -> Result<Option<String>, Refused> {
+        let operation = self.operation()?;
+        Ok(self.basis.overtaken(&host.transaction().basis(&operation)?))
+    }
+
     /// What is proposed, by nobody yet.
     pub(super) fn operation(&self) -> Result<Managed, String> {
         Operations::named(&self.contract)?.decode(&self.method, &self.input)
@@ -74,9 +90,11 @@ impl Proposal {
         let operation = self.operation()?;
         let mut text = format!("{} proposes to {operation}", self.proposer);
         match self.expires {
-            u64::MAX => {}
             expires if host.env().block.number > expires => text.push_str(&format!("; expired in block {expires}")),
             expires => text.push_str(&format!("; until block {expires}")),
+        }
+        if let Some(why) = self.overtaken(host)? {
+            text.push_str(&format!("; overtaken: {why}"));
         }
         if !operation.reason().is_empty() {
             text.push_str(&format!("; because: {}", printable(operation.reason())));
