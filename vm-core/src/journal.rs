@@ -128,20 +128,17 @@ impl Journal {
         }
         let mut inner = self.0.borrow_mut();
         let inner = &mut *inner;
-        // Own deletions can hide at most as many entries below as there are own writes.
-        let hidden = inner.writes.range(range).count();
-        let below = inner.view.scan(range, limit.saturating_add(hidden))?;
-        let mut merged = Vec::with_capacity(below.len().min(limit));
+        let mut below = Below { view: &*inner.view, rest: range.clone(), piece: limit, read: Vec::new().into_iter() };
+        let mut merged = Vec::new();
         let mut own = inner.writes.range(range).peekable();
-        let mut below = below.into_iter().peekable();
         while merged.len() < limit {
-            let own_first = match (own.peek(), below.peek()) {
+            let own_first = match (own.peek(), below.first()?) {
                 (None, None) => break,
                 (Some(_), None) => true,
                 (None, Some(_)) => false,
-                (Some((own_key, _)), Some((key, _))) => {
+                (Some((own_key, _)), Some(key)) => {
                     if *own_key == key {
-                        below.next();
+                        below.take();
                         continue;
                     }
                     *own_key < key
@@ -151,8 +148,8 @@ impl Journal {
                 if let Some((key, Some(value))) = own.next() {
                     merged.push((key.clone(), value.clone()));
                 }
-            } else if let Some(entry) = below.next() {
-                merged.push(entry);
+            } else {
+                merged.extend(below.take());
             }
         }
         let end = match merged.last() {
@@ -245,5 +242,34 @@ impl fmt::Debug for Journal {
             .field("writes", &inner.writes.len())
             .field("events", &inner.events.len())
             .finish()
+    }
+}
+
+/// The entries of a range below own writes. They are read piece by piece: as many as are wanted may be hidden by own deletions,
+/// and each may be long.
+struct Below<'v> {
+    view: &'v dyn StateView,
+    /// What is not read yet.
+    rest: KeyRange,
+    piece: usize,
+    read: std::vec::IntoIter<(StateKey, Bytes)>,
+}
+
+impl Below<'_> {
+    /// The key of the first entry.
+    fn first(&mut self) -> Result<Option<&StateKey>, StateError> {
+        if self.read.as_slice().is_empty() && !self.rest.is_empty() {
+            let read = self.view.scan(&self.rest, self.piece)?;
+            self.rest.start = match read.last() {
+                Some((last, _)) if read.len() >= self.piece => last.successor(),
+                _ => self.rest.end.clone(),
+            };
+            self.read = read.into_iter();
+        }
+        Ok(self.read.as_slice().first().map(|(key, _)| key))
+    }
+
+    fn take(&mut self) -> Option<(StateKey, Bytes)> {
+        self.read.next()
     }
 }

@@ -1,10 +1,18 @@
 //! The journal against a model that clones, and what it records of reads.
 
-use std::collections::BTreeMap;
+use std::{
+    collections::BTreeMap,
+    sync::{
+        Arc,
+        atomic::{AtomicUsize, Ordering},
+    },
+};
 
 use bytes::Bytes;
 use proptest::prelude::*;
-use vm_core::{Height, Journal, KeyRange, MemoryBackend, Space, StateBackend, StateKey, WriteSet};
+use vm_core::{
+    Height, Journal, KeyRange, MemoryBackend, Space, StateBackend, StateError, StateKey, StateView, WriteSet,
+};
 
 #[derive(Debug, Clone)]
 enum Step {
@@ -115,4 +123,35 @@ fn a_scan_records_the_part_that_decided_it() {
     journal.scan(&range, 9).unwrap();
     let reads = journal.finish().reads;
     assert_eq!(reads.ranges(), [KeyRange { start: key(0), end: key(3).successor() }, range]);
+}
+
+/// Notes how many entries are read at once.
+struct Noted(Arc<dyn StateView>, Arc<AtomicUsize>);
+
+impl StateView for Noted {
+    fn height(&self) -> Height {
+        self.0.height()
+    }
+
+    fn get(&self, key: &StateKey) -> Result<Option<Bytes>, StateError> {
+        self.0.get(key)
+    }
+
+    fn scan(&self, range: &KeyRange, limit: usize) -> Result<Vec<(StateKey, Bytes)>, StateError> {
+        let found = self.0.scan(range, limit)?;
+        self.1.fetch_max(found.len(), Ordering::Relaxed);
+        Ok(found)
+    }
+}
+
+#[test]
+fn what_own_deletions_hide_is_not_read_all_at_once() {
+    let entries = (0..200).map(|n| (n, n)).collect();
+    let most = Arc::new(AtomicUsize::new(0));
+    let journal = Journal::new(Arc::new(Noted(base(&entries).snapshot().unwrap(), most.clone())));
+    (0..190).for_each(|n| journal.delete(key(n)));
+    let range = KeyRange { start: key(0), end: key(255) };
+    let found = journal.scan(&range, 4).unwrap();
+    assert_eq!(found.iter().map(|(key, _)| key.clone()).collect::<Vec<_>>(), [190, 191, 192, 193].map(key));
+    assert_eq!(most.load(Ordering::Relaxed), 4);
 }
