@@ -4,31 +4,46 @@ use std::time::{Duration, Instant};
 
 use vm_wasm::EngineKind;
 
+use crate::Missed;
 use crate::transfer::{Transfer, bare_wasmi, contract, module, through};
 
 /// Calls that are timed together, and how often: variants take turns, and the least disturbed run of each counts.
 const CALLS: u32 = 500;
 const ROUNDS: usize = 100;
 
+/// The most that a contract may take of what the bare engine does, and with 17 pages on wasmtime in nanoseconds.
+const RATIO: f64 = 1.25;
+const LARGE: f64 = 4_000.0;
+
 /// Prints a table.
-pub(crate) fn run() {
+pub(crate) fn run() -> Vec<Missed> {
+    let mut missed = Vec::new();
     println!("{:<32}{:>12}{:>12}{:>10}", "fresh instance and transfer", "bare", "contract", "ratio");
     for pages in [1, 17] {
         let module = module(pages);
         let ours = |engine| through(contract(engine, &module));
-        print(&format!("wasmi, {pages} pages"), [bare_wasmi(&module), ours(EngineKind::Wasmi)]);
+        let mut row = |name: &str, variants, most| missed.extend(print(name, variants, most));
+        row(&format!("wasmi, {pages} pages"), [bare_wasmi(&module), ours(EngineKind::Wasmi)], None);
         #[cfg(feature = "wasmtime")]
         {
             let bare = crate::transfer::bare_wasmtime(&crate::transfer::Pool::of(pages).engine(), &module);
-            print(&format!("wasmtime, {pages} pages"), [bare, ours(EngineKind::Wasmtime)]);
+            row(&format!("wasmtime, {pages} pages"), [bare, ours(EngineKind::Wasmtime)], Some(LARGE));
         }
     }
     println!();
+    missed
 }
 
-fn print(name: &str, variants: [Transfer; 2]) {
+/// Prints a row, and tells what is more than it may be.
+fn print(name: &str, variants: [Transfer; 2], most: Option<f64>) -> Option<Missed> {
     let [bare, contract] = measure(variants);
-    println!("{name:<32}{bare:>9.0} ns{contract:>9.0} ns{:>10.2}", contract / bare);
+    let ratio = contract / bare;
+    println!("{name:<32}{bare:>9.0} ns{contract:>9.0} ns{ratio:>10.2}");
+    if ratio > RATIO {
+        return Some(format!("{name}: {ratio:.2} of the bare engine, at most {RATIO}"));
+    }
+    let most = most.filter(|most| contract > *most)?;
+    Some(format!("{name}: {contract:.0} ns, at most {most:.0}"))
 }
 
 /// Nanoseconds of a call.

@@ -8,6 +8,7 @@ use std::time::{Duration, Instant};
 use rustix::thread::{CpuSet, sched_getaffinity, sched_setaffinity};
 use vm_wasm::EngineKind;
 
+use crate::Missed;
 use crate::transfer::{Transfer, contract, module, through};
 
 /// Calls that each thread makes in a round.
@@ -19,22 +20,32 @@ const COUNTED: usize = 30;
 /// As workers have: on a smaller one, every call of a compiled contract would have a stack added.
 const STACK: usize = 64 << 20;
 
+/// What two threads that call contracts reach at least of one.
+const RATIO: f64 = 1.7;
+
 /// Prints a table.
-pub(crate) fn run() {
+pub(crate) fn run() -> Vec<Missed> {
     let cpus: Vec<_> = sched_getaffinity(None)
         .map(|set| (0..CpuSet::MAX_CPU).filter(|cpu| set.is_set(*cpu)).take(2).collect())
         .unwrap_or_default();
     let &[first, second] = cpus.as_slice() else {
         println!("threads: skipped, there is one processor only\n");
-        return;
+        return Vec::new();
     };
+    let mut missed = Vec::new();
     let print = |name: &str, transfer: &(dyn Fn() -> Transfer + Sync)| print(name, [first, second], transfer);
     println!("{:<52}{:>12}{:>12}{:>10}{:>12}", "calls a second", "1 thread", "2 threads", "ratio", "computing");
     for pages in [1, 17] {
         let module = module(pages);
         for engine in EngineKind::ALL.iter().filter(|engine| matches!(engine.as_str(), "wasmi" | "wasmtime")) {
             let contract = contract(*engine, &module);
-            print(&format!("contract on {engine}, {pages} pages"), &|| through(contract.clone()));
+            let name = format!("contract on {engine}, {pages} pages");
+            let (ratio, computing) = print(&name, &|| through(contract.clone()));
+            if ratio < RATIO {
+                missed.push(format!(
+                    "{name}: {ratio:.2} times one thread, at least {RATIO}; what only computes reached {computing:.2}"
+                ));
+            }
         }
         print(&format!("wasmi, {pages} pages"), &|| crate::transfer::bare_wasmi(&module));
         #[cfg(feature = "wasmtime")]
@@ -45,6 +56,7 @@ pub(crate) fn run() {
         }
     }
     println!();
+    missed
 }
 
 /// What was measured in a round.
@@ -60,7 +72,8 @@ struct Rates {
     two: f64,
 }
 
-fn print(name: &str, cpus: [usize; 2], transfer: &(dyn Fn() -> Transfer + Sync)) {
+/// Prints a row; returns what two threads reach of one, and what they do that only compute.
+fn print(name: &str, cpus: [usize; 2], transfer: &(dyn Fn() -> Transfer + Sync)) -> (f64, f64) {
     let mut rounds = rounds(cpus, transfer);
     rounds.sort_by(|a, b| b.computing.two.total_cmp(&a.computing.two));
     rounds.truncate(COUNTED);
@@ -69,6 +82,7 @@ fn print(name: &str, cpus: [usize; 2], transfer: &(dyn Fn() -> Transfer + Sync))
     let ratio = of(|round| round.calling.two / round.calling.one);
     let computing = of(|round| round.computing.two / round.computing.one);
     println!("{name:<52}{one:>12.0}{two:>12.0}{ratio:>10.2}{computing:>12.2}");
+    (ratio, computing)
 }
 
 /// Both threads, each on a processor of its own and with what it works on made by itself, go through the same steps: first one

@@ -63,14 +63,12 @@ fn write(memory: &mut [u8], to: u32, bytes: &[u8]) -> Option<()> {
     Some(())
 }
 
-/// wasmi with its linker made beforehand.
+/// wasmi with the settings that contracts have, its linker made beforehand.
 pub(crate) fn bare_wasmi(module: &[u8]) -> Transfer {
-    use wasmi::{Caller, CompilationMode, Config, Engine, Error, Linker, Memory, Module, Store};
+    use wasmi::{Caller, Engine, Error, Linker, Memory, Module, Store};
     type State = (Balances, Option<Memory>);
     let missing = || Error::new("a range outside of the memory");
-    let mut config = Config::default();
-    config.compilation_mode(CompilationMode::Eager);
-    let engine = Engine::new(&config);
+    let engine = Engine::new(&vm_wasm::conformance::wasmi_config());
     let module = Module::new(&engine, module).unwrap();
     let mut linker = Linker::<State>::new(&engine);
     let input = move |mut caller: Caller<'_, State>, to: u32| {
@@ -159,9 +157,9 @@ pub(crate) struct Pool {
 #[cfg(feature = "wasmtime")]
 impl Pool {
     /// As contracts of one or two pages have it.
-    pub(crate) const SMALL: Self = Self { kept: 128, at_once: 64, asks: false, maps: false };
+    pub(crate) const SMALL: Self = Self { kept: 128, at_once: 32, asks: false, maps: false };
     /// As contracts of more pages have it.
-    pub(crate) const LARGE: Self = Self { kept: 512, at_once: 64, asks: true, maps: false };
+    pub(crate) const LARGE: Self = Self { kept: 512, at_once: 32, asks: true, maps: false };
 
     /// These, and others.
     pub(crate) const ALL: [Self; 7] = [
@@ -179,15 +177,17 @@ impl Pool {
         if pages > 2 { Self::LARGE } else { Self::SMALL }
     }
 
+    /// With the settings that contracts have, but for these.
     pub(crate) fn engine(self) -> wasmtime::Engine {
-        use wasmtime::{Config, Enabled, Engine, InstanceAllocationStrategy, PoolingAllocationConfig};
+        use wasmtime::{Enabled, Engine, InstanceAllocationStrategy, PoolingAllocationConfig};
         let mut pool = PoolingAllocationConfig::new();
-        pool.total_core_instances(256).total_memories(256).total_tables(256);
+        pool.total_core_instances(64).total_memories(64).total_tables(64);
+        pool.max_memory_size(16 << 20).table_elements(16_384);
         pool.linear_memory_keep_resident(self.kept << 10)
             .table_keep_resident(64 << 10)
             .decommit_batch_size(self.at_once);
         pool.pagemap_scan(if self.asks { Enabled::Auto } else { Enabled::No });
-        let mut config = Config::new();
+        let mut config = vm_wasm::conformance::wasmtime_config();
         config.allocation_strategy(InstanceAllocationStrategy::Pooling(pool)).memory_init_cow(self.maps);
         Engine::new(&config).unwrap()
     }
