@@ -1,10 +1,10 @@
 //! How long the most expensive modules take to become contracts, and how much memory, on every engine of the build.
 //!
-//! `cargo bench -p vm-benches --bench compile --features wasmtime,wasmer -- [PART OF A NAME]`. For each kind of module, the longest that the
-//! gate accepts goes to wasmi, and the longest that is within the budget of compilers goes to those: of functions as long as the
-//! gate lets them be, and of shorter ones, that share the budget. Each has a process of its
-//! own, which is ended when it takes 30 s or 2 GiB. The bench fails when one takes more than 5 s or 512 MiB, which making a
-//! contract of a module must never exceed; more than half of that is marked.
+//! `cargo bench -p vm-benches --bench compile --features wasmtime,wasmer -- [PARTS OF NAMES]... [FILES]...`. For each kind of module, the
+//! longest that the gate accepts goes to wasmi, and the longest that is within the budget of compilers goes to those: of functions as
+//! long as the gate lets them be, and of shorter ones, that share the budget. A file (`.wasm`) goes to all as it is. Each has a process of
+//! its own, which is ended when it takes 30 s or 2 GiB. Time is the processor's. The bench fails when one takes more than 5 s or 512
+//! MiB, which making a contract of a module must never exceed; more than half of that is marked.
 
 #![allow(clippy::unwrap_used, clippy::panic, clippy::indexing_slicing, reason = "a bench fails by panicking")]
 
@@ -40,24 +40,31 @@ fn main() -> ExitCode {
         compile(engine.parse().unwrap(), std::fs::read(path).unwrap());
         return ExitCode::SUCCESS;
     }
-    let wanted = arguments.iter().skip(1).find(|argument| !argument.starts_with("--")).cloned().unwrap_or_default();
+    let chosen = || arguments.iter().skip(1).filter(|argument| !argument.starts_with("--"));
     let compilers: Vec<_> = EngineKind::ALL.iter().filter(|kind| !matches!(kind.as_str(), "auto" | "wasmi")).collect();
-    print!("{:<42} {:>9} {:>18} {:>9}", "module", "accepted", "wasmi", "compiled");
+    print!("{:<56} {:>9} {:>18} {:>9} {:>10}", "module", "accepted", "wasmi", "compiled", "estimate");
     compilers.iter().for_each(|engine| print!(" {:>18}", engine.as_str()));
     println!();
     let mut too_much = 0;
-    for bomb in bombs::BOMBS.iter().filter(|bomb| bomb.name.contains(&wanted)) {
+    let mut row = |name: &str, accepted: &[u8], compiled: &[u8]| {
+        print!("{name:<56} {:>9}", accepted.len());
+        too_much += usize::from(!measure("wasmi", accepted));
+        let estimate = analyze(compiled, &config()).compile.map_or(0, |compile| compile.microseconds / 1_000);
+        print!(" {:>9} {estimate:>7} ms", compiled.len());
+        too_much += compilers.iter().filter(|engine| !measure(engine.as_str(), compiled)).count();
+        println!();
+    };
+    for file in chosen().filter(|argument| argument.ends_with(".wasm")) {
+        let module = std::fs::read(file).unwrap();
+        row(file, &module, &module);
+    }
+    let wanted = |bomb: &&Bomb| chosen().count() == 0 || chosen().any(|part| bomb.name.contains(part));
+    for bomb in bombs::all().filter(wanted) {
         for (index, body) in BODIES.into_iter().enumerate() {
-            let accepted = longest(bomb, body, |analysis| analysis.accepted);
             let name = if index == 0 { bomb.name.to_owned() } else { format!("  functions of {} KiB", body >> 10) };
-            print!("{name:<42} {:>9}", accepted.len());
-            too_much += usize::from(!measure("wasmi", &accepted));
-            if !compilers.is_empty() {
-                let compiled = longest(bomb, body, |analysis| analysis.compile.is_some_and(|compile| compile.compiled));
-                print!(" {:>9}", compiled.len());
-                too_much += compilers.iter().filter(|engine| !measure(engine.as_str(), &compiled)).count();
-            }
-            println!();
+            let accepted = longest(bomb, body, |analysis| analysis.accepted);
+            let compiled = longest(bomb, body, |analysis| analysis.compile.is_some_and(|compile| compile.compiled));
+            row(&name, &accepted, &compiled);
         }
     }
     if too_much == 0 { ExitCode::SUCCESS } else { ExitCode::FAILURE }
@@ -106,7 +113,7 @@ fn time(engine: &str, path: &Path) -> (u64, u64) {
 
 /// The longest module of a kind, with functions of at most `body` bytes, of which this holds.
 fn longest(bomb: &Bomb, body: usize, holds: impl Fn(&Analysis) -> bool) -> Vec<u8> {
-    let config = WasmConfig::default();
+    let config = config();
     let holds = |bytes: usize| holds(&analyze(&bomb.module(bytes, body), &config));
     let (mut low, mut high) = (0, LONGEST);
     if holds(high) {
@@ -119,18 +126,30 @@ fn longest(bomb: &Bomb, body: usize, holds: impl Fn(&Analysis) -> bool) -> Vec<u
     bomb.module(low, body)
 }
 
-/// Prints the time in milliseconds and the most memory that this process had, in MiB.
-fn compile(engine: EngineKind, module: Vec<u8>) {
+/// As it is by default, and with floats.
+fn config() -> WasmConfig {
     let mut config = WasmConfig::default();
+    config.floats = true;
+    config
+}
+
+/// Prints the time in milliseconds and the most memory that this process had, in MiB. The time is the processor's, of all threads:
+/// other processes on the machine make no module expensive.
+fn compile(engine: EngineKind, module: Vec<u8>) {
+    let mut config = config();
     config.engine = engine;
     let runtime = WasmRuntime::new(config).unwrap();
     let code = Code::new(RuntimeKind::Wasm, module);
-    #[allow(clippy::disallowed_methods, reason = "a bench measures time")]
-    let started = Instant::now();
+    let started = processor_time();
     let contract = block_on(runtime.prepare(&code)).map(drop);
-    let elapsed = started.elapsed();
+    let elapsed = processor_time() - started;
     contract.unwrap();
     println!("{} {}", elapsed.as_millis(), most_memory("self"));
+}
+
+fn processor_time() -> Duration {
+    let time = rustix::time::clock_gettime(rustix::time::ClockId::ProcessCPUTime);
+    Duration::new(time.tv_sec.try_into().unwrap(), time.tv_nsec.try_into().unwrap())
 }
 
 /// The most memory that a process had, in MiB; 0 where the system does not tell.
