@@ -21,9 +21,8 @@ use crate::abi::Frame;
 use crate::count::{Count, Level};
 use crate::meter::Instrumented;
 
-/// The estimate of what compiling takes, in nanoseconds: for any module, and for each byte of it. Measured with wasmtime 48.
-const COMPILE: u64 = 1_000_000;
-const COMPILE_PER_BYTE: u64 = 500;
+/// The part of the [estimate](super::work), which is what compiling takes at most, that compiling what compilers write takes.
+const EXPECTED: u64 = 2;
 
 /// What wasmtime makes of a byte of an instrumented module, in bytes, at most on average, and what it takes for a module of any
 /// size.
@@ -105,7 +104,7 @@ impl Engine for Auto {
             return Ok(Box::new(Loaded { program, shared: self.shared.clone() }));
         }
         let interpreted = Wasmi.compile(module)?;
-        let worth = if self.over_budget.admits(self.name(), module) { worth(module) } else { u64::MAX };
+        let worth = self.over_budget.admits(self.name(), module).map_or(u64::MAX, |estimate| estimate / EXPECTED);
         let module = Instrumented { bytes: module.bytes.clone(), calls: module.calls };
         self.shared.interpreted.up();
         let shared = self.shared.clone();
@@ -181,11 +180,6 @@ impl Shared {
         tracing::warn!(target: "vm", %why, "a module cannot be compiled in the background and stays interpreted");
         self.lock().failure = Some(why);
     }
-}
-
-/// What compiling is expected to take, in nanoseconds.
-fn worth(module: &Instrumented) -> u64 {
-    (module.bytes.len() as u64).saturating_mul(COMPILE_PER_BYTE).saturating_add(COMPILE)
 }
 
 #[derive(Debug)]

@@ -6,6 +6,11 @@
 /// How often a function is followed. Loops that compilers make of source need two more than they are deep, at most.
 const ROUNDS: usize = 24;
 
+/// The most words of sets of locals that are kept at a time, 64 MiB, and that a round may go through: far from what functions within the
+/// default limits of shape can have, which an operator can raise.
+const KEPT: usize = 8 << 20;
+const VISITED: u64 = 256 << 20;
+
 /// What a function does with its locals, in order; operators that neither use one nor branch are left out.
 #[derive(Debug, Default)]
 pub(super) struct Steps {
@@ -16,6 +21,8 @@ pub(super) struct Steps {
     open: Vec<usize>,
     /// How many loops there are.
     loops: usize,
+    /// How many blocks are open at the most.
+    nesting: usize,
     /// The number of locals that are used, at least: one more than the highest.
     locals: usize,
 }
@@ -72,6 +79,7 @@ impl Steps {
 
     fn begin(&mut self, step: Step) {
         self.open.push(self.steps.len());
+        self.nesting = self.nesting.max(self.open.len());
         self.steps.push(step);
     }
 
@@ -96,17 +104,27 @@ impl Steps {
     }
 
     /// Follows the function backwards until what is live at the begins of its loops stays the same, because it is live at the branches back
-    /// to them. Where that takes more than [`ROUNDS`], as no compiler's code does, all locals count as live everywhere.
+    /// to them. Where that takes more than [`ROUNDS`], as no compiler's code does, or more room or time than is bearable, all locals
+    /// count as live everywhere.
     pub(super) fn live(&self) -> Live {
-        let mut headers = vec![Locals::none(self.locals); self.loops];
-        for _ in 0..ROUNDS {
-            let (live, stable) = self.round(&mut headers);
-            if stable {
-                return live;
+        if self.is_bearable() {
+            let mut headers = vec![Locals::none(self.locals); self.loops];
+            for _ in 0..ROUNDS {
+                let (live, stable) = self.round(&mut headers);
+                if stable {
+                    return live;
+                }
             }
         }
         let locals = self.locals as u64;
         Live { carried: locals.saturating_mul(self.edges()), most: locals }
+    }
+
+    /// Whether the sets fit: one for each loop, two for each open block.
+    fn is_bearable(&self) -> bool {
+        let words = Locals::words(self.locals);
+        let kept = self.loops.saturating_add(2 * self.nesting).saturating_mul(words);
+        kept <= KEPT && self.edges().saturating_mul(words as u64) <= VISITED
     }
 
     /// How many edges the sum is over, at most.
@@ -197,7 +215,12 @@ struct Locals {
 
 impl Locals {
     fn none(locals: usize) -> Self {
-        Self { words: vec![0; locals.div_ceil(64)], count: 0 }
+        Self { words: vec![0; Self::words(locals)], count: 0 }
+    }
+
+    /// How many words a set of so many has.
+    fn words(locals: usize) -> usize {
+        locals.div_ceil(64)
     }
 
     fn insert(&mut self, local: u32) {
@@ -287,6 +310,21 @@ mod tests {
         }
         let deep = of(200, reads);
         assert!(deep.carried >= 200 * u64::from(reads) && deep.most == u64::from(reads), "{deep:?}");
+    }
+
+    /// Under raised limits of shape: a set for each of these loops would take 2 GiB.
+    #[test]
+    fn what_would_take_too_much_to_find_out_counts_as_live() {
+        let mut steps = Steps::default();
+        for _ in 0..350_000 {
+            steps.loop_();
+            steps.end();
+        }
+        steps.set(49_999);
+        steps.end();
+        assert!(!steps.is_bearable());
+        let live = steps.live();
+        assert!(live.most == 50_000 && live.carried > 350_000 * 50_000, "{live:?}");
     }
 
     #[test]
