@@ -6,7 +6,7 @@ use anyhow::Result;
 
 use crate::cargo::cargo;
 use crate::containerd::{self, Containerd};
-use crate::{demo, openzeppelin, process, python, setup};
+use crate::{demo, openzeppelin, process, python, setup, terminal, workspace};
 
 /// Options of `cargo xtask test`.
 #[derive(Debug, clap::Args)]
@@ -29,6 +29,7 @@ const FEATURES: &str = "vm-host/docker,vm-host/wasmtime,vm-conformance/wasmtime,
 pub(crate) fn run(args: &Args) -> Result<()> {
     let containerd = containerd::start(setup::containers(args.no_containers)?)?;
     openzeppelin::provide()?;
+    tell_of_chainmaker();
     let probe = match &containerd {
         Containerd::Running(_) => python::provide()?,
         Containerd::Absent { .. } => None,
@@ -52,6 +53,16 @@ pub(crate) fn run(args: &Args) -> Result<()> {
     }
     // `cargo test` builds the examples too. With arguments of their own, people want just what they ask for.
     if args.rest.is_empty() { demo::compare("debug", &containerd) } else { Ok(()) }
+}
+
+/// ChainMaker's published contracts are not part of this repository: says so where nobody has them.
+fn tell_of_chainmaker() {
+    let named = std::env::var_os("VM_TEST_CHAINMAKER_WASM").is_some();
+    if !named && !workspace::root().join("../shared/chainmaker-go").is_dir() {
+        terminal::warn(
+            "tests with ChainMaker's published contracts will be skipped: VM_TEST_CHAINMAKER_WASM names no checkout of chainmaker-go",
+        );
+    }
 }
 
 fn names_a_package(args: &[OsString]) -> bool {

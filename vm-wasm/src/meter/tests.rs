@@ -295,9 +295,9 @@ fn functions_that_only_an_export_declares_can_be_named() {
     assert_eq!(seen.result, Ok(0));
 }
 
-/// wasmi 2.0.0 by itself takes a wrong condition for these.
+/// wasmi 2.0.0 by itself takes a wrong condition for these, where the local is a number or a reference.
 #[test]
-fn selections_by_a_comparison_with_zero() {
+fn selections_that_wasmi_does_wrongly() {
     for (condition, zero, other) in [
         ("(i32.eqz (local.get 1))", 1, 7),
         ("(i32.eq (local.get 1) (i32.const 0))", 1, 7),
@@ -312,18 +312,43 @@ fn selections_by_a_comparison_with_zero() {
         ("(i64.ne (i64.extend_i32_u (i32.eqz (local.get 1))) (i64.const 0))", 1, 7),
         ("(select (i32.eqz (local.get 1)) (i32.const 3) (i32.const 1))", 1, 7),
         ("(select (i32.const 3) (i32.eqz (local.get 1)) (i32.const 0))", 1, 7),
+        ("(ref.is_null (local.get $reference))", 1, 7),
+        ("(i64.eqz (i64.extend_i32_u (ref.is_null (local.get $reference))))", 7, 1),
     ] {
         for (value, expected) in [(0, zero), (5, other)] {
             let wat = format!(
-                r#"(module (memory (export "memory") 1)
-                    (func (export "vm_call") (param i32 i32 i32) (result i32)
+                r#"(module (memory (export "memory") 1) (func $leaf) (elem declare func $leaf)
+                    (func (export "vm_call") (param i32 i32 i32) (result i32) (local $reference funcref)
                         (local.set 1 (i32.const {value})) (local.set 2 (i32.const 7))
+                        (if (local.get 1) (then (local.set $reference (ref.func $leaf))))
                         (i32.const 1) (local.get 2) {condition} (select) (local.set 1) (local.get 1)))"#
             );
             let (seen, _) = metered(&rewrite(&wat::parse_str(&wat).unwrap()), PLENTY, 1_000);
             assert_eq!(seen.result, Ok(expected), "{value} {condition}");
         }
     }
+}
+
+/// Whatever is in front of it, also where nothing is.
+#[test]
+fn every_condition_goes_through_a_local() {
+    let wat = r#"(module (memory (export "memory") 1) (func (export "vm_call") (param i32 i32 i32) (result i32) (local $reference funcref)
+        (local.set 1 (select (local.get 1) (i32.const 2) (i32.eqz (local.get 0))))
+        (local.set 1 (select (local.get 1) (i32.const 2) (block (result i32) (i64.ne (i64.const 1) (i64.extend_i32_s (local.get 0))))))
+        (local.set $reference (select (result funcref) (local.get $reference) (ref.null func) (ref.is_null (local.get $reference))))
+        (local.set 1 (select (i32.const 1) (i32.const 2) (i32.const 0)))
+        (unreachable) (select)))"#;
+    let module = rewrite(&wat::parse_str(wat).unwrap());
+    let mut selections = 0;
+    for payload in wasmparser::Parser::new(0).parse_all(&module.bytes) {
+        let Ok(wasmparser::Payload::CodeSectionEntry(body)) = payload else { continue };
+        let ops = body.get_operators_reader().unwrap().into_iter().collect::<Result<Vec<_>, _>>().unwrap();
+        for pair in ops.windows(2).filter(|pair| super::select::is_select(&pair[1])) {
+            assert!(matches!(pair[0], wasmparser::Operator::LocalTee { .. }), "{ops:?}");
+            selections += 1;
+        }
+    }
+    assert_eq!(selections, 5);
 }
 
 /// Whether a module has what wasmi 2.0.0 by itself may do wrongly.

@@ -42,6 +42,19 @@ fn memory_ends_at_its_limit() {
     assert_eq!(invoke(&vm, "it").output[..], 10u32.to_le_bytes());
 }
 
+/// Their own maximum, or that of all tables, whichever is lower.
+#[test]
+fn tables_end_at_their_limit() {
+    for (table, end) in [("1 5 funcref", 5), ("1 funcref", 16_384)] {
+        let items = format!("(table $t {table})");
+        let body = r#"(loop $l (br_if $l (i32.ne (table.grow $t (ref.null func) (i32.const 1)) (i32.const -1))))
+            (i32.store (i32.const 0) (table.size $t)) (call $output (i32.const 0) (i32.const 4)) (i32.const 0)"#;
+        let vm = machine();
+        deploy(&vm, "it", on_invoke("", &items, body));
+        assert_eq!(invoke(&vm, "it").output[..], u32::to_le_bytes(end), "{table}");
+    }
+}
+
 #[test]
 fn asking_for_too_much_memory_is_paid_and_refused() {
     let body = r#"(i32.store (i32.const 0) (memory.grow (i32.const 65535)))

@@ -80,7 +80,7 @@ fn what_is_over_the_budget_does_not_move() {
     block_on(vm.stop()).unwrap();
 }
 
-/// What compilers write is within the budget: eight of the sample contracts together would be.
+/// What compilers write is within the budget: four of any sample contract together would be.
 #[test]
 fn contracts_are_compiled() {
     let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("../contracts/artifacts");
@@ -107,7 +107,7 @@ fn many_short_functions_are_compiled() {
     assert!(analysis.compile.unwrap().compiled, "{analysis}");
 }
 
-/// Three hundred locals over five hundred branches: compiled if each is used in one place, and not if all are live everywhere.
+/// Three hundred locals over five thousand branches: compiled if each is used in one place, and not if all are live everywhere.
 #[test]
 fn locals_weigh_where_they_are_live() {
     let places = |read: &dyn Fn(usize) -> usize| {

@@ -2,7 +2,7 @@
 
 use futures_executor::block_on;
 use vm_core::{ContractName, DeployRequest, InvokeRequest, Status, VmProvider};
-use vm_wasm::ShapeLimits;
+use vm_wasm::{ShapeLimits, WasmConfig, analyze};
 
 use crate::machine::{code, machine};
 
@@ -23,6 +23,20 @@ fn the_example_works() {
     assert_eq!(vm.query_sync(request("total")).unwrap().text.as_deref(), Some("42"));
     let receipt = vm.invoke_sync(request("add").args([u64::MAX.to_string()])).unwrap();
     assert_eq!((receipt.status, receipt.text.as_deref()), (Status::Revert, Some("overflow")));
+}
+
+/// Contracts on the SDK begin with one to three pages.
+#[test]
+fn contracts_of_the_sdk_begin_with_few_pages() {
+    let contracts: [(&str, &[u8]); 3] = [
+        ("token-v1", include_bytes!("../../../contracts/artifacts/token-v1.wasm")),
+        ("token-v2", include_bytes!("../../../contracts/artifacts/token-v2.wasm")),
+        ("probe", include_bytes!("../../../contracts/artifacts/probe.wasm")),
+    ];
+    for (name, module) in contracts {
+        let pages = analyze(module, &WasmConfig::default()).memory.unwrap().initial;
+        assert!((1..=3).contains(&pages), "{name} begins with {pages} pages");
+    }
 }
 
 #[test]

@@ -38,6 +38,7 @@ topics_on!(wasmtime: Wasmtime);
 topics_on!(wasmer: Wasmer);
 
 mod analysis;
+mod bombs;
 mod cache;
 mod compile;
 mod document;
