@@ -31,7 +31,7 @@ const LOCAL: u64 = 75;
 const OPERATOR: u64 = 2_100;
 const MEMORY: u64 = 4_900;
 const TRUNCATION: u64 = 4_000;
-const INDIRECT: u64 = 136_000;
+const INDIRECT: u64 = 170_000;
 const TABLE: u64 = 95_000;
 /// of a value that a label takes or a block gives.
 const OPERAND: u64 = 75_000;
