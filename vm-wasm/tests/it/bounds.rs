@@ -45,12 +45,14 @@ fn memory_ends_at_its_limit() {
 /// Their own maximum, or that of all tables, whichever is lower.
 #[test]
 fn tables_end_at_their_limit() {
-    for (table, end) in [("1 5 funcref", 5), ("1 funcref", 16_384)] {
+    for (table, step, end) in [("1 5 funcref", 1, 5), ("0 funcref", 1_024, 16_384)] {
         let items = format!("(table $t {table})");
-        let body = r#"(loop $l (br_if $l (i32.ne (table.grow $t (ref.null func) (i32.const 1)) (i32.const -1))))
-            (i32.store (i32.const 0) (table.size $t)) (call $output (i32.const 0) (i32.const 4)) (i32.const 0)"#;
+        let body = format!(
+            r#"(loop $l (br_if $l (i32.ne (table.grow $t (ref.null func) (i32.const {step})) (i32.const -1))))
+            (i32.store (i32.const 0) (table.size $t)) (call $output (i32.const 0) (i32.const 4)) (i32.const 0)"#
+        );
         let vm = machine();
-        deploy(&vm, "it", on_invoke("", &items, body));
+        deploy(&vm, "it", on_invoke("", &items, &body));
         assert_eq!(invoke(&vm, "it").output[..], u32::to_le_bytes(end), "{table}");
     }
 }
