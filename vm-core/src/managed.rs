@@ -2,9 +2,10 @@ use std::fmt;
 
 use borsh::{BorshDeserialize, BorshSerialize};
 
+use crate::manager::check_reason;
 use crate::{
     Action, Arguments, ChangeRequest, Code, ContractName, DeployRequest, GovernRequest, Governance, GrantRequest,
-    MigrateRequest, Operation, Outcome, RollbackRequest, Sender, UpgradeRequest, abridged,
+    MigrateRequest, Operation, Outcome, Refusal, RollbackRequest, Sender, UpgradeRequest, abridged,
 };
 
 /// What became of a change of rules, roles or bounds that was permitted.
@@ -152,6 +153,14 @@ impl Managed {
     /// Who does it, and who endorses it.
     pub const fn sender(&self) -> &Sender {
         of_any!(self, request => &request.sender)
+    }
+
+    /// Refuses what no host does in any state, so that it is not collected approvals for: a reason that is too long.
+    ///
+    /// # Errors
+    /// When it is.
+    pub fn check(&self) -> Result<(), Refusal> {
+        check_reason(self.reason())
     }
 
     /// Why, in the sender's words.

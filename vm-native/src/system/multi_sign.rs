@@ -141,6 +141,7 @@ fn propose(host: &mut dyn Host, caller: Address, input: &[u8]) -> Result<Bytes, 
     let (contract, method, input, expires): (String, String, Vec<u8>, u64) = arguments(input)?;
     // What could never be executed is refused now.
     let operation = Operations::named(&contract)?.decode(&method, &input)?;
+    operation.check().map_err(|refusal| refusal.to_string())?;
     let expires = open_until(host.env().block.number, expires)?;
     let basis = host.transaction().basis(&operation)?;
     let proposal = Proposal { proposer: caller, contract, method, input, expires, basis };

@@ -6,7 +6,7 @@ use vm_core::{
 };
 use vm_native::SystemCall;
 
-use crate::system::{call, done, hex, machine, name, who};
+use crate::system::{call, done, hex, machine, name, refused, who};
 
 /// One of each kind, with all that its method can say.
 fn operations() -> Vec<Managed> {
@@ -96,6 +96,16 @@ fn what_no_method_can_say_is_refused() {
         let error = SystemCall::of(&operation).unwrap_err().to_string();
         assert!(error.starts_with("this cannot be asked for by a transaction: ") && error.contains(why), "{error}");
     }
+}
+
+/// Nobody is asked to approve what could not be carried out.
+#[test]
+fn what_could_never_be_done_is_not_proposed() {
+    let vm = machine();
+    let long = ChangeRequest::new(name("c"), Change::Freeze).because("x".repeat(1_025));
+    let SystemCall { contract, method, input, .. } = SystemCall::of(&Managed::Change(long)).unwrap();
+    let receipt = call(&vm, "alice", "multi_sign", "propose", &[contract, method, &hex(&input), "9"]);
+    refused(&receipt, "the reason: 1025 bytes, above the limit of 1024");
 }
 
 /// The events that a contract emitted, as it tells them.
