@@ -3,7 +3,7 @@
 use std::fmt;
 use std::sync::{Mutex, PoisonError};
 
-use crate::{Action, Address, ContractName, Denied};
+use crate::{Action, Address, ContractName, Denied, abridged};
 
 /// Something that a contract asked for and that was refused, whatever the contract made of it and the transaction came to: so it is
 /// told of transactions, too, of which nothing else is left.
@@ -87,6 +87,19 @@ impl Denial {
     }
 }
 
+impl Denial {
+    /// The same without the rest of a method's name that only somebody makes up who wants to be told of at length.
+    fn shortened(mut self) -> Self {
+        if let Self::Call { method, denied } = &mut self
+            && method.len() > METHOD
+        {
+            *method = abridged(method, METHOD);
+            denied.action = Action::Call { method }.to_string();
+        }
+        self
+    }
+}
+
 /// `0x… may not call 'mint' of contract 'token': only its owner may`, or what an operation was, and why not.
 impl fmt::Display for Denial {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -105,6 +118,9 @@ impl fmt::Display for Denial {
 /// How many denials of one transaction are told: a contract can ask without end.
 const MOST: usize = 256;
 
+/// The most characters that are told of a method's name: no method that has a rule of its own has a longer one.
+const METHOD: usize = 256;
+
 /// Takes the denials of a request, for as long as that is executed. It belongs to nothing that an error, a fault or the end of a worker
 /// takes along.
 #[derive(Default)]
@@ -115,12 +131,36 @@ impl Denials {
     pub(crate) fn note(&self, denial: Denial) {
         let mut noted = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         if noted.len() < MOST {
-            noted.push(denial);
+            noted.push(denial.shortened());
         }
     }
 
     /// What was noted since it was taken last, in its order.
     pub(crate) fn take(&self) -> Vec<Denial> {
         std::mem::take(&mut *self.0.lock().unwrap_or_else(PoisonError::into_inner))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_noted_is_bounded_in_number_and_length() {
+        let contract = ContractName::new("c").unwrap();
+        let denials = Denials::default();
+        for length in [1, METHOD, METHOD + 1, 1 << 20].into_iter().cycle().take(1_000) {
+            let method = "m".repeat(length);
+            let action = Action::Call { method: &method }.to_string();
+            let denied = Denied { actor: Address::ZERO, action, contract: contract.clone(), rule: "nobody may".into() };
+            denials.note(Denial::Call { method, denied });
+        }
+        let noted = denials.take();
+        let lengths: Vec<_> = noted.iter().take(4).map(|denial| denial.to_string().chars().count()).collect();
+        assert_eq!(
+            (noted.len(), lengths[1] - lengths[0], lengths[2], lengths[3]),
+            (MOST, METHOD - 1, lengths[1], lengths[1])
+        );
+        assert!(denials.take().is_empty());
     }
 }

@@ -53,6 +53,8 @@ pub(crate) struct Base<'c> {
     pub(crate) block: &'c Arc<Block>,
     pub(crate) interrupt: Interrupt,
     pub(crate) id: u64,
+    /// What those may use who ask for no gas in particular, if that is less than anybody may.
+    pub(crate) gas: Option<Gas>,
     /// What is refused to contracts.
     pub(crate) denials: &'c Denials,
 }
@@ -87,6 +89,10 @@ impl Receipt {
 }
 
 impl<'c> Base<'c> {
+    fn gas_limit(&self, sender: &Sender) -> Gas {
+        self.core.gas_limit(sender.gas.or(self.gas))
+    }
+
     fn begin(&self, sender: &Sender) -> Transaction<'c> {
         let block = sender.block.clone().unwrap_or_else(|| self.block.clone());
         Transaction::new(self, sender.caller, block)
@@ -111,8 +117,9 @@ impl Core {
         }
     }
 
-    fn gas_limit(&self, sender: &Sender) -> Gas {
-        sender.gas.map_or(self.limits.gas, |gas| gas.min(self.limits.gas))
+    /// What a transaction may use that asks for so much, or for nothing in particular.
+    pub(crate) fn gas_limit(&self, asked: Option<Gas>) -> Gas {
+        asked.map_or(self.limits.gas, |gas| gas.min(self.limits.gas))
     }
 
     /// What is left for the contract when the transaction itself is paid.

@@ -48,14 +48,14 @@ pub struct Quotas {
 
 /// Something that is counted.
 pub(crate) struct Demand<'r> {
-    pub(crate) sender: &'r mut Sender,
+    pub(crate) sender: &'r Sender,
     /// Whom it calls, if it is a call.
     pub(crate) call: Option<&'r Target>,
 }
 
 impl<'r> Demand<'r> {
-    pub(crate) const fn call(request: &'r mut InvokeRequest) -> Self {
-        Self { sender: &mut request.sender, call: Some(&request.target) }
+    pub(crate) const fn call(request: &'r InvokeRequest) -> Self {
+        Self { sender: &request.sender, call: Some(&request.target) }
     }
 }
 
@@ -219,6 +219,8 @@ impl Usages {
 pub(crate) struct Ticket {
     gate: Arc<Gate>,
     who: Counted,
+    /// What a call gets that asks for no gas in particular. It is no part of the request, which is made again without it.
+    pub(crate) gas: Option<Gas>,
 }
 
 /// The caller, and the contract if it is a call.
@@ -237,9 +239,7 @@ impl Gate {
     pub(crate) fn admit(self: &Arc<Self>, demand: Demand<'_>) -> Result<Ticket, HostFault> {
         let Demand { sender, call } = demand;
         let who = [Some(Who::Caller(sender.caller)), call.map(|to| Who::Contract(to.address()))];
-        if call.is_some() {
-            self.bound_gas(&who, &mut sender.gas)?;
-        }
+        let gas = if call.is_some() { self.bound_gas(&who, sender.gas)? } else { None };
         let time = now();
         let mut usage = self.lock();
         usage.forget_idle(time);
@@ -253,22 +253,20 @@ impl Gate {
         for who in who.into_iter().flatten() {
             usage.of.entry(who).or_insert_with(|| Usage::new(time)).begin(who.quota(&self.quotas), time);
         }
-        Ok(Ticket { gate: self.clone(), who })
+        Ok(Ticket { gate: self.clone(), who, gas })
     }
 
-    fn bound_gas(&self, who: &Counted, gas: &mut Option<Gas>) -> Result<(), HostFault> {
-        for who in who.iter().flatten() {
-            let Some(most) = who.quota(&self.quotas).gas_per_call else { continue };
-            match *gas {
-                Some(asked) if asked > most => {
-                    let limit = format!("{asked} gas are asked for, and the limit of a call is {most}; ask for less");
-                    return Err(HostFault::Quota { who: who.to_string(), limit, retry_after: None });
-                }
-                Some(_) => {}
-                None => *gas = Some(most),
+    /// The most that a call may use which asks for no gas in particular; or says which limit refuses the one that does.
+    fn bound_gas(&self, who: &Counted, asked: Option<Gas>) -> Result<Option<Gas>, HostFault> {
+        let limits = who.iter().flatten().filter_map(|who| Some((who, who.quota(&self.quotas).gas_per_call?)));
+        let Some((who, most)) = limits.min_by_key(|(_, most)| *most) else { return Ok(None) };
+        match asked {
+            Some(asked) if asked > most => {
+                let limit = format!("{asked} gas are asked for, and the limit of a call is {most}; ask for less");
+                Err(HostFault::Quota { who: who.to_string(), limit, retry_after: None })
             }
+            _ => Ok(Some(most)),
         }
-        Ok(())
     }
 }
 
@@ -343,7 +341,7 @@ mod tests {
         let mut call = InvokeRequest::new(Target::Address(Address::ZERO), "");
         for n in 0..3 * REMEMBERED {
             call.sender.caller = Address::from_name(&n.to_string());
-            assert!(gate.admit(Demand::call(&mut call)).is_ok());
+            assert!(gate.admit(Demand::call(&call)).is_ok());
         }
         assert!(gate.lock().of.len() <= REMEMBERED + 2);
     }
@@ -357,7 +355,7 @@ mod tests {
         let call = |caller: &str| {
             let mut call = InvokeRequest::new(Target::Address(Address::ZERO), "");
             call.sender.caller = Address::from_name(caller);
-            gate.admit(Demand::call(&mut call))
+            gate.admit(Demand::call(&call))
         };
         // One who has used up what it may ask, and one whose call goes on.
         assert!(call("greedy").is_ok() && call("greedy").is_ok() && call("greedy").is_err());
@@ -385,8 +383,8 @@ mod tests {
         let (mut looked, mut busy) = (0, 0);
         for n in 0..4 * REMEMBERED {
             call.sender.caller = Address::from_name(&n.to_string());
-            assert!(gate.admit(Demand::call(&mut call)).is_ok());
-            assert!(gate.admit(Demand::call(&mut call)).is_err(), "its bucket is empty for years");
+            assert!(gate.admit(Demand::call(&call)).is_ok());
+            assert!(gate.admit(Demand::call(&call)).is_err(), "its bucket is empty for years");
             let usage = gate.lock();
             looked += usize::from(usage.busy != busy);
             busy = usage.busy;

@@ -199,7 +199,7 @@ pub struct UpgradeRequest {
     pub code: Code,
     /// The arguments of its migration.
     pub arguments: Arguments,
-    /// True to leave out the migration that the new code has. Needs permission of its own. Default: false.
+    /// True to leave out the migration that the new code has. The right to do that stands in the place of that to upgrade. Default: false.
     pub skip_migration: bool,
     /// True when the code may be for another runtime than the contract's. Native, WASM and container contracts keep their
     /// state in one form; whether the new code understands it is its author's business. EVM contracts keep theirs in

@@ -308,11 +308,15 @@ impl<'c> Transaction<'c> {
         endorsers: &[Address],
     ) -> Result<BTreeSet<Address>, Unresolved> {
         let decided = decide(&self.journal, access, policy, endorsers)?;
-        let permitted = decided.and_then(|endorsers| match &self.core.authorizer {
-            Some(authorizer) => authorizer.authorize(access).map(|()| endorsers),
-            None => Ok(endorsers),
-        });
-        permitted.map_err(|denied| Unresolved::Refused(denied.into()))
+        let endorsers = decided.map_err(|denied| Unresolved::Refused(denied.into()))?;
+        self.authorize(access)?;
+        Ok(endorsers)
+    }
+
+    /// Asks the embedder alone.
+    pub(crate) fn authorize(&self, access: &Access<'_>) -> Result<(), Unresolved> {
+        let asked = self.core.authorizer.as_ref().map_or(Ok(()), |authorizer| authorizer.authorize(access));
+        asked.map_err(|denied| Unresolved::Refused(denied.into()))
     }
 
     /// As [`permit`](Self::permit), for a call between contracts: nobody has endorsed it, and a denial is noted.

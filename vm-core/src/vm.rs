@@ -259,24 +259,24 @@ impl Vm {
         }
     }
 
-    async fn execute(&self, mut request: Request) -> Result<Answer, VmError> {
+    async fn execute(&self, request: Request) -> Result<Answer, VmError> {
         self.running()?;
-        let ticket = self.admit(&mut request)?;
+        let ticket = self.admit(&request)?;
         let (task, answer) = Task::new(self.clone(), request, ticket);
         task.enqueue();
         answer.await.unwrap_or_else(|_| Err(unanswered()))
     }
 
-    fn execute_here(&self, mut request: Request) -> Result<Answer, VmError> {
+    fn execute_here(&self, request: Request) -> Result<Answer, VmError> {
         self.running()?;
-        let ticket = self.admit(&mut request)?;
+        let ticket = self.admit(&request)?;
         let (task, answer) = Task::new(self.clone(), request, ticket);
         task.run(false);
         futures_executor::block_on(answer).unwrap_or_else(|_| Err(unanswered()))
     }
 
     /// Asks the quotas, if there are any, for requests that belong to no block.
-    fn admit(&self, request: &mut Request) -> Result<Option<Ticket>, VmError> {
+    fn admit(&self, request: &Request) -> Result<Option<Ticket>, VmError> {
         let Some(gate) = &self.0.gate else { return Ok(None) };
         match request.demand().filter(|demand| demand.sender.block.is_none()) {
             Some(demand) => gate.admit(demand).map(Some).phase(Phase::Admit),

@@ -17,7 +17,8 @@ const VERSIONS: [&str; 3] = ["1", "2", "3"];
 const KINDS: [RuntimeKind; 2] = [RuntimeKind::Native, RuntimeKind::Wasm];
 const CAPABILITIES: [&str; 6] = ["all", "all", "none", "events, time", "calls", "state"];
 /// The rights that are granted.
-pub(super) const RIGHTS: [&str; 7] = ["upgrade", "rollback", "freeze", "revoke", "grant", "call", "call:count"];
+pub(super) const RIGHTS: [&str; 8] =
+    ["upgrade", "skip-migration", "rollback", "freeze", "revoke", "grant", "call", "call:count"];
 /// Who administers the host.
 pub(super) const ADMINISTRATORS: &str = "callers(root) or majority(admin)";
 /// The rules that rights are granted by, as text, and as the model understands them.

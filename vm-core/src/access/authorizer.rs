@@ -15,7 +15,8 @@ pub enum Action<'a> {
     },
     /// Replace the code.
     Upgrade,
-    /// Leave out the migration that the new code has; asked beside [`Upgrade`](Self::Upgrade).
+    /// Replace the code and leave out the migration that it has. The policy has a rule for that; an [`Authorizer`] is asked about
+    /// [`Upgrade`](Self::Upgrade), too.
     SkipMigration,
     /// Have the current code migrate the state by itself.
     Migrate,

@@ -25,11 +25,11 @@ pub struct HostPolicy {
     pub block: u64,
     /// Who deploys. Default: anyone.
     pub deploy: Rule,
-    /// Who changes this policy, and skips migrations. Default: nobody.
+    /// Who changes this policy, and whom rules of contracts call administrators. Default: nobody.
     pub administrators: Rule,
     /// Who has which role. Default: nobody has any.
     pub organisations: Organisations,
-    /// What new contracts begin with. Contracts that exist keep theirs when this changes.
+    /// What new contracts begin with. Contracts that exist keep theirs when this changes. Stays last: what is stored of it may end early.
     pub contracts: Policy,
 }
 

@@ -3,7 +3,7 @@ use std::fmt;
 use std::rc::Rc;
 use std::str::FromStr;
 
-use borsh::{BorshDeserialize, BorshSerialize};
+use borsh::{BorshDeserialize, BorshSerialize, io};
 
 use super::recent::Recent;
 use super::{Action, Rule};
@@ -11,11 +11,14 @@ use crate::record::Stored;
 use crate::{Change, ContractName, Journal, Refusal, StateError, StateKey};
 
 /// Who may do what with a contract.
-#[derive(Debug, Clone, PartialEq, Eq, BorshSerialize, BorshDeserialize, serde::Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq, serde::Serialize)]
 #[non_exhaustive]
 pub struct Policy {
     /// Who upgrades it, and has its code migrate its state. Default: its owner.
     pub upgrade: Rule,
+    /// Who upgrades it without the migration that the new code has; nobody where nobody upgrades it. Default: the host's
+    /// administrators.
+    pub skip_migration: Rule,
     /// Who rolls it back. Default: its owner.
     pub rollback: Rule,
     /// Who freezes and unfreezes it. Default: its owner.
@@ -33,7 +36,28 @@ pub struct Policy {
 impl Default for Policy {
     fn default() -> Self {
         let (upgrade, rollback, freeze, revoke) = (Rule::Owner, Rule::Owner, Rule::Owner, Rule::Owner);
-        Self { upgrade, rollback, freeze, revoke, grant: Rule::Owner, call: Rule::Anyone, methods: BTreeMap::new() }
+        let (grant, call, methods) = (Rule::Owner, Rule::Anyone, BTreeMap::new());
+        Self { upgrade, skip_migration: Rule::Administrators, rollback, freeze, revoke, grant, call, methods }
+    }
+}
+
+/// The rule of [`skip_migration`](Policy::skip_migration) comes last, and only where it is not the default: a policy that was stored
+/// before there was this rule reads as what it was, and what says the same occupies the same bytes.
+impl BorshSerialize for Policy {
+    fn serialize<W: io::Write>(&self, writer: &mut W) -> io::Result<()> {
+        let Self { upgrade, skip_migration, rollback, freeze, revoke, grant, call, methods } = self;
+        (upgrade, rollback, freeze, revoke, grant, call, methods).serialize(writer)?;
+        if *skip_migration == Rule::Administrators { Ok(()) } else { skip_migration.serialize(writer) }
+    }
+}
+
+impl BorshDeserialize for Policy {
+    fn deserialize_reader<R: io::Read>(reader: &mut R) -> io::Result<Self> {
+        let (upgrade, rollback, freeze, revoke, grant, call, methods) = BorshDeserialize::deserialize_reader(reader)?;
+        let mut rest = Vec::new();
+        reader.read_to_end(&mut rest)?;
+        let skip_migration = if rest.is_empty() { Rule::Administrators } else { Rule::try_from_slice(&rest)? };
+        Ok(Self { upgrade, skip_migration, rollback, freeze, revoke, grant, call, methods })
     }
 }
 
@@ -43,6 +67,8 @@ impl Default for Policy {
 pub enum Right {
     /// Upgrade the contract, or have it migrate.
     Upgrade,
+    /// Upgrade it without its migration.
+    SkipMigration,
     /// Roll it back.
     Rollback,
     /// Freeze and unfreeze it.
@@ -59,7 +85,9 @@ pub enum Right {
 
 /// Text that names no right.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[error("'{0}' is no right; expected upgrade, rollback, freeze, revoke, grant, call, or call: and a method's name")]
+#[error(
+    "'{0}' is no right; expected upgrade, skip-migration, rollback, freeze, revoke, grant, call, or call: and a method's name"
+)]
 pub struct InvalidRight(String);
 
 /// The most methods that have a rule of their own.
@@ -77,6 +105,7 @@ impl FromStr for Right {
     fn from_str(text: &str) -> Result<Self, InvalidRight> {
         match text {
             "upgrade" => Ok(Self::Upgrade),
+            "skip-migration" => Ok(Self::SkipMigration),
             "rollback" => Ok(Self::Rollback),
             "freeze" => Ok(Self::Freeze),
             "revoke" => Ok(Self::Revoke),
@@ -94,6 +123,7 @@ impl fmt::Display for Right {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Upgrade => f.write_str("upgrade"),
+            Self::SkipMigration => f.write_str("skip-migration"),
             Self::Rollback => f.write_str("rollback"),
             Self::Freeze => f.write_str("freeze"),
             Self::Revoke => f.write_str("revoke"),
@@ -114,6 +144,7 @@ impl Policy {
     pub fn set(&mut self, right: Right, rule: Rule) -> bool {
         let of = match right {
             Right::Upgrade => &mut self.upgrade,
+            Right::SkipMigration => &mut self.skip_migration,
             Right::Rollback => &mut self.rollback,
             Right::Freeze => &mut self.freeze,
             Right::Revoke => &mut self.revoke,
@@ -128,6 +159,7 @@ impl Policy {
     pub fn iter(&self) -> impl Iterator<Item = (Right, &Rule)> {
         let rights = [
             (Right::Upgrade, &self.upgrade),
+            (Right::SkipMigration, &self.skip_migration),
             (Right::Rollback, &self.rollback),
             (Right::Freeze, &self.freeze),
             (Right::Revoke, &self.revoke),
@@ -147,8 +179,11 @@ impl Policy {
             Action::Change(Change::Freeze | Change::Unfreeze) => &self.freeze,
             Action::Change(Change::Revoke) => &self.revoke,
             Action::Grant => &self.grant,
-            Action::SkipMigration | Action::Room => &Rule::Administrators,
+            // Code that nobody upgrades stays, whoever may do without a migration.
+            Action::SkipMigration if self.upgrade == Rule::Nobody => &Rule::Nobody,
+            Action::SkipMigration => &self.skip_migration,
             // Of the host, not of a contract.
+            Action::Room => &Rule::Administrators,
             Action::Deploy => &Rule::Nobody,
         }
     }
@@ -209,5 +244,28 @@ impl Policy {
 
     pub(crate) fn store(&self, journal: &Journal, name: &ContractName, version: u32) -> Result<(), StateError> {
         Stored::store(self, journal, StateKey::policy(Some(name), version))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::HostPolicy;
+
+    #[test]
+    fn what_was_stored_before_migrations_had_a_rule_is_read_and_stored_as_it_was() {
+        let policy = Policy { call: Rule::Owner, methods: [("m".into(), Rule::Nobody)].into(), ..Policy::default() };
+        let Policy { upgrade, rollback, freeze, revoke, grant, call, methods, .. } = &policy;
+        let before = borsh::to_vec(&(upgrade, rollback, freeze, revoke, grant, call, methods)).unwrap();
+        assert_eq!((borsh::to_vec(&policy).unwrap(), borsh::from_slice(&before).unwrap()), (before, policy.clone()));
+        let other = Policy { skip_migration: Rule::Nobody, ..policy.clone() };
+        for policy in [policy, other] {
+            assert_eq!(borsh::from_slice::<Policy>(&borsh::to_vec(&policy).unwrap()).unwrap(), policy);
+            let host = HostPolicy { contracts: policy, ..HostPolicy::default() };
+            assert_eq!(borsh::from_slice::<HostPolicy>(&borsh::to_vec(&host).unwrap()).unwrap(), host);
+        }
+        let mut torn = borsh::to_vec(&Policy::default()).unwrap();
+        torn.push(99);
+        assert!(borsh::from_slice::<Policy>(&torn).is_err());
     }
 }

@@ -9,20 +9,19 @@ use crate::{
 
 /// A deployment as a transaction of its own.
 pub(crate) fn deploy(base: &Base<'_>, request: &DeployRequest) -> Result<Executed, VmError> {
-    let gas_limit = base.core.gas_limit(&request.sender);
-    let price = base.core.schedule.transaction.deploy;
-    let gas = phase(Phase::Admit, || base.core.admit_code(&request.code, gas_limit, price))?;
+    let gas_limit = base.gas_limit(&request.sender);
+    let admitted = base.core.admit_code(&request.code, gas_limit, base.core.schedule.transaction.deploy);
     let mut transaction = base.begin(&request.sender);
-    let done = create(&mut transaction, &Actor::sending(&request.sender), request, gas)?;
-    conclude(base, transaction, done, &Terms { gas_limit, gas, method: "init", phase: Phase::Initialise })
+    let done = create(&mut transaction, &Actor::sending(&request.sender), request, admitted)?;
+    conclude(base, transaction, done, &Terms { gas_limit, method: "init", phase: Phase::Initialise })
 }
 
-/// permission → verify → compile → environment → initialise → store.
+/// permission → admit → verify → compile → environment → initialise → store.
 pub(super) fn create<'c>(
     transaction: &mut Transaction<'c>,
     actor: &Actor<'_>,
     request: &DeployRequest,
-    gas: Gas,
+    admitted: Result<Gas, Refusal>,
 ) -> Result<Done<'c>, VmError> {
     let DeployRequest { name, version, code, arguments, capabilities, reason, .. } = request;
     let (core, address) = (transaction.core, name.address());
@@ -31,9 +30,12 @@ pub(super) fn create<'c>(
         let access = Access { actor: caller, action, contract: name, owner: None, guarded: true };
         transaction.permit(&access, 0, actor.endorsers)
     })?;
-    phase(Phase::Admit, || match ContractRecord::load(&transaction.journal, name).map_err(ErrorKind::from)? {
-        Some(_) => Err(ErrorKind::from(Refusal::NameTaken(name.clone()))),
-        None => Ok(()),
+    let gas = phase(Phase::Admit, || {
+        let gas = admitted?;
+        match ContractRecord::load(&transaction.journal, name)? {
+            Some(_) => Err(ErrorKind::from(Refusal::NameTaken(name.clone()))),
+            None => Ok(gas),
+        }
     })?;
     let hash = code.hash();
     phase(Phase::Verify, || core.verify(code, &hash))?;
@@ -85,7 +87,7 @@ pub(super) fn create<'c>(
             )
         })?;
     }
-    Ok(Done { record, contract, outcome, warnings, provisional })
+    Ok(Done { record, contract, gas, outcome, warnings, provisional })
 }
 
 /// A new contract begins with the policy that the host has for contracts. Tells what of it does not hold.

@@ -62,12 +62,15 @@ fn call(
     let started = now();
     // The view is gone before the fork changes, which is then its only owner.
     let denials = Denials::default();
-    let executed =
-        match invoke(&Base { view: Arc::new(fork.clone()), interrupt, denials: &denials, ..*base }, request, false) {
-            Ok(executed) => executed,
-            Err(VmError { kind: ErrorKind::Fault(fault), .. }) => return Err(fault),
-            Err(refused) => return Ok(Err(refused)),
-        };
+    let executed = match invoke(
+        &Base { view: Arc::new(fork.clone()), interrupt, gas: None, denials: &denials, ..*base },
+        request,
+        false,
+    ) {
+        Ok(executed) => executed,
+        Err(VmError { kind: ErrorKind::Fault(fault), .. }) => return Err(fault),
+        Err(refused) => return Ok(Err(refused)),
+    };
     let (receipt, changes) = executed.into_parts();
     fork.apply(&changes.writes);
     let mut receipt = receipt.with(changes);

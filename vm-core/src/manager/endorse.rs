@@ -26,10 +26,8 @@ pub(crate) fn endorsable(
             let record = phase(Phase::Load, || Core::load(journal, name))?;
             let policy = phase(Phase::Load, || Policy::load(journal, name, record.policy))?;
             price = price.saturating_add(prices.put.of(policy.length()));
-            rules.push(policy.rule(action).clone());
-            if matches!(operation, Managed::Upgrade(request) if request.skip_migration) {
-                rules.push(policy.rule(Action::SkipMigration).clone());
-            }
+            let skips = matches!(operation, Managed::Upgrade(request) if request.skip_migration);
+            rules.push(policy.rule(if skips { Action::SkipMigration } else { action }).clone());
         }
     }
     if rules.iter().any(|rule| rule.counts(&endorser, &host)) {

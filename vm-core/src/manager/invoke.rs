@@ -29,7 +29,7 @@ fn describing(error: VmError, method: &str, interface: &dyn Interface) -> VmErro
 pub(crate) fn invoke(base: &Base<'_>, request: &InvokeRequest, is_static: bool) -> Result<Executed, VmError> {
     let core = base.core;
     let mut transaction = base.begin(&request.sender);
-    let gas_limit = core.gas_limit(&request.sender);
+    let gas_limit = base.gas_limit(&request.sender);
 
     if is_static && !request.sender.value.is_zero() {
         return Err(VmError::new(Phase::Admit, Refusal::QueryValue));

@@ -107,37 +107,33 @@ fn perform(
     check_reason(operation.reason()).phase(Phase::Admit)?;
     check(transaction, operation, depth).phase(Phase::Admit)?;
     let actor = Actor { caller: sender.caller, endorsers: &sender.endorsers, value: Amount::ZERO, depth };
-    let mut admit = |left: Result<Gas, Refusal>| {
-        let left = left.phase(Phase::Admit)?;
-        *paid = gas.saturating_sub(left);
-        Ok::<_, VmError>(left)
-    };
+    let mut admit = |left: Result<Gas, Refusal>| left.inspect(|left| *paid = gas.saturating_sub(*left));
     let prices = &core.schedule.transaction;
     match operation {
         Managed::Deploy(request) => {
-            let left = admit(core.admit_code(&request.code, gas, prices.deploy))?;
-            create(transaction, &actor, request, left).map(end)
+            let admitted = admit(core.admit_code(&request.code, gas, prices.deploy));
+            create(transaction, &actor, request, admitted).map(end)
         }
         Managed::Upgrade(request) => {
-            let left = admit(core.admit_code(&request.code, gas, prices.upgrade))?;
-            renew(transaction, &actor, request, left).map(end)
+            let admitted = admit(core.admit_code(&request.code, gas, prices.upgrade));
+            renew(transaction, &actor, request, admitted).map(end)
         }
         Managed::Migrate(request) => {
-            let left = admit(core.admit_simple(gas))?;
-            renovate(transaction, &actor, request, left).map(end)
+            let admitted = admit(core.admit_simple(gas));
+            renovate(transaction, &actor, request, admitted).map(end)
         }
         Managed::Rollback(request) => {
             let kept = Kept::find(transaction, &actor, request)?;
-            let left = admit(core.admit_kept(&kept.code, gas))?;
+            let left = admit(core.admit_kept(&kept.code, gas)).phase(Phase::Admit)?;
             restore(transaction, &actor, request, kept, left).map(end)
         }
         Managed::Change(request) => {
-            admit(core.admit_simple(gas))?;
+            admit(core.admit_simple(gas)).phase(Phase::Admit)?;
             alter(transaction, &actor, request).map(|_| Operated::new(nothing_to_do()))
         }
         // A version of a policy is stored as a whole, so that is paid for.
         Managed::Grant(request) => {
-            let left = admit(core.admit_simple(gas))?;
+            let left = admit(core.admit_simple(gas)).phase(Phase::Admit)?;
             let regulated = regulate(transaction, &actor, request)?;
             let size = match &regulated {
                 Regulated { now, changed: true, .. } => {
@@ -145,14 +141,16 @@ fn perform(
                 }
                 _ => 0,
             };
-            admit(Core::admit_gas(left, core.schedule.host.put.of(size))).map(|_| settled(regulated))
+            admit(Core::admit_gas(left, core.schedule.host.put.of(size))).phase(Phase::Admit)?;
+            Ok(settled(regulated))
         }
         Managed::Govern(request) => {
-            let left = admit(core.admit_simple(gas))?;
+            let left = admit(core.admit_simple(gas)).phase(Phase::Admit)?;
             let regulated = reform(transaction, &actor, request)?;
             let stores = regulated.changed && request.changes_the_policy();
             let size = if stores { regulated.now.size() } else { 0 };
-            admit(Core::admit_gas(left, core.schedule.host.put.of(size))).map(|_| settled(regulated))
+            admit(Core::admit_gas(left, core.schedule.host.put.of(size))).phase(Phase::Admit)?;
+            Ok(settled(regulated))
         }
     }
 }

@@ -35,6 +35,8 @@ impl<'r> Actor<'r> {
 pub(crate) struct Done<'c> {
     pub(crate) record: ContractRecord,
     pub(crate) contract: Arc<dyn Contract>,
+    /// What was left for the contract.
+    pub(crate) gas: Gas,
     /// What the contract did, or that there was nothing to do.
     pub(crate) outcome: Outcome,
     /// What whoever asked for it should look at.
@@ -45,8 +47,6 @@ pub(crate) struct Done<'c> {
 /// What a transaction that is an operation pays, and how it is called.
 pub(crate) struct Terms {
     pub(crate) gas_limit: Gas,
-    /// What was left for the contract.
-    pub(crate) gas: Gas,
     pub(crate) method: &'static str,
     /// In which phase the contract runs.
     pub(crate) phase: Phase,
@@ -64,9 +64,9 @@ pub(crate) fn conclude(
     done: Done<'_>,
     terms: &Terms,
 ) -> Result<Executed, VmError> {
-    let Done { record, contract, mut outcome, warnings, provisional } = done;
+    let Done { record, contract, gas, mut outcome, warnings, provisional } = done;
     let (gas_limit, height) = (terms.gas_limit, base.view.height());
-    outcome.gas_used = outcome.gas_used.saturating_add(gas_limit.saturating_sub(terms.gas));
+    outcome.gas_used = outcome.gas_used.saturating_add(gas_limit.saturating_sub(gas));
     let failed = !outcome.status.is_success();
     let changes = phase(Phase::Store, || transaction.finish())?;
     let (target, runtime, method) = (record.name.clone().into(), record.runtime, terms.method.into());

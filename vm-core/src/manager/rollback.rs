@@ -10,13 +10,13 @@ use crate::{
 
 /// A rollback as a transaction of its own.
 pub(crate) fn rollback(base: &Base<'_>, request: &RollbackRequest) -> Result<Executed, VmError> {
-    let gas_limit = base.core.gas_limit(&request.sender);
+    let gas_limit = base.gas_limit(&request.sender);
     let mut transaction = base.begin(&request.sender);
     let actor = Actor::sending(&request.sender);
     let kept = Kept::find(&transaction, &actor, request)?;
     let gas = phase(Phase::Admit, || base.core.admit_kept(&kept.code, gas_limit))?;
     let done = restore(&mut transaction, &actor, request, kept, gas)?;
-    conclude(base, transaction, done, &Terms { gas_limit, gas, method: "rollback", phase: Phase::Migrate })
+    conclude(base, transaction, done, &Terms { gas_limit, method: "rollback", phase: Phase::Migrate })
 }
 
 /// A contract, and the version that it is to return to.
@@ -93,7 +93,7 @@ pub(super) fn restore<'c>(
         })?;
     }
     let warnings = phase(Phase::Store, || warnings(&transaction.journal, &replacing, &*contract))?;
-    Ok(Done { record: replacing.record, contract, outcome, warnings, provisional })
+    Ok(Done { record: replacing.record, contract, gas, outcome, warnings, provisional })
 }
 
 /// What an EVM contract runs lies under its account.

@@ -1,38 +1,39 @@
-use super::operation::{Actor, Done, Terms, approach, conclude, keep_version, nothing_to_do, permit, write_down};
+use super::operation::{Actor, Done, Terms, approach, conclude, keep_version, nothing_to_do, write_down};
 use super::replace::{Replacing, check_runtime, unfit, warnings};
 use super::{Base, Executed, Provisional, phase};
 use crate::record::store_code;
 use crate::transaction::Transaction;
 use crate::{
-    Action, Entry, ErrorKind, Gas, Migration, Operation, Phase, Refusal, RuntimeKind, UpgradeRequest, VersionRecord,
-    VmError,
+    Access, Action, Entry, ErrorKind, Gas, Migration, Operation, Phase, Refusal, RuntimeKind, UpgradeRequest,
+    VersionRecord, VmError,
 };
 
 /// An upgrade as a transaction of its own.
 pub(crate) fn upgrade(base: &Base<'_>, request: &UpgradeRequest) -> Result<Executed, VmError> {
-    let gas_limit = base.core.gas_limit(&request.sender);
-    let price = base.core.schedule.transaction.upgrade;
-    let gas = phase(Phase::Admit, || base.core.admit_code(&request.code, gas_limit, price))?;
+    let gas_limit = base.gas_limit(&request.sender);
+    let admitted = base.core.admit_code(&request.code, gas_limit, base.core.schedule.transaction.upgrade);
     let mut transaction = base.begin(&request.sender);
-    let done = renew(&mut transaction, &Actor::sending(&request.sender), request, gas)?;
-    conclude(base, transaction, done, &Terms { gas_limit, gas, method: "upgrade", phase: Phase::Migrate })
+    let done = renew(&mut transaction, &Actor::sending(&request.sender), request, admitted)?;
+    conclude(base, transaction, done, &Terms { gas_limit, method: "upgrade", phase: Phase::Migrate })
 }
 
-/// load → permission → keep → verify → compile → replace → migrate → store.
+/// load → permission → admit → keep → verify → compile → replace → migrate → store.
 pub(super) fn renew<'c>(
     transaction: &mut Transaction<'c>,
     actor: &Actor<'_>,
     request: &UpgradeRequest,
-    gas: Gas,
+    admitted: Result<Gas, Refusal>,
 ) -> Result<Done<'c>, VmError> {
     let UpgradeRequest { name, version, code, arguments, reason, .. } = request;
     let core = transaction.core;
-    let mut approached = approach(transaction, actor, name, Action::Upgrade)?;
+    let action = if request.skip_migration { Action::SkipMigration } else { Action::Upgrade };
+    let approached = approach(transaction, actor, name, action)?;
     if request.skip_migration {
-        let skip = || permit(transaction, actor, Action::SkipMigration, &approached.record);
-        let skipping = phase(Phase::Permission, skip)?;
-        approached.endorsers.extend(skipping);
+        // An embedder who lets nobody upgrade lets nobody do that either.
+        let access = Access::of(actor.caller, Action::Upgrade, &approached.record);
+        phase(Phase::Permission, || transaction.authorize(&access))?;
     }
+    let gas = phase(Phase::Admit, || admitted)?;
     // The old version's record and code stay where they are; the new one must not take their place.
     let mut replacing = phase(Phase::Keep, || {
         if VersionRecord::load(&transaction.journal, name, version)?.is_some() {
@@ -79,7 +80,7 @@ pub(super) fn renew<'c>(
         })?;
     }
     let warnings = phase(Phase::Store, || warnings(&transaction.journal, &replacing, &*contract))?;
-    Ok(Done { record: replacing.record, contract, outcome, warnings, provisional })
+    Ok(Done { record: replacing.record, contract, gas, outcome, warnings, provisional })
 }
 
 /// Refuses what nobody would take when the migration is skipped.

@@ -47,24 +47,24 @@ impl Request {
     }
 
     /// What the quotas count it as, if they do.
-    pub(super) fn demand(&mut self) -> Option<Demand<'_>> {
+    pub(super) fn demand(&self) -> Option<Demand<'_>> {
         let operation = |sender| Some(Demand { sender, call: None });
         match self {
             Self::Invoke(call) | Self::Query(call) => Some(Demand::call(call)),
             Self::Operation(managed) => match managed {
-                Managed::Deploy(request) => operation(&mut request.sender),
-                Managed::Upgrade(request) => operation(&mut request.sender),
-                Managed::Migrate(request) => operation(&mut request.sender),
-                Managed::Rollback(request) => operation(&mut request.sender),
+                Managed::Deploy(request) => operation(&request.sender),
+                Managed::Upgrade(request) => operation(&request.sender),
+                Managed::Migrate(request) => operation(&request.sender),
+                Managed::Rollback(request) => operation(&request.sender),
                 // They run no code, and have to get through when calls do not.
                 Managed::Change(_) | Managed::Grant(_) | Managed::Govern(_) => None,
             },
-            Self::DryRun(run) => match &mut run.trial {
+            Self::DryRun(run) => match &run.trial {
                 Trial::Invoke(call) => Some(Demand::call(call)),
-                Trial::Deploy(request) => operation(&mut request.sender),
-                Trial::Upgrade(request) => operation(&mut request.sender),
-                Trial::Migrate(request) => operation(&mut request.sender),
-                Trial::Rollback(request) => operation(&mut request.sender),
+                Trial::Deploy(request) => operation(&request.sender),
+                Trial::Upgrade(request) => operation(&request.sender),
+                Trial::Migrate(request) => operation(&request.sender),
+                Trial::Rollback(request) => operation(&request.sender),
             },
         }
     }
@@ -144,6 +144,8 @@ pub(super) struct Task {
     /// What was refused to contracts in the last execution.
     denials: Denials,
     reply: Mutex<Option<oneshot::Sender<Reply>>>,
+    /// What the quotas give a call that asks for no gas in particular.
+    gas: Option<Gas>,
     /// Counts it among the calls in flight, until it is answered.
     ticket: Mutex<Option<Ticket>>,
 }
@@ -152,8 +154,9 @@ impl Task {
     pub(super) fn new(vm: Vm, request: Request, ticket: Option<Ticket>) -> (Arc<Self>, oneshot::Receiver<Reply>) {
         let (sender, receiver) = oneshot::channel();
         let (interrupt, attempts, denials) = (OnceLock::new(), AtomicU32::new(0), Denials::default());
+        let gas = ticket.as_ref().and_then(|ticket| ticket.gas);
         let (reply, ticket) = (Mutex::new(Some(sender)), Mutex::new(ticket));
-        (Arc::new(Self { vm, request, started: now(), interrupt, attempts, denials, reply, ticket }), receiver)
+        (Arc::new(Self { vm, request, started: now(), interrupt, attempts, denials, reply, gas, ticket }), receiver)
     }
 
     /// Hands the task to a worker.
@@ -214,7 +217,7 @@ impl Task {
         // Before anything is refused, which is told with the reason.
         manager::check_reason(self.request.reason()).phase(Phase::Admit)?;
         let (core, block, id, denials) = (&*inner.core, &inner.block, self.vm.next_id(), &self.denials);
-        let base = Base { core, view, block, interrupt, id, denials };
+        let base = Base { core, view, block, interrupt, id, gas: self.gas, denials };
         let receipt = |executed: Executed| {
             let (receipt, changes) = executed.into_parts();
             (Answer::Receipt(Box::new(receipt)), changes, height)
@@ -294,7 +297,7 @@ impl Task {
             _ => {}
         }
         if let Some(ticket) = self.ticket.lock().unwrap_or_else(PoisonError::into_inner).take() {
-            ticket.used(gas_used(&self.request, &reply, self.vm.0.core.limits.gas));
+            ticket.used(gas_used(&reply, self.vm.0.core.gas_limit(self.request.sender().gas.or(self.gas))));
         }
         audit::tell(&self.vm, &self.request, &reply, &denials);
         let metrics = &self.vm.0.core.metrics;
@@ -313,16 +316,14 @@ impl Task {
     }
 }
 
-/// What a request counts for in a window. One that was stopped by its deadline has no receipt, and counts all that it might have used: it has
-/// kept a worker longer than any other.
-fn gas_used(request: &Request, reply: &Reply, limit: Gas) -> Gas {
+/// What a request counts for in a window. One that was stopped by its deadline has no receipt, and counts all that it might have used,
+/// `limit`: it has kept a worker longer than any other.
+fn gas_used(reply: &Reply, limit: Gas) -> Gas {
     match reply {
         Ok(Answer::Receipt(receipt)) => receipt.gas_used,
         Ok(Answer::DryRun(run)) => run.receipt.gas_used,
         Err(VmError { kind: ErrorKind::Failed(receipt), .. }) => receipt.gas_used,
-        Err(VmError { kind: ErrorKind::Fault(fault), .. }) if matches!(fault.root(), HostFault::Deadline(_)) => {
-            request.sender().gas.map_or(limit, |gas| gas.min(limit))
-        }
+        Err(VmError { kind: ErrorKind::Fault(fault), .. }) if matches!(fault.root(), HostFault::Deadline(_)) => limit,
         _ => Gas::ZERO,
     }
 }

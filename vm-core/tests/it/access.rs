@@ -5,9 +5,9 @@ use std::sync::{Arc, Mutex};
 use futures_executor::block_on;
 use vm_core::{
     Access, Action, Address, AuditEvent, Authorizer, CallRequest, Capabilities, Change, ChangeRequest, Denied,
-    DeployRequest, GovernRequest, Governance, GrantRequest, HostPolicy, InvokeRequest, MigrateRequest, Observer,
-    Operation, Organisations, Phase, Policy, Right, RollbackRequest, Rule, Status, UpgradeRequest, Vm, VmError,
-    VmProvider,
+    DeployRequest, DryRunRequest, GovernRequest, Governance, GrantRequest, HostPolicy, InvokeRequest, MigrateRequest,
+    Observer, Operation, Organisations, Phase, Policy, Right, RollbackRequest, Rule, Status, Trial, UpgradeRequest, Vm,
+    VmError, VmProvider,
 };
 
 use crate::script::{Scripts, call, name, ok, owner, script};
@@ -143,7 +143,14 @@ fn every_rule_permits_whom_it_says_and_tells_all_others_whom_it_would() {
 fn every_right_has_its_rule() {
     let vm = machine();
     let by = |member: &str| who(member);
-    for (right, member) in [("upgrade", "u"), ("rollback", "b"), ("freeze", "f"), ("revoke", "v"), ("call:read", "m")] {
+    for (right, member) in [
+        ("upgrade", "u"),
+        ("skip-migration", "s"),
+        ("rollback", "b"),
+        ("freeze", "f"),
+        ("revoke", "v"),
+        ("call:read", "m"),
+    ] {
         grant(&vm, right, &format!("callers({member})"));
     }
     grant(&vm, "grant", "callers(g)");
@@ -158,6 +165,7 @@ fn every_right_has_its_rule() {
     for other in ["owner", "m"] {
         for error in [
             block_on(vm.upgrade(upgrade(by(other)))).unwrap_err(),
+            block_on(vm.upgrade(upgrade(by(other)).skip_migration())).unwrap_err(),
             block_on(vm.migrate(migrate(by(other)))).unwrap_err(),
             block_on(vm.rollback(rollback(by(other)))).unwrap_err(),
             // Nor is told what there is.
@@ -175,6 +183,9 @@ fn every_right_has_its_rule() {
     block_on(vm.invoke(call("write", by("stranger")))).unwrap();
 
     block_on(vm.invoke(call("read", by("m")))).unwrap();
+    denied(&block_on(vm.upgrade(upgrade(by("s")))).unwrap_err());
+    denied(&block_on(vm.upgrade(upgrade(by("u")).skip_migration())).unwrap_err());
+    block_on(vm.dry_run(DryRunRequest::new(Trial::Upgrade(upgrade(by("s")).skip_migration())))).unwrap();
     block_on(vm.upgrade(upgrade(by("u")))).unwrap();
     block_on(vm.migrate(migrate(by("u")))).unwrap();
     block_on(vm.rollback(rollback(by("b")))).unwrap();
@@ -196,7 +207,7 @@ fn policies_are_versioned_and_part_of_the_history() {
     let policy = vm.policy(&name("c")).unwrap().unwrap();
     assert_eq!(
         policy.iter().map(|(right, rule)| format!("{right}={rule}")).collect::<Vec<_>>().join(" "),
-        "upgrade=owner \
+        "upgrade=owner skip-migration=administrators \
         rollback=owner freeze=owner revoke=owner grant=owner call=owner call:read=anyone"
     );
     let last = vm.history(&name("c"), 3, 1).unwrap().remove(0);
@@ -319,6 +330,9 @@ fn the_embedder_can_refuse_more_and_permit_nothing() {
     let upgrade = |from| UpgradeRequest::new(name("c"), "2".parse().unwrap(), script("c-v2")).from(from);
     assert_eq!(denied(&block_on(vm.upgrade(upgrade(owner()))).unwrap_err()), "no upgrades on Sundays");
     assert_eq!(denied(&block_on(vm.upgrade(upgrade(who("stranger")))).unwrap_err()), "only its owner may");
+    // Nor by those who may leave the migration out.
+    let skipping = upgrade(who("stranger")).skip_migration();
+    assert_eq!(denied(&block_on(vm.upgrade(skipping)).unwrap_err()), "no upgrades on Sundays");
 }
 
 #[test]
@@ -391,8 +405,8 @@ fn rules_that_make_no_sense_are_refused_with_what_was_expected() {
     }
     assert_eq!(
         "calls".parse::<Right>().unwrap_err().to_string(),
-        "'calls' is no right; expected upgrade, rollback, freeze, \
-        revoke, grant, call, or call: and a method's name"
+        "'calls' is no right; expected upgrade, skip-migration, \
+        rollback, freeze, revoke, grant, call, or call: and a method's name"
     );
 }
 

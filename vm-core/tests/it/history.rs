@@ -1,12 +1,13 @@
 //! What was done with a contract is kept, can be told, and can be taken back.
 
-use std::sync::{Arc, Mutex};
+use std::sync::{Arc, Condvar, Mutex};
 
 use futures_executor::block_on;
 use vm_core::{
-    Arguments, AuditEvent, AuditResult, Change, ChangeRequest, DeployRequest, Entry, HistoryEntry, HostPolicy,
-    InvokeRequest, Lifecycle, Migration, Observer, Phase, Receipt, Refusal, RollbackRequest, Rule, RuntimeKind,
-    UpgradeRequest, Vm, VmError, VmProvider,
+    Address, Arguments, AuditEvent, AuditResult, Change, ChangeRequest, DeployRequest, DryRunRequest, Entry,
+    GovernRequest, Governance, GrantRequest, HistoryEntry, HostPolicy, InvokeRequest, Lifecycle, MigrateRequest,
+    Migration, Observer, Phase, Receipt, Refusal, Right, RollbackRequest, Rule, RuntimeKind, Trial, UpgradeRequest, Vm,
+    VmError, VmProvider,
 };
 
 use crate::script::{Scripts, invoke, name, ok, owner, refusal, request, script};
@@ -162,24 +163,145 @@ fn a_frozen_contract_gets_other_code_and_stays_frozen() {
     assert!(matches!(refusal(&rollback(&vm, "2").unwrap_err()), Refusal::Transition { .. }));
 }
 
+/// An upgrade of `c` to version 2 without its migration.
+fn skipping(from: Address) -> UpgradeRequest {
+    UpgradeRequest::new(name("c"), "2".parse().unwrap(), script("c-v2")).from(from).skip_migration()
+}
+
+fn root() -> Address {
+    Address::from_name("root")
+}
+
+/// `root` administers the host, and owns nothing.
+fn administered() -> Vm {
+    let mut policy = HostPolicy::default();
+    policy.administrators = Rule::Callers([root()].into());
+    scripts().start_with(Vm::builder().policy(policy))
+}
+
 #[test]
 fn a_migration_can_be_skipped_by_administrators() {
-    let mut policy = HostPolicy::default();
-    policy.administrators = Rule::Callers([owner()].into());
-    let vm = scripts().start_with(Vm::builder().policy(policy));
-    let request = UpgradeRequest::new(name("c"), "2".parse().unwrap(), script("c-v2")).from(owner()).skip_migration();
-    let with_arguments = request.clone().args(["1"]);
-    let error = block_on(vm.upgrade(with_arguments)).unwrap_err();
-    assert!(error.to_string().contains("takes neither arguments nor a value"), "{error}");
-    block_on(vm.upgrade(request.clone())).unwrap();
-    assert_eq!(form(&vm), "one");
-    assert_eq!(vm.history(&name("c"), 2, 1).unwrap()[0].migration, Migration::Skipped);
-    let error = block_on(scripts().start().upgrade(request)).unwrap_err();
-    assert!(
-        error
-            .to_string()
-            .contains("skip the migration of contract 'c': only the host's administrators may: nobody may")
+    let vm = administered();
+    let told = |request| block_on(vm.upgrade(request)).unwrap_err().to_string();
+    let (owner, root) = (owner(), root());
+    assert_eq!(
+        told(skipping(owner)),
+        format!(
+            "permission: {owner} may not skip the migration of contract 'c': only the host's administrators may: only {root} may"
+        )
     );
+    // That, and nothing else of an owner's.
+    let upgrade = UpgradeRequest { skip_migration: false, ..skipping(root) };
+    assert_eq!(told(upgrade), format!("permission: {root} may not upgrade contract 'c': only its owner may"));
+    assert!(told(skipping(root).args(["1"])).contains("takes neither arguments nor a value"));
+    let tried = block_on(vm.dry_run(DryRunRequest::new(Trial::Upgrade(skipping(root))))).unwrap();
+    assert!(tried.receipt.status.is_success());
+    block_on(vm.upgrade(skipping(root).because("the migration hangs"))).unwrap();
+    assert_eq!(form(&vm), "one");
+    let entry = vm.history(&name("c"), 2, 1).unwrap().remove(0);
+    assert_eq!((entry.migration, entry.actor, &*entry.reason), (Migration::Skipped, root, "the migration hangs"));
+    assert_eq!(vm.record(&name("c")).unwrap().unwrap().owner, owner);
+    let error = block_on(scripts().start().upgrade(skipping(owner))).unwrap_err();
+    assert!(error.to_string().ends_with("only the host's administrators may: nobody may"), "{error}");
+}
+
+#[test]
+fn a_contract_can_say_who_skips_its_migrations() {
+    let grant = |vm: &Vm, right: &str, rule: &str| {
+        let rules = GrantRequest::new(name("c")).set(right.parse().unwrap(), rule.parse().unwrap());
+        block_on(vm.grant(rules.from(owner()))).unwrap();
+    };
+    let skip = |vm: &Vm, from| block_on(vm.upgrade(skipping(from))).map_err(|error| error.to_string());
+    let vm = administered();
+    grant(&vm, "skip-migration", "owner");
+    assert!(skip(&vm, root()).unwrap_err().ends_with("may not skip the migration of contract 'c': only its owner may"));
+    skip(&vm, owner()).unwrap();
+    // What nobody upgrades, nobody replaces by leaving out the migration.
+    let vm = administered();
+    for rule in ["administrators", "anyone"] {
+        grant(&vm, "upgrade", "nobody");
+        assert!(skip(&vm, root()).unwrap_err().ends_with("may not skip the migration of contract 'c': nobody may"));
+        grant(&vm, "skip-migration", if rule == "anyone" { "administrators" } else { "anyone" });
+    }
+    grant(&vm, "upgrade", "owner");
+    skip(&vm, root()).unwrap();
+    // New contracts begin with what the host says.
+    let vm = administered();
+    let govern = GovernRequest::new(Governance::Contracts(Right::SkipMigration, Rule::Nobody)).from(root());
+    block_on(vm.govern(govern)).unwrap();
+    block_on(vm.deploy(DeployRequest::new(name("d"), "1".parse().unwrap(), script("c")).from(owner()))).unwrap();
+    let error = block_on(vm.upgrade(UpgradeRequest { name: name("d"), ..skipping(root()) })).unwrap_err();
+    assert!(error.to_string().ends_with("may not skip the migration of contract 'd': nobody may"), "{error}");
+    assert_eq!(vm.policy(&name("d")).unwrap().unwrap(), vm.host_policy().unwrap().contracts, "as it is stored");
+}
+
+#[test]
+fn who_may_not_is_told_so_before_what_it_costs() {
+    let mut policy = HostPolicy::default();
+    policy.deploy = Rule::Callers([owner()].into());
+    let vm = scripts().start_with(Vm::builder().policy(policy));
+    let little = vm_core::Gas::new(1);
+    for (from, phase) in [(root(), Phase::Permission), (owner(), Phase::Admit)] {
+        let upgrade = UpgradeRequest { skip_migration: false, ..skipping(from) };
+        let deploy = DeployRequest::new(name("d"), "1".parse().unwrap(), script("c")).from(from);
+        let migrate = MigrateRequest::new(name("c"), "1".parse().unwrap()).from(from);
+        for error in [
+            block_on(vm.upgrade(upgrade.gas(little))).unwrap_err(),
+            block_on(vm.deploy(deploy.gas(little))).unwrap_err(),
+            block_on(vm.migrate(migrate.gas(little))).unwrap_err(),
+            block_on(vm.rollback(back_to("1").from(from).gas(little))).unwrap_err(),
+        ] {
+            assert_eq!(error.phase, phase, "{error}");
+        }
+    }
+}
+
+/// Outside its transaction an upgrade is done or it is not: while it runs, a rollback that comes first counts, and the upgrade begins
+/// again on what that left.
+#[test]
+fn a_rollback_while_an_upgrade_is_under_way_comes_first() {
+    let gate = Arc::new((Mutex::new((Vec::new(), false)), Condvar::new()));
+    let inside = gate.clone();
+    let scripts = scripts().with("c3-v2", move |host, call| {
+        let Entry::Upgrade { from, .. } = &call.entry else { return Ok(host.get(b"form")?.unwrap_or_default()) };
+        let (state, changed) = &*inside;
+        let mut state = state.lock().unwrap();
+        state.0.push(from.to_string());
+        changed.notify_all();
+        while !state.1 {
+            state = changed.wait(state).unwrap();
+        }
+        host.put(b"form", b"three")?;
+        ok()
+    });
+    let vm = scripts.start_with(Vm::builder().workers(2));
+    upgrade(&vm, "2", "c-v2").unwrap();
+    let upgrading = std::thread::spawn({
+        let vm = vm.clone();
+        move || upgrade(&vm, "3", "c3-v2")
+    });
+    let (state, changed) = &*gate;
+    let mut entered = state.lock().unwrap();
+    while entered.0.is_empty() {
+        entered = changed.wait(entered).unwrap();
+    }
+    drop(entered);
+    // Nobody sees anything of the upgrade.
+    let record = vm.record(&name("c")).unwrap().unwrap();
+    assert_eq!((record.lifecycle, record.version.as_str()), (Lifecycle::Active, "2"));
+    rollback(&vm, "1").unwrap();
+    assert_eq!(form(&vm), "two");
+    state.lock().unwrap().1 = true;
+    changed.notify_all();
+    upgrading.join().unwrap().unwrap();
+    assert_eq!(state.lock().unwrap().0, ["2", "1"], "its migration ran again, from the version that there was then");
+    assert_eq!(form(&vm), "three");
+    let history = vm.history(&name("c"), 3, 9).unwrap();
+    assert_eq!(
+        history.iter().map(told).collect::<Vec<_>>(),
+        ["3 rollback None 2->1 active", "4 upgrade Ran 1->3 active"]
+    );
+    rollback(&vm, "2").unwrap();
 }
 
 #[test]

@@ -5,9 +5,10 @@ use std::time::Duration;
 
 use futures_executor::block_on;
 use vm_core::{
-    Address, Block, Change, ChangeRequest, DeployRequest, DryRunRequest, Entry, Excess, Gas, GovernRequest, Governance,
-    GrantRequest, HostFault, HostPolicy, InvokeRequest, Measure, MigrateRequest, Phase, Quota, Quotas, Rate, Right,
-    RollbackRequest, Room, Rule, Status, Trap, Trial, UpgradeRequest, Vm, VmError, VmProvider,
+    Address, AuditEvent, Block, Change, ChangeRequest, DeployRequest, DryRunRequest, Entry, Excess, Gas, GovernRequest,
+    Governance, GrantRequest, HostFault, HostPolicy, InvokeRequest, Measure, MigrateRequest, Observer, Phase, Quota,
+    Quotas, Rate, Receipt, Right, RollbackRequest, Room, Rule, Status, Trap, Trial, UpgradeRequest, Vm, VmError,
+    VmProvider,
 };
 
 use crate::script::{Scripts, name, ok, script};
@@ -86,6 +87,42 @@ fn what_runs_code_counts_for_its_caller_and_what_runs_none_gets_through() {
         block_on(vm.change(ChangeRequest::new(name("mine"), Change::Freeze).from(ann))).unwrap();
         block_on(vm.change(ChangeRequest::new(name("mine"), Change::Unfreeze).from(ann))).unwrap();
     }
+}
+
+/// What a quota gives is no part of the call: it is made again, and recorded, as it was asked for.
+#[test]
+fn the_gas_that_a_quota_gives_is_not_the_callers() {
+    #[derive(Clone, Default)]
+    struct Calls(Arc<Mutex<Vec<InvokeRequest>>>);
+    impl Observer for Calls {
+        fn audit(&self, _: &AuditEvent<'_>) {}
+        fn called(&self, request: &InvokeRequest, _: &Receipt) {
+            self.0.lock().unwrap().push(request.clone());
+        }
+    }
+    let calls = Calls::default();
+    let of = |gas| Quota { gas_per_call: Some(Gas::new(gas)), ..Quota::default() };
+    let quotas = Quotas { caller: of(100_000), contract: of(50_000) };
+    let vm = scripts().with("d-v2", |host, _| host.charge(Gas::new(200_000)).map_err(Into::into).and_then(|()| ok()));
+    let vm = vm.start_with(Vm::builder().quotas(quotas).observer(calls.clone()));
+    let receipt = block_on(vm.invoke(call("d", "ann"))).unwrap();
+    assert_eq!((receipt.status, receipt.gas_limit), (Status::Success, Gas::new(50_000)), "the smaller of both");
+    block_on(vm.invoke(call("d", "ann").gas(Gas::new(40_000)))).unwrap();
+    let error = block_on(vm.invoke(call("d", "ann").gas(Gas::new(50_001)))).unwrap_err();
+    assert!(refused(&error).0.starts_with("contract 0x"), "{error}");
+    let calls = calls.0.lock().unwrap().clone();
+    assert_eq!(calls.iter().map(|call| call.sender.gas).collect::<Vec<_>>(), [None, Some(Gas::new(40_000))]);
+    let tried = block_on(vm.dry_run(DryRunRequest::new(Trial::Invoke(call("d", "ann"))))).unwrap();
+    assert_eq!(tried.receipt.gas_limit, Gas::new(50_000));
+
+    // What the new code needs is a difference in gas, and not the quota of today.
+    let upgrade = UpgradeRequest::new(name("d"), "2".parse().unwrap(), script("d-v2"));
+    let upgrade = DryRunRequest::new(Trial::Upgrade(upgrade.from(crate::script::owner())));
+    let run = block_on(vm.dry_run(upgrade.replay(calls))).unwrap();
+    let ends =
+        |n: usize| [&run.replayed[n].before, &run.replayed[n].after].map(|receipt| &receipt.as_ref().unwrap().status);
+    assert_eq!(ends(0), [&Status::Success, &Status::Success]);
+    assert_eq!(ends(1), [&Status::Success, &Status::Trap(Trap::OutOfGas)]);
 }
 
 #[test]

@@ -4,8 +4,8 @@ use std::sync::Arc;
 
 use futures_executor::block_on;
 use vm_core::{
-    Block, GovernRequest, Governance, GrantRequest, InvokeRequest, KeyRange, Lifecycle, Receipt, Right, Room, Rule,
-    Space, Vm, VmProvider,
+    Block, GovernRequest, Governance, GrantRequest, InvokeRequest, KeyRange, Lifecycle, Receipt, Right,
+    RollbackRequest, Room, Rule, Space, StateKey, Version, Vm, VmProvider,
 };
 
 use crate::system::{call, done, hex, life, machine, name, refused, who};
@@ -124,6 +124,46 @@ fn proposals_are_withdrawn_expire_and_have_to_make_sense() {
     let old =
         InvokeRequest::new(name("multi_sign"), "propose").args(["contract_manager", "freeze_contract", &freeze(), "9"]);
     refused(&block_on(vm.invoke(old.from(who("ann")).block(at(10)))).unwrap(), "would have expired in block 9");
+}
+
+/// An upgrade that waits for approvals holds nobody up: what becomes of it is decided when it is carried out.
+#[test]
+fn a_contract_is_rolled_back_while_its_upgrade_is_proposed() {
+    let vm = machine();
+    let sign = |from, method, args: &[&str]| call(&vm, from, "multi_sign", method, args);
+    let probe = |version: &str| {
+        let empty = 0u32.to_le_bytes().to_vec();
+        let arguments = (("c", version, "native", b"probe".to_vec(), ""), ("", empty, "", "together"));
+        hex(&borsh::to_vec(&arguments).unwrap())
+    };
+    let [two, three] = ["2", "3"].map(probe);
+    let rollback = |version| {
+        let request = RollbackRequest::new(name("c"), version).from(who("alice"));
+        block_on(vm.rollback(request)).map(drop).map_err(|error| error.to_string())
+    };
+    let version = |text: &str| text.parse::<Version>().unwrap();
+    block_on(vm.grant(
+        GrantRequest::new(name("c")).set(Right::Upgrade, "quorum(2 of ann, bob)".parse().unwrap()).from(who("alice")),
+    ))
+    .unwrap();
+    for (number, input) in [("1", &two), ("2", &three), ("3", &three)] {
+        done(&sign("ann", "propose", &["contract_manager", "upgrade_contract", input, "9"]));
+        done(&sign("bob", "approve", &[number]));
+    }
+    done(&sign("zoe", "execute", &["1"]));
+    rollback(version("1")).unwrap();
+    assert_eq!(
+        rollback(version("3")).unwrap_err(),
+        "load: contract 'c' never had a version '3'; its versions are 1, 2"
+    );
+    done(&sign("zoe", "execute", &["2"]));
+    let upgraded = || vm.view().unwrap().get(&StateKey::contract(&name("c"), b"upgraded")).unwrap().unwrap();
+    assert_eq!(&upgraded()[..], b"1 -> 3", "from what there was then");
+    rollback(version("2")).unwrap();
+    refused(&sign("zoe", "execute", &["3"]), "contract 'c' had a version '3' before");
+    let history = vm.history(&name("c"), 3, 9).unwrap();
+    let told: Vec<_> = history.iter().map(|entry| format!("{} {}", entry.operation, entry.after.version)).collect();
+    assert_eq!(told, ["upgrade 2", "rollback 1", "upgrade 3", "rollback 2"]);
 }
 
 /// Whoever the rules do not ask has no part in a proposal, so nobody else can fill it, or hinder those who have.

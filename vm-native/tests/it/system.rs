@@ -151,7 +151,15 @@ fn the_verbs_are_methods() {
     );
     refused(&manager("alice", "migrate_contract", &["c", "1", "0x020000006e6f", ""]), "no");
     let skip = ["c", "2", "native", &probe, "", "", "0x", "skip-migration", ""];
-    refused(&manager("alice", "upgrade_contract", &skip), "may not skip the migration of contract 'c'");
+    refused(
+        &manager("alice", "upgrade_contract", &skip),
+        "may not skip the migration of contract 'c': only the host's administrators may",
+    );
+    let skip = ["c", "skipped", "native", &probe, "", "", "0x", "skip-migration", "it hangs"];
+    done(&manager("root", "upgrade_contract", &skip));
+    let entry = vm.history(&name("c"), 2, 1).unwrap().remove(0);
+    assert_eq!((entry.actor, entry.migration), (who("root"), vm_core::Migration::Skipped));
+    done(&manager("alice", "rollback_contract", &["c", "1", "0x", "", ""]));
     refused(
         &manager("alice", "upgrade_contract", &["c", "2", "native", &probe, "", "", "0x", "skip", ""]),
         "'skip' is no way to do it; expected some of skip-migration, change-runtime, or nothing",

@@ -42,7 +42,7 @@ pub(in crate::cli) enum Operation {
         version: Version,
         #[command(flatten)]
         call: CallArgs,
-        /// Leave out the migration that the new code has; needs permission of its own.
+        /// Leave out the migration that the new code has. Who may is the right `skip-migration`: the host's administrators, by default.
         #[arg(long)]
         skip_migration: bool,
         /// Accept code for another runtime, which the file tells and --runtime says; it has to understand the contract's state. Not
@@ -93,7 +93,7 @@ pub(in crate::cli) enum Operation {
     Grant {
         /// The contract's name.
         name: ContractName,
-        /// What, and who has it from now on; several are changed together or not at all. A RIGHT is upgrade, rollback, freeze,
+        /// What, and who has it from now on; several are changed together or not at all. A RIGHT is upgrade, skip-migration, rollback, freeze,
         /// revoke, grant, call, or call:METHOD (an EVM method by signature, name or selector).
         #[arg(value_name = "RIGHT RULE", num_args = 1.., required_unless_present = "clear")]
         rules: Vec<String>,
@@ -155,7 +155,7 @@ pub(in crate::cli) enum Govern {
     },
     /// What policy new contracts begin with; others keep theirs.
     Contracts {
-        /// upgrade, rollback, freeze, revoke, grant, call, or call:METHOD.
+        /// upgrade, skip-migration, rollback, freeze, revoke, grant, call, or call:METHOD.
         right: Right,
         /// Who has it.
         rule: Rule,

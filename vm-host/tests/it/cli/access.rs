@@ -83,9 +83,14 @@ fn the_host_is_governed_by_a_majority() {
     desk.ok("govern enrol org1 auditor eve --from ann --endorsed-by bob");
     desk.ok("govern contracts call owner --from bob --endorsed-by ann");
     let policy = desk.ok("policy");
-    for part in
-        ["deploy", "anyone", "auditor of org1", "call      owner", "refused", "change the host's policy: permission"]
-    {
+    for part in [
+        "deploy",
+        "anyone",
+        "auditor of org1",
+        "call            owner",
+        "refused",
+        "change the host's policy: permission",
+    ] {
         assert!(policy.contains(part), "no {part:?} in\n{policy}");
     }
     assert!(policy.starts_with("version 4, by 0x"), "{policy}");

@@ -122,14 +122,17 @@ fn a_migration_that_was_skipped_is_made_up_for() {
     for token in Token::all().into_iter().chain(Token::docker()) {
         let desk = Desk::new();
         let config = token.config.as_deref().unwrap_or_default();
-        desk.file("vm.toml", format!("{config}\n[vm.access]\nadministrators = \"callers(alice)\"\n"));
+        desk.file("vm.toml", format!("{config}\n[vm.access]\nadministrators = \"callers(root)\"\n"));
         let runtime = token.runtime;
         desk.ok(&format!("deploy token {} --runtime {runtime} --version 1 --from alice 1000", token.v1));
-        let skipped = format!("upgrade token {} --version 2 --from alice --skip-migration", token.v2);
+        let skipped = format!("upgrade token {} --version 2 --skip-migration --from root", token.v2);
         if runtime == "evm" {
             assert!(desk.fails(4, &skipped).contains("evm code is made by its constructor, which cannot be skipped"));
             continue;
         }
+        let denied = desk.fails(4, &skipped.replace("root", "alice"));
+        let told = "may not skip the migration of contract 'token': only the host's administrators may: only 0x";
+        assert!(denied.contains(told), "{runtime}: {denied}");
         desk.ok(&skipped);
         let schema = || desk.ok(&format!("query token {}", token.schema_version));
         let denied = desk.fails(4, "migrate token 1 --from bob");
