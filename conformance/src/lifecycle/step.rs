@@ -16,7 +16,7 @@ const ROLES: [&str; 2] = ["admin", "auditor"];
 const VERSIONS: [&str; 3] = ["1", "2", "3"];
 const KINDS: [RuntimeKind; 2] = [RuntimeKind::Native, RuntimeKind::Wasm];
 const CAPABILITIES: [&str; 6] = ["all", "all", "none", "events, time", "calls", "state"];
-/// The rights that are granted.
+/// The rights, of which all but that to skip migrations are granted.
 pub(super) const RIGHTS: [&str; 8] =
     ["upgrade", "skip-migration", "rollback", "freeze", "revoke", "grant", "call", "call:count"];
 /// Who administers the host.
@@ -166,6 +166,7 @@ fn verbs() -> impl Strategy<Value = Verb> {
     let (version, kind) = (|| select(&VERSIONS[..]), || select(&KINDS[..]));
     let rare = || prop::bool::weighted(0.15);
     let mostly = || prop::bool::weighted(0.8);
+    let granted: Vec<_> = RIGHTS.into_iter().filter(|right| *right != "skip-migration").collect();
     let change = select(vec![Change::Freeze, Change::Unfreeze, Change::Revoke]);
     let deploy = (version(), kind(), select(&CAPABILITIES[..]), rare());
     prop_oneof![
@@ -178,7 +179,7 @@ fn verbs() -> impl Strategy<Value = Verb> {
             Verb::Rollback { version, migration, change_runtime }
         }),
         6 => change.prop_map(Verb::Change),
-        5 => (select(&RIGHTS[..]), 0..RULES.len()).prop_map(|(right, rule)| Verb::Grant { right, rule }),
+        5 => (select(granted), 0..RULES.len()).prop_map(|(right, rule)| Verb::Grant { right, rule }),
         5 => governing().prop_map(Verb::Govern),
         14 => calling().prop_map(Verb::Call),
         2 => (version(), kind()).prop_map(|(version, kind)| Verb::DryRun { version, kind }),

@@ -186,7 +186,7 @@ fn several_changes_are_one_operation_or_none() {
     let refused = run("grant token --from alice", &several);
     assert!(refused.code == 4 && refused.stderr.contains("unknown method 'nosuch'"), "{}", refused.stderr);
     let policy = desk.ok("policy token");
-    assert!(policy.contains("call:approve  owner") && !policy.contains("nobody"), "{policy}");
+    assert!(policy.contains("call:approve    owner") && !policy.contains("nobody"), "{policy}");
     let granted = run("grant token --from alice", &several[..6]);
     assert_eq!(granted.stdout, "✓ token has policy 3\n", "{}", granted.stderr);
     let policy = desk.ok("policy token");
