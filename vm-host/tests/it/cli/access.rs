@@ -190,7 +190,7 @@ fn several_changes_are_one_operation_or_none() {
     let granted = run("grant token --from alice", &several[..6]);
     assert_eq!(granted.stdout, "✓ token has policy 3\n", "{}", granted.stderr);
     let policy = desk.ok("policy token");
-    assert!(!policy.contains("approve") && policy.contains("call:transfer  owner"), "{policy}");
+    assert!(!policy.contains("approve") && policy.contains("call:transfer   owner"), "{policy}");
     let part = run("grant token --from alice", &["revoke", "nobody", "freeze", "owner"]);
     assert!(
         part.stdout.starts_with("✓ token has policy 4, of which was so: the rule of revoke is "),
