@@ -108,13 +108,13 @@ impl Core {
         }
     }
 
-    /// What the question costs whether somebody may call a contract: its policy is read and decoded, which is as much work for
-    /// each word as a write.
+    /// What the question costs whether somebody may call a contract: its policy, and the host's where that is asked, are read and
+    /// decoded, which is as much work for each word as a write.
     pub(crate) fn price_of_rules(&self, journal: &Journal, record: &ContractRecord) -> Result<Gas, StateError> {
         if !record.guarded {
             return Ok(Gas::ZERO);
         }
-        Ok(self.schedule.host.put.of(Policy::size(journal, &record.name, record.policy)?))
+        Ok(self.schedule.host.put.of(Policy::asked_for_calls(journal, &record.name, record.policy)?))
     }
 
     /// Makes what was found callable, as long as `patience` allows, for ever without one.

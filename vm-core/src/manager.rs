@@ -57,6 +57,8 @@ pub(crate) struct Base<'c> {
     pub(crate) gas: Option<Gas>,
     /// What is refused to contracts.
     pub(crate) denials: &'c Denials,
+    /// True for a dry run: then nothing of it stays or counts.
+    pub(crate) tried: bool,
 }
 
 /// A transaction that ran to its end: what to commit, and what to answer.

@@ -23,7 +23,9 @@ pub struct Quota {
     pub rate: Option<Rate>,
     /// The gas that one call may ask for; a call that asks for none in particular gets that much.
     pub gas_per_call: Option<Gas>,
-    /// The gas that is used in a window of time.
+    /// The gas that is used in a window of time. A call is admitted as long as anything is left, so the last one may use more than that. What
+    /// calls in flight may use is kept for them until they have ended, and one that asks for no gas in particular may use all of a window: where
+    /// several are to run at a time, bound the gas per call, too. Operations count when they have ended.
     pub gas_per_window: Option<(Gas, Duration)>,
 }
 
@@ -90,12 +92,15 @@ struct Usage {
     /// When the bucket will be full again.
     full_at: Instant,
     window_ends: Instant,
+    /// Used in the window,
     gas: Gas,
+    /// and kept for calls in flight.
+    kept: Gas,
 }
 
 impl Usage {
     const fn new(time: Instant) -> Self {
-        Self { in_flight: 0, full_at: time, window_ends: time, gas: Gas::ZERO }
+        Self { in_flight: 0, full_at: time, window_ends: time, gas: Gas::ZERO, kept: Gas::ZERO }
     }
 
     /// True when it says no more than that nobody was here.
@@ -127,17 +132,35 @@ impl Usage {
             }
         }
         if let Some((most, window)) = quota.gas_per_window
-            && self.window_ends > time
-            && self.gas >= most
+            && self.left(most, time) == Gas::ZERO
         {
-            let told = format!("the limit of {most} gas in {} is used up", Seconds(window));
-            return Some((told, Some(self.window_ends.saturating_duration_since(time))));
+            return Some(match self.used(time) >= most {
+                true => {
+                    let told = format!("the limit of {most} gas in {} is used up", Seconds(window));
+                    (told, Some(self.window_ends.saturating_duration_since(time)))
+                }
+                false => {
+                    let left = format!("of the limit of {most} gas in {} the rest is kept for calls", Seconds(window));
+                    (format!("{left} in flight; try again when one of them has ended, or bound the gas of calls"), None)
+                }
+            });
         }
         None
     }
 
-    fn begin(&mut self, quota: &Quota, time: Instant) {
+    /// The gas that was used in the window.
+    fn used(&self, time: Instant) -> Gas {
+        if self.window_ends > time { self.gas } else { Gas::ZERO }
+    }
+
+    /// What is left of it for another call.
+    fn left(&self, most: Gas, time: Instant) -> Gas {
+        most.saturating_sub(self.used(time)).saturating_sub(self.kept)
+    }
+
+    fn begin(&mut self, quota: &Quota, time: Instant, kept: Gas) {
         self.in_flight = self.in_flight.saturating_add(1);
+        self.kept = self.kept.saturating_add(kept);
         if let Some(Rate { every, .. }) = quota.rate {
             self.full_at = later(self.full_at.max(time), every);
         }
@@ -221,6 +244,8 @@ pub(crate) struct Ticket {
     who: Counted,
     /// What a call gets that asks for no gas in particular. It is no part of the request, which is made again without it.
     pub(crate) gas: Option<Gas>,
+    /// What is kept for it of the windows.
+    kept: Gas,
 }
 
 /// The caller, and the contract if it is a call.
@@ -250,27 +275,45 @@ impl Gate {
                 return Err(HostFault::Quota { who: who.to_string(), limit, retry_after });
             }
         }
+        // Of the windows, if there are any, as much is kept as it may use.
+        let kept = if call.is_some() { sender.gas.or(gas).unwrap_or(Gas::ZERO) } else { Gas::ZERO };
         for who in who.into_iter().flatten() {
-            usage.of.entry(who).or_insert_with(|| Usage::new(time)).begin(who.quota(&self.quotas), time);
+            usage.of.entry(who).or_insert_with(|| Usage::new(time)).begin(who.quota(&self.quotas), time, kept);
         }
-        Ok(Ticket { gate: self.clone(), who, gas })
+        Ok(Ticket { gate: self.clone(), who, gas, kept })
     }
 
     /// The most that a call may use which asks for no gas in particular; or says which limit refuses the one that does.
     fn bound_gas(&self, who: &Counted, asked: Option<Gas>) -> Result<Option<Gas>, HostFault> {
-        let limits = who.iter().flatten().filter_map(|who| Some((who, who.quota(&self.quotas).gas_per_call?)));
-        let Some((who, most)) = limits.min_by_key(|(_, most)| *most) else { return Ok(None) };
-        match asked {
-            Some(asked) if asked > most => {
-                let limit = format!("{asked} gas are asked for, and the limit of a call is {most}; ask for less");
+        let limits = who.iter().flatten().flat_map(|who| {
+            let Quota { gas_per_call, gas_per_window, .. } = *who.quota(&self.quotas);
+            let of_window = gas_per_window.map(|(most, window)| (who, most, Some(window)));
+            [gas_per_call.map(|most| (who, most, None)), of_window].into_iter().flatten()
+        });
+        let Some((who, most, window)) = limits.min_by_key(|(_, most, _)| *most) else { return Ok(None) };
+        match asked.filter(|asked| *asked > most) {
+            Some(asked) => {
+                let of = window.map_or("a call".to_owned(), |window| format!("all calls in {}", Seconds(window)));
+                let limit = format!("{asked} gas are asked for, and the limit of {of} is {most}; ask for less");
                 Err(HostFault::Quota { who: who.to_string(), limit, retry_after: None })
             }
-            _ => Ok(Some(most)),
+            None => Ok(Some(most)),
         }
     }
 }
 
 impl Ticket {
+    /// The request was refused before it came to the contract, which can be asked as if it had not been: whoever may not call it takes nothing
+    /// from those who may.
+    pub(crate) fn was_refused(&self) {
+        let mut usage = self.gate.lock();
+        for who in self.who.iter().flatten().filter(|who| matches!(who, Who::Contract(_))) {
+            if let (Some(usage), Some(rate)) = (usage.of.get_mut(who), who.quota(&self.gate.quotas).rate) {
+                usage.full_at = usage.full_at.checked_sub(rate.every).unwrap_or(usage.full_at);
+            }
+        }
+    }
+
     /// Counts what the request used.
     pub(crate) fn used(&self, gas: Gas) {
         let mut usage = self.gate.lock();
@@ -288,6 +331,7 @@ impl Drop for Ticket {
         for who in self.who.iter().flatten() {
             if let Some(usage) = usage.of.get_mut(who) {
                 usage.in_flight = usage.in_flight.saturating_sub(1);
+                usage.kept = usage.kept.saturating_sub(self.kept);
             }
         }
     }
@@ -307,7 +351,7 @@ mod tests {
         let mut admitted = |time: Instant| {
             let refused = usage.refusal(&quota, time);
             if refused.is_none() {
-                usage.begin(&quota, time);
+                usage.begin(&quota, time, Gas::ZERO);
             }
             refused.map(|(_, after)| after)
         };
@@ -327,11 +371,11 @@ mod tests {
         let quota = Quota { gas_per_window: Some((Gas::new(100), SECOND)), ..Quota::default() };
         let start = now();
         let mut usage = Usage::new(start);
-        usage.begin(&quota, start);
+        usage.begin(&quota, start, Gas::ZERO);
         usage.gas = Gas::new(100);
         assert_eq!(usage.refusal(&quota, start + SECOND / 2).map(|(_, after)| after), Some(Some(SECOND / 2)));
         assert_eq!(usage.refusal(&quota, start + SECOND), None);
-        usage.begin(&quota, start + SECOND);
+        usage.begin(&quota, start + SECOND, Gas::ZERO);
         assert_eq!((usage.gas, usage.window_ends), (Gas::ZERO, start + SECOND * 2));
     }
 

@@ -6,7 +6,8 @@ use borsh::{BorshDeserialize, BorshSerialize};
 
 use crate::record::Stored;
 use crate::{
-    Address, Capabilities, ContractName, ContractRecord, Journal, KeyRange, RuntimeKind, Space, StateError, StateKey,
+    Address, Capabilities, ContractName, ContractRecord, HostFault, Interrupt, Journal, KeyRange, RuntimeKind, Space,
+    StateError, StateKey,
 };
 
 /// The most state that a contract may have: a bound of its own, part of the state and the same on every host.
@@ -99,8 +100,8 @@ impl Room {
         self.bytes = self.bytes.saturating_add(key.saturating_add(value) as u64);
     }
 
-    /// What a contract has now, counted key by key.
-    fn measure(journal: &Journal, record: &ContractRecord) -> Result<Self, StateError> {
+    /// What a contract has now, counted key by key, while there is time.
+    fn measure(journal: &Journal, record: &ContractRecord, interrupt: &Interrupt) -> Result<Self, HostFault> {
         let (name, mut used) = (record.name.as_str().as_bytes(), Self::NOTHING);
         let ranges = match record.runtime {
             RuntimeKind::Evm => vec![KeyRange::of(Space::EvmStorage, record.name.address().as_bytes())],
@@ -110,6 +111,7 @@ impl Room {
         for mut range in ranges {
             loop {
                 let page = journal.scan(&range, PAGE)?;
+                interrupt.check()?;
                 page.iter().for_each(|(key, value)| used.add(suffix(key), value.len()));
                 match page.last() {
                     Some((last, _)) if page.len() == PAGE => range.start = last.successor(),
@@ -121,8 +123,16 @@ impl Room {
     }
 
     /// Begins to count what a contract has.
-    pub(crate) fn begin(journal: &Journal, record: &ContractRecord) -> Result<(), StateError> {
-        Self::measure(journal, record)?.store(journal, StateKey::usage(&record.name))
+    ///
+    /// # Errors
+    /// When the state fails, or there is so much that time runs out.
+    pub(crate) fn begin(journal: &Journal, record: &ContractRecord, interrupt: &Interrupt) -> Result<(), HostFault> {
+        Ok(Self::measure(journal, record, interrupt)?.store(journal, StateKey::usage(&record.name))?)
+    }
+
+    /// What a contract has whose state is bounded.
+    pub(crate) fn used(journal: &Journal, name: &ContractName) -> Result<Self, StateError> {
+        Ok(Stored::load(journal, &StateKey::usage(name))?.unwrap_or(Self::NOTHING))
     }
 
     /// Counts a write, as [`exchange`](Self::exchange).
@@ -156,7 +166,7 @@ impl Room {
         added: Self,
     ) -> Result<Option<Excess>, StateError> {
         let usage = StateKey::usage(name);
-        let before: Self = Stored::load(journal, &usage)?.unwrap_or(Self::NOTHING);
+        let before = Self::used(journal, name)?;
         let sum = |before: u64, removed: u64, added: u64| before.saturating_sub(removed).saturating_add(added);
         let after = Self {
             keys: sum(before.keys, removed.keys, added.keys),

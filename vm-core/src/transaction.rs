@@ -38,6 +38,8 @@ pub(crate) struct Transaction<'c> {
     fault: Option<HostFault>,
     /// What is refused to contracts, whatever they make of it.
     pub(crate) denials: &'c Denials,
+    /// True for a dry run: then nothing of it stays or counts.
+    pub(crate) tried: bool,
 }
 
 /// The longest reason, in characters, why a contract's arguments do not fit another one's interface.
@@ -74,6 +76,7 @@ impl<'c> Transaction<'c> {
             waiting: 0,
             fault: None,
             denials: base.denials,
+            tried: base.tried,
         }
     }
 
@@ -140,7 +143,9 @@ impl<'c> Transaction<'c> {
         self.close(status.is_success(), mark, checkpointed);
         let gas_used = meter.used();
         let duration = started.elapsed();
-        self.core.metrics.call(runtime, &status, gas_used, duration);
+        if !self.tried {
+            self.core.metrics.call(runtime, &status, gas_used, duration);
+        }
         tracing::debug!(
             target: "vm::call",
             transaction = self.id, runtime = runtime.as_str(), method = &*call.method, outcome = %status, gas_used = gas_used.get(),

@@ -2,9 +2,10 @@ use std::collections::BTreeSet;
 use std::rc::Rc;
 
 use borsh::{BorshDeserialize, BorshSerialize};
+use bytes::Bytes;
 
 use super::policy::METHODS;
-use super::recent::Recent;
+use super::recent::{LONGEST, Recent};
 use super::{Organisations, Policy, Rule};
 use crate::record::Stored;
 use crate::{Address, Journal, KeyRange, Refusal, Space, StateError, StateKey, WriteSet};
@@ -50,8 +51,8 @@ impl Default for HostPolicy {
 }
 
 impl HostPolicy {
-    /// Refuses a policy whose administrators are defined by themselves, rules of the host that ask for an owner, and
-    /// rules for contracts that are more than one can have.
+    /// Refuses a policy whose administrators are defined by themselves, rules of the host that ask for an owner,
+    /// rules for contracts that are more than one can have, and one that is longer than 64 KiB.
     ///
     /// # Errors
     /// When it is one of these.
@@ -61,6 +62,14 @@ impl HostPolicy {
         }
         if self.administrators.asks_the_owner() || self.deploy.asks_the_owner() {
             return Err(Refusal::Policy("the host has no owner; give deploy and administrators other rules"));
+        }
+        if self.size() > LONGEST {
+            return Err(Refusal::TooLarge {
+                what: "the host's policy",
+                found: self.size() as u64,
+                limit: LONGEST as u64,
+                key: "bytes; a fixed limit of some 3,000 members of organisations: keep larger groups in a contract",
+            });
         }
         self.contracts.check_size(None)?;
         if self.contracts.methods.len() > METHODS {
@@ -98,6 +107,11 @@ impl HostPolicy {
             Some(bytes) => RECENT.with(|recent| recent.decoded(&key, bytes)),
             None => Ok(Self::usual()),
         })?
+    }
+
+    /// What the one in force occupies in the state, in bytes; nothing when it is the default.
+    pub(super) fn stored(journal: &Journal) -> Result<usize, StateError> {
+        journal.read(&StateKey::system(KEY), |bytes| bytes.map_or(0, Bytes::len))
     }
 
     /// The default.

@@ -6,7 +6,7 @@ use std::str::FromStr;
 use borsh::{BorshDeserialize, BorshSerialize, io};
 
 use super::recent::Recent;
-use super::{Action, Rule};
+use super::{Action, HostPolicy, Rule};
 use crate::record::Stored;
 use crate::{Change, ContractName, Journal, Refusal, StateError, StateKey};
 
@@ -225,6 +225,15 @@ impl Policy {
             return Ok(0);
         }
         Ok(journal.get_immutable(&StateKey::policy(Some(name), version))?.map_or(0, |bytes| bytes.len()))
+    }
+
+    /// The bytes of the policies that are looked at for a call: of the contract's own, and of the host's, where a rule for calls asks
+    /// who its people are.
+    pub(crate) fn asked_for_calls(journal: &Journal, name: &ContractName, version: u32) -> Result<usize, StateError> {
+        let policy = Self::of(journal, name, version)?;
+        let asks_the_host = policy.call.asks_the_host() || policy.methods.values().any(Rule::asks_the_host);
+        let host = if asks_the_host { HostPolicy::stored(journal)? } else { 0 };
+        Ok(Self::size(journal, name, version)?.saturating_add(host))
     }
 
     /// Refuses a policy that is longer than one may be, unless it was as long before.

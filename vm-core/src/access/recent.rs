@@ -9,8 +9,8 @@ use crate::{StateError, StateKey};
 
 /// How many are kept.
 const KEPT: usize = 8;
-/// The longest that is kept, in bytes.
-const LONGEST: usize = 64 << 10;
+/// The longest that is kept, in bytes, and so the longest that a policy may be that is asked in calls.
+pub(super) const LONGEST: usize = 64 << 10;
 
 /// What a thread decoded last, by its bytes: whoever guards a method has its policy looked at in each call, and decoding it
 /// would take longer than the rest of the decision. A function of the bytes alone, so it decides nothing.

@@ -1,6 +1,6 @@
 use std::sync::Arc;
 
-use super::{Base, deploy, invoke, migrate, phase, rollback, upgrade};
+use super::{Base, Provisional, deploy, invoke, migrate, phase, rollback, upgrade};
 use crate::denial::Denials;
 use crate::dry_run::compare;
 use crate::fork::Fork;
@@ -28,6 +28,11 @@ pub(crate) fn dry_run(
     let mut as_it_is = Fork::of(base.view.clone());
     let mut after_trial = as_it_is.clone();
     after_trial.apply(&changes.writes);
+    // What calls have prepared of the new code goes when they are over, unless it was there before.
+    let _tried = match request.trial.contract() {
+        Some(name) => phase(Phase::Load, || provisional(base, &after_trial, name))?,
+        None => None,
+    };
     let mut receipt = receipt.with(changes);
     receipt.duration = started.elapsed();
 
@@ -50,6 +55,12 @@ pub(crate) fn dry_run(
     };
     let replayed = (1..).zip(&request.replay).map(&mut replay).collect::<Result<_, VmError>>()?;
     Ok(DryRun { receipt, thawed, replayed })
+}
+
+/// The code that a contract has in a fork, so that what is prepared of it is forgotten.
+fn provisional<'c>(base: &Base<'c>, fork: &Fork, name: &ContractName) -> Result<Option<Provisional<'c>>, StateError> {
+    let record = ContractRecord::load(&Journal::new(Arc::new(fork.clone())), name)?;
+    Ok(record.map(|record| Provisional::new(base.core, record.code)))
 }
 
 /// A call whose changes stay in the fork. That it is refused is a result; that the host fails is none.

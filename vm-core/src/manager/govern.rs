@@ -116,7 +116,7 @@ fn bound(
     let before = Situation::from(&record);
     record.room = room;
     if room.is_some() {
-        Room::begin(&transaction.journal, &record)?;
+        Room::begin(&transaction.journal, &record, &transaction.interrupt)?;
     }
     let note = Note::of(Operation::Room, reason, Some(before)).endorsed_by(endorsers.clone());
     write_down(transaction, actor, &mut record, note)?;

@@ -13,8 +13,9 @@ use crate::error::InPhase;
 use crate::history::REASON;
 use crate::transaction::Transaction;
 use crate::{
-    Amount, ContractName, ContractRecord, Denial, DeniedOperation, Env, ErrorKind, Gas, Governance, HostFault, Managed,
-    Operated, Outcome, Phase, Policy, Refusal, Regulated, RuntimeKind, Sender, StateError, Status, VmError,
+    Amount, ContractName, ContractRecord, Denial, DeniedOperation, Env, ErrorKind, Gas, GovernRequest, Governance,
+    HostFault, Managed, Operated, Outcome, Phase, Policy, Refusal, Regulated, Room, RuntimeKind, Sender, StateError,
+    Status, VmError,
 };
 
 /// Does an operation, or leaves everything as it was and says why in a revert. `asking` is the frame whose contract or
@@ -102,7 +103,7 @@ fn perform(
     gas: Gas,
     paid: &mut Gas,
 ) -> Result<Operated, VmError> {
-    let core = transaction.core;
+    let (core, tried) = (transaction.core, transaction.tried);
     let sender = operation.sender();
     check_reason(operation.reason()).phase(Phase::Admit)?;
     check(transaction, operation, depth).phase(Phase::Admit)?;
@@ -112,20 +113,20 @@ fn perform(
     match operation {
         Managed::Deploy(request) => {
             let admitted = admit(core.admit_code(&request.code, gas, prices.deploy));
-            create(transaction, &actor, request, admitted).map(end)
+            create(transaction, &actor, request, admitted).map(|done| end(done, tried))
         }
         Managed::Upgrade(request) => {
             let admitted = admit(core.admit_code(&request.code, gas, prices.upgrade));
-            renew(transaction, &actor, request, admitted).map(end)
+            renew(transaction, &actor, request, admitted).map(|done| end(done, tried))
         }
         Managed::Migrate(request) => {
             let admitted = admit(core.admit_simple(gas));
-            renovate(transaction, &actor, request, admitted).map(end)
+            renovate(transaction, &actor, request, admitted).map(|done| end(done, tried))
         }
         Managed::Rollback(request) => {
             let kept = Kept::find(transaction, &actor, request)?;
             let left = admit(core.admit_kept(&kept.code, gas)).phase(Phase::Admit)?;
-            restore(transaction, &actor, request, kept, left).map(end)
+            restore(transaction, &actor, request, kept, left).map(|done| end(done, tried))
         }
         Managed::Change(request) => {
             admit(core.admit_simple(gas)).phase(Phase::Admit)?;
@@ -149,15 +150,27 @@ fn perform(
             let regulated = reform(transaction, &actor, request)?;
             let stores = regulated.changed && request.changes_the_policy();
             let size = if stores { regulated.now.size() } else { 0 };
-            admit(Core::admit_gas(left, core.schedule.host.put.of(size))).phase(Phase::Admit)?;
+            let host = &core.schedule.host;
+            let counted = counted(transaction, request).phase(Phase::Store)?;
+            let price = host.put.of(size).saturating_add(host.scan_entry.of(0).times(counted));
+            admit(Core::admit_gas(left, price)).phase(Phase::Admit)?;
             Ok(settled(regulated))
         }
     }
 }
 
-fn end(done: Done<'_>) -> Operated {
+/// How many keys contracts have whose state was counted because it is bounded now.
+fn counted(transaction: &Transaction<'_>, request: &GovernRequest) -> Result<u64, StateError> {
+    let bounded = request.changes.iter().filter_map(|change| match change {
+        Governance::Room { contract, room: Some(_) } => Some(contract),
+        _ => None,
+    });
+    bounded.map(|contract| Ok(Room::used(&transaction.journal, contract)?.keys)).sum()
+}
+
+fn end(done: Done<'_>, tried: bool) -> Operated {
     let Done { outcome, warnings, provisional, .. } = done;
-    if outcome.status.is_success() {
+    if outcome.status.is_success() && !tried {
         provisional.keep();
     }
     Operated::new(outcome).warning(warnings)

@@ -77,7 +77,9 @@ pub(crate) fn conclude(
         let (receipt, changes) = executed.into_parts();
         return Err(VmError::new(terms.phase, ErrorKind::Failed(Box::new(receipt.with(changes)))));
     }
-    provisional.keep();
+    if !base.tried {
+        provisional.keep();
+    }
     Ok(executed)
 }
 

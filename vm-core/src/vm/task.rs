@@ -217,7 +217,8 @@ impl Task {
         // Before anything is refused, which is told with the reason.
         manager::check_reason(self.request.reason()).phase(Phase::Admit)?;
         let (core, block, id, denials) = (&*inner.core, &inner.block, self.vm.next_id(), &self.denials);
-        let base = Base { core, view, block, interrupt, id, gas: self.gas, denials };
+        let tried = matches!(self.request, Request::DryRun(_));
+        let base = Base { core, view, block, interrupt, id, gas: self.gas, denials, tried };
         let receipt = |executed: Executed| {
             let (receipt, changes) = executed.into_parts();
             (Answer::Receipt(Box::new(receipt)), changes, height)
@@ -297,6 +298,9 @@ impl Task {
             _ => {}
         }
         if let Some(ticket) = self.ticket.lock().unwrap_or_else(PoisonError::into_inner).take() {
+            if matches!(&reply, Err(VmError { kind: ErrorKind::Refused(_), .. })) {
+                ticket.was_refused();
+            }
             ticket.used(gas_used(&reply, self.vm.0.core.gas_limit(self.request.sender().gas.or(self.gas))));
         }
         audit::tell(&self.vm, &self.request, &reply, &denials);

@@ -5,8 +5,8 @@ use std::time::Duration;
 
 use futures_executor::block_on;
 use vm_core::{
-    AuditEvent, Change, ChangeRequest, Difference, DryRunRequest, Entry, Gas, HostFault, InvokeRequest, Lifecycle,
-    Limits, Observer, Phase, Receipt, RollbackRequest, Status, Trial, UpgradeRequest, Vm, VmProvider,
+    AuditEvent, Change, ChangeRequest, DeployRequest, Difference, DryRunRequest, Entry, Gas, HostFault, InvokeRequest,
+    Lifecycle, Limits, Observer, Phase, Receipt, RollbackRequest, Status, Trial, UpgradeRequest, Vm, VmProvider,
 };
 
 use crate::script::{REVERT, Scripts, name, ok, owner, request, script};
@@ -85,6 +85,32 @@ fn a_dry_run_shows_everything_and_changes_nothing() {
     let after = (vm.view().unwrap().height(), vm.record(&name("c")).unwrap(), *told.0.lock().unwrap());
     assert_eq!(before, after);
     block_on(vm.upgrade(upgrade())).unwrap();
+}
+
+/// Neither what was prepared of code that was only tried, nor a count of its calls.
+#[test]
+fn nothing_of_a_dry_run_is_kept_or_counted() {
+    let vm = machine(Told::default());
+    block_on(vm.invoke(request("c", "add"))).unwrap();
+    let kept = || {
+        let metrics = vm.metrics();
+        (metrics.cache_bytes, metrics.runtimes)
+    };
+    let before = kept();
+    let deploy = DeployRequest::new(name("d"), "1".parse().unwrap(), script("c-v2")).from(owner());
+    for trial in [Trial::Upgrade(upgrade()), Trial::Deploy(deploy), Trial::Invoke(request("c", "add"))] {
+        let calls = [request("c", "add"), request("c", "add")];
+        let run = block_on(vm.dry_run(DryRunRequest::new(trial).replay(calls))).unwrap();
+        assert!(run.receipt.status.is_success());
+        assert_eq!(kept(), before);
+    }
+    block_on(vm.upgrade(upgrade())).unwrap();
+    assert!(kept().0 > before.0);
+    // What is there already stays.
+    let rollback = RollbackRequest::new(name("c"), "1".parse().unwrap()).from(owner());
+    let before = kept();
+    block_on(vm.dry_run(DryRunRequest::new(Trial::Rollback(rollback)).replay([request("c", "add")]))).unwrap();
+    assert_eq!(kept(), before);
 }
 
 /// `c` does what takes 100 ms, or does not come back. A transaction has 400 ms.

@@ -216,6 +216,40 @@ fn what_changes_nothing_is_written_nowhere() {
     assert_eq!((record.unwrap().policy, host.version), (2, before.2.version + 1));
 }
 
+/// Whoever asks for roles in each call can decode them in each call.
+#[test]
+fn the_hosts_policy_is_bounded_and_paid_for_by_calls_that_ask_it() {
+    let vm = machine();
+    let enrol = |members: std::ops::Range<usize>| {
+        let member = |n: usize| Governance::Enrol {
+            organisation: "org1".into(),
+            role: "member".into(),
+            member: who(&n.to_string()),
+        };
+        let request = GovernRequest { changes: members.map(member).collect(), ..GovernRequest::default() };
+        block_on(vm.govern(request.from(who("root"))))
+    };
+    let guard = |text: &str| {
+        let request = GrantRequest::new(name("c")).set(Right::Call, rule(text));
+        block_on(vm.grant(request.from(owner()))).unwrap();
+    };
+    let gas = |caller: &str| {
+        let request = InvokeRequest::new(name("c"), "read").from(who(caller));
+        block_on(vm.invoke(request)).unwrap().gas_used
+    };
+    enrol(0..1).unwrap();
+    guard("role(member)");
+    let few = gas("0");
+    enrol(1..3_000).unwrap();
+    assert!(gas("0") > few && gas("2999") == gas("0"), "more is decoded");
+    guard("callers(zoe)");
+    let own = gas("zoe");
+    let error = enrol(3_000..4_000).unwrap_err().to_string();
+    assert!(error.contains("the host's policy") && error.contains("65536"), "{error}");
+    assert_eq!(gas("zoe"), own);
+    assert!(own.get() < 2 * few.get(), "the host is not asked");
+}
+
 #[test]
 fn changes_of_the_hosts_policy_are_told() {
     #[derive(Clone, Default)]

@@ -144,12 +144,18 @@ fn gas_is_bounded_by_call_and_by_window() {
         gas_per_window: Some((Gas::new(3_000), LONG)),
         ..Quota::default()
     };
+    let by_call = Quota { gas_per_call: Some(Gas::new(2_999)), ..quota };
+    for (quota, told) in [
+        (quota, "3001 gas are asked for, and the limit of all calls in 3600 s is 3000; ask for less"),
+        (by_call, "3001 gas are asked for, and the limit of a call is 2999; ask for less"),
+    ] {
+        let vm = machine(quota, Quota::default());
+        assert_eq!(refused(&block_on(vm.invoke(call("d", "ann").gas(Gas::new(3_001)))).unwrap_err()).1, told);
+    }
     let vm = machine(Quota::default(), quota);
-    let error = block_on(vm.invoke(call("d", "ann").gas(Gas::new(100_001)))).unwrap_err();
-    assert_eq!(refused(&error).1, "100001 gas are asked for, and the limit of a call is 100000; ask for less");
-    // Who asks for none in particular gets that much.
+    // Who asks for none in particular gets as much as there may be in all.
     let receipt = block_on(vm.invoke(call("d", "ann"))).unwrap();
-    assert_eq!(receipt.gas_limit, Gas::new(100_000));
+    assert_eq!(receipt.gas_limit, Gas::new(3_000));
     let mut calls = 1;
     let error = loop {
         match block_on(vm.invoke(call("d", "bob"))) {
@@ -162,6 +168,31 @@ fn gas_is_bounded_by_call_and_by_window() {
     assert!(who.starts_with("contract 0x") && after.is_some(), "{error}");
     assert_eq!(limit, "the limit of 3000 gas in 3600 s is used up");
     assert!(block_on(vm.invoke(call("c", "bob"))).is_ok(), "another contract has its own");
+}
+
+/// Whoever may not call a contract takes nothing of its rate from those who may.
+#[test]
+fn refused_calls_do_not_use_up_a_contracts_rate() {
+    let rate = Some(Rate { burst: 2, every: LONG });
+    let vm = machine(Quota::default(), Quota { rate, ..Quota::default() });
+    let mine = Rule::Callers([Address::from_name("ann")].into());
+    let grant = GrantRequest::new(name("c")).set(Right::Call, mine).from(crate::script::owner());
+    block_on(vm.grant(grant)).unwrap();
+    for _ in 0..5 {
+        let error = block_on(vm.invoke(call("c", "eve"))).unwrap_err();
+        assert_eq!(error.phase, Phase::Permission, "{error}");
+    }
+    assert!(block_on(vm.invoke(call("c", "ann"))).is_ok() && block_on(vm.query(call("c", "ann"))).is_ok());
+    assert_eq!(
+        refused(&block_on(vm.invoke(call("c", "ann"))).unwrap_err()).0,
+        format!("contract {}", name("c").address())
+    );
+    // Their own rate they do use up.
+    let vm = machine(Quota { rate, ..Quota::default() }, Quota::default());
+    let grant = GrantRequest::new(name("c")).set(Right::Call, Rule::Nobody).from(crate::script::owner());
+    block_on(vm.grant(grant)).unwrap();
+    let phases = [(); 3].map(|()| block_on(vm.invoke(call("c", "eve"))).unwrap_err().phase);
+    assert_eq!(phases, [Phase::Permission, Phase::Permission, Phase::Admit]);
 }
 
 /// What has no receipt has used a worker all the same.
@@ -208,6 +239,20 @@ fn a_call_that_meets_its_deadline_counts_the_gas_that_it_was_given() {
 
 #[test]
 fn calls_in_flight_are_counted_until_they_are_answered() {
+    let one = Quota { in_flight: Some(1), ..Quota::default() };
+    refuses_while_one_is_in_flight(one, "1 call is in flight, which is the limit; try again when it has ended");
+}
+
+#[test]
+fn what_calls_in_flight_may_use_of_a_window_is_kept_for_them() {
+    let window = Quota { gas_per_window: Some((Gas::new(1_000_000), LONG)), ..Quota::default() };
+    let told = "of the limit of 1000000 gas in 3600 s the rest is kept for calls in flight; try again when one of them has \
+                ended, or bound the gas of calls";
+    refuses_while_one_is_in_flight(window, told);
+}
+
+/// One caller's call waits inside its contract, and another one is asked for.
+fn refuses_while_one_is_in_flight(of_caller: Quota, told: &str) {
     let gate = Arc::new((Mutex::new(None::<bool>), Condvar::new()));
     let inside = gate.clone();
     let scripts = Scripts::default().with("c", |_, _| ok()).with("waits", move |_, call| {
@@ -223,8 +268,8 @@ fn calls_in_flight_are_counted_until_they_are_answered() {
         }
         ok()
     });
-    let one = Quota { in_flight: Some(1), ..Quota::default() };
-    let vm = scripts.start_with(Vm::builder().quotas(Quotas { caller: one, contract: Quota::default() }).workers(2));
+    let quotas = Quotas { caller: of_caller, contract: Quota::default() };
+    let vm = scripts.start_with(Vm::builder().quotas(quotas).workers(2));
     let waiting = std::thread::spawn({
         let vm = vm.clone();
         move || block_on(vm.invoke(call("waits", "ann")))
@@ -235,10 +280,7 @@ fn calls_in_flight_are_counted_until_they_are_answered() {
         entered = changed.wait(entered).unwrap();
     }
     let error = block_on(vm.invoke(call("c", "ann"))).unwrap_err();
-    assert_eq!(
-        (refused(&error).1, refused(&error).2),
-        ("1 call is in flight, which is the limit; try again when it has ended", None)
-    );
+    assert_eq!((refused(&error).1, refused(&error).2), (told, None));
     assert!(block_on(vm.invoke(call("c", "bob"))).is_ok());
     *entered = Some(true);
     changed.notify_all();

@@ -4,9 +4,9 @@ use std::sync::{Arc, Mutex};
 
 use futures_executor::block_on;
 use vm_core::{
-    Address, AuditEvent, Code, ContractName, DeployRequest, DryRunRequest, Event, GovernanceEvent, GrantRequest,
-    HostPolicy, InvokeRequest, Lifecycle, Observer, Receipt, Right, RollbackRequest, Room, Rule, RuntimeKind, StateKey,
-    Status, Trial, UpgradeRequest, Vm, VmProvider,
+    Address, AuditEvent, Code, ContractName, DeployRequest, DryRunRequest, Event, GasSchedule, GovernanceEvent,
+    GrantRequest, HostPolicy, InvokeRequest, Lifecycle, Observer, Receipt, Right, RollbackRequest, Room, Rule,
+    RuntimeKind, StateKey, Status, Trial, UpgradeRequest, Vm, VmProvider,
 };
 use vm_native::{NativeConfig, NativeContract, NativeRuntime};
 
@@ -247,6 +247,21 @@ fn policies_are_methods() {
     assert_eq!(room(), Some(Room { keys: 1, bytes: 100 }));
     done(&access("root", "unbound", &["c", ""]));
     assert_eq!((room(), vm.host_policy().unwrap().version), (None, 7), "that is no part of the host's policy");
+    // What is there already is counted key by key, and that is paid for.
+    let gas_of_bound = || {
+        done(&access("root", "unbound", &["c", ""]));
+        let receipt = access("root", "bound", &["c", "900", "90000", ""]);
+        done(&receipt);
+        receipt.gas_used.get()
+    };
+    done(&access("root", "bound", &["c", "1", "1", ""]));
+    let little = gas_of_bound();
+    for key in 0..100 {
+        done(&call(&vm, "alice", "c", "put", &[&format!("0x{key:04x}"), "0x00"]));
+    }
+    let entry = GasSchedule::v1().host.scan_entry.of(0).get();
+    assert!(gas_of_bound() >= little + 99 * entry, "of a hundred keys");
+    done(&access("root", "unbound", &["c", ""]));
     // The bound of a contract that runs would not be the one that its writes are counted for.
     refused(&access("root", "bound", &["access_control", "1", "1", ""]), "no contract is changed while it runs");
 }
