@@ -165,12 +165,18 @@ fn quotas_refuse_with_the_limit_and_are_no_matter_of_the_contract() {
 #[test]
 fn rates_and_windows_are_for_hosts_that_go_on_running() {
     let desk = Desk::new();
-    desk.file("vm.toml", "[vm.quotas.caller]\nburst = 1\nevery = \"1day\"\ngas_per_window = 1\nwindow = \"1day\"\n");
+    desk.file(
+        "vm.toml",
+        "[vm.quotas.caller]\nburst = 1\nevery = \"1day\"\ngas_per_window = 20000\nwindow = \"1day\"\n",
+    );
     let token = &Token::all()[0];
     desk.ok(&format!("deploy token {} --from alice 1000", token.v1));
     for _ in 0..2 {
         desk.ok("invoke token transfer --from alice bob 1");
     }
+    // But no call asks for more than there may be in all.
+    let refused = desk.fails(5, "invoke token transfer --from alice bob 1 --gas 20001");
+    assert!(refused.contains("the limit of all calls in 86400 s is 20000"), "{refused}");
 }
 
 #[test]
