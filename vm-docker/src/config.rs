@@ -55,6 +55,10 @@ pub struct DockerConfig {
     /// removed; where all have calls, it waits for at most `pool_wait`, and an image whose calls never end gives one up after half of that. With `memory` it bounds what containers take. At least 1.
     /// Default: 64.
     pub max_containers: usize,
+    /// Bytes that the unpacked layers of all images together may take on disk; what several images have in common counts once.
+    /// Where another image does not fit, those without calls are removed first, the one that was used longest ago before the
+    /// others; they are unpacked again when they are called. At least 1 MiB. Default: 16 GiB.
+    pub images_size: u64,
     /// Longest pause between starts of a code whose containers do not start, or break off before they have had a call, one soon after
     /// the other. After eight the first pause is 0.1 s, and each further one twice as long; one is forgotten in 10 s. Calls that find
     /// no container then are told when to try again. Where containers break off in calls, or after them, the next start is put off
@@ -148,6 +152,7 @@ impl Default for DockerConfig {
             pool_queue: 256,
             pool_wait: Duration::from_secs(10),
             max_containers: 64,
+            images_size: 16 << 30,
             restart_pause: Duration::from_secs(30),
             concurrency: 8,
             isolation: Isolation::Contract,
@@ -211,6 +216,9 @@ impl DockerConfig {
         }
         if self.max_containers == 0 {
             return wrong("max_containers", "0; at least 1 is expected".into());
+        }
+        if self.images_size < 1 << 20 {
+            return wrong("images_size", format!("{} bytes; at least 1 MiB are expected", self.images_size));
         }
         if self.pool_min > self.pool_max {
             let (min, max) = (self.pool_min, self.pool_max);
@@ -284,6 +292,7 @@ mod tests {
             ("pids", DockerConfig { pids: 0, ..base() }),
             ("pool_max", DockerConfig { pool_max: 0, pool_min: 0, ..base() }),
             ("max_containers", DockerConfig { max_containers: 0, ..base() }),
+            ("images_size", DockerConfig { images_size: 1, ..base() }),
             ("pool_min", DockerConfig { pool_min: 9, ..base() }),
             ("concurrency", DockerConfig { concurrency: 0, ..base() }),
             ("concurrency", DockerConfig { concurrency: 65, ..base() }),

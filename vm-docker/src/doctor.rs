@@ -70,7 +70,8 @@ pub fn examine(config: &DockerConfig) -> Vec<Finding> {
         filters(config, Path::new("/proc/sys/kernel/seccomp/actions_avail")),
         user_namespaces(config, Path::new("/proc/sys/user/max_user_namespaces")),
         sockets(config),
-        disk(asked.ok().and_then(|told| told.root)),
+        memory(config, Path::new("/proc/meminfo")),
+        disk(config, asked.ok().and_then(|told| told.root)),
     ]
 }
 
@@ -255,15 +256,45 @@ fn sockets(config: &DockerConfig) -> Finding {
     }
 }
 
-fn disk(root: Option<PathBuf>) -> Finding {
+/// Whether as many containers as there may be fit into the machine. A quarter is the host's.
+fn memory(config: &DockerConfig, path: &Path) -> Finding {
+    const WHAT: &str = "memory";
+    let told = fs::read_to_string(path).unwrap_or_default();
+    let total =
+        told.lines().find_map(|line| line.strip_prefix("MemTotal:")?.trim().strip_suffix("kB")?.trim().parse().ok());
+    let Some(total) = total.map(|total: u64| total.saturating_mul(1024)) else {
+        return weak(WHAT, format!("{} does not tell it", path.display()), "look at it yourself");
+    };
+    let most = u64::try_from(config.max_containers).unwrap_or(u64::MAX);
+    let needed = config.memory.saturating_mul(most);
+    let found =
+        format!("{most} containers of {} MiB may take {} MiB of {}", config.memory >> 20, needed >> 20, total >> 20);
+    let room = total / 4 * 3;
+    match (needed <= room, room / config.memory.max(1)) {
+        (true, _) => good(WHAT, found),
+        (false, 0) => weak(WHAT, found, format!("lower the memory of a container to {} MiB or less", room >> 20)),
+        (false, fit) => weak(WHAT, found, format!("set max_containers to {fit} or less, or lower the memory of each")),
+    }
+}
+
+fn disk(config: &DockerConfig, root: Option<PathBuf>) -> Finding {
     let root = root.unwrap_or_else(|| PathBuf::from("/var/lib/containerd"));
     let there = root.ancestors().find(|above| above.exists()).unwrap_or(Path::new("/"));
     let Ok(space) = rustix::fs::statvfs(there) else {
         return weak("disk", format!("{} cannot be asked for its space", there.display()), "look at it yourself");
     };
     let free = space.f_bavail.saturating_mul(space.f_frsize);
-    let found = format!("{} MiB free at {}", free >> 20, there.display());
-    if free < ROOM { weak("disk", found, "make room: images are unpacked there") } else { good("disk", found) }
+    let all = space.f_blocks.saturating_mul(space.f_frsize);
+    let found = format!("{} MiB free of {} at {}", free >> 20, all >> 20, there.display());
+    if free < ROOM {
+        return weak("disk", found, "make room: images are unpacked there");
+    }
+    match config.images_size <= all / 4 * 3 {
+        true => good("disk", found),
+        false => {
+            weak("disk", found, format!("set images_size to {} MiB or less, or use a larger disk", (all / 4 * 3) >> 20))
+        }
+    }
 }
 
 #[cfg(test)]
@@ -324,6 +355,26 @@ mod tests {
         let nowhere = DockerConfig { address: "/nonexistent.sock".into(), ..config };
         let found = containerd(&ask(&nowhere));
         assert!(found.health == Health::Bad && found.found.contains("/nonexistent.sock") && !found.advice.is_empty());
+    }
+
+    #[test]
+    fn what_containers_and_images_may_take_is_compared_with_the_machine() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("meminfo");
+        fs::write(&path, "MemFree:         1000 kB\nMemTotal:        8388608 kB\n").unwrap();
+        let found = |max_containers, each| {
+            memory(&DockerConfig { max_containers, memory: each, ..DockerConfig::default() }, &path)
+        };
+        assert_eq!(found(24, 256 << 20).health, Health::Good);
+        let many = found(25, 256 << 20);
+        assert_eq!((many.health, &*many.found), (Health::Weak, "25 containers of 256 MiB may take 6400 MiB of 8192"));
+        assert!(many.advice.contains("max_containers to 24 or less"), "{}", many.advice);
+        assert!(found(1, 7 << 30).advice.contains("of a container to 6144 MiB or less"));
+        assert_eq!(memory(&DockerConfig::default(), Path::new("/nonexistent")).health, Health::Weak);
+
+        let large = DockerConfig { images_size: u64::MAX, ..DockerConfig::default() };
+        let found = disk(&large, Some("/".into()));
+        assert!(found.health == Health::Weak && !found.advice.is_empty(), "{found:?}");
     }
 
     #[test]

@@ -1,5 +1,9 @@
 //! What a started runtime consists of: containerd, the host's folder, and everything that has to be removed.
 
+mod images;
+
+pub(crate) use images::Imported;
+
 use std::{
     collections::{BTreeMap, BTreeSet},
     fmt, fs,
@@ -25,10 +29,10 @@ use crate::{
     cgroup::ControlGroup,
     connection::Connection,
     container::{Container, ExitWatch, Process},
-    containerd::{Daemon, Leases, NewContainer},
+    containerd::{Daemon, NewContainer},
+    disk::{Claim, Disk},
     door::{Door, SOCKET_NAME},
     folder::{DeadFolder, Fate, HostFolder, Owner, dead_folders},
-    image::{Image, Program},
     metrics::Metrics,
     output::{CallLabel, Following, Output},
     pool::{Chains, Pools},
@@ -63,6 +67,7 @@ pub(crate) struct Engine {
     removed: watch::Sender<()>,
     pools: Pools,
     room: Room,
+    disk: Disk,
     /// Held while containers are taken from who does not need them.
     making_room: Mutex<()>,
     chains: Arc<Chains>,
@@ -86,6 +91,8 @@ struct Existence {
     _needs: Option<Arc<Guard>>,
     /// What it occupies until it is removed.
     _place: Option<Place>,
+    /// The same of the disk.
+    claim: Option<Claim>,
 }
 
 /// Removes a resource when it is dropped.
@@ -124,15 +131,6 @@ struct Begun {
     following: Following,
 }
 
-/// An image that containerd has unpacked.
-pub(crate) struct Imported {
-    pub(crate) program: Arc<Program>,
-    /// Its uppermost snapshot.
-    snapshot: String,
-    lease: String,
-    guard: Arc<Guard>,
-}
-
 impl fmt::Debug for Engine {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Engine").field("daemon", &self.daemon).field("folder", &self.folder).finish_non_exhaustive()
@@ -150,6 +148,7 @@ impl Engine {
         let daemon = Daemon::connect(&config).await?;
         let engine = Self {
             room: Room::new(config.max_containers),
+            disk: Disk::new(config.images_size),
             making_room: Mutex::default(),
             chains: Chains::new(config.pool_max, config.max_containers),
             config,
@@ -186,6 +185,10 @@ impl Engine {
         &self.room
     }
 
+    pub(crate) fn disk(&self) -> &Disk {
+        &self.disk
+    }
+
     pub(crate) fn chains(&self) -> &Arc<Chains> {
         &self.chains
     }
@@ -220,6 +223,7 @@ impl Engine {
     /// Tells how many containers there are.
     pub(crate) fn tell(&self) {
         self.metrics.containers(self.containers(), self.room.waiting());
+        self.metrics.images(self.disk.taken());
     }
 
     /// Removes as many idle containers as starts wait for room.
@@ -303,19 +307,6 @@ impl Engine {
     /// Begins something on tokio.
     pub(crate) fn spawn(&self, future: impl Future<Output = ()> + Send + 'static) {
         self.tokio.spawn(future);
-    }
-
-    /// Has containerd unpack an image, and keep it until the result is dropped.
-    pub(crate) async fn import(self: &Arc<Self>, image: &Image) -> Result<Imported, DockerError> {
-        let _begun = self.starts.read().await;
-        let lease = self.name();
-        let guard = self.guard(Resource::Lease(lease.clone()), None, None)?;
-        // Another one keeps what is of no use once the layers are unpacked. However that ends, it goes.
-        let archives = format!("{lease}-import");
-        let _archives = self.guard(Resource::Lease(archives.clone()), None, None)?;
-        let leases = Leases { image: &lease, archives: &archives, owner: &self.owner() };
-        let snapshot = self.daemon.import(image, &leases, self.stopped.subscribe()).await?;
-        Ok(Imported { program: image.program.clone(), snapshot, lease, guard: Arc::new(guard) })
     }
 
     /// Starts a container and waits until it has introduced itself on all its connections.
@@ -448,7 +439,8 @@ impl Engine {
         if self.is_stopped() {
             return Err(DockerError::NotRunning);
         }
-        let existence = Existence { removing: false, leaving: false, process: None, _needs: needs, _place: place };
+        let existence =
+            Existence { removing: false, leaving: false, process: None, _needs: needs, _place: place, claim: None };
         resources.insert(resource.clone(), existence);
         Ok(Guard { engine: Arc::downgrade(self), resource })
     }

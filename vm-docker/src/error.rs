@@ -190,6 +190,16 @@ pub enum DockerError {
         /// How long it was waited for room.
         waited: Duration,
     },
+    /// The images that are used have all the disk that they may.
+    #[error(
+        "there is no room on disk for the image beside those that are used, which have {taken} of {most} bytes; try again later, or raise images_size"
+    )]
+    NoDisk {
+        /// What they have, in bytes.
+        taken: u64,
+        /// What they may have.
+        most: u64,
+    },
     /// Containers of one image broke off one soon after the other.
     #[error(
         "its containers break off before they have had a call, one soon after the other, and it is paused; the last one: {cause}"

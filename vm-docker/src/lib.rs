@@ -67,6 +67,7 @@
 //! | `vm_docker_starts_total` | `outcome` | containers that were started, or could not be |
 //! | `vm_docker_broken_total` | | those that misbehaved or broke off, and were replaced |
 //! | `vm_docker_evictions_total` | | those that made room for containers of other images |
+//! | `vm_docker_images_bytes` | | what unpacked images take on disk, as far as their layers tell |
 //! | `vm_docker_containers` | `state` | containers that are `existing`, over all images, and `wanted`, for which there is no room |
 //! | `vm_docker_oom_kills_total` | | those that were killed for their memory |
 //! | `vm_docker_start_duration_seconds`, `vm_docker_wait_duration_seconds` | | of starts; of calls, for a container |
@@ -97,6 +98,7 @@ mod connection;
 mod container;
 mod containerd;
 mod contract;
+mod disk;
 mod doctor;
 mod door;
 mod engine;

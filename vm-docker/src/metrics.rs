@@ -21,6 +21,7 @@ pub(crate) struct Metrics {
     evicted: Count,
     containers: Gauge,
     room: Gauge,
+    images: Gauge,
     start: Histogram,
     wait: Histogram,
 }
@@ -45,6 +46,7 @@ impl Metrics {
             evicted: count(counter!("vm_docker_evictions_total")),
             containers: gauge!("vm_docker_containers", "state" => "existing"),
             room: gauge!("vm_docker_containers", "state" => "wanted"),
+            images: gauge!("vm_docker_images_bytes"),
             start: histogram!("vm_docker_start_duration_seconds"),
             wait: histogram!("vm_docker_wait_duration_seconds"),
         }
@@ -80,6 +82,12 @@ impl Metrics {
     pub(crate) fn containers(&self, existing: usize, wanted: usize) {
         self.containers.set(existing as f64);
         self.room.set(wanted as f64);
+    }
+
+    /// What images take on disk, in bytes.
+    #[allow(clippy::cast_precision_loss, reason = "gauges are for people")]
+    pub(crate) fn images(&self, bytes: u64) {
+        self.images.set(bytes as f64);
     }
 
     /// A container makes room for one of another image.

@@ -20,7 +20,7 @@ use std::{
     time::{Duration, Instant},
 };
 
-use tokio::{sync::RwLock, time};
+use tokio::time;
 use vm_core::{HostFault, Interrupt};
 
 use crate::{
@@ -54,7 +54,9 @@ pub(crate) struct Pool {
     image: Image,
     isolation: Isolation,
     interface: String,
-    imported: RwLock<Imported>,
+    /// Absent while it is put away: also told apart, for those who do not wait.
+    away: AtomicBool,
+    imported: tokio::sync::Mutex<Option<Imported>>,
     desk: Mutex<Desk<Pooled>>,
     /// What all pools of the image share.
     backoff: Arc<Mutex<Backoff>>,
@@ -134,6 +136,14 @@ impl Pools {
         !taken.is_empty()
     }
 
+    /// Has the image removed from the disk that was used longest ago and has no call, with its containers, until it is called
+    /// again. False if there is none.
+    pub(crate) fn put_away(&self) -> bool {
+        let mut unused: Vec<_> = self.all().into_iter().filter_map(|pool| Some((pool.unused_since()?, pool))).collect();
+        unused.sort_by_key(|(since, _)| *since);
+        unused.into_iter().any(|(_, pool)| pool.put_away())
+    }
+
     /// Those that are there. (One that is being made has nothing to give.)
     fn all(&self) -> Vec<Arc<Pool>> {
         let slots = self.slots();
@@ -186,7 +196,8 @@ impl Pool {
                 image,
                 isolation,
                 interface,
-                imported: RwLock::new(imported),
+                away: AtomicBool::new(false),
+                imported: tokio::sync::Mutex::new(Some(imported)),
                 desk: Mutex::new(Desk::new(Bounds { min, max, queue }, first, now())),
                 gauges,
                 this: this.clone(),
@@ -293,8 +304,34 @@ impl Pool {
         }
     }
 
+    /// When it was used last, if its image can be put away.
+    fn unused_since(&self) -> Option<Instant> {
+        self.imported.try_lock().ok()?.as_ref()?;
+        self.desk().unused_since()
+    }
+
+    /// Lets go of its image and its containers; false if it is used.
+    fn put_away(&self) -> bool {
+        let Ok(mut imported) = self.imported.try_lock() else { return false };
+        let mut desk = self.desk();
+        if imported.is_none() || desk.unused_since().is_none() {
+            return false;
+        }
+        self.away.store(true, Ordering::Release);
+        let (image, workers) = (imported.take(), desk.take_all());
+        drop(desk);
+        drop(imported);
+        tracing::info!(code = self.gauges.image(), "an image is put away to make room on disk for another one");
+        // The containers need the desk when they go, and the image goes after them.
+        drop((workers, image));
+        true
+    }
+
     /// Starts a container in the background, if one is needed.
     fn grow(&self) {
+        if self.away.load(Ordering::Acquire) && self.desk().need() == Some(Need::Least) {
+            return;
+        }
         let waiting = self.desk().waiting();
         let (pause, delay) = {
             let backoff = lock(&self.backoff);
@@ -367,17 +404,23 @@ impl Pool {
     }
 
     async fn launch(&self, place: Place) -> Result<(Container, Vec<Connection>), DockerError> {
-        let launched = self.engine.launch(&*self.imported.read().await, self.isolation, place).await;
-        let (container, connections) = match launched {
+        let mut imported = self.imported.lock().await;
+        let image = match &mut *imported {
+            Some(image) => image,
+            away => away.insert(self.engine.import(&self.image).await?),
+        };
+        self.away.store(false, Ordering::Release);
+        let launched = match self.engine.launch(image, self.isolation, place).await {
             // containerd has lost the image.
             Err(DockerError::Daemon { reason: Refused::NotFound, .. }) => {
-                let mut imported = self.imported.write().await;
-                *imported = self.engine.import(&self.image).await?;
+                *image = self.engine.import(&self.image).await?;
                 let place = self.engine.place(self.number, Rank::Cold, || {}).await?;
-                self.engine.launch(&imported, self.isolation, place).await
+                self.engine.launch(image, self.isolation, place).await
             }
             other => other,
-        }?;
+        };
+        drop(imported);
+        let (container, connections) = launched?;
         if container.hello.interface != self.interface {
             return Err(DockerError::Protocol("it describes other methods than its first process did".into()));
         }

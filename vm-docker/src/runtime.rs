@@ -198,6 +198,7 @@ impl RuntimeProvider for DockerRuntime {
                 let containers = engine.containers().to_string();
                 status.details.push(("containers".into(), containers));
                 status.details.push(("starts_waiting_for_room".into(), engine.room().waiting().to_string()));
+                status.details.push(("images_bytes".into(), engine.disk().taken().to_string()));
                 status.details.extend(engine.metrics().details());
                 if let Some(managed) = managed {
                     status.details.push(("containerd_restarts".into(), managed.restarts().to_string()));

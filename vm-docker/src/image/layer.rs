@@ -38,8 +38,16 @@ pub(crate) struct Layer {
     /// Hash of the archive when it is unpacked.
     pub(crate) diff_id: String,
     pub(crate) bytes: Arc<[u8]>,
-    /// Most bytes that it should take on disk.
+    /// Bytes that it takes on disk, by what it holds.
+    pub(crate) on_disk: u64,
+    /// Most bytes that it should take there.
     pub(crate) most: u64,
+}
+
+/// Bytes on disk of what has so many in an archive: small files and folders take a block each.
+fn on_disk(bytes: u64, entries: u64) -> u64 {
+    const BLOCK: u64 = 4 << 10;
+    bytes.saturating_add(entries.saturating_mul(BLOCK))
 }
 
 /// Most bytes on disk of what has so many in an archive: file systems round up, and prepare for growth.
@@ -59,10 +67,11 @@ impl Layer {
     }
 
     /// A layer of an uncompressed archive that was made here.
-    pub(super) fn from_tar(bytes: Vec<u8>) -> Self {
+    pub(crate) fn from_tar(bytes: Vec<u8>) -> Self {
         let digest = digest(&bytes);
-        let most = most_on_disk(bytes.len() as u64, 0);
-        Self { media_type: Self::TAR, diff_id: digest.clone(), digest, bytes: bytes.into(), most }
+        let size = bytes.len() as u64;
+        let (on_disk, most) = (on_disk(size, 0), most_on_disk(size, 0));
+        Self { media_type: Self::TAR, diff_id: digest.clone(), digest, bytes: bytes.into(), on_disk, most }
     }
 
     /// A layer of an image archive, unpacked once to see that it is what the image says, holds nothing but files, folders and
@@ -103,8 +112,8 @@ impl Layer {
             .entries
             .checked_sub(entries)
             .ok_or_else(|| too_large(format!("{ENTRY_LIMIT} files, folders and links")))?;
-        let most = most_on_disk(size, entries);
-        Ok(Self { media_type, digest: digest.into(), diff_id: diff_id.into(), bytes: bytes.into(), most })
+        let (on_disk, most) = (on_disk(size, entries), most_on_disk(size, entries));
+        Ok(Self { media_type, digest: digest.into(), diff_id: diff_id.into(), bytes: bytes.into(), on_disk, most })
     }
 }
 

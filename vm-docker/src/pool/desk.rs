@@ -55,6 +55,8 @@ pub(super) struct Desk<W> {
     /// Starts that failed since one succeeded.
     failures: u32,
     next: u64,
+    /// When one was used last.
+    used: Instant,
 }
 
 /// A call that waits.
@@ -81,7 +83,17 @@ impl<W: Worker> Desk<W> {
     /// A desk with the workers of one container, idle since `now`.
     pub(super) fn new(bounds: Bounds, first: Vec<W>, now: Instant) -> Self {
         let idle = first.into_iter().map(|worker| (worker, now)).collect();
-        Self { bounds, idle, waiting: VecDeque::new(), live: 1, retired: 0, starting: false, failures: 0, next: 0 }
+        Self {
+            bounds,
+            idle,
+            waiting: VecDeque::new(),
+            live: 1,
+            retired: 0,
+            starting: false,
+            failures: 0,
+            next: 0,
+            used: now,
+        }
     }
 
     /// An idle worker.
@@ -115,6 +127,7 @@ impl<W: Worker> Desk<W> {
     /// Takes back a worker: it goes to the first who waits for one, or is idle since `now`. One that is retired is given back.
     #[must_use = "to drop a worker may need the desk"]
     pub(super) fn put(&mut self, mut worker: W, now: Instant) -> Option<W> {
+        self.used = now;
         if worker.is_retired() {
             return Some(worker);
         }
@@ -232,6 +245,17 @@ impl<W: Worker> Desk<W> {
             return Vec::new();
         };
         self.take_out(|worker| worker.id() == id)
+    }
+
+    /// When one was used last, where none has a call, none starts and nobody waits.
+    pub(super) fn unused_since(&self) -> Option<Instant> {
+        let unused = self.idle_since().len() == self.live && self.waiting.is_empty() && !self.starting;
+        unused.then_some(self.used)
+    }
+
+    /// Takes all workers out that are idle.
+    pub(super) fn take_all(&mut self) -> Vec<W> {
+        self.take_out(|_| true)
     }
 
     /// The containers all of whose workers are idle, and since when the last of these is.
@@ -425,6 +449,24 @@ mod tests {
         assert!(desk.put(worker, now + second * 2).is_none());
         assert_eq!((desk.oldest(), ids(&desk.take_oldest())), (Some(now + second * 2), vec!["a", "a"]));
         assert!(desk.oldest().is_none() && desk.take_oldest().is_empty());
+    }
+
+    #[test]
+    fn an_image_is_unused_when_nobody_has_or_wants_any_of_it() {
+        let (now, second) = (Instant::now(), Duration::from_secs(1));
+        let mut desk = Desk::new(Bounds { min: 1, max: 2, queue: 3 }, lines("a", 2), now);
+        assert_eq!(desk.unused_since(), Some(now));
+        let worker = desk.take().unwrap();
+        assert_eq!(desk.unused_since(), None);
+        assert!(desk.put(worker, now + second).is_none());
+        assert_eq!((desk.unused_since(), desk.take_all().len()), (Some(now + second), 2));
+        assert_eq!(desk.unused_since(), None, "the container is not gone yet");
+        desk.lost();
+        assert_eq!((desk.unused_since(), desk.begin()), (Some(now + second), Some(Need::Least)));
+        assert_eq!(desk.unused_since(), None, "one starts");
+        desk.abandoned();
+        desk.wait(false).unwrap();
+        assert_eq!(desk.unused_since(), None, "one is waited for");
     }
 
     #[test]

@@ -14,6 +14,7 @@ mod concurrency;
 mod confinement;
 mod daemon;
 mod daemon_faults;
+mod disk;
 mod documentation;
 mod faults;
 mod images;

@@ -21,7 +21,7 @@ use crate::{
 const LIMIT: Duration = Duration::from_secs(30);
 
 /// Contracts `a`, `b`, ..., each of an image of its own.
-fn world(name: &str, contracts: &[&str], change: impl FnOnce(&mut DockerConfig)) -> Option<World> {
+pub(crate) fn world(name: &str, contracts: &[&str], change: impl FnOnce(&mut DockerConfig)) -> Option<World> {
     let mut config = config(Daemon::shared()?, name);
     change(&mut config);
     let world = World::start(config, LIMIT);
@@ -32,12 +32,12 @@ fn world(name: &str, contracts: &[&str], change: impl FnOnce(&mut DockerConfig))
     Some(world)
 }
 
-fn query(world: &World, contract: &str, method: &str, input: &str) -> Result<Receipt, VmError> {
+pub(crate) fn query(world: &World, contract: &str, method: &str, input: &str) -> Result<Receipt, VmError> {
     let target: ContractName = contract.parse().unwrap();
     world.vm.query_sync(InvokeRequest::new(target, method).input(input.to_owned()))
 }
 
-fn number(world: &World, detail: &str) -> usize {
+pub(crate) fn number(world: &World, detail: &str) -> usize {
     world.detail(detail).parse().unwrap()
 }
 

@@ -41,6 +41,7 @@ fn settings(config: &Config, docker: &Docker) -> DockerConfig {
         pids: docker.pids,
         start_timeout: docker.start_timeout,
         max_containers: docker.max_containers,
+        images_size: docker.images_size,
         restart_pause: docker.restart_pause,
         pool_min: docker.pool_min,
         pool_max: docker.pool_max,

@@ -20,6 +20,7 @@ pub(super) const KEYS: &[&str] = &[
     "pids",
     "start_timeout",
     "max_containers",
+    "images_size",
     "restart_pause",
     "pool_min",
     "pool_max",
@@ -53,6 +54,8 @@ pub struct Docker {
     pub start_timeout: Duration,
     /// Containers of all images together.
     pub max_containers: usize,
+    /// Bytes on disk of all unpacked images together.
+    pub images_size: u64,
     /// The longest pause between starts of a code whose containers break off.
     pub restart_pause: Duration,
     /// Containers of each image that are kept ready.
@@ -99,6 +102,7 @@ impl Default for Docker {
             pids: 64,
             start_timeout: Duration::from_secs(20),
             max_containers: 64,
+            images_size: 16 << 30,
             restart_pause: Duration::from_secs(30),
             pool_min: 1,
             pool_max: 8,
@@ -126,6 +130,9 @@ pub(super) fn read(section: Section<'_>, mistakes: &mut Mistakes) -> Docker {
         pids: section.get("pids", mistakes, processes).unwrap_or(default.pids),
         start_timeout: section.get("start_timeout", mistakes, value::duration).unwrap_or(default.start_timeout),
         max_containers: section.get("max_containers", mistakes, value::positive).map_or(default.max_containers, count),
+        images_size: section
+            .get("images_size", mistakes, |node, key| value::bytes(node, key, 1 << 20))
+            .unwrap_or(default.images_size),
         restart_pause: section.get("restart_pause", mistakes, value::duration).unwrap_or(default.restart_pause),
         pool_min: section.get("pool_min", mistakes, value::whole).map_or(default.pool_min, count),
         pool_max: section.get("pool_max", mistakes, value::positive).map_or(default.pool_max, count),

@@ -98,7 +98,7 @@ fn containers_have_their_settings() {
     let set = "managed = true\nfolder = \"/c\"\npool_min = 0\npool_max = 2\npool_idle = \"5s\"\npool_queue = 1\n\
                pool_wait = \"1s\"\nconcurrency = 3\nisolation = \"call\"\nreplay_check = true\ntmp_size = \"1MiB\"\n\
                socket_folder = \"/s\"\nfirst_host_user = 100000\npids = 9\nstart_timeout = \"3s\"\nmax_containers = 5\n\
-               restart_pause = \"4s\"";
+               images_size = \"2GiB\"\nrestart_pause = \"4s\"";
     let expected = Docker {
         managed: true,
         folder: "/c".into(),
@@ -116,6 +116,7 @@ fn containers_have_their_settings() {
         pids: 9,
         start_timeout: Duration::from_secs(3),
         max_containers: 5,
+        images_size: 2 << 30,
         restart_pause: Duration::from_secs(4),
         ..Docker::default()
     };
@@ -180,6 +181,7 @@ fn the_templates_are_the_default_and_name_every_key() {
                     "pids",
                     "start_timeout",
                     "max_containers",
+                    "images_size",
                     "restart_pause",
                 ]
                 .contains(&word)
