@@ -4,7 +4,7 @@ use vm_core::ContractName;
 
 use super::machine::{Arguments, Call, Machine, Machines, Seen};
 use super::random::Random;
-use super::{module, mutant};
+use super::{expression, module, mutant};
 use crate::text;
 
 /// More gas than what ends by itself needs; little enough for what does not.
@@ -31,14 +31,25 @@ impl Case {
     /// The same made of at most so many random bytes, if it is a random module: fewer make a smaller one.
     fn cut(seed: u64, length: usize) -> Self {
         let mut random = Random::new(seed);
-        if random.one_in(4) {
-            let Some((code, sample)) = mutant::random(&mut random) else { return Self::empty(seed) };
-            let call = |random: &mut Random| random.choose(sample.calls).copied();
-            let calls = [call(&mut random), call(&mut random)].into_iter().flatten();
-            let calls = calls.map(|(method, args)| (method, Arguments::Text(args))).collect();
-            return Self { seed, code, init: Arguments::Text(sample.init), calls };
+        match random.below(4) {
+            0 => Self::mutant(seed, random),
+            1 => Self::made(seed, random, expression::random, length),
+            _ => Self::made(seed, random, module::random, length),
         }
-        let Some(code) = module::random(&mut random, length) else { return Self::empty(seed) };
+    }
+
+    /// A sample contract with changed bytes.
+    fn mutant(seed: u64, mut random: Random) -> Self {
+        let Some((code, sample)) = mutant::random(&mut random) else { return Self::empty(seed) };
+        let call = |random: &mut Random| random.choose(sample.calls).copied();
+        let calls = [call(&mut random), call(&mut random)].into_iter().flatten();
+        let calls = calls.map(|(method, args)| (method, Arguments::Text(args))).collect();
+        Self { seed, code, init: Arguments::Text(sample.init), calls }
+    }
+
+    /// A random module, of at most so many random bytes.
+    fn made(seed: u64, mut random: Random, make: fn(&mut Random, usize) -> Option<Vec<u8>>, length: usize) -> Self {
+        let Some(code) = make(&mut random, length) else { return Self::empty(seed) };
         let mut input = name("peer", seed).into_bytes();
         input.extend(random.bytes(44));
         Self { seed, code, init: Arguments::Input(Vec::new()), calls: vec![("run", Arguments::Input(input))] }
@@ -162,6 +173,21 @@ mod tests {
     use vm_wasm::{EngineKind, WasmConfig};
 
     use super::*;
+
+    /// Each of them has hundreds of operators whose operands are other operators.
+    #[test]
+    fn machines_agree_on_dense_expressions() {
+        let machines = Machines::start().unwrap();
+        let mut succeeded = 0;
+        for seed in 0..DENSE {
+            let case = Case::made(seed, Random::new(seed), expression::random, usize::MAX);
+            let seen = case.run(&machines).unwrap_or_else(|what| panic!("seed {seed}: {what}"));
+            succeeded += u64::from(seen.last().is_some_and(|seen| seen.done));
+        }
+        assert!(succeeded > DENSE / 3, "{succeeded}");
+    }
+
+    const DENSE: u64 = 30;
 
     /// Machines that are set differently are found out.
     #[test]

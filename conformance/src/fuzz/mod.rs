@@ -1,10 +1,11 @@
-//! Modules that nobody wrote, on all engines of the build: random ones by wasm-smith, and the sample contracts with random
-//! bytes of their code changed. Each is deployed and called as contracts are, with budgets that run out in the middle and gas
+//! Modules that nobody wrote, on all engines of the build: random ones by wasm-smith, dense expressions, and the sample contracts
+//! with random bytes of their code changed. Each is deployed and called as contracts are, with budgets that run out in the middle and gas
 //! in slices of different sizes, beside a contract that it can call; every receipt has to be the same on every machine.
 //!
 //! `cargo xtask fuzz wasm` is how to run it.
 
 mod case;
+mod expression;
 mod machine;
 mod module;
 mod mutant;
