@@ -1,154 +1,87 @@
 //! What has to be, told in the simplest way.
 
-use std::collections::{BTreeMap, BTreeSet};
+mod calls;
+mod contract;
+mod dry_run;
+mod policy;
 
-use vm_core::{Change, Operation, RuntimeKind};
+use std::collections::BTreeMap;
 
-use super::step::{Calling, Crash, Governing, MEMBERS, Member, RIGHTS, RULES, Step, Verb, Way, Who};
+use vm_core::{Change, Operation};
+
+use super::answer::{Expected, Refused, Text, Told};
+use super::request::address;
+use super::step::{Calling, Crash, Governing, Step, Verb, Way, Who};
+use calls::{Call, denied, wanted};
+use contract::Migrated;
+use policy::Asker;
+
+pub(super) use contract::{Contract, Entry, Situation, Version};
+pub(super) use policy::{Endorsers, Host, Rights, usual};
 
 /// How many requests everybody may send, and how many calls every contract may get, until the host is started again: the
 /// quotas of the machine give the next one back only after a day.
 pub(super) const BURST: u32 = 8;
 
 /// A host with its contracts.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub(super) struct Model {
-    pub(super) deploys: Who,
-    pub(super) host_policy: u32,
-    /// Who endorsed it.
-    pub(super) host_endorsers: Endorsers,
-    pub(super) members: BTreeSet<Member>,
+    /// The host's policy, and those before it, oldest first.
+    pub(super) host: Host,
+    pub(super) earlier: Vec<Host>,
     pub(super) contracts: BTreeMap<&'static str, Contract>,
     /// The requests of callers, and the calls of contracts.
     spent: BTreeMap<&'static str, u32>,
 }
 
-/// A contract as everybody sees it.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) struct Contract {
-    pub(super) owner: &'static str,
-    pub(super) life: &'static str,
-    pub(super) version: &'static str,
-    pub(super) kind: RuntimeKind,
-    /// All versions, oldest first.
-    pub(super) versions: Vec<(&'static str, RuntimeKind)>,
-    pub(super) policy: u32,
-    pub(super) rights: BTreeMap<&'static str, Who>,
-    pub(super) capabilities: &'static str,
-    /// The most keys and bytes that it may have.
-    pub(super) room: Option<(u64, u64)>,
-    /// One line an entry: operation, migration, actor and endorsers, version before and after, state and policy after.
-    pub(super) history: Vec<String>,
-    pub(super) state: BTreeMap<&'static str, Vec<u8>>,
-}
-
 /// Nothing was done since all was so already, which is no error.
 pub(super) const UNCHANGED: &str = "unchanged";
 
-/// Whether a request is carried out: otherwise the stable name of why not.
-pub(super) type Verdict = Result<(), &'static str>;
+/// The longest reason.
+const REASON: usize = 1_024;
 
-/// Those whose endorsement a rule counted.
-pub(super) type Endorsers = BTreeSet<&'static str>;
+/// Whether something is carried out.
+type Verdict = Result<(), Why>;
 
-/// The same as words.
-pub(super) fn told(endorsers: &Endorsers) -> String {
-    endorsers.iter().map(|endorser| format!(" with {endorser}")).collect()
+/// Why something is not carried out: a stable name, and the text, where that is known.
+#[derive(Debug, Clone)]
+struct Why {
+    name: &'static str,
+    text: Option<String>,
 }
 
-impl Default for Model {
-    fn default() -> Self {
-        let (members, contracts, spent) = (MEMBERS.into(), BTreeMap::new(), BTreeMap::new());
-        Self { deploys: Who::Anyone, host_policy: 1, host_endorsers: BTreeSet::new(), members, contracts, spent }
+impl From<&'static str> for Why {
+    fn from(name: &'static str) -> Self {
+        Self { name, text: None }
     }
 }
 
-impl Contract {
-    fn write_down(&mut self, operation: &str, migration: &str, step: &Step, by: &Endorsers, before: &str) {
-        let (actor, version, life, policy) = (step.actor, self.version, self.life, self.policy);
-        let by = told(by);
-        self.history.push(format!("{operation} {migration} by {actor}{by}: {before} -> {version} {life} {policy}"));
+impl Why {
+    const fn denied(text: String) -> Self {
+        Self { name: "denied", text: Some(text) }
+    }
+}
+
+impl Step {
+    fn asker(&self, owner: Option<&'static str>) -> Asker<'_> {
+        Asker { actor: self.actor, endorsers: self.endorsers(), owner }
     }
 
-    fn may_use(&self, capability: &str) -> bool {
-        self.capabilities == "all" || self.capabilities.contains(capability)
-    }
-
-    /// The rule of a right.
-    fn who(&self, right: &str) -> Who {
-        self.rights.get(right).copied().unwrap_or(match right {
-            "call" => Who::Anyone,
-            "skip-migration" => Who::Administrators,
-            _ => Who::Owner,
-        })
-    }
-
-    /// The rule of a method.
-    fn callers(&self, method: Calling) -> Who {
-        let own = matches!(method, Calling::Count) && self.rights.contains_key("call:count");
-        self.who(if own { "call:count" } else { "call" })
-    }
-
-    /// Sets a key, or deletes it, unless there is no room: then the state may not grow.
-    fn write(&mut self, key: &'static str, value: Option<Vec<u8>>) -> Verdict {
-        let size = |state: &BTreeMap<&str, Vec<u8>>| {
-            (state.len() as u64, state.iter().map(|(key, value)| key.len() + value.len()).sum::<usize>() as u64)
-        };
-        let before = size(&self.state);
-        match value {
-            Some(value) => drop(self.state.insert(key, value)),
-            None => drop(self.state.remove(key)),
-        }
-        let after = size(&self.state);
-        let fits = |most: u64, before: u64, after: u64| after <= most || after <= before;
-        match self.room {
-            Some((keys, bytes)) if !fits(keys, before.0, after.0) || !fits(bytes, before.1, after.1) => Err("trapped"),
-            _ => Ok(()),
-        }
-    }
-
-    pub(super) fn count(&mut self) -> Verdict {
-        let number =
-            self.state.get("n").and_then(|bytes| bytes.first_chunk()).map_or(0, |bytes| u64::from_le_bytes(*bytes));
-        self.write("n", Some((number + 1).to_le_bytes().to_vec()))
-    }
-
-    /// What the probe's migration does.
-    fn migrate(&mut self, from: &str, to: &str, fails: bool) -> Verdict {
-        self.write("upgraded", Some(format!("{from} -> {to}").into_bytes())).map_err(|_| "failed")?;
-        if fails { Err("failed") } else { Ok(()) }
-    }
-
-    /// Other code: a version that is there or becomes one.
-    fn replace(&mut self, to: (&'static str, RuntimeKind), allowed: bool) -> Verdict {
-        if self.kind != to.1 && !allowed {
-            return Err("runtime_change");
-        }
-        self.alive()?;
-        (self.version, self.kind) = to;
-        Ok(())
-    }
-
-    fn alive(&self) -> Verdict {
-        if self.life == "revoked" { Err("transition") } else { Ok(()) }
+    fn calling(&self, calling: Calling) -> Call<'_> {
+        Call { to: self.name, by: self.asker(None), calling, block: self.block() }
     }
 }
 
 impl Model {
     /// Does a step, or leaves everything as it is.
-    pub(super) fn apply(&mut self, step: &Step) -> Verdict {
-        if step.way == Way::Request {
-            self.spend(step)?;
+    pub(super) fn apply(&mut self, step: &Step) -> Expected {
+        if step.way == Way::Request && !self.spend(step) {
+            return Expected { name: "quota", ..Expected::default() };
         }
-        let mut next = self.clone();
-        let verdict = next.attempt(step);
-        if verdict.is_ok() && !matches!(step.verb, Verb::DryRun { .. }) {
-            *self = next;
-        }
-        match verdict {
-            // A contract that carries out an operation hands on that it was refused.
-            Err(why) if step.way != Way::Request && why != UNCHANGED => Err("reverted"),
-            verdict => verdict,
+        match &step.verb {
+            Verb::Call(calling) => self.apply_call(step, *calling),
+            Verb::DryRun { trial, calls } => self.try_out(step, trial, calls),
+            operation => self.apply_operation(step, operation),
         }
     }
 
@@ -158,264 +91,292 @@ impl Model {
     }
 
     /// Asks the quotas, of which those count that run code.
-    fn spend(&mut self, step: &Step) -> Verdict {
-        let who = match step.verb {
+    fn spend(&mut self, step: &Step) -> bool {
+        let verb = if let Verb::DryRun { trial, .. } = &step.verb { trial } else { &step.verb };
+        let who = match verb {
             Verb::Change(_) | Verb::Grant { .. } | Verb::Govern(_) => [None, None],
             Verb::Call(_) => [Some(step.actor), Some(step.name)],
             _ => [Some(step.actor), None],
         };
         let who = who.into_iter().flatten();
-        if who.clone().any(|who| self.spent.get(who) == Some(&BURST)) {
-            return Err("quota");
+        let may = who.clone().all(|who| self.spent.get(who) != Some(&BURST));
+        if may {
+            who.for_each(|who| *self.spent.entry(who).or_default() += 1);
         }
-        who.for_each(|who| *self.spent.entry(who).or_default() += 1);
-        Ok(())
+        may
     }
 
-    /// Whose endorsements a rule counts that lets a step happen.
-    fn permits(&self, who: Who, step: &Step, owner: Option<&str>) -> Result<Endorsers, &'static str> {
-        let alone = |permitted: bool| permitted.then(BTreeSet::new);
-        let permitted = match who {
-            Who::Anyone => alone(true),
-            Who::Owner => alone(owner == Some(step.actor)),
-            Who::Administrators => alone(step.actor == "root").or_else(|| self.endorsed_by_majority("admin", step)),
-            Who::OneOf(names) => alone(names.contains(&step.actor)),
-            Who::Role(role) => alone(self.members.iter().any(|(_, of, name)| *of == role && *name == step.actor)),
-            Who::Two(names) => {
-                let endorsers: BTreeSet<_> = names.iter().copied().filter(|name| step.endorses(name)).collect();
-                (endorsers.len() >= 2).then_some(endorsers)
+    fn apply_call(&mut self, step: &Step, calling: Calling) -> Expected {
+        match self.call(step.calling(calling)) {
+            Ok(ended) => {
+                let mut told = ended.denials.clone();
+                told.push(Told::Called { contract: step.name.into() });
+                let (told_when_lost, commits) = (ended.denials, !ended.writes.is_empty());
+                let text = (ended.how != "trapped").then_some(ended.text);
+                Expected { name: ended.how, text, tried: None, told, told_when_lost, commits }
             }
-            Who::Majority(role) => self.endorsed_by_majority(role, step),
-            Who::OwnerOr(name) => alone(owner == Some(step.actor) || step.actor == name),
+            Err(why) => {
+                let told =
+                    if why.name == "denied" { vec![self.refused(step, &step.verb, &why, false)] } else { Vec::new() };
+                Expected { name: why.name, text: why.text, told, ..Expected::default() }
+            }
+        }
+    }
+
+    fn apply_operation(&mut self, step: &Step, operation: &Verb) -> Expected {
+        let nested = step.way != Way::Request;
+        let mut next = self.clone();
+        let result = next.operate(step, operation);
+        let refused = |why: &Why| self.refused(step, operation, why, false);
+        let mut told: Vec<_> = match &result {
+            Ok(()) => Some(next.done(step)),
+            Err(why) if why.name == UNCHANGED => None,
+            Err(why) => Some(refused(why)),
+        }
+        .into_iter()
+        .collect();
+        if nested {
+            let contract = match (step.way, operation) {
+                (Way::Proposal, _) => "multi_sign",
+                (_, Verb::Grant { .. } | Verb::Govern(_)) => "access_control",
+                _ => "contract_manager",
+            };
+            told.push(Told::Called { contract: contract.into() });
+        }
+        // It may have been done all the same.
+        let left = if step.crash == Crash::Before { &*self } else { &next };
+        let lost = left.refused(step, operation, &Why::from("lost"), false);
+        let told_when_lost = if nested { Vec::new() } else { vec![lost] };
+        let (name, text) = match result {
+            Ok(()) => ("done", None),
+            // A contract that carries out an operation hands on that it was refused.
+            Err(Why { name, text }) if nested && name != UNCHANGED => ("reverted", text),
+            Err(Why { name, text }) => (name, text),
         };
-        permitted.ok_or("denied")
+        // A proposal is carried out, also when what it proposes is so already.
+        let commits = name == "done" || (name == UNCHANGED && step.way == Way::Proposal);
+        if name == "done" {
+            *self = next;
+        }
+        Expected { name, text, tried: None, told, told_when_lost, commits }
     }
 
-    /// Those with a role who endorse a step, when they are in more than half of the organisations that have it.
-    fn endorsed_by_majority(&self, role: &str, step: &Step) -> Option<Endorsers> {
-        let holders = self.members.iter().filter(|(_, of, _)| *of == role);
-        let all: BTreeSet<_> = holders.clone().map(|(organisation, ..)| organisation).collect();
-        let endorsing = holders.filter(|(.., member)| step.endorses(member));
-        let organisations: BTreeSet<_> = endorsing.clone().map(|(organisation, ..)| organisation).collect();
-        (organisations.len() * 2 > all.len()).then(|| endorsing.map(|(.., member)| *member).collect())
-    }
-
-    fn attempt(&mut self, step: &Step) -> Verdict {
-        match step.verb {
-            Verb::Deploy { version, kind, capabilities, fails } => {
-                self.deploy(step, (version, kind), capabilities, fails)
+    /// What is told of an operation that was done.
+    fn done(&self, step: &Step) -> Told {
+        let (actor, reason) = (step.actor.to_owned(), step.reason.to_owned());
+        match (about(step, &step.verb), self.contracts.get(step.name)) {
+            (Some((contract, action)), Some(of)) => {
+                Told::Done { contract, action, actor, reason, entry: of.history.len() as u64 }
             }
-            Verb::Upgrade { version, kind, fails, skip, change_runtime } => {
-                self.upgrade(step, (version, kind), (!skip).then_some(fails), change_runtime)
-            }
-            Verb::DryRun { version, kind } => self.upgrade(step, (version, kind), Some(false), true),
-            Verb::Migrate { written_by, fails } => self.migrate(step, written_by, fails),
-            Verb::Rollback { version, migration, change_runtime } => {
-                self.rollback(step, version, migration, change_runtime)
-            }
-            Verb::Change(to) => self.change(step, to),
-            Verb::Grant { right, rule } => self.grant(step, right, rule),
-            Verb::Govern(change) => self.govern(step, change),
-            Verb::Call(method) => self.call(step, method),
+            _ => Told::Governed { actor, reason, version: self.earlier.len() as u32 + 1 },
         }
     }
 
-    fn deploy(
-        &mut self,
-        step: &Step,
-        (version, kind): (&'static str, RuntimeKind),
-        capabilities: &'static str,
-        fails: bool,
-    ) -> Verdict {
-        let endorsers = self.permits(self.deploys, step, None)?;
+    /// What is told of something that was not done.
+    fn refused(&self, step: &Step, verb: &Verb, why: &Why, tried: bool) -> Told {
+        let nested = step.way != Way::Request;
+        let on = about(step, verb);
+        let exists = on.is_some() && self.contracts.contains_key(step.name);
+        let reason = if nested { step.reason.get(..REASON).unwrap_or(step.reason) } else { step.reason };
+        let why = match &why.text {
+            Some(text) => Text::Exactly(text.clone()),
+            // The caller is told with what words the contract reverted.
+            None if nested && why.name == "failed" => Text::Begins("the contract failed with "),
+            None => Text::AsAnswered,
+        };
+        Told::Refused(Refused { on, actor: step.actor.into(), reason: reason.into(), why, tried, exists })
+    }
+
+    fn operate(&mut self, step: &Step, operation: &Verb) -> Verdict {
+        if step.reason.len() > REASON {
+            return Err("too_large".into());
+        }
+        match operation {
+            Verb::Deploy { .. } => self.deploy(step, operation),
+            Verb::Upgrade { .. } => self.upgrade(step, operation),
+            Verb::Migrate { written_by, fails } => self.migrate(step, written_by, *fails),
+            Verb::Rollback { version, migration, change_runtime } => {
+                self.rollback(step, version, *migration, *change_runtime)
+            }
+            Verb::Change(to) => self.change(step, *to),
+            Verb::Grant { right, rule } => self.grant(step, right, *rule),
+            Verb::Govern(change) => self.govern(step, *change),
+            Verb::Call(_) | Verb::DryRun { .. } => Ok(()),
+        }
+    }
+
+    fn deploy(&mut self, step: &Step, deployment: &Verb) -> Verdict {
+        let Verb::Deploy { version, program, capabilities, fails } = *deployment else { return Ok(()) };
+        let endorsers = self.permit(self.host.deploys, step, None, "deploy contract")?;
         if self.contracts.contains_key(step.name) {
-            return Err("name_taken");
+            return Err("name_taken".into());
         }
         if fails {
-            return Err("failed");
+            return Err("failed".into());
         }
+        let mut policies = vec![usual()];
+        policies.extend((self.host.begins != usual()).then(|| self.host.begins.clone()));
+        let policy = policies.len() as u32 - 1;
+        let now = Situation { life: "active", version, program, policy, room: None };
         let mut contract = Contract {
             owner: step.actor,
-            life: "active",
-            version,
-            kind,
-            versions: vec![(version, kind)],
-            policy: 0,
-            rights: BTreeMap::new(),
+            deployed_in: step.block(),
             capabilities,
-            room: None,
+            now,
+            versions: Vec::new(),
+            policies,
             history: Vec::new(),
             state: BTreeMap::new(),
         };
-        contract.write_down("deploy", "None", step, &endorsers, "-");
+        contract.keep(step);
+        contract.write_down(step, Operation::Deploy, Migrated::No, endorsers, None);
         self.contracts.insert(step.name, contract);
         Ok(())
     }
 
+    /// Whose endorsements count, for somebody who may do something.
+    fn permit(&self, who: Who, step: &Step, owner: Option<&'static str>, wanted: &str) -> Result<Endorsers, Why> {
+        let denied =
+            |rule: String| Why::denied(format!("permission: {}", denied(step.actor, wanted, step.name, &rule)));
+        self.host.permits(who, step.asker(owner)).map_err(denied)
+    }
+
     /// The contract, for somebody who has a right.
-    fn approach(&mut self, step: &Step, right: &str) -> Result<(&mut Contract, Endorsers), &'static str> {
+    fn approach(&mut self, step: &Step, right: &str, wanted: &str) -> Result<(&mut Contract, Endorsers), Why> {
         let contract = self.contracts.get(step.name).ok_or("unknown_contract")?;
-        let endorsers = self.permits(contract.who(right), step, Some(contract.owner))?;
+        let endorsers = self.permit(contract.who(right), step, Some(contract.owner), wanted)?;
         let contract = self.contracts.get_mut(step.name).ok_or("unknown_contract")?;
         Ok((contract, endorsers))
     }
 
-    /// `migration` says whether it fails, unless it is skipped.
-    fn upgrade(
-        &mut self,
-        step: &Step,
-        to: (&'static str, RuntimeKind),
-        migration: Option<bool>,
-        change_runtime: bool,
-    ) -> Verdict {
-        let right = if migration.is_none() { "skip-migration" } else { "upgrade" };
-        let (contract, endorsers) = self.approach(step, right)?;
-        if contract.versions.iter().any(|(version, _)| *version == to.0) {
-            return Err("version_taken");
+    fn upgrade(&mut self, step: &Step, upgrade: &Verb) -> Verdict {
+        let Verb::Upgrade { version, program, fails, skip, change_runtime } = *upgrade else { return Ok(()) };
+        let (contract, endorsers) = match skip {
+            true => self.approach(step, "skip-migration", "skip the migration of contract")?,
+            false => self.approach(step, "upgrade", "upgrade contract")?,
+        };
+        if contract.had(version).is_some() {
+            return Err("version_taken".into());
         }
-        let before = contract.version;
-        contract.replace(to, change_runtime)?;
-        if let Some(fails) = migration {
-            contract.migrate(before, to.0, fails)?;
+        let before = contract.now;
+        contract.replace(version, program, change_runtime)?;
+        if !skip {
+            contract.migrate(program, before.version, version, fails)?;
         }
-        contract.versions.push(to);
-        let migration = if migration.is_some() { "Ran" } else { "Skipped" };
-        contract.write_down("upgrade", migration, step, &endorsers, before);
+        contract.keep(step);
+        let migrated = if skip { Migrated::Skipped } else { Migrated::From(before.version) };
+        contract.write_down(step, Operation::Upgrade, migrated, endorsers, Some(before));
         Ok(())
     }
 
     fn migrate(&mut self, step: &Step, written_by: &'static str, fails: bool) -> Verdict {
-        let (contract, endorsers) = self.approach(step, "upgrade")?;
-        if !contract.versions.iter().any(|(version, _)| *version == written_by) {
-            return Err("unknown_version");
+        let (contract, endorsers) = self.approach(step, "upgrade", "migrate contract")?;
+        if contract.had(written_by).is_none() {
+            return Err("unknown_version".into());
         }
         contract.alive()?;
-        contract.migrate(written_by, contract.version, fails)?;
-        contract.write_down("migrate", "Ran", step, &endorsers, contract.version);
+        let now = contract.now;
+        contract.migrate(now.program, written_by, now.version, fails)?;
+        contract.write_down(step, Operation::Migrate, Migrated::From(written_by), endorsers, Some(now));
         Ok(())
     }
 
     fn rollback(&mut self, step: &Step, to: &'static str, migration: Option<bool>, change_runtime: bool) -> Verdict {
-        let (contract, endorsers) = self.approach(step, "rollback")?;
-        let kept = contract.versions.iter().find(|(version, _)| *version == to).copied().ok_or("unknown_version")?;
-        if contract.version == to {
-            return Err("current_version");
+        let (contract, endorsers) = self.approach(step, "rollback", "roll back contract")?;
+        let program = contract.had(to).ok_or("unknown_version")?.program;
+        if contract.now.version == to {
+            return Err("current_version".into());
         }
-        let before = contract.version;
-        contract.replace(kept, change_runtime)?;
+        let before = contract.now;
+        contract.replace(to, program, change_runtime)?;
+        let mut migrated = Migrated::No;
         if let Some(fails) = migration {
-            contract.migrate(before, to, fails)?;
+            // By the code that is left.
+            contract.migrate(before.program, before.version, to, fails)?;
+            migrated = Migrated::From(before.version);
         }
-        contract.write_down("rollback", if migration.is_some() { "Ran" } else { "None" }, step, &endorsers, before);
+        contract.write_down(step, Operation::Rollback, migrated, endorsers, Some(before));
         Ok(())
     }
 
     fn change(&mut self, step: &Step, to: Change) -> Verdict {
-        let (contract, endorsers) = self.approach(step, if to == Change::Revoke { "revoke" } else { "freeze" })?;
-        contract.life = match (contract.life, to) {
+        let operation = Operation::from(to);
+        let right = if to == Change::Revoke { "revoke" } else { "freeze" };
+        let (contract, endorsers) = self.approach(step, right, &format!("{operation} contract"))?;
+        let before = contract.now;
+        contract.now.life = match (before.life, to) {
             ("active", Change::Freeze) => "frozen",
             ("frozen", Change::Unfreeze) => "active",
             ("active" | "frozen", Change::Revoke) => "revoked",
-            _ => return Err("transition"),
+            _ => return Err("transition".into()),
         };
-        contract.write_down(Operation::from(to).as_str(), "None", step, &endorsers, contract.version);
+        contract.write_down(step, operation, Migrated::No, endorsers, Some(before));
         Ok(())
     }
 
-    fn grant(&mut self, step: &Step, right: &'static str, rule: usize) -> Verdict {
-        let (contract, endorsers) = self.approach(step, "grant")?;
-        let (_, who) = RULES.get(rule).copied().ok_or("no such rule")?;
-        // A method's own rule is one, also where it says what the rule of all calls says.
-        let unchanged =
-            if right == "call:count" { contract.rights.get(right) == Some(&who) } else { contract.who(right) == who };
-        if unchanged {
-            return Err(UNCHANGED);
+    fn grant(&mut self, step: &Step, right: &'static str, rule: Option<Who>) -> Verdict {
+        let (contract, endorsers) = self.approach(step, "grant", "change the policy of contract")?;
+        let mut rights = contract.rights();
+        let had = match rule {
+            Some(rule) => rights.insert(right, rule),
+            None => rights.remove(right),
+        };
+        if had == rule {
+            return Err(UNCHANGED.into());
         }
-        contract.rights.insert(right, who);
-        contract.policy += 1;
-        contract.write_down("grant", "None", step, &endorsers, contract.version);
+        let before = contract.now;
+        contract.policies.push(rights);
+        contract.now.policy += 1;
+        contract.write_down(step, Operation::Grant, Migrated::No, endorsers, Some(before));
         Ok(())
     }
 
     fn govern(&mut self, step: &Step, change: Governing) -> Verdict {
-        let endorsers = self.permits(Who::Administrators, step, None)?;
-        let changed = match change {
-            Governing::Deploy { rule } => {
-                let (_, who) = RULES.get(rule).copied().ok_or("no such rule")?;
-                if matches!(who, Who::Owner | Who::OwnerOr(_)) {
-                    return Err("policy");
-                }
-                std::mem::replace(&mut self.deploys, who) != who
-            }
-            Governing::Enrol(member) => self.members.insert(member),
-            Governing::Dismiss(member) => self.members.remove(&member),
+        let permitted = self.host.permits(self.host.administrators, step.asker(None));
+        let endorsers = permitted.map_err(|rule| {
+            let actor = address(step.actor);
+            Why::denied(format!("permission: {actor} may not change the host's policy: {rule}"))
+        })?;
+        let mut host = self.host.clone();
+        match change {
+            Governing::Deploy(who) => host.deploys = who,
+            Governing::Administrators(who) => host.administrators = who,
+            Governing::Contracts { right, rule } => drop(host.begins.insert(right, rule)),
+            Governing::Enrol(member) => drop(host.members.insert(member)),
+            Governing::Dismiss(member) => drop(host.members.remove(&member)),
             Governing::Room(room) => {
                 let contract = self.contracts.get_mut(step.name).ok_or("unknown_contract")?;
-                if contract.room == room {
-                    return Err(UNCHANGED);
+                if contract.now.room == room {
+                    return Err(UNCHANGED.into());
                 }
-                contract.room = room;
-                contract.write_down("room", "None", step, &endorsers, contract.version);
+                let before = contract.now;
+                contract.now.room = room;
+                contract.write_down(step, Operation::Room, Migrated::No, endorsers, Some(before));
                 return Ok(());
             }
-        };
-        if !changed {
-            return Err(UNCHANGED);
         }
-        self.host_policy += 1;
-        self.host_endorsers = endorsers;
+        if host == self.host {
+            return Err(UNCHANGED.into());
+        }
+        host.check()?;
+        (host.author, host.reason, host.block) = (Some(step.actor), step.reason, step.block());
+        self.earlier.push(std::mem::replace(&mut self.host, Host { endorsers, ..host }));
         Ok(())
     }
-
-    fn call(&mut self, step: &Step, method: Calling) -> Verdict {
-        let other = self.contracts.get(other(step.name)).map(|other| (other.life, other.callers(peers(method))));
-        let contract = self.contracts.get(step.name).ok_or("unknown_contract")?;
-        if contract.life != "active" {
-            return Err("not_callable");
-        }
-        self.permits(contract.callers(method), step, Some(contract.owner))?;
-        let contract = self.contracts.get_mut(step.name).ok_or("unknown_contract")?;
-        match method {
-            Calling::Count => contract.count(),
-            Calling::Put(key, length) => contract.write(key, Some(vec![7; length])),
-            Calling::Delete(key) => contract.write(key, None),
-            Calling::Emit if !contract.may_use("events") => Err("trapped"),
-            Calling::Time if !contract.may_use("time") => Err("no time"),
-            Calling::Emit | Calling::Time => Ok(()),
-            Calling::Forward if !contract.may_use("calls") => Err("reverted"),
-            Calling::Ask if !contract.may_use("calls") && !contract.may_use("state") => Err("reverted"),
-            // A contract is nobody's owner, has no role, and nobody endorses what it does.
-            Calling::Forward | Calling::Ask if other != Some(("active", Who::Anyone)) => Err("reverted"),
-            Calling::Forward => {
-                let other = self.contracts.get_mut(self::other(step.name)).ok_or("unknown_contract")?;
-                other.count().map_err(|_| "reverted")
-            }
-            Calling::Ask => Ok(()),
-        }
-    }
 }
 
-/// What a contract asks the other one for.
-const fn peers(method: Calling) -> Calling {
-    match method {
-        Calling::Forward => Calling::Count,
-        other => other,
-    }
-}
-
-/// The other one of the two contracts.
-pub(super) fn other(name: &str) -> &'static str {
-    if name == "one" { "two" } else { "one" }
-}
-
-/// The rule of each right as the machine tells it.
-pub(super) fn rights_as_text(contract: &Contract) -> Vec<String> {
-    let text = |who: Who| RULES.iter().find(|(_, other)| *other == who).map_or("?", |(text, _)| text);
-    let told = RIGHTS.iter().filter(|right| **right != "call:count" || contract.rights.contains_key(*right));
-    told.map(|right| format!("{right} = {}", text(contract.who(right)))).collect()
-}
-
-/// True when a crash can leave a step undone though it is permitted.
-pub(super) const fn may_be_lost(crash: Crash) -> bool {
-    matches!(crash, Crash::Before | Crash::Within(_))
+/// Which contract something is about, and what it wants with it; nothing for the host.
+fn about(step: &Step, verb: &Verb) -> Option<(String, String)> {
+    let action = match verb {
+        Verb::Deploy { .. } => "deploy contract".into(),
+        Verb::Upgrade { .. } => "upgrade contract".into(),
+        Verb::Migrate { .. } => "migrate contract".into(),
+        Verb::Rollback { .. } => "roll back contract".into(),
+        Verb::Change(change) => format!("{} contract", Operation::from(*change)),
+        Verb::Grant { .. } => "change the policy of contract".into(),
+        Verb::Govern(Governing::Room(_)) => "bound the state of contract".into(),
+        Verb::Call(calling) => wanted(*calling),
+        Verb::Govern(_) | Verb::DryRun { .. } => return None,
+    };
+    Some((step.name.to_owned(), action))
 }

@@ -3,62 +3,68 @@
 use std::fmt::Display;
 
 use vm_core::{
-    Address, Arguments, Block, Change, ChangeRequest, Code, ContractName, DeployRequest, DryRunRequest, GovernRequest,
-    Governance, GrantRequest, InvokeRequest, Managed, MigrateRequest, RollbackRequest, Room, Rule, RuntimeKind, Sender,
-    Trial, UpgradeRequest,
+    Address, Arguments, Block, Change, ChangeRequest, ContractName, DeployRequest, DryRunRequest, GovernRequest,
+    Governance, GrantRequest, InvokeRequest, Managed, MigrateRequest, RollbackRequest, Room, Rule, Sender, Trial,
+    UpgradeRequest,
 };
 
-use super::model::other;
-use super::step::{Calling, Governing, RULES, Step, Verb};
-
-/// The probe as a module; its native twin is linked.
-const MODULE: &[u8] = include_bytes!("../../../contracts/artifacts/probe.wasm");
+use super::program::Program;
+use super::step::{Calling, Governing, Step, Verb, Who, peer};
 
 /// What the time is, for contracts that may know it.
 pub(super) const TIME: u64 = 7;
 
-/// Takes what belongs to a block; it is no other than that of requests without one.
-pub(super) fn block() -> Block {
-    Block { timestamp: TIME, ..Block::default() }
+/// A block, of which nothing but the number differs from that of requests that belong to none.
+pub(super) fn block(number: u64) -> Block {
+    Block { number, timestamp: TIME, ..Block::default() }
 }
 
-/// The operation of a step, unless it is a call or only tried.
-pub(super) fn operation(step: &Step) -> Result<Option<Managed>, String> {
-    let name = name(step.name)?;
-    let managed = match step.verb {
-        Verb::Deploy { version, kind, capabilities, fails } => {
-            let request = DeployRequest::new(name, parsed(version)?, code(kind)).args([message(fails)]);
-            Managed::Deploy(request.capabilities(parsed(capabilities)?))
+/// What a step asks for with one of its verbs, unless that is a call or a dry run.
+pub(super) fn operation(step: &Step, verb: &Verb) -> Result<Option<Managed>, String> {
+    let (name, reason) = (name(step.name)?, step.reason);
+    let rule = |who: Who| parsed::<Rule>(who.text());
+    let managed = match *verb {
+        Verb::Deploy { version, program, capabilities, fails } => {
+            let request = DeployRequest::new(name, parsed(version)?, program.code().clone()).args([message(fails)]);
+            Managed::Deploy(request.capabilities(parsed(capabilities)?).because(reason))
         }
-        Verb::Upgrade { version, kind, fails, skip, change_runtime } => {
-            let request = UpgradeRequest::new(name, parsed(version)?, code(kind));
+        Verb::Upgrade { version, program, fails, skip, change_runtime } => {
+            let request = UpgradeRequest::new(name, parsed(version)?, program.code().clone()).because(reason);
             let request = if skip { request.skip_migration() } else { request.args([message(fails)]) };
             Managed::Upgrade(UpgradeRequest { change_runtime, ..request })
         }
         Verb::Migrate { written_by, fails } => {
-            Managed::Migrate(MigrateRequest::new(name, parsed(written_by)?).args([message(fails)]))
+            Managed::Migrate(MigrateRequest::new(name, parsed(written_by)?).args([message(fails)]).because(reason))
         }
         Verb::Rollback { version, migration, change_runtime } => {
             let migration = migration.map(|fails| Arguments::positional([message(fails)]));
-            let request = RollbackRequest::new(name, parsed(version)?);
+            let request = RollbackRequest::new(name, parsed(version)?).because(reason);
             Managed::Rollback(RollbackRequest { migration, change_runtime, ..request })
         }
-        Verb::Change(change) => Managed::Change(ChangeRequest::new(name, change)),
-        Verb::Grant { right, rule } => {
-            Managed::Grant(GrantRequest::new(name).set(parsed(right)?, parsed(text_of(rule))?))
+        Verb::Change(change) => Managed::Change(ChangeRequest::new(name, change).because(reason)),
+        Verb::Grant { right, rule: given } => {
+            let rules = vec![(parsed(right)?, given.map(rule).transpose()?)];
+            Managed::Grant(GrantRequest { rules, ..GrantRequest::new(name) }.because(reason))
         }
-        Verb::Govern(change) => Managed::Govern(GovernRequest::new(match change {
-            Governing::Deploy { rule } => Governance::Deploy(parsed(text_of(rule))?),
-            Governing::Enrol((organisation, role, member)) => {
-                Governance::Enrol { organisation: organisation.into(), role: role.into(), member: address(member) }
-            }
-            Governing::Dismiss((organisation, role, member)) => {
-                Governance::Dismiss { organisation: organisation.into(), role: role.into(), member: address(member) }
-            }
-            Governing::Room(room) => {
-                Governance::Room { contract: name, room: room.map(|(keys, bytes)| Room { keys, bytes }) }
-            }
-        })),
+        Verb::Govern(change) => {
+            let change = match change {
+                Governing::Deploy(who) => Governance::Deploy(rule(who)?),
+                Governing::Administrators(who) => Governance::Administrators(rule(who)?),
+                Governing::Contracts { right, rule: who } => Governance::Contracts(parsed(right)?, rule(who)?),
+                Governing::Enrol((organisation, role, member)) => {
+                    Governance::Enrol { organisation: organisation.into(), role: role.into(), member: address(member) }
+                }
+                Governing::Dismiss((organisation, role, member)) => Governance::Dismiss {
+                    organisation: organisation.into(),
+                    role: role.into(),
+                    member: address(member),
+                },
+                Governing::Room(room) => {
+                    Governance::Room { contract: name, room: room.map(|(keys, bytes)| Room { keys, bytes }) }
+                }
+            };
+            Managed::Govern(GovernRequest::new(change).because(reason))
+        }
         Verb::Call(_) | Verb::DryRun { .. } => return Ok(None),
     };
     Ok(Some(managed.by(sender(step))))
@@ -66,26 +72,42 @@ pub(super) fn operation(step: &Step) -> Result<Option<Managed>, String> {
 
 /// What a step only tries, if it does.
 pub(super) fn trial(step: &Step) -> Result<Option<DryRunRequest>, String> {
-    let Verb::DryRun { version, kind } = step.verb else { return Ok(None) };
-    let request = UpgradeRequest::new(name(step.name)?, parsed(version)?, code(kind)).args([""]).change_runtime();
-    Ok(Some(DryRunRequest::new(Trial::Upgrade(UpgradeRequest { sender: sender(step), ..request }))))
+    let Verb::DryRun { trial, calls } = &step.verb else { return Ok(None) };
+    let trial = match (&**trial, operation(step, trial)?) {
+        (Verb::Call(calling), _) => Trial::Invoke(called(step.name, *calling, sender(step))?),
+        (_, Some(Managed::Deploy(request))) => Trial::Deploy(request),
+        (_, Some(Managed::Upgrade(request))) => Trial::Upgrade(request),
+        (_, Some(Managed::Migrate(request))) => Trial::Migrate(request),
+        (_, Some(Managed::Rollback(request))) => Trial::Rollback(request),
+        _ => return Err("something that cannot be tried".into()),
+    };
+    let call = |(to, by, calling): &(&str, &str, Calling)| {
+        called(to, *calling, Sender { caller: address(by), ..Sender::default() })
+    };
+    let calls = calls.iter().map(call).collect::<Result<Vec<_>, _>>()?;
+    Ok(Some(DryRunRequest::new(trial).replay(calls)))
 }
 
 /// The call of a step, if it is one.
 pub(super) fn call(step: &Step) -> Result<Option<InvokeRequest>, String> {
-    let Verb::Call(method) = step.verb else { return Ok(None) };
+    let Verb::Call(calling) = step.verb else { return Ok(None) };
+    called(step.name, calling, sender(step)).map(Some)
+}
+
+fn called(to: &str, calling: Calling, sender: Sender) -> Result<InvokeRequest, String> {
     let key = |key: &str| hex(key.as_bytes());
-    let peer = || (other(step.name).to_owned(), hex(&[&1u32.to_le_bytes()[..], b"n"].concat()));
-    let (method, args) = match method {
-        Calling::Count => ("count", vec![key("n")]),
-        Calling::Put(of, length) => ("put", vec![key(of), hex(&vec![7; length])]),
-        Calling::Delete(of) => ("delete", vec![key(of)]),
-        Calling::Emit => ("emit", vec!["topic".into(), "0x01".into()]),
-        Calling::Time => ("env", Vec::new()),
-        Calling::Forward => ("forward", vec![peer().0, "count".into(), peer().1]),
-        Calling::Ask => ("ask", vec![peer().0, "has".into(), peer().1]),
+    let pass_on =
+        |method: &str| vec![peer(to).to_owned(), method.to_owned(), hex(&[&1u32.to_le_bytes()[..], b"n"].concat())];
+    let args = match calling {
+        Calling::Count => vec![key("n")],
+        Calling::Put(of, length) => vec![key(of), hex(&vec![7; length])],
+        Calling::Get(of) | Calling::Delete(of) => vec![key(of)],
+        Calling::Emit => vec!["topic".into(), "0x01".into()],
+        Calling::Env => Vec::new(),
+        Calling::Forward | Calling::Attempt => pass_on("count"),
+        Calling::Ask => pass_on("has"),
     };
-    Ok(Some(InvokeRequest { sender: sender(step), ..InvokeRequest::new(name(step.name)?, method).args(args) }))
+    Ok(InvokeRequest { sender, ..InvokeRequest::new(name(to)?, calling.method()).args(args) })
 }
 
 /// A method of a system contract.
@@ -99,8 +121,9 @@ pub(super) struct Transaction {
 pub(super) fn transaction(step: &Step) -> Option<Transaction> {
     let manager = |method, args| Some(Transaction { contract: "contract_manager", method, args });
     let access = |method, args| Some(Transaction { contract: "access_control", method, args });
-    let (name, reason) = (|| step.name.to_owned(), || "life".to_owned());
-    let runtime = |kind: RuntimeKind| [kind.to_string(), hex(&code(kind).bytes), String::new(), String::new()];
+    let (name, reason) = (|| step.name.to_owned(), || step.reason.to_owned());
+    let runtime =
+        |program: Program| [program.kind.to_string(), hex(&program.code().bytes), String::new(), String::new()];
     let input = |fails: bool| {
         let text = message(fails).as_bytes();
         hex(&[&(text.len() as u32).to_le_bytes()[..], text].concat())
@@ -109,17 +132,17 @@ pub(super) fn transaction(step: &Step) -> Option<Transaction> {
         let ways = ways.iter().filter(|(wanted, _)| *wanted).map(|(_, way)| *way);
         ways.collect::<Vec<_>>().join(", ")
     };
-    let with_code = |version: &str, kind, rest: [String; 3]| {
-        [name(), version.to_owned()].into_iter().chain(runtime(kind)).chain(rest).collect()
+    let with_code = |version: &str, program, rest: [String; 3]| {
+        [name(), version.to_owned()].into_iter().chain(runtime(program)).chain(rest).collect()
     };
     match step.verb {
-        Verb::Deploy { version, kind, capabilities, fails } => {
-            manager("deploy_contract", with_code(version, kind, [input(fails), capabilities.to_owned(), reason()]))
+        Verb::Deploy { version, program, capabilities, fails } => {
+            manager("deploy_contract", with_code(version, program, [input(fails), capabilities.to_owned(), reason()]))
         }
-        Verb::Upgrade { version, kind, fails, skip, change_runtime } => {
+        Verb::Upgrade { version, program, fails, skip, change_runtime } => {
             let input = if skip { "0x".to_owned() } else { input(fails) };
             let how = ways(&[(skip, "skip-migration"), (change_runtime, "change-runtime")]);
-            manager("upgrade_contract", with_code(version, kind, [input, how, reason()]))
+            manager("upgrade_contract", with_code(version, program, [input, how, reason()]))
         }
         Verb::Migrate { written_by, fails } => {
             manager("migrate_contract", vec![name(), written_by.to_owned(), input(fails), reason()])
@@ -137,10 +160,18 @@ pub(super) fn transaction(step: &Step) -> Option<Transaction> {
             };
             manager(method, vec![name(), reason()])
         }
-        Verb::Grant { right, rule } => {
-            access("grant", vec![name(), right.to_owned(), text_of(rule).to_owned(), reason()])
+        Verb::Grant { right, rule: Some(who) } => {
+            access("grant", vec![name(), right.to_owned(), who.text().to_owned(), reason()])
         }
-        Verb::Govern(Governing::Deploy { rule }) => access("deploy", vec![text_of(rule).to_owned(), reason()]),
+        Verb::Grant { right, rule: None } => {
+            let method = right.strip_prefix("call:").unwrap_or(right);
+            access("clear", vec![name(), method.to_owned(), reason()])
+        }
+        Verb::Govern(Governing::Deploy(who)) => access("deploy", vec![who.text().to_owned(), reason()]),
+        Verb::Govern(Governing::Administrators(who)) => access("administrators", vec![who.text().to_owned(), reason()]),
+        Verb::Govern(Governing::Contracts { right, rule: who }) => {
+            access("contracts", vec![right.to_owned(), who.text().to_owned(), reason()])
+        }
         Verb::Govern(Governing::Enrol((organisation, role, member))) => {
             access("enrol", vec![organisation.to_owned(), role.to_owned(), member.to_owned(), reason()])
         }
@@ -165,28 +196,12 @@ const fn message(fails: bool) -> &'static str {
     if fails { "no" } else { "" }
 }
 
-fn text_of(rule: usize) -> &'static str {
-    RULES.get(rule).map_or("", |(text, _)| text)
-}
-
-/// A rule of the model as the machine tells it: with addresses where the model has names.
-pub(super) fn rule(text: &str) -> String {
-    text.parse::<Rule>().map_or_else(|error| error.to_string(), |rule| rule.to_string())
-}
-
 pub(super) fn address(name: &str) -> Address {
     Address::from_name(name)
 }
 
 pub(super) fn name(text: &str) -> Result<ContractName, String> {
     parsed(text)
-}
-
-pub(super) fn code(kind: RuntimeKind) -> Code {
-    match kind {
-        RuntimeKind::Wasm => Code::new(kind, MODULE),
-        _ => Code::new(kind, "probe"),
-    }
 }
 
 pub(super) fn parsed<T: std::str::FromStr<Err: Display>>(text: &str) -> Result<T, String> {

@@ -8,11 +8,11 @@ use std::path::Path;
 use std::time::{Duration, Instant};
 
 use proptest::test_runner::{Config, RngAlgorithm, TestCaseError, TestError, TestRng, TestRunner};
-use vm_core::Operation;
 
-use super::machine::Machine;
-use super::model::{Model, UNCHANGED, may_be_lost};
-use super::step::{Calling, Crash, Governing, Step, Verb, Way, steps};
+use super::lives::lives;
+use super::machine::{Depth, Machine};
+use super::model::Model;
+use super::step::{Crash, Step, Verb};
 use crate::folder;
 
 /// The most steps of a life.
@@ -94,9 +94,9 @@ impl Report {
         let mut bytes = [0; 32];
         bytes.iter_mut().zip(seed.to_le_bytes()).for_each(|(byte, of_seed)| *byte = of_seed);
         let rng = TestRng::from_seed(RngAlgorithm::ChaCha, &bytes);
-        let config = Config { cases: 1, failure_persistence: None, ..Config::default() };
+        let config = Config { cases: 1, max_shrink_iters: 2_000, failure_persistence: None, ..Config::default() };
         let seen = RefCell::new(Report::default());
-        let lived = TestRunner::new_with_rng(config, rng).run(&steps(STEPS), |life| {
+        let lived = TestRunner::new_with_rng(config, rng).run(&lives(STEPS), |life| {
             *seen.borrow_mut() = Self::default();
             live(&life, &mut seen.borrow_mut()).map_err(TestCaseError::fail)
         });
@@ -136,100 +136,71 @@ fn live(life: &[Step], report: &mut Report) -> Result<(), String> {
     let mut machine = Machine::start(directory.path()).map_err(told)?;
     let mut model = Model::default();
     for (number, step) in (1..).zip(life) {
-        let prepared = machine.prepare(step)?;
-        let (before, height) = (model.clone(), machine.height()?);
-        let expected = model.apply(step);
-        let at = |what: String| format!("step {number}: {what}");
-        match (machine.perform(step, prepared)?, step.crash) {
-            (Ok(found), crash) => {
-                if found != expected {
-                    return Err(at(format!("ended with {found:?} instead of {expected:?}")));
-                }
-                let ending = expected.err().unwrap_or("done");
-                let way = step.way.name();
-                *report.endings.entry(format!("{} {ending}{way}", step.verb.name())).or_default() += 1;
-                if crash == Crash::Restart {
-                    machine.end(directory.path(), crash).map_err(told)?;
-                    machine = Machine::start(directory.path()).map_err(told)?;
-                    model.restarted();
-                }
-            }
-            (Err(error), Crash::None | Crash::Restart) => return Err(at(error)),
-            (Err(_), crash) => {
-                // It would have been carried out, but nobody was told. A proposal is, also when what it proposes is so already.
-                if let Err(refused) = expected
-                    && refused != UNCHANGED
-                {
-                    return Err(at(format!("committed instead of being refused as {refused}")));
-                }
-                *report.crashes.entry(crash.name()).or_default() += 1;
-                machine.end(directory.path(), crash).map_err(told)?;
-                machine = Machine::start(directory.path()).map_err(told)?;
-                match machine.height()?.checked_sub(height) {
-                    Some(0) if may_be_lost(crash) => model = before,
-                    Some(1) if crash != Crash::Before => {}
-                    _ => return Err(at(format!("height {} after {height} and a crash", machine.height()?))),
-                }
-                model.restarted();
-            }
-        }
-        if let Some(difference) = machine.differences(&model)? {
-            return Err(at(difference));
-        }
+        machine = live_on(step, machine, &mut model, directory.path(), report)
+            .map_err(|what| format!("step {number}: {what}"))?;
     }
     machine.end(directory.path(), Crash::Restart).map_err(told)?;
     let machine = Machine::start(directory.path()).map_err(told)?;
-    match machine.differences(&model)? {
-        Some(difference) => Err(format!("after the last restart: {difference}")),
-        None => machine.end(directory.path(), Crash::Restart).map_err(told),
-    }
+    machine.compare(&model, Depth::Ever).map_err(|what| format!("after the last restart: {what}"))?;
+    machine.end(directory.path(), Crash::Restart).map_err(told)
 }
 
-impl Verb {
-    fn name(&self) -> &'static str {
-        match self {
-            Self::Deploy { .. } => "deploy",
-            Self::Upgrade { .. } => "upgrade",
-            Self::Rollback { .. } => "rollback",
-            Self::Migrate { .. } => "migrate",
-            Self::Change(change) => Operation::from(*change).as_str(),
-            Self::Grant { .. } => "grant",
-            Self::Govern(Governing::Deploy { .. }) => "govern deploy",
-            Self::Govern(Governing::Enrol(_)) => "enrol",
-            Self::Govern(Governing::Dismiss(_)) => "dismiss",
-            Self::Govern(Governing::Room(_)) => "room",
-            Self::Call(Calling::Count) => "count",
-            Self::Call(Calling::Put(..)) => "put",
-            Self::Call(Calling::Delete(_)) => "delete",
-            Self::Call(Calling::Emit) => "emit",
-            Self::Call(Calling::Time) => "time",
-            Self::Call(Calling::Forward) => "forward",
-            Self::Call(Calling::Ask) => "ask",
-            Self::DryRun { .. } => "dry run",
-        }
+/// Does a step on both, and compares them.
+fn live_on(
+    step: &Step,
+    machine: Machine,
+    model: &mut Model,
+    directory: &Path,
+    report: &mut Report,
+) -> Result<Machine, String> {
+    let told = |error: io::Error| error.to_string();
+    let restart = |machine: Machine| {
+        machine.end(directory, step.crash).map_err(told)?;
+        Machine::start(directory).map_err(told)
+    };
+    let prepared = machine.prepare(step)?;
+    let (before, height) = (model.clone(), machine.height()?);
+    let tries = matches!(step.verb, Verb::DryRun { .. });
+    let state = tries.then(|| machine.state()).transpose()?;
+    let expected = model.apply(step);
+    let found = machine.perform(step, prepared)?;
+    let lost = expected.commits && step.crash.ends_the_commit();
+    if lost && !found.name.is_empty() {
+        return Err(format!("ended with {} though the host did in its commit", found.name));
     }
-}
-
-impl Way {
-    const fn name(self) -> &'static str {
-        match self {
-            Self::Request => "",
-            Self::Transaction => " as transaction",
-            Self::Proposal => " by proposal",
-        }
+    if let Some(difference) = expected.differs_from(&found, lost) {
+        return Err(difference);
     }
-}
-
-impl Crash {
-    const fn name(self) -> &'static str {
-        match self {
-            Self::None => "none",
-            Self::Restart => "restart",
-            Self::Before => "before the commit",
-            Self::After => "after the commit",
-            Self::Within(_) => "within the commit",
-        }
+    if tries && state != Some(machine.state()?) {
+        return Err("a dry run changed the state".into());
     }
+    let next = height + u64::from(expected.commits);
+    let machine = if lost {
+        *report.crashes.entry(step.crash.name()).or_default() += 1;
+        let machine = restart(machine)?;
+        match machine.height()? {
+            found if found == height && step.crash.may_lose() => *model = before,
+            found if found == next && step.crash != Crash::Before => {}
+            found => return Err(format!("height {found} after {height} and a crash")),
+        }
+        model.restarted();
+        machine
+    } else {
+        let (verb, ending, way) = (step.verb.name(), expected.name, step.way.name());
+        *report.endings.entry(format!("{verb} {ending}{way}")).or_default() += 1;
+        let found = machine.height()?;
+        if found != next {
+            return Err(format!("height {found} instead of {next}"));
+        }
+        if step.crash == Crash::Restart {
+            model.restarted();
+            restart(machine)?
+        } else {
+            machine
+        }
+    };
+    machine.compare(model, Depth::Now)?;
+    Ok(machine)
 }
 
 impl fmt::Display for Report {

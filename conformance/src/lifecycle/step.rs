@@ -1,36 +1,34 @@
-//! What happens in a random life.
+//! What happens in a life.
 
-use proptest::prelude::*;
-use proptest::sample::select;
-use vm_core::{Change, RuntimeKind};
+use vm_core::{Change, Operation};
+
+use super::program::Program;
 
 /// Everybody who does something.
 pub(super) const ACTORS: [&str; 4] = ["ann", "bob", "cat", "root"];
-/// All contracts, apart from those of the system.
-pub(super) const NAMES: [&str; 2] = ["one", "two"];
+/// All contracts, apart from those of the system. One's name is how another one's begins.
+pub(super) const NAMES: [&str; 3] = ["one", "two", "on"];
 /// Who has which role in which organisation at first.
 pub(super) const MEMBERS: [Member; 3] =
     [("org1", "admin", "ann"), ("org2", "admin", "bob"), ("org3", "auditor", "cat")];
-const ORGANISATIONS: [&str; 3] = ["org1", "org2", "org3"];
-const ROLES: [&str; 2] = ["admin", "auditor"];
-const VERSIONS: [&str; 3] = ["1", "2", "3"];
-const KINDS: [RuntimeKind; 2] = [RuntimeKind::Native, RuntimeKind::Wasm];
-const CAPABILITIES: [&str; 6] = ["all", "all", "none", "events, time", "calls", "state"];
-/// The rights, of which all but that to skip migrations are granted.
+/// The rights that rules are for.
 pub(super) const RIGHTS: [&str; 8] =
     ["upgrade", "skip-migration", "rollback", "freeze", "revoke", "grant", "call", "call:count"];
-/// Who administers the host.
-pub(super) const ADMINISTRATORS: &str = "callers(root) or majority(admin)";
-/// The rules that rights are granted by, as text, and as the model understands them.
-pub(super) const RULES: [(&str, Who); 8] = [
+/// Who administers the host at first.
+pub(super) const ADMINISTRATORS: (&str, Who) =
+    ("callers(root) or majority(admin)", Who::Either(&[Who::OneOf(&["root"]), Who::Majority("admin")]));
+/// The rules that there are, as text, and as the model understands them.
+pub(super) const RULES: [(&str, Who); 10] = [
     ("anyone", Who::Anyone),
+    ("nobody", Who::Nobody),
     ("owner", Who::Owner),
     ("administrators", Who::Administrators),
     ("callers(bob, cat)", Who::OneOf(&["bob", "cat"])),
     ("role(auditor)", Who::Role("auditor")),
     ("quorum(2 of ann, bob, cat)", Who::Two(&["ann", "bob", "cat"])),
     ("majority(admin)", Who::Majority("admin")),
-    ("owner or callers(root)", Who::OwnerOr("root")),
+    ("owner or callers(root)", Who::Either(&[Who::Owner, Who::OneOf(&["root"])])),
+    ADMINISTRATORS,
 ];
 
 /// Organisation, role, and who has it.
@@ -40,13 +38,21 @@ pub(super) type Member = (&'static str, &'static str, &'static str);
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Who {
     Anyone,
+    Nobody,
     Owner,
     Administrators,
     OneOf(&'static [&'static str]),
     Role(&'static str),
     Two(&'static [&'static str]),
     Majority(&'static str),
-    OwnerOr(&'static str),
+    Either(&'static [Who]),
+}
+
+impl Who {
+    /// As text.
+    pub(super) fn text(self) -> &'static str {
+        RULES.iter().find(|(_, who)| *who == self).map_or("", |(text, _)| text)
+    }
 }
 
 /// A request, by somebody, endorsed by others, and what becomes of the host while it is carried out.
@@ -57,13 +63,17 @@ pub(super) struct Step {
     pub(super) actor: &'static str,
     pub(super) endorsers: Vec<&'static str>,
     pub(super) way: Way,
+    /// Why, in the actor's words. Calls have none.
+    pub(super) reason: &'static str,
+    /// The block, of what belongs to one.
+    pub(super) block: u64,
     pub(super) crash: Crash,
 }
 
 /// How an operation is asked for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Way {
-    /// By a request, which quotas are asked for.
+    /// By a request, which quotas are asked for and which belongs to no block.
     Request,
     /// By a transaction of a system contract, in a block. Nobody endorses those.
     Transaction,
@@ -75,13 +85,13 @@ pub(super) enum Way {
 pub(super) enum Verb {
     Deploy {
         version: &'static str,
-        kind: RuntimeKind,
+        program: Program,
         capabilities: &'static str,
         fails: bool,
     },
     Upgrade {
         version: &'static str,
-        kind: RuntimeKind,
+        program: Program,
         fails: bool,
         skip: bool,
         change_runtime: bool,
@@ -96,16 +106,17 @@ pub(super) enum Verb {
         change_runtime: bool,
     },
     Change(Change),
+    /// Gives a right a rule, or takes that of a method back.
     Grant {
         right: &'static str,
-        rule: usize,
+        rule: Option<Who>,
     },
     Govern(Governing),
     Call(Calling),
-    /// Tries an upgrade.
+    /// Tries one of the others on a fork, and compares calls with and without it: who is called, by whom, and what for.
     DryRun {
-        version: &'static str,
-        kind: RuntimeKind,
+        trial: Box<Verb>,
+        calls: Vec<(&'static str, &'static str, Calling)>,
     },
 }
 
@@ -113,8 +124,13 @@ pub(super) enum Verb {
 #[derive(Debug, Clone, Copy)]
 pub(super) enum Governing {
     /// Who deploys from now on.
-    Deploy {
-        rule: usize,
+    Deploy(Who),
+    /// Who governs from now on.
+    Administrators(Who),
+    /// What contracts begin with from now on.
+    Contracts {
+        right: &'static str,
+        rule: Who,
     },
     Enrol(Member),
     Dismiss(Member),
@@ -123,19 +139,22 @@ pub(super) enum Governing {
 }
 
 /// What a contract is asked for.
-#[derive(Debug, Clone, Copy)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Calling {
     /// Count.
     Count,
     /// Write so many bytes.
     Put(&'static str, usize),
+    Get(&'static str),
     Delete(&'static str),
     /// Emit an event.
     Emit,
-    /// Tell the time.
-    Time,
+    /// Tell everything about the call and its block, in the words of its edition.
+    Env,
     /// Have the other contract count.
     Forward,
+    /// The same, and succeed whatever becomes of it.
+    Attempt,
     /// Ask the other contract for something that changes nothing.
     Ask,
 }
@@ -155,91 +174,108 @@ pub(super) enum Crash {
     Within(u16),
 }
 
+/// The block of requests that belong to none.
+pub(super) const OWN_BLOCK: u64 = 5;
+
 impl Step {
-    /// True for who sends it, and for endorsers, where the way takes them along.
-    pub(super) fn endorses(&self, name: &str) -> bool {
-        self.actor == name || (self.way != Way::Transaction && self.endorsers.contains(&name))
+    /// A request that belongs to no block, by somebody alone.
+    pub(super) const fn by(actor: &'static str, name: &'static str, verb: Verb) -> Self {
+        let (way, crash) = (Way::Request, Crash::None);
+        Self { verb, name, actor, endorsers: Vec::new(), way, reason: "", block: OWN_BLOCK, crash }
+    }
+
+    /// The number of the block that it is in.
+    pub(super) fn block(&self) -> u64 {
+        if self.way == Way::Request { OWN_BLOCK } else { self.block }
+    }
+
+    /// Those who endorse it beside its sender, where the way takes them along.
+    pub(super) fn endorsers(&self) -> &[&'static str] {
+        if self.way == Way::Transaction { &[] } else { &self.endorsers }
     }
 }
 
-fn verbs() -> impl Strategy<Value = Verb> {
-    let (version, kind) = (|| select(&VERSIONS[..]), || select(&KINDS[..]));
-    let rare = || prop::bool::weighted(0.15);
-    let mostly = || prop::bool::weighted(0.8);
-    let granted: Vec<_> = RIGHTS.into_iter().filter(|right| *right != "skip-migration").collect();
-    let change = select(vec![Change::Freeze, Change::Unfreeze, Change::Revoke]);
-    let deploy = (version(), kind(), select(&CAPABILITIES[..]), rare());
-    prop_oneof![
-        8 => deploy.prop_map(|(version, kind, capabilities, fails)| Verb::Deploy { version, kind, capabilities, fails }),
-        8 => (version(), kind(), rare(), rare(), mostly()).prop_map(|(version, kind, fails, skip, change_runtime)| {
-            Verb::Upgrade { version, kind, fails, skip, change_runtime }
-        }),
-        4 => (version(), rare()).prop_map(|(written_by, fails)| Verb::Migrate { written_by, fails }),
-        6 => (version(), prop::option::of(prop::bool::weighted(0.4)), mostly()).prop_map(|(version, migration, change_runtime)| {
-            Verb::Rollback { version, migration, change_runtime }
-        }),
-        6 => change.prop_map(Verb::Change),
-        5 => (select(granted), 0..RULES.len()).prop_map(|(right, rule)| Verb::Grant { right, rule }),
-        5 => governing().prop_map(Verb::Govern),
-        14 => calling().prop_map(Verb::Call),
-        2 => (version(), kind()).prop_map(|(version, kind)| Verb::DryRun { version, kind }),
-    ]
+impl Verb {
+    /// For reports.
+    pub(super) fn name(&self) -> String {
+        let name = match self {
+            Self::Deploy { .. } => "deploy",
+            Self::Upgrade { .. } => "upgrade",
+            Self::Rollback { .. } => "rollback",
+            Self::Migrate { .. } => "migrate",
+            Self::Change(change) => Operation::from(*change).as_str(),
+            Self::Grant { rule: Some(_), .. } => "grant",
+            Self::Grant { rule: None, .. } => "clear",
+            Self::Govern(Governing::Deploy(_)) => "govern deploy",
+            Self::Govern(Governing::Administrators(_)) => "administrators",
+            Self::Govern(Governing::Contracts { .. }) => "contracts",
+            Self::Govern(Governing::Enrol(_)) => "enrol",
+            Self::Govern(Governing::Dismiss(_)) => "dismiss",
+            Self::Govern(Governing::Room(_)) => "room",
+            Self::Call(calling) => calling.method(),
+            Self::DryRun { trial, .. } if matches!(**trial, Self::Call(_)) => "dry run of call",
+            Self::DryRun { trial, .. } => return format!("dry run of {}", trial.name()),
+        };
+        name.into()
+    }
 }
 
-fn governing() -> impl Strategy<Value = Governing> {
-    let member = || (select(&ORGANISATIONS[..]), select(&ROLES[..]), select(&ACTORS[..]));
-    prop_oneof![
-        1 => (0..RULES.len()).prop_map(|rule| Governing::Deploy { rule }),
-        1 => member().prop_map(Governing::Enrol),
-        1 => member().prop_map(Governing::Dismiss),
-        3 => prop::option::weighted(0.8, (0..4u64, 0..50u64)).prop_map(Governing::Room),
-    ]
+impl Calling {
+    /// The method that is called.
+    pub(super) const fn method(self) -> &'static str {
+        match self {
+            Self::Count => "count",
+            Self::Put(..) => "put",
+            Self::Get(_) => "get",
+            Self::Delete(_) => "delete",
+            Self::Emit => "emit",
+            Self::Env => "env",
+            Self::Forward => "forward",
+            Self::Attempt => "attempt",
+            Self::Ask => "ask",
+        }
+    }
 }
 
-fn calling() -> impl Strategy<Value = Calling> {
-    let key = || select(&["a", "b"][..]);
-    prop_oneof![
-        2 => Just(Calling::Count),
-        3 => (key(), 0..40usize).prop_map(|(key, length)| Calling::Put(key, length)),
-        1 => key().prop_map(Calling::Delete),
-        1 => Just(Calling::Emit),
-        1 => Just(Calling::Time),
-        2 => Just(Calling::Forward),
-        1 => Just(Calling::Ask),
-    ]
+impl Way {
+    /// For reports.
+    pub(super) const fn name(self) -> &'static str {
+        match self {
+            Self::Request => "",
+            Self::Transaction => " as transaction",
+            Self::Proposal => " by proposal",
+        }
+    }
 }
 
-fn crashes() -> impl Strategy<Value = Crash> {
-    prop_oneof![
-        30 => Just(Crash::None),
-        1 => Just(Crash::Restart),
-        1 => Just(Crash::Before),
-        1 => Just(Crash::After),
-        1 => (0..1_000u16).prop_map(Crash::Within),
-    ]
+impl Crash {
+    /// For reports.
+    pub(super) const fn name(self) -> &'static str {
+        match self {
+            Self::None => "none",
+            Self::Restart => "restart",
+            Self::Before => "before the commit",
+            Self::After => "after the commit",
+            Self::Within(_) => "within the commit",
+        }
+    }
+
+    /// True when the host ends while the commit is made.
+    pub(super) const fn ends_the_commit(self) -> bool {
+        matches!(self, Self::Before | Self::After | Self::Within(_))
+    }
+
+    /// True when it can leave a step undone though it was carried out.
+    pub(super) const fn may_lose(self) -> bool {
+        matches!(self, Self::Before | Self::Within(_))
+    }
 }
 
-/// A life of up to so many steps.
-pub(super) fn steps(most: usize) -> impl Strategy<Value = Vec<Step>> {
-    // Mostly the one who owns most, or few would get far.
-    let actor = || prop_oneof![5 => Just("ann"), 2 => Just("root"), 2 => select(&ACTORS[..])];
-    let endorsers = prop_oneof![3 => Just(Vec::new()), 1 => prop::collection::vec(select(&ACTORS[..]), 1..3)];
-    let way = prop_oneof![8 => Just(Way::Request), 2 => Just(Way::Transaction), 1 => Just(Way::Proposal)];
-    let name = prop_oneof![3 => Just("one"), 1 => select(&NAMES[..])];
-    let step = (verbs(), name, actor(), endorsers, way, crashes());
-    let step = step.prop_map(|(verb, name, actor, endorsers, way, crash)| {
-        // Calls are transactions already.
-        let way = if matches!(verb, Verb::Call(_) | Verb::DryRun { .. }) { Way::Request } else { way };
-        Step { verb, name, actor, endorsers, way, crash }
-    });
-    // Before there are contracts, little can happen.
-    let begin =
-        |name, verb| Step { verb, name, actor: "ann", endorsers: Vec::new(), way: Way::Request, crash: Crash::None };
-    let deploy = |kind| Verb::Deploy { version: "1", kind, capabilities: "all", fails: false };
-    let (version, kind) = ("2", RuntimeKind::Wasm);
-    let upgrade = Verb::Upgrade { version, kind, fails: false, skip: false, change_runtime: true };
-    let first =
-        [begin("one", deploy(RuntimeKind::Native)), begin("two", deploy(RuntimeKind::Wasm)), begin("one", upgrade)];
-    (0..=first.len(), prop::collection::vec(step, 1..most))
-        .prop_map(move |(begins, life)| first.iter().take(begins).cloned().chain(life).collect())
+/// The contract that another one calls.
+pub(super) fn peer(name: &str) -> &'static str {
+    match name {
+        "one" => "two",
+        "two" => "on",
+        _ => "one",
+    }
 }
