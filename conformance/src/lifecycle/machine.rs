@@ -145,7 +145,12 @@ impl Machine {
         let target = self.vm.contract(&name(contract)?).map_err(told)?;
         let encoded = target.interface().encode(&Entry::Invoke, method, &Arguments::positional(args)).map_err(told)?;
         let args = vec![contract.to_owned(), method.to_owned(), hex(&encoded.input), "9".to_owned()];
-        let proposed = sign(step.actor, "propose", args)?;
+        let proposing = request(step.actor, "multi_sign", "propose", args)?;
+        let proposed = block_on(self.vm.invoke(proposing.clone())).map_err(told)?;
+        if !proposed.status.is_success() {
+            // It is not collected approvals for.
+            return Ok(Prepared::Invoke(proposing));
+        }
         let id = proposed.text.ok_or("a proposal without number")?;
         for endorser in step.endorsers.iter().filter(|endorser| **endorser != step.actor) {
             // Whoever is named twice is refused the second time, which changes nothing.

@@ -78,11 +78,19 @@ impl Model {
         if step.way == Way::Request && !self.spend(step) {
             return Expected { name: "quota", ..Expected::default() };
         }
-        match &step.verb {
-            Verb::Call(calling) => self.apply_call(step, *calling),
-            Verb::DryRun { trial, calls } => self.try_out(step, trial, calls),
-            operation => self.apply_operation(step, operation),
+        let (expected, calls) = match &step.verb {
+            Verb::Call(calling) => (self.apply_call(step, *calling), true),
+            Verb::DryRun { trial, calls } => (self.try_out(step, trial, calls), matches!(**trial, Verb::Call(_))),
+            operation => (self.apply_operation(step, operation), false),
+        };
+        // A refused call takes nothing of what may be asked of the contract.
+        if calls
+            && ["denied", "not_callable", "unknown_contract"].contains(&expected.name)
+            && let Some(spent) = self.spent.get_mut(step.name)
+        {
+            *spent = spent.saturating_sub(1);
         }
+        expected
     }
 
     /// The host was started again.
@@ -125,6 +133,11 @@ impl Model {
 
     fn apply_operation(&mut self, step: &Step, operation: &Verb) -> Expected {
         let nested = step.way != Way::Request;
+        if step.way == Way::Proposal && step.reason.len() > REASON {
+            // What no host would do is not proposed, and so nobody is refused.
+            let told = vec![Told::Called { contract: "multi_sign".into() }];
+            return Expected { name: "reverted", told, ..Expected::default() };
+        }
         let mut next = self.clone();
         let result = next.operate(step, operation);
         let refused = |why: &Why| self.refused(step, operation, why, false);

