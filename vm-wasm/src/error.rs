@@ -1,5 +1,6 @@
 use vm_core::{CodeError, HostFault, InvalidSignature, PrepareError, abridged};
 
+use crate::engine::dispatch::UNLEVEL;
 use crate::meter::MeterError;
 use crate::{EngineKind, Rejection};
 
@@ -28,6 +29,10 @@ pub enum WasmError {
         /// What it says.
         message: String,
     },
+    /// This program was compiled such that contracts could end it. Every engine is concerned, because wasmi runs what is too
+    /// expensive to compile. See the crate's documentation.
+    #[error("wasm: {}", UNLEVEL)]
+    Build,
     /// The gate refuses the module.
     #[error(transparent)]
     Rejected(#[from] Rejection),
@@ -49,7 +54,7 @@ impl WasmError {
             Self::Rejected(rejection) => rejection.first().rule.id(),
             Self::Interface(_) => "interface",
             Self::Unsupported(_) => "unsupported",
-            Self::Config { .. } | Self::Engine { .. } | Self::Internal(_) => {
+            Self::Config { .. } | Self::Engine { .. } | Self::Build | Self::Internal(_) => {
                 return HostFault::Internal(self.to_string()).into();
             }
         };

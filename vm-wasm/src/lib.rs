@@ -53,9 +53,20 @@
 //! code are why this crate has `unsafe` code: stores of theirs borrow the frame of a call, and code that was kept is loaded.
 //! wasmtime reserves about 1 TiB of address space, of which nothing is occupied before it is used.
 //!
-//! wasmi dispatches by tail calls where it is built with `opt-level` 2 or 3, and these are tail calls only without debug
-//! assertions: a profile that optimises it must not enable them, or contracts can overflow the native stack. Cargo's own
-//! profiles are fine; this workspace's `dev` profile says so for the package `wasmi`.
+//! # Profiles of the build
+//!
+//! wasmi dispatches by calls in tail position where it is built with an `opt-level` other than 0 and 1, and only the optimiser
+//! makes tail calls of them. Where it does not, contracts would overflow the native stack and end the process. So the first
+//! runtime of a process tries it out, in a few milliseconds, and [`WasmRuntime::new`] answers [`WasmError::Build`] instead. Cargo's own
+//! profiles are fine. `lto = "off"` is not, nor are debug assertions in a profile that optimises wasmi:
+//!
+//! ```toml
+//! [profile.dev.package.wasmi] # or whichever profile it is
+//! debug-assertions = false
+//! ```
+//!
+//! With the feature `portable`, wasmi runs a loop instead, safe in every profile, which takes two to four times as long where
+//! contracts compute.
 
 #![cfg_attr(
     test,

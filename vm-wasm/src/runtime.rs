@@ -8,7 +8,7 @@ use vm_core::{Code, CodeError, Contract, GasSchedule, PrepareError, ProviderStat
 use crate::abi::{Abi, AbiPrices};
 use crate::cache::CodeCache;
 use crate::contract::{Settings, WasmContract};
-use crate::engine::{self, Engine, oversized::Oversized, wasmi::Wasmi};
+use crate::engine::{self, Engine, dispatch, oversized::Oversized, wasmi::Wasmi};
 use crate::gate::{self, Checked, GateConfig, Initial, MOST_MEMORY, MOST_STACK, PAGE};
 use crate::guest::Guest;
 use crate::meter::{self, Bounds, Prices};
@@ -29,7 +29,8 @@ impl WasmRuntime {
     /// A runtime with these settings.
     ///
     /// # Errors
-    /// [`WasmError::Config`] when a setting cannot work, [`WasmError::Engine`] when the engine does not start.
+    /// [`WasmError::Config`] when a setting cannot work, [`WasmError::Engine`] when the engine does not start,
+    /// [`WasmError::Build`] when the program was compiled such that contracts could end it.
     pub fn new(config: WasmConfig) -> Result<Self, WasmError> {
         let check = |setting, found, fits: bool, expected| {
             if fits { Ok(()) } else { Err(WasmError::Config { setting, found, expected }) }
@@ -45,6 +46,9 @@ impl WasmRuntime {
         check("gas_slice", config.gas_slice, (1_000..=1 << 40).contains(&config.gas_slice), "1,000 to 2^40")?;
         if let Some((setting, found, expected)) = Prices::too_high(&config.schedule.wasm) {
             return Err(WasmError::Config { setting, found, expected });
+        }
+        if !dispatch::is_level() {
+            return Err(WasmError::Build);
         }
         let gate = GateConfig::new(&config);
         let prices = Prices::new(&config.schedule.wasm);

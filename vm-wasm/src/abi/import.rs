@@ -42,10 +42,12 @@ pub(crate) enum Op {
     Nothing,
     /// Traps, without the host.
     Never,
+    /// Grows memory or table, outside of the contract's own frames; see `meter::grow`.
+    Grow,
 }
 
 impl Op {
-    const ALL: [Self; 21] = [
+    const ALL: [Self; 22] = [
         Self::Refill,
         Self::Method,
         Self::Input,
@@ -67,6 +69,7 @@ impl Op {
         Self::Parameters,
         Self::Nothing,
         Self::Never,
+        Self::Grow,
     ];
 
     /// The operation with a number.
@@ -74,6 +77,9 @@ impl Op {
         usize::try_from(number).ok().and_then(|index| Self::ALL.get(index)).copied()
     }
 }
+
+/// The answer to [`Op::Grow`] where the contract grows by itself.
+pub(crate) const BY_ITSELF: i64 = -2;
 
 /// An import of the ABI.
 #[derive(Debug, PartialEq, Eq)]
@@ -138,7 +144,7 @@ mod tests {
         for (number, op) in Op::ALL.into_iter().enumerate() {
             assert_eq!(op as usize, number);
         }
-        assert_eq!(Op::from_number(21), None);
+        assert_eq!(Op::from_number(22), None);
         assert_eq!(Op::from_number(-1), None);
     }
 }

@@ -5,6 +5,7 @@
 pub(crate) mod auto;
 #[cfg(any(feature = "wasmer", feature = "wasmtime"))]
 mod budget;
+pub(crate) mod dispatch;
 mod host;
 mod lane;
 #[cfg(any(feature = "wasmer", feature = "wasmtime"))]

@@ -12,11 +12,13 @@ use wasmi::{
 };
 use wasmi_core::{LimiterError, MemoryError, TableError};
 
+use super::dispatch::{self, UNLEVEL};
 use super::host::{Left, host_functions};
 use super::lane::{self, Lanes};
 use super::{Completion, Engine, Halt, Invocation, Program};
+use crate::abi::import::Op;
 use crate::abi::{Frame, Stopped};
-use crate::meter::{CALL, Instrumented, MEMORY};
+use crate::meter::{CALL, GROW, Instrumented, MEMORY};
 
 /// Bounds far beyond what the module's own stack metering admits, so that this engine's never decide.
 const MAX_RECURSION: usize = 100_000;
@@ -55,6 +57,9 @@ impl Engine for Wasmi {
     /// Every program has engines of its own: wasmi frees code only with the engine, and threads that run different contracts
     /// do not meet at its locks.
     fn compile(&self, module: &Instrumented) -> Result<Box<dyn Program>, String> {
+        if !dispatch::is_level() {
+            return Err(UNLEVEL.into());
+        }
         let Instrumented { bytes, calls } = module;
         let compiled = Compiled { bytes: bytes.clone(), calls: *calls, lanes: Lanes::new() };
         compiled.translated()?;
@@ -114,7 +119,7 @@ impl Program for Compiled {
             self.translated().map_err(|error| Halt::Fault(format!("wasmi: {error}")))?;
         let mut store = Store::new(engine, State { frame, memory: None });
         store.limiter(|state| state);
-        let op = Extern::Func(Func::wrap(&mut store, operate));
+        let op = Extern::Func(Func::wrap(&mut store, operate_or_grow));
         let instance = if self.calls {
             let call = Extern::Func(Func::wrap(&mut store, call));
             Instance::new(&mut store, module, &[op, call])
@@ -156,6 +161,30 @@ fn with_frame<R>(
 }
 
 host_functions!(Caller<'_, State<'_, '_>>, Error);
+
+#[allow(clippy::too_many_arguments, reason = "the operands of an import")]
+fn operate_or_grow(
+    caller: Caller<'_, State<'_, '_>>,
+    a: u32,
+    b: u32,
+    c: u32,
+    d: u32,
+    e: u32,
+    op: i32,
+    gas: i64,
+) -> Result<(i64, i64), Error> {
+    if op == Op::Grow as i32 {
+        return Ok((grow(caller, a, b)?, gas));
+    }
+    operate(caller, a, b, c, d, e, op, gas)
+}
+
+/// Grows by a call of its own, with which what the dispatch leaves on the native stack ends.
+fn grow(mut caller: Caller<'_, State<'_, '_>>, what: u32, by: u32) -> Result<i64, Error> {
+    let export = GROW.get(what as usize).and_then(|name| caller.get_export(name));
+    let grow = export.and_then(Extern::into_func).ok_or_else(|| Error::new("nothing to grow"))?;
+    Ok(grow.typed::<u32, i32>(&caller)?.call(&mut caller, by)?.into())
+}
 
 impl HostError for Left {}
 

@@ -31,7 +31,7 @@ impl Sections {
     }
 }
 
-fn function(instructions: &[I<'_>]) -> Function {
+pub(super) fn function(instructions: &[I<'_>]) -> Function {
     let mut function = Function::new([]);
     for instruction in instructions {
         function.instruction(instruction);
@@ -50,6 +50,13 @@ impl Rewriter<'_, '_> {
         }
         if !self.checked.contract {
             return self.exports(sections);
+        }
+        for grown in self.grown.clone() {
+            sections.exports.export(grown.export(), ExportKind::Func, self.defined(sections.functions.len()));
+            let ty = sections.ty(&[ValType::I32], &[ValType::I32]);
+            sections.function(ty, &grown.growing());
+            let ty = sections.ty(grown.params(), &[ValType::I32]);
+            sections.function(ty, &grown.asking(self.host_op()));
         }
         sections.exports.export(MEMORY, ExportKind::Memory, 0);
         sections.exports.export(CALL, ExportKind::Func, self.defined(sections.functions.len()));

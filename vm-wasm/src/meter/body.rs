@@ -6,6 +6,7 @@ use wasmparser::{FunctionBody, Operator};
 
 use super::class::{Length, length};
 use super::float::{Float, float};
+use super::grow::Grown;
 use super::module::{OPERANDS, Rewriter};
 use super::region::{Region, regions};
 use super::{MeterError, Prices, select, word};
@@ -254,6 +255,8 @@ impl Writer<'_, '_, '_> {
             }
             Operator::End => self.end(),
             Operator::Call { .. } | Operator::CallIndirect { .. } => self.call(op)?,
+            Operator::MemoryGrow { .. } if self.module.checked.contract => self.grow(Grown::Memory),
+            Operator::TableGrow { .. } if self.module.checked.contract => self.grow(Grown::Table),
             op => {
                 if matches!(op, Operator::Block { .. } | Operator::Loop { .. } | Operator::If { .. }) {
                     self.labels.push(Label { place: self.open, header: None });
@@ -323,6 +326,11 @@ impl Writer<'_, '_, '_> {
         }
         self.emit(&I::LocalGet(self.gas));
         self.emit(&I::Return);
+    }
+
+    fn grow(&mut self, grown: Grown) {
+        let grower = self.module.grower(grown);
+        self.emit(&I::Call(grower));
     }
 
     fn call(&mut self, op: Operator<'_>) -> Result<(), MeterError> {

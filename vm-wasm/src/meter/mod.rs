@@ -19,6 +19,8 @@
 //!   is used as a value, as compilers do with function pointers, gets a function of its own that calls the host.
 //! * All exports become two: the memory, and `call`, which takes the gas, runs the start function, if any, and `vm_call`, and
 //!   returns the gas left.
+//! * Growth of memory and table becomes a call of a function that is added for it; see [`grow`]. A contract that grows something has
+//!   an export in addition.
 //! * Custom sections are dropped; the maxima of memory and table are capped, so that growth fails by type.
 //!
 //! # Out of gas, traps
@@ -33,6 +35,7 @@ mod body;
 mod calls;
 pub(crate) mod class;
 pub(crate) mod float;
+mod grow;
 mod module;
 #[cfg(any(test, feature = "conformance"))]
 pub(crate) mod pin;
@@ -48,6 +51,7 @@ pub(crate) mod word;
 
 use crate::gate::GateConfig;
 
+pub(crate) use self::grow::GROW;
 #[cfg(feature = "conformance")]
 pub(crate) use self::module::GAS;
 pub(crate) use self::module::{CALL, Instrumented, MEMORY, instrument};

@@ -13,6 +13,7 @@ use wasmparser::{BinaryReader, FunctionBody, Operator, Parser, Payload};
 use super::added::Sections;
 use super::body::rewrite;
 use super::calls::{Calls, Node};
+use super::grow::Grown;
 use super::{Bounds, MeterError, Prices, word};
 use crate::abi::chainmaker;
 use crate::abi::import::Op;
@@ -63,6 +64,8 @@ pub(super) struct Rewriter<'a, 'c> {
     extra_types: Vec<Vec<ValType>>,
     /// The functions that `ref.func` names. Exports, which declare some of them, are not kept.
     pub(super) declared: BTreeSet<u32>,
+    /// What a contract grows.
+    pub(super) grown: Vec<Grown>,
 }
 
 type Reencoded<T> = Result<T, ReError<MeterError>>;
@@ -126,6 +129,7 @@ impl<'a, 'c> Rewriter<'a, 'c> {
             result_types,
             extra_types,
             declared: BTreeSet::new(),
+            grown: Vec::new(),
         };
         for (index, ty) in (0u32..).zip(&checked.types) {
             if !ty.params().is_empty() && ty.results().len() > 1 {
@@ -220,6 +224,15 @@ impl<'a, 'c> Rewriter<'a, 'c> {
     /// The function that gets the next slice of gas. The thunks of imports follow it.
     pub(super) fn refill(&self) -> u32 {
         self.defined(count(self.checked.units.len()))
+    }
+
+    /// The function that stands for the growth of this: behind the thunks, the second of a pair.
+    pub(super) fn grower(&mut self, grown: Grown) -> u32 {
+        let position = self.grown.iter().position(|other| *other == grown).unwrap_or_else(|| {
+            self.grown.push(grown);
+            self.grown.len() - 1
+        });
+        self.refill().saturating_add(count(self.thunks().count())).saturating_add(count(position * 2)).saturating_add(2)
     }
 
     /// The imports that are used as values.

@@ -6,6 +6,7 @@ use wasmi::errors::HostError;
 use wasmi::{Caller, Error, Func, Instance, Module, Store, StoreLimitsBuilder, TrapCode, Val};
 
 use super::{Bounds, CALL, Instrumented, MEMORY, Prices, instrument, word};
+use crate::abi::import::{BY_ITSELF, Op};
 use crate::gate::{self, GateConfig, ShapeLimits};
 
 pub(super) const PLENTY: u64 = 1 << 60;
@@ -98,9 +99,12 @@ pub(super) fn metered(module: &Instrumented, budget: u64, slice: u64) -> (Seen, 
               _: i32,
               _: i32,
               _: i32,
-              _: i32,
+              op: i32,
               gas: i64|
      -> Result<(i64, i64), Error> {
+        if op == Op::Grow as i32 {
+            return Ok((BY_ITSELF, gas));
+        }
         let tank = caller.data_mut();
         tank.settle(gas).map_err(Error::host)?;
         if full != 0 {

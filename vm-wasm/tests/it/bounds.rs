@@ -64,6 +64,34 @@ fn asking_for_too_much_memory_is_paid_and_refused() {
     assert_eq!(output("", body), (-1i32).to_le_bytes());
 }
 
+/// Growth tells the size before, or -1 beyond the bounds; new entries of a table hold what they were given.
+#[test]
+fn growth_is_told() {
+    let items = r#"(table $t 2 20 funcref) (elem (i32.const 0) $one) (elem declare func $one) (type $v (func (result i32)))
+        (func $one (result i32) (i32.const 41))"#;
+    let grown = [
+        "(memory.grow (local.get $i))",
+        "(memory.grow (i32.const 3))",
+        "(memory.size)",
+        "(memory.grow (i32.const 65535))",
+        "(table.grow $t (ref.func $one) (i32.const 3))",
+        "(table.grow $t (ref.null func) (i32.add (local.get $i) (i32.const 4)))",
+        "(table.grow $t (ref.func $one) (i32.const 12))",
+        "(table.size $t)",
+        "(call_indirect (type $v) (i32.const 4))",
+        "(ref.is_null (table.get $t (i32.const 5)))",
+        "(memory.size)",
+    ];
+    let store = |(index, value): (usize, &&str)| format!("(i32.store (i32.const {}) {value})", index * 4);
+    let body = grown.iter().enumerate().map(store).collect::<String>();
+    let body = format!("{body} (call $output (i32.const 0) (i32.const {})) (i32.const 0)", grown.len() * 4);
+    let vm = machine();
+    deploy(&vm, "it", on_invoke("", items, &body));
+    let output = invoke(&vm, "it").output;
+    let found: Vec<_> = output.chunks(4).map(|four| i32::from_le_bytes(four.try_into().unwrap())).collect();
+    assert_eq!(found, [2, 2, 5, -1, 2, 5, -1, 9, 41, 1, 5]);
+}
+
 /// The start function runs in every call, metered, before the entry.
 #[test]
 fn start_functions() {
@@ -127,6 +155,8 @@ fn dispatch_takes_no_native_stack() {
             (drop (select (local.get $a) (local.get $i) (local.get $a)))
             (call $leaf) (call_indirect (type $v) (i32.const 0)) (drop (i32.add (call $two (local.get $i))))
             (drop (memory.size)) (drop (memory.grow (i32.const 0))) (drop (table.size $t))
+            (drop (memory.grow (i32.sub (local.get $a) (i32.const 3))))
+            (drop (table.grow $t (ref.func $leaf) (i32.sub (local.get $a) (i32.const 3)))) (drop (table.grow $t (ref.null func) (i32.const 20000)))
             (memory.fill (i32.const 100) (i32.const 1) (i32.const 8)) (memory.copy (i32.const 100) (i32.const 104) (i32.const 8))
             (table.set $t (i32.const 1) (table.get $t (i32.const 0))) (table.fill $t (i32.const 2) (ref.null func) (i32.const 1))
             (drop (ref.is_null (ref.func $leaf)))
