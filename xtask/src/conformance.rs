@@ -6,7 +6,7 @@ use std::process::Command;
 use anyhow::{Context, Result};
 
 use crate::cargo::cargo;
-use crate::process;
+use crate::{embedder, process};
 
 /// Options of `cargo xtask conformance`.
 #[derive(Debug, clap::Args)]
@@ -33,6 +33,11 @@ enum Suite {
         /// Only scripts whose path contains this
         #[arg(long, default_value = "")]
         filter: String,
+    },
+    /// vm-wasm in a program outside of the workspace, which has cargo's own release profile. The build takes a minute or two
+    Embedder {
+        /// Settings of the profile, e.g. `lto=off opt-level=s`: then the runtime may refuse, but not crash
+        settings: Vec<String>,
     },
 }
 
@@ -85,6 +90,7 @@ pub(crate) fn run(args: &Args) -> Result<()> {
                 run.arg(absolute(folder)?);
             }
         }
+        Suite::Embedder { settings } => run = embedder::command(settings)?,
     }
     process::succeed(&mut run)
 }

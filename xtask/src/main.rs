@@ -5,6 +5,7 @@ mod conformance;
 mod containerd;
 mod contracts;
 mod demo;
+mod embedder;
 mod lint;
 mod openzeppelin;
 mod process;
