@@ -11,8 +11,10 @@ use crate::transfer::{Transfer, bare_wasmi, contract, module, through};
 const CALLS: u32 = 500;
 const ROUNDS: usize = 100;
 
-/// The most that a contract may take of what the bare engine does, and with 17 pages on wasmtime in nanoseconds.
+/// The most that a contract may take of what the bare engine does,
 const RATIO: f64 = 1.25;
+/// and with up to 17 pages on wasmtime in nanoseconds.
+#[cfg(feature = "wasmtime")]
 const LARGE: f64 = 4_000.0;
 
 /// Prints a table.

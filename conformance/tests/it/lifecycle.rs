@@ -33,8 +33,8 @@ const OPERATIONS: [(&str, &[&str]); 15] = [
     ("room", &["unchanged", "unknown_contract"]),
 ];
 
-/// Endings of so few lives that these here have none: a longer run has them, and `vm-core governance::the_host_is_governed_by_its_administrators`
-/// and `vm-native system::policies_are_methods` the single verbs.
+/// Endings of so few lives that these here have none, one of ten thousand at most: the dismissal of the last administrator is for
+/// `vm-core governance::the_host_is_governed_by_its_administrators`, rules that are taken back by transactions for `vm-native system::policies_are_methods`.
 const RARER: [&str; 2] = ["clear done by proposal", "dismiss policy"];
 
 /// Of these, those that are tried.
