@@ -28,11 +28,17 @@ fn main() {
         println!("skipped: {missing}");
         return;
     }
-    let place = Place::new();
+    if chosen == [warm::HERE] {
+        return warm::run(&Place::new());
+    }
     let wanted = |name: &str| chosen.is_empty() || chosen.iter().any(|chosen| chosen == name);
     if wanted("warm") {
-        warm::run(&place);
+        warm::on_one_processor();
     }
+    if chosen == ["warm"] {
+        return;
+    }
+    let place = Place::new();
     if wanted("cold") {
         cold::run(&place);
     }
