@@ -3,7 +3,9 @@
 import os
 import pathlib
 import socket
+import subprocess
 import sys
+import tempfile
 import threading
 import unittest
 from unittest import mock
@@ -66,6 +68,13 @@ class Example(Contract):
 
 
 class Host:
+    @classmethod
+    def of(cls, sock):
+        """Of a process that has connected."""
+        host = cls.__new__(cls)
+        host.sock = sock
+        return host
+
     def __init__(self, contract):
         self.sock, self.theirs = socket.socketpair()
         self.thread = threading.Thread(target=serve, args=(contract, self.theirs), daemon=True)
@@ -198,6 +207,39 @@ class Fresh(unittest.TestCase):
 
 
 class Lanes(unittest.TestCase):
+    def test_a_contract_begins_at_one_depth_of_the_stack_on_every_connection_and_in_every_child(self):
+        program = (
+            "import sys\n"
+            f"sys.path.insert(0, {str(ROOT)!r})\n"
+            "from vm_sdk import Contract, serve, u64, view\n"
+            "class Deep(Contract):\n"
+            "    concurrency = 3\n"
+            "    @view\n"
+            "    def depth(cx) -> u64:\n"
+            "        frame, depth = sys._getframe(), 0\n"
+            "        while frame:\n"
+            "            frame, depth = frame.f_back, depth + 1\n"
+            "        return depth\n"
+            "serve(Deep)\n"
+        )
+        depths = []
+        for lanes, isolation in [(1, "contract"), (3, "contract"), (1, "call")]:
+            with tempfile.TemporaryDirectory() as folder, socket.socket(socket.AF_UNIX) as listener:
+                path = os.path.join(folder, "socket")
+                listener.bind(path)
+                listener.listen()
+                env = dict(os.environ, VM_SOCKET=path, VM_CONCURRENCY=str(lanes), VM_ISOLATION=isolation)
+                with subprocess.Popen([sys.executable, "-c", program], env=env) as process:
+                    hosts = [Host.of(listener.accept()[0]) for _ in range(lanes)]
+                    for host in hosts:
+                        self.assertEqual(host.frame()[0], wire.HELLO)
+                    for host in hosts:
+                        host.call("depth")
+                        depths.append(host.returned())
+                        host.sock.close()
+                self.assertEqual(process.returncode, 0)
+        self.assertEqual(depths, [depths[0]] * 5)
+
     def test_a_connection_answers_while_its_greeting_is_still_being_sent(self):
         class Slow:
             """Its host answers what it gets before the sending of it has returned."""

@@ -16,6 +16,28 @@ class Refused(BaseException):
     """The machine refused memory, a file or a thread. Whether it does depends on the calls beside and before this one, so it is no result: the connection ends, and the host has a fault."""
 
 
+class _Lane(threading.Thread):
+    """Work for a connection, on a thread of its own: so a contract begins at the same depth of the interpreter's stack on every connection and in every child. How deep it can call decides a result."""
+
+    def __init__(self, work, connection, methods):
+        super().__init__(daemon=True)
+        self._work, self._args = work, (connection, methods)
+        self._result = self._error = None
+
+    def run(self):
+        try:
+            self._result = self._work(*self._args)
+        except BaseException as error:
+            self._error = error
+
+    def ended(self):
+        """Waits for it. What it returned, or raises what it raised."""
+        self.join()
+        if self._error is not None:
+            raise self._error
+        return self._result
+
+
 # How the process of one call says that it has performed it.
 _PERFORMED = 86
 
@@ -28,8 +50,8 @@ def serve(contract, sock=None):
     socks = [sock] if sock else [_connected() for _ in range(lanes)]
     connections = [wire.Connection(sock) for sock in socks]
     # Who greets is ready for calls: threads that cannot be started end the process before.
-    others = [threading.Thread(target=_serve, args=(each, methods), daemon=True) for each in connections[1:]]
-    for thread in others:
+    threads = [] if fresh else [_Lane(_serve, each, methods) for each in connections]
+    for thread in threads:
         thread.start()
     hello = wire.number(1, 1) + wire.content(2, methods.interface) + wire.content(3, "vm-sdk-python 0.1.0")
     hello += wire.number(4, fresh) + wire.number(5, lanes if lanes > 1 else 0)
@@ -38,12 +60,15 @@ def serve(contract, sock=None):
     if fresh:
         _fork_for_each(connections[0], methods)
         return
-    try:
-        _serve(connections[0], methods)
-    finally:
+    failed = None
+    for thread in threads:
         # One connection that fails does not end the others.
-        for thread in others:
-            thread.join()
+        try:
+            thread.ended()
+        except BaseException as error:
+            failed = failed or error
+    if failed:
+        raise failed
 
 
 def _lanes(contract):
@@ -65,6 +90,10 @@ def _serve(connection, methods):
         connection.sock.close()
 
 
+def _serve_one(connection, methods):
+    return _perform(connection, methods)
+
+
 def _fork_for_each(connection, methods):
     # The next child waits for its call as soon as the one before has ended: no call waits for a start.
     while True:
@@ -72,7 +101,9 @@ def _fork_for_each(connection, methods):
         if child == 0:
             code = 1
             try:
-                code = _PERFORMED if _perform(connection, methods) else 0
+                lane = _Lane(_serve_one, connection, methods)
+                lane.start()
+                code = _PERFORMED if lane.ended() else 0
             except BaseException:
                 sys.excepthook(*sys.exc_info())
             finally:
