@@ -27,12 +27,13 @@ pub(crate) const BUDGET: u64 = 4_000_000_000;
 const FUNCTION: u64 = 120_000;
 const LOCAL: u64 = 75;
 /// of any operator, and in addition of loads and stores, of conversions of floats to integers that may trap, of calls through the table
-/// and of access to it,
+/// of access to it, and of what compilers make a call of a library of,
 const OPERATOR: u64 = 2_100;
 const MEMORY: u64 = 4_900;
 const TRUNCATION: u64 = 4_000;
 const INDIRECT: u64 = 170_000;
 const TABLE: u64 = 95_000;
+const LIBRARY: u64 = 12_000;
 /// of a value that a label takes or a block gives.
 const OPERAND: u64 = 75_000;
 
@@ -151,6 +152,7 @@ fn function(types: &Types, ty: Option<&FuncType>, body: &FunctionBody<'_>) -> Re
         shape.truncations.saturating_mul(TRUNCATION),
         shape.indirect.saturating_mul(INDIRECT),
         shape.table.saturating_mul(TABLE),
+        shape.library.saturating_mul(LIBRARY),
         shape.passed_on.saturating_mul(OPERAND),
         OPERATORS.of(shape.operators),
         EDGES.of(shape.edges),
@@ -169,6 +171,7 @@ struct Shape {
     truncations: u64,
     indirect: u64,
     table: u64,
+    library: u64,
     passed: u64,
     /// Values that labels take and blocks give.
     passed_on: u64,
@@ -246,6 +249,11 @@ impl Shape {
             op => {
                 match op {
                     Operator::TableGet { .. } | Operator::TableSet { .. } => self.table += 1,
+                    Operator::RefFunc { .. }
+                    | Operator::MemorySize { .. }
+                    | Operator::TableSize { .. }
+                    | Operator::ElemDrop { .. }
+                    | Operator::DataDrop { .. } => self.library += 1,
                     Operator::LocalGet { local_index } => self.steps.get(*local_index),
                     Operator::LocalSet { local_index } | Operator::LocalTee { local_index } => {
                         self.steps.set(*local_index);

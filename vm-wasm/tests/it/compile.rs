@@ -126,3 +126,19 @@ fn locals_weigh_where_they_are_live() {
     let (near, far) = (places(&|n| n % 300), places(&|n| n * 7 % 300));
     assert!(far.microseconds > 4 * near.microseconds && near.compiled && !far.compiled, "{near:?} {far:?}");
 }
+
+/// Two bytes each, and a call of the compiler's library: a mebibyte of them took 5 s, where that of arithmetic takes 2.
+#[test]
+fn what_is_a_call_of_a_library_weighs_as_one() {
+    let module = |one: &str| {
+        let block = format!("(block {} (br 0))", one.repeat(250));
+        let function = format!("(func {})", block.repeat(30));
+        contract_with("", &function.repeat(65), "(i32.const 0)")
+    };
+    let compiled = |one: &str| {
+        let analysis = analyze(&module(one), &WasmConfig::default());
+        assert!(analysis.accepted && analysis.size > 900_000, "{one}: {} bytes", analysis.size);
+        analysis.compile.unwrap().compiled
+    };
+    assert!(compiled("(i32.const 7)") && !compiled("(memory.size)"));
+}
