@@ -144,6 +144,12 @@ fn propose(host: &mut dyn Host, caller: Address, input: &[u8]) -> Result<Bytes, 
     operation.check().map_err(|refusal| refusal.to_string())?;
     let expires = open_until(host.env().block.number, expires)?;
     let basis = host.transaction().basis(&operation)?;
+    let own = host.env().name.as_ref();
+    if basis.contracts.iter().any(|(name, _)| Some(name) == own) {
+        return Err("no contract is changed while it runs; propose it to another deployment of multi_sign"
+            .to_owned()
+            .into());
+    }
     let proposal = Proposal { proposer: caller, contract, method, input, expires, basis };
     let id = match host.get(NEXT)? {
         Some(bytes) => <[u8; 8]>::try_from(&*bytes)

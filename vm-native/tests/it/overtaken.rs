@@ -108,14 +108,49 @@ fn whoever_has_lost_the_role_does_not_count() {
     let proposal = propose(&vm, "ann", "contract_manager", "freeze_contract", &["c", ""]);
     done(&sign("bob", "approve", &[&proposal]));
     govern(&vm, member(false, "org2", "bob"));
-    let short = sign("zoe", "execute", &[&proposal]);
-    refused(&short, "may not freeze contract 'c'");
-    govern(&vm, member(true, "org2", "cat"));
-    refused(&sign("zoe", "execute", &[&proposal]), "may not freeze contract 'c'");
-    done(&sign("cat", "approve", &[&proposal]));
-    done(&sign("zoe", "execute", &[&proposal]));
-    let entry = vm.history(&name("c"), 3, 1).unwrap().remove(0);
-    assert_eq!((life(&vm, "c"), entry.endorsers), (Lifecycle::Frozen, [who("ann"), who("cat")].into()));
+    refused(&sign("zoe", "execute", &[&proposal]), "proposal 1 is overtaken: the host's policy had version");
+    let again = propose(&vm, "ann", "contract_manager", "freeze_contract", &["c", ""]);
+    refused(&sign("bob", "approve", &[&again]), "does not ask for the endorsement");
+    refused(&sign("zoe", "execute", &[&again]), "may not freeze contract 'c'");
+    assert_eq!(life(&vm, "c"), Lifecycle::Active);
+}
+
+/// Neither the administrators nor the organisations that a contract's rule names may come to be fewer under a proposal.
+#[test]
+fn a_rule_that_asks_the_host_does_not_come_to_ask_for_less() {
+    let vm = machine();
+    let sign = |from, method, args: &[&str]| call(&vm, from, "multi_sign", method, args);
+    govern(&vm, Governance::Administrators("callers(root) or quorum(2 of ann, bob)".parse().unwrap()));
+    for organisation in ["org1", "org2", "org3"] {
+        govern(&vm, member(true, organisation, "ann"));
+        govern(&vm, member(false, organisation, "ann"));
+        govern(&vm, member(true, organisation, organisation));
+    }
+    for (right, rule) in [(Right::Revoke, "administrators"), (Right::Freeze, "majority(admin)")] {
+        grant(&vm, right, rule);
+    }
+    let revoke = propose(&vm, "ann", "contract_manager", "revoke_contract", &["c", ""]);
+    let freeze = propose(&vm, "org1", "contract_manager", "freeze_contract", &["c", ""]);
+    for (proposal, wanted) in [(&revoke, "revoke"), (&freeze, "freeze")] {
+        refused(&sign("zoe", "execute", &[proposal]), &format!("may not {wanted} contract 'c'"));
+    }
+    govern(&vm, Governance::Administrators("callers(root) or quorum(1 of ann, cat)".parse().unwrap()));
+    for organisation in ["org2", "org3"] {
+        govern(&vm, member(false, organisation, organisation));
+    }
+    for proposal in [&revoke, &freeze] {
+        refused(&sign("zoe", "execute", &[proposal]), "is overtaken: the host's policy had version");
+    }
+    assert_eq!(life(&vm, "c"), Lifecycle::Active);
+}
+
+/// While it carries something out, it runs itself.
+#[test]
+fn nothing_is_proposed_to_a_multi_sign_on_itself() {
+    let vm = machine();
+    let input = hex(&[text("multi_sign"), text("")].concat());
+    let receipt = call(&vm, "root", "multi_sign", "propose", &["contract_manager", "freeze_contract", &input, "9"]);
+    refused(&receipt, "no contract is changed while it runs");
 }
 
 #[test]
