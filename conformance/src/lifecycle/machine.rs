@@ -106,7 +106,7 @@ impl Machine {
 
     /// Everything that there is in the state.
     pub(super) fn state(&self) -> Result<Vec<(StateKey, impl PartialEq + use<>)>, String> {
-        const SPACES: [Space; 11] = [
+        const SPACES: [Space; 12] = [
             Space::System,
             Space::Record,
             Space::Version,
@@ -115,6 +115,7 @@ impl Machine {
             Space::EvmStorage,
             Space::EvmCode,
             Space::Contract,
+            Space::Apart,
             Space::History,
             Space::Policy,
             Space::Usage,
@@ -268,8 +269,12 @@ const fn status(receipt: &Receipt) -> &'static str {
     }
 }
 
+/// What was answered, or how it trapped.
 fn text_of(receipt: &Receipt) -> String {
-    receipt.text.clone().unwrap_or_default()
+    match &receipt.status {
+        Status::Trap(_) => receipt.status.to_string(),
+        _ => receipt.text.clone().unwrap_or_default(),
+    }
 }
 
 /// The model's name of an error; none for those of the host.

@@ -120,8 +120,7 @@ impl Model {
                 let mut told = ended.denials.clone();
                 told.push(Told::Called { contract: step.name.into() });
                 let (told_when_lost, commits) = (ended.denials, !ended.writes.is_empty());
-                let text = (ended.how != "trapped").then_some(ended.text);
-                Expected { name: ended.how, text, tried: None, told, told_when_lost, commits }
+                Expected { name: ended.how, text: Some(ended.text), tried: None, told, told_when_lost, commits }
             }
             Err(why) => {
                 let told =

@@ -1,6 +1,6 @@
 //! What calls do, word for word.
 
-use vm_core::Block;
+use vm_core::{Block, Excess, Status, Trap};
 use vm_sdk::Amount;
 
 use super::super::answer::{Refused, Text, Told};
@@ -24,7 +24,7 @@ pub(super) struct Call<'s> {
 pub(super) struct Ended {
     /// `done`, `reverted` or `trapped`.
     pub(super) how: &'static str,
-    /// What it returned or reverted with, as text.
+    /// What it returned or reverted with, as text, or how it trapped.
     pub(super) text: String,
     /// How many events it emitted.
     pub(super) events: usize,
@@ -42,12 +42,15 @@ impl Ended {
         Self { how: "reverted", text, denials, ..Self::default() }
     }
 
-    fn trapped() -> Self {
-        Self { how: "trapped", ..Self::default() }
+    fn trapped(trap: Trap) -> Self {
+        Self { how: "trapped", text: Status::Trap(trap).to_string(), ..Self::default() }
     }
 
-    fn wrote(result: Result<Writes, &'static str>) -> Self {
-        result.map_or_else(|_| Self::trapped(), |writes| Self::done(String::new(), writes))
+    fn wrote(result: Result<Writes, Excess>) -> Self {
+        match result {
+            Ok(writes) => Self::done(String::new(), writes),
+            Err(excess) => Self::trapped(Trap::NoRoom(excess)),
+        }
     }
 }
 
@@ -79,7 +82,7 @@ impl Model {
         Ok(match calling {
             Calling::Count => match contract.count(to) {
                 Ok((number, writes)) => Ended::done(number.to_string(), writes),
-                Err(_) => Ended::trapped(),
+                Err(excess) => Ended::trapped(Trap::NoRoom(excess)),
             },
             Calling::Put(key, length) => Ended::wrote(contract.write(to, key, Some(vec![7; length]))),
             Calling::Delete(key) => Ended::wrote(contract.write(to, key, None)),
@@ -90,7 +93,7 @@ impl Model {
             Calling::Emit if contract.may_use("events") => {
                 Ended { events: 1, ..Ended::done(String::new(), Writes::new()) }
             }
-            Calling::Emit => Ended::trapped(),
+            Calling::Emit => Ended::trapped(Trap::NoCapability),
             Calling::Env => Ended::done(environment(contract, call), Writes::new()),
             Calling::Forward | Calling::Attempt if !contract.may_use("calls") => lacking(calling, to, "calls"),
             Calling::Ask if !contract.may_use("calls") && !contract.may_use("state") => lacking(calling, to, "state"),

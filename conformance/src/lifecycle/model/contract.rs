@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use vm_core::{Migration, Operation};
+use vm_core::{Address, ContractName, Excess, Measure, Migration, Operation};
 
 use super::super::program::Program;
 use super::super::request::hex;
@@ -143,12 +143,7 @@ impl Contract {
     }
 
     /// Sets a key, or deletes it, unless there is no room: then the state may not grow.
-    pub(super) fn write(
-        &mut self,
-        name: &str,
-        key: &'static str,
-        value: Option<Vec<u8>>,
-    ) -> Result<Writes, &'static str> {
+    pub(super) fn write(&mut self, name: &str, key: &'static str, value: Option<Vec<u8>>) -> Result<Writes, Excess> {
         let before = self.size();
         let mut writes = Writes::from([(format!("{name}/{key}"), value.as_deref().map(hex))]);
         match value {
@@ -157,9 +152,13 @@ impl Contract {
         }
         let after = self.size();
         let Some((keys, bytes)) = self.now.room else { return Ok(writes) };
-        let fits = |most: u64, before: u64, after: u64| after <= most || after <= before;
-        if !fits(keys, before.0, after.0) || !fits(bytes, before.1, after.1) {
-            return Err("trapped");
+        let contract = ContractName::new(name).map_or(Address::ZERO, |name| name.address());
+        for (what, limit, present, wanted) in
+            [(Measure::Keys, keys, before.0, after.0), (Measure::Bytes, bytes, before.1, after.1)]
+        {
+            if wanted > limit && wanted > present {
+                return Err(Excess { contract, what, limit, present, wanted });
+            }
         }
         if before != after {
             let usage = [after.0.to_le_bytes(), after.1.to_le_bytes()].concat();
@@ -169,7 +168,7 @@ impl Contract {
     }
 
     /// Adds one to its number, and tells it.
-    pub(super) fn count(&mut self, name: &str) -> Result<(u64, Writes), &'static str> {
+    pub(super) fn count(&mut self, name: &str) -> Result<(u64, Writes), Excess> {
         let number =
             self.state.get("n").and_then(|bytes| bytes.first_chunk()).map_or(0, |bytes| u64::from_le_bytes(*bytes)) + 1;
         Ok((number, self.write(name, "n", Some(number.to_le_bytes().to_vec()))?))

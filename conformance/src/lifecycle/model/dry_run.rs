@@ -57,8 +57,10 @@ fn compared(before: Result<Ended, Why>, after: Result<Ended, Why>, gas: bool) ->
     match (&before, &after) {
         (Ok(old), Ok(new)) => {
             let mut differs = |what: &str, differs: bool| differs.then(|| differences.push(what.to_owned()));
-            differs("status", old.how != new.how);
-            differs("output", old.text != new.text);
+            let trap = |ended: &Ended| (ended.how == "trapped").then(|| ended.text.clone());
+            let output = |ended: &Ended| trap(ended).map_or_else(|| ended.text.clone(), |_| String::new());
+            differs("status", (old.how, trap(old)) != (new.how, trap(new)));
+            differs("output", output(old) != output(new));
             differs("events", old.events != new.events);
             let (gone, came) = (old.writes.iter(), new.writes.iter().filter(|(key, _)| !old.writes.contains_key(*key)));
             let gone = gone.filter(|(key, value)| new.writes.get(*key) != Some(value));
