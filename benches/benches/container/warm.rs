@@ -1,5 +1,5 @@
-//! A call of a contract that runs, with one read and one write, against as many frames of the same lengths between the same
-//! two processes.
+//! A call of a contract that runs, with one read and one write, against as many frames of the same lengths between the bench and
+//! another process in the same sort of container.
 
 use std::{
     env,

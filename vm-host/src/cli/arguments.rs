@@ -25,7 +25,7 @@ Exit codes:
 After 2, 3 and 4 nothing has changed; after 5 neither, unless the disk failed in the middle of a commit.\n\
 After 130 the next command shows whether it was done; half done it is never.
 
-Each command is a process of its own: of [vm.quotas] only gas_per_call bounds it. Calls in flight, rates and windows
+Each command is a process of its own: of [vm.quotas] only the bounds of gas hold for it. Calls in flight, rates and windows
 are counted by hosts that go on running, which embed the library.";
 
 /// Deploys, calls and upgrades smart contracts on native, WASM, EVM and container runtimes.
