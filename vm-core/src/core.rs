@@ -3,7 +3,7 @@ use std::sync::Arc;
 use futures_executor::block_on;
 
 use crate::metrics::Metrics;
-use crate::prepared::{Failure, PreparedCache, block_on_within};
+use crate::prepared::{Failure, PreparedCache, Purpose, block_on_within};
 use crate::record::load_code;
 use crate::refused::RefusedCode;
 use crate::{
@@ -83,9 +83,14 @@ impl Core {
     }
 
     /// Makes new, verified code callable.
-    pub(crate) fn prepare(&self, code: &Code, hash: CodeHash) -> Result<Arc<dyn Contract>, PrepareError> {
+    pub(crate) fn prepare(
+        &self,
+        code: &Code,
+        hash: CodeHash,
+        purpose: Purpose<'_>,
+    ) -> Result<Arc<dyn Contract>, PrepareError> {
         let provider = self.runtime(code.runtime).map_err(|refusal| HostFault::Internal(refusal.to_string()))?;
-        self.prepared.get(hash, None, None, &self.metrics.cache, || {
+        self.prepared.get(hash, purpose, None, &self.metrics.cache, || {
             let prepared = block_on(provider.prepare(code));
             if let Err(PrepareError::Code(error)) = &prepared {
                 self.refused.put(hash, error);
@@ -117,20 +122,21 @@ impl Core {
         Ok(self.schedule.host.put.of(Policy::asked_for_calls(journal, &record.name, record.policy)?))
     }
 
-    /// Makes what was found callable, as long as `patience` allows, for ever without one.
+    /// Makes what was found callable, as long as `patience` allows, for ever without one. What is only `tried` need not stay so.
     pub(crate) fn ready(
         &self,
         journal: &Journal,
         record: Option<&ContractRecord>,
         patience: Option<&Interrupt>,
+        tried: bool,
     ) -> Result<Ready, Unresolved> {
         let Some(record) = record else {
             let accounts = self.accounts.clone();
             return accounts.ok_or(Unresolved::Refused(Refusal::NoRuntime(RuntimeKind::Evm)));
         };
         let provider = self.runtime_of(&record.name, record.runtime)?;
-        let (name, metrics) = (Some(&record.name), &self.metrics.cache);
-        let contract = self.prepared.get(record.code, name, patience, metrics, || {
+        let purpose = if tried { Purpose::Trial } else { Purpose::Use(Some(&record.name)) };
+        let contract = self.prepared.get(record.code, purpose, patience, &self.metrics.cache, || {
             let fault =
                 |message: String| Unresolved::Fault(HostFault::Load { contract: record.name.to_string(), message });
             let code =

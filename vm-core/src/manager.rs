@@ -179,28 +179,26 @@ fn too_large(what: &'static str, found: usize, limit: usize, key: &'static str) 
     Err(Refusal::TooLarge { what, found: found as u64, limit: limit as u64, key })
 }
 
-/// Forgets code that was prepared for a deployment or upgrade that then failed.
+/// Code that is prepared for an operation that may still fail, or that is only tried: then it is forgotten, unless others use it.
 struct Provisional<'c> {
     core: &'c Core,
     hash: CodeHash,
-    keep: bool,
 }
 
 impl<'c> Provisional<'c> {
     fn new(core: &'c Core, hash: CodeHash) -> Self {
-        Self { core, hash, keep: core.prepared.contains(&hash) }
+        core.prepared.begin_trial(hash);
+        Self { core, hash }
     }
 
-    fn keep(mut self) {
-        self.keep = true;
+    fn keep(self) {
+        self.core.prepared.keep(&self.hash);
     }
 }
 
 impl Drop for Provisional<'_> {
     fn drop(&mut self) {
-        if !self.keep {
-            self.core.prepared.remove(&self.hash, &self.core.metrics.cache);
-        }
+        self.core.prepared.end_trial(&self.hash, &self.core.metrics.cache);
     }
 }
 

@@ -12,7 +12,7 @@ use crate::metrics::CacheMetrics;
 use crate::{CodeHash, Contract, ContractName, HostFault, Interrupt, PrepareError};
 
 /// Prepared contracts by code hash: least recently used ones go first when the weight exceeds the limit. Pinned contracts
-/// stay, and do not count against it.
+/// stay, and do not count against it. What was prepared for a trial alone goes with it.
 ///
 /// Preparing happens outside the cache's lock, once per hash however many ask for it.
 pub(crate) struct PreparedCache {
@@ -26,8 +26,27 @@ struct Entries {
     slots: Slots,
     /// The code of each pinned contract, since it was called first.
     pins: BTreeMap<ContractName, CodeHash>,
+    /// Code that is being tried.
+    trials: BTreeMap<CodeHash, Trial>,
     /// Of all slots, pinned or not.
     weight: usize,
+}
+
+/// What is made of code only because somebody tries it.
+struct Trial {
+    /// How many try it.
+    running: usize,
+    /// True when it was there before, or somebody has use for it since: then it outlives the trial.
+    kept: bool,
+}
+
+/// What a prepared contract is wanted for.
+#[derive(Clone, Copy)]
+pub(crate) enum Purpose<'n> {
+    /// To be used: as the code of the contract with this name, where it has one that can be pinned.
+    Use(Option<&'n ContractName>),
+    /// To be tried, which is no reason to keep it.
+    Trial,
 }
 
 struct Slots(LruCache<CodeHash, Entry>);
@@ -191,21 +210,25 @@ impl PreparedCache {
         Self { entries: Mutex::default(), limit, pinned }
     }
 
-    /// The prepared contract of a hash; `prepare` makes it if it is not there. `name` is the contract's, where it has one that
-    /// can be pinned. While somebody else prepares it, it is waited for as long as `patience` allows; a fault
+    /// The prepared contract of a hash; `prepare` makes it if it is not there. While somebody else prepares it, it is waited for as long as `patience` allows; a fault
     /// of that one is the same for all who wait.
     pub(crate) fn get<E: Failure>(
         &self,
         hash: CodeHash,
-        name: Option<&ContractName>,
+        purpose: Purpose<'_>,
         patience: Option<&Interrupt>,
         metrics: &CacheMetrics,
         prepare: impl FnOnce() -> Result<Arc<dyn Contract>, E>,
     ) -> Result<Arc<dyn Contract>, E> {
         let (slot, before) = {
             let mut entries = lock(&self.entries);
-            if let Some(name) = name.filter(|name| self.pinned.contains(*name)) {
-                entries.pins.insert(name.clone(), hash);
+            if let Purpose::Use(name) = purpose {
+                if let Some(name) = name.filter(|name| self.pinned.contains(*name)) {
+                    entries.pins.insert(name.clone(), hash);
+                }
+                if let Some(trial) = entries.trials.get_mut(&hash) {
+                    trial.kept = true;
+                }
             }
             let slot = entries.slots.0.get_or_insert(hash, Entry::default).slot.clone();
             let before = slot.failures();
@@ -263,11 +286,33 @@ impl PreparedCache {
         slot.is_some_and(|slot| slot.is_filled())
     }
 
-    /// Forgets a hash: its contract is released as soon as no call uses it.
-    pub(crate) fn remove(&self, hash: &CodeHash, metrics: &CacheMetrics) {
+    /// Begins to try code, as long as until [`end_trial`](Self::end_trial).
+    pub(crate) fn begin_trial(&self, hash: CodeHash) {
+        let mut entries = lock(&self.entries);
+        let kept = entries.slots.0.contains(&hash);
+        entries.trials.entry(hash).or_insert(Trial { running: 0, kept }).running += 1;
+    }
+
+    /// What is made of code that is being tried outlives the trial.
+    pub(crate) fn keep(&self, hash: &CodeHash) {
+        if let Some(trial) = lock(&self.entries).trials.get_mut(hash) {
+            trial.kept = true;
+        }
+    }
+
+    /// Ends a trial. With the last one of code that nobody else has had use for it is forgotten: its contract is released as soon
+    /// as no call uses it.
+    pub(crate) fn end_trial(&self, hash: &CodeHash, metrics: &CacheMetrics) {
         let removed = {
             let mut entries = lock(&self.entries);
-            let removed = entries.remove(hash);
+            let Some(trial) = entries.trials.get_mut(hash) else { return };
+            trial.running = trial.running.saturating_sub(1);
+            let (is_last, kept) = (trial.running == 0, trial.kept);
+            if !is_last {
+                return;
+            }
+            entries.trials.remove(hash);
+            let removed = if kept { None } else { entries.remove(hash) };
             metrics.weighs(entries.weight);
             removed
         };
@@ -348,8 +393,20 @@ mod tests {
         }
 
         fn put(&self, n: u64, called: &str, weight: usize) {
+            self.get(n, Purpose::Use(Some(&name(called))), weight);
+        }
+
+        fn get(&self, n: u64, purpose: Purpose<'_>, weight: usize) {
             let make = || Ok::<_, PrepareError>(Arc::new(Heavy(weight)) as Arc<dyn Contract>);
-            self.cache.get(hash(n), Some(&name(called)), None, &self.metrics, make).map(drop).unwrap();
+            self.cache.get(hash(n), purpose, None, &self.metrics, make).map(drop).unwrap();
+        }
+
+        /// Tries code while somebody does something else.
+        fn try_out(&self, n: u64, meanwhile: impl FnOnce(&Self)) {
+            self.cache.begin_trial(hash(n));
+            self.get(n, Purpose::Trial, 30);
+            meanwhile(self);
+            self.cache.end_trial(&hash(n), &self.metrics);
         }
 
         fn has(&self, n: u64) -> bool {
@@ -365,9 +422,10 @@ mod tests {
     fn the_sum_of_weights_is_that_of_what_is_kept() {
         let bench = Bench::new(&[]);
         for n in 0..1_000 {
-            bench.put(n, "any", 30);
             if n % 7 == 0 {
-                bench.cache.remove(&hash(n), &bench.metrics);
+                bench.try_out(n, |_| {});
+            } else {
+                bench.put(n, "any", 30);
             }
         }
         let kept = (0..1_000).filter(|n| bench.has(*n)).count();
@@ -378,8 +436,8 @@ mod tests {
     #[test]
     fn a_slot_that_is_dropped_while_it_is_filled_weighs_nothing() {
         let Bench { cache, metrics } = Bench::new(&[]);
-        let filled = cache.get(hash(1), None, None, &metrics, || {
-            cache.remove(&hash(1), &metrics);
+        let filled = cache.get(hash(1), Purpose::Trial, None, &metrics, || {
+            cache.clear(&metrics);
             Ok::<_, PrepareError>(Arc::new(Heavy(50)) as Arc<dyn Contract>)
         });
         assert!(filled.is_ok() && !cache.contains(&hash(1)));
@@ -390,10 +448,36 @@ mod tests {
     fn what_cannot_be_prepared_leaves_nothing() {
         let Bench { cache, metrics } = Bench::new(&[]);
         for n in 0..100 {
-            let failed = cache.get(hash(n), None, None, &metrics, || Err(PrepareError::Fault(HostFault::Stopping)));
+            let failed = cache
+                .get(hash(n), Purpose::Use(None), None, &metrics, || Err(PrepareError::Fault(HostFault::Stopping)));
             assert!(failed.is_err());
         }
         assert_eq!(lock(&cache.entries).slots.0.len(), 0);
+    }
+
+    #[test]
+    fn what_is_prepared_for_a_trial_goes_with_it_unless_somebody_else_has_use_for_it() {
+        let bench = Bench::new(&["system"]);
+        let used = Purpose::Use(None);
+        bench.try_out(1, |_| {});
+        bench.try_out(2, |bench| bench.get(2, used, 30));
+        bench.try_out(3, |bench| bench.cache.keep(&hash(3)));
+        // Several try it: the last one clears up, and what the others leave they still have.
+        bench.try_out(4, |bench| {
+            bench.try_out(4, |_| {});
+            assert!(bench.has(4));
+        });
+        bench.try_out(5, |bench| bench.try_out(5, |bench| bench.get(5, used, 30)));
+        assert_eq!([1, 2, 3, 4, 5].map(|n| bench.has(n)), [false, true, true, false, true]);
+        // What was there before, for whatever reason.
+        bench.get(6, Purpose::Trial, 30);
+        bench.try_out(6, |_| {});
+        bench.put(7, "system", 30);
+        bench.try_out(7, |_| {});
+        // Pinned meanwhile.
+        bench.try_out(8, |bench| bench.put(8, "system", 30));
+        assert_eq!([6, 7, 8].map(|n| bench.has(n)), [true, true, true]);
+        assert!(lock(&bench.cache.entries).trials.is_empty());
     }
 
     #[test]
@@ -420,9 +504,10 @@ mod tests {
     #[test]
     fn who_waits_for_what_another_prepares_has_an_end() {
         let Bench { cache, metrics } = Bench::new(&[]);
-        let made = cache.get(hash(1), None, None, &metrics, || {
+        let made = cache.get(hash(1), Purpose::Use(None), None, &metrics, || {
             let patience = Interrupt::after(Duration::from_millis(20));
-            let waited = cache.get(hash(1), None, Some(&patience), &metrics, || unreachable!("it is in the making"));
+            let waited = cache
+                .get(hash(1), Purpose::Use(None), Some(&patience), &metrics, || unreachable!("it is in the making"));
             assert!(matches!(waited, Err(PrepareError::Fault(HostFault::Deadline(_)))));
             Ok::<_, PrepareError>(Arc::new(Heavy(1)) as Arc<dyn Contract>)
         });
@@ -436,8 +521,9 @@ mod tests {
     fn a_fault_is_told_to_all_who_wait_and_to_nobody_who_comes_later() {
         let Bench { cache, metrics } = Bench::new(&[]);
         let fault = || HostFault::Unavailable { runtime: RuntimeKind::Docker, message: "hung".into() };
-        let get =
-            |make: &dyn Fn() -> Result<Arc<dyn Contract>, PrepareError>| cache.get(hash(1), None, None, &metrics, make);
+        let get = |make: &dyn Fn() -> Result<Arc<dyn Contract>, PrepareError>| {
+            cache.get(hash(1), Purpose::Use(None), None, &metrics, make)
+        };
         // Everybody waits whose share of the slot is counted: the cache has one, and who prepares.
         let slot = || lock(&cache.entries).slots.0.peek(&hash(1)).map(|entry| Arc::strong_count(&entry.slot));
         thread::scope(|scope| {
@@ -468,7 +554,7 @@ mod tests {
         let bench = Bench::new(&[]);
         let panicked = std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| {
             let make = || -> Result<Arc<dyn Contract>, PrepareError> { panic!("no contract") };
-            bench.cache.get(hash(1), None, None, &bench.metrics, make)
+            bench.cache.get(hash(1), Purpose::Use(None), None, &bench.metrics, make)
         }));
         assert!(panicked.is_err());
         bench.put(1, "any", 1);

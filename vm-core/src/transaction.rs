@@ -8,7 +8,7 @@ use bytes::Bytes;
 
 use crate::access::decide;
 use crate::account;
-use crate::core::{Core, Unresolved};
+use crate::core::{Core, Ready, Unresolved};
 use crate::denial::Denials;
 use crate::frame::Frame;
 use crate::gas::Meter;
@@ -249,7 +249,7 @@ impl<'c> Transaction<'c> {
         {
             return self.unresolved(unresolved);
         }
-        let (runtime, contract) = match self.core.ready(&self.journal, record.as_ref(), Some(&self.interrupt)) {
+        let (runtime, contract) = match self.ready(record.as_ref()) {
             Ok(ready) => ready,
             Err(unresolved) => return self.unresolved(unresolved),
         };
@@ -303,6 +303,11 @@ impl<'c> Transaction<'c> {
         let value_moved = request.value_moved;
         let call = Call { entry: Entry::Invoke, method, input };
         self.enter(Entering { runtime, contract, code, env, call, gas, value_moved, bounds, asked })
+    }
+
+    /// Makes a contract callable, for as long as this transaction may take.
+    pub(crate) fn ready(&self, record: Option<&ContractRecord>) -> Result<Ready, Unresolved> {
+        self.core.ready(&self.journal, record, Some(&self.interrupt), self.tried)
     }
 
     /// Asks the policy, of this version, and then the embedder. Tells whose endorsements counted, but of calls.

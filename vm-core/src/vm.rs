@@ -16,6 +16,7 @@ use crate::access::cautions;
 use crate::commit::Committer;
 use crate::core::Core;
 use crate::error::InPhase;
+use crate::prepared::Purpose;
 use crate::quota::{Gate, Ticket};
 use crate::record::load_code;
 use crate::worker::Workers;
@@ -186,7 +187,7 @@ impl Vm {
         let journal = Journal::new(self.view().phase(Phase::Load)?);
         let ready = || {
             let record = self.0.core.find(&journal, &name.clone().into())?;
-            self.0.core.ready(&journal, record.as_ref(), None)
+            self.0.core.ready(&journal, record.as_ref(), None, false)
         };
         Ok(ready().phase(Phase::Load)?.1)
     }
@@ -200,7 +201,7 @@ impl Vm {
         let journal = Journal::new(self.view().phase(Phase::Load)?);
         let record = self.0.core.find(&journal, &name.clone().into()).map_err(ErrorKind::from).phase(Phase::Load)?;
         let Some(record) = record else { return Ok(Vec::new()) };
-        let (_, contract) = self.0.core.ready(&journal, Some(&record), None).phase(Phase::Load)?;
+        let (_, contract) = self.0.core.ready(&journal, Some(&record), None, false).phase(Phase::Load)?;
         cautions(&journal, &record, &*contract).phase(Phase::Load)
     }
 
@@ -213,7 +214,7 @@ impl Vm {
         let hash = code.hash();
         let core = &self.0.core;
         core.runtime(code.runtime).and_then(|runtime| Ok(runtime.verify(code)?)).phase(Phase::Verify)?;
-        core.prepare(code, hash).phase(Phase::Compile)
+        core.prepare(code, hash, Purpose::Use(None)).phase(Phase::Compile)
     }
 
     /// Prepares the active contracts of those runtimes that ask for it, in the background.

@@ -1,5 +1,6 @@
 use super::operation::{Actor, Done, Note, Terms, conclude, keep_version, nothing_to_do, step, write_down};
 use super::{Base, Executed, Provisional, Top, enter, phase};
+use crate::prepared::Purpose;
 use crate::record::store_code;
 use crate::transaction::Transaction;
 use crate::{
@@ -40,7 +41,7 @@ pub(super) fn create<'c>(
     let hash = code.hash();
     phase(Phase::Verify, || core.verify(code, &hash))?;
     let provisional = Provisional::new(core, hash);
-    let contract = phase(Phase::Compile, || core.prepare(code, hash))?;
+    let contract = phase(Phase::Compile, || core.prepare(code, hash, Purpose::Trial))?;
     let encoded = phase(Phase::Validate, || core.encode(&*contract, &Entry::Deploy, "init", arguments))?;
 
     let mut record = ContractRecord {

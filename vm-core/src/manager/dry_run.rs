@@ -28,11 +28,13 @@ pub(crate) fn dry_run(
     let mut as_it_is = Fork::of(base.view.clone());
     let mut after_trial = as_it_is.clone();
     after_trial.apply(&changes.writes);
-    // What calls have prepared of the new code goes when they are over, unless it was there before.
-    let _tried = match request.trial.contract() {
-        Some(name) => phase(Phase::Load, || provisional(base, &after_trial, name))?,
-        None => None,
-    };
+    // What calls prepare of the new code goes when they are over, unless it was there before or others use it.
+    let _tried = match &request.trial {
+        Trial::Deploy(request) => Some(&request.name),
+        trial => trial.contract(),
+    }
+    .map(|name| phase(Phase::Load, || provisional(base, &after_trial, name)))
+    .transpose()?;
     let mut receipt = receipt.with(changes);
     receipt.duration = started.elapsed();
 

@@ -69,7 +69,7 @@ fn regulate_method(
     method: &str,
     rule: Option<&Rule>,
 ) -> Result<Option<String>, ErrorKind> {
-    let (_, contract) = transaction.core.ready(&transaction.journal, Some(record), Some(&transaction.interrupt))?;
+    let (_, contract) = transaction.ready(Some(record))?;
     let named = contract.interface().guards(method);
     let refuse = |why: String| Err(Refusal::Method { method: shown(method), why }.into());
     match (rule, named) {

@@ -52,8 +52,7 @@ pub(crate) fn invoke(base: &Base<'_>, request: &InvokeRequest, is_static: bool) 
     if let Some(record) = restricted.filter(|record| !record.runtime.has_notations()) {
         permit(&transaction, record, &request.method)?;
     }
-    let (runtime, contract) =
-        phase(Phase::Environment, || core.ready(&transaction.journal, record.as_ref(), Some(&transaction.interrupt)))?;
+    let (runtime, contract) = phase(Phase::Environment, || transaction.ready(record.as_ref()))?;
     let asking = restricted.map(|record| core.price_of_rules(&transaction.journal, record)).transpose();
     let asking = phase(Phase::Permission, || asking)?.unwrap_or_default();
     let (encoded, gas) = phase(Phase::Validate, || {

@@ -73,7 +73,7 @@ impl Replacing {
                 let why = "evm contracts migrate in a constructor; upgrade to code whose constructor does";
                 return Err(unfit(&record.name, why));
             }
-            let ready = core.ready(&transaction.journal, Some(record), Some(&transaction.interrupt))?;
+            let ready = transaction.ready(Some(record))?;
             if !ready.1.interface().has_entry(&entry) {
                 let why = "its current version has no migration; do without, or upgrade to a version that has one";
                 return Err(unfit(&record.name, why));

@@ -1,6 +1,7 @@
 use super::operation::{Actor, Approached, Done, Terms, approach, conclude, nothing_to_do, write_down};
 use super::replace::{Replacing, check_runtime, unfit, unknown_version, warnings};
 use super::{Base, Executed, Provisional, phase};
+use crate::prepared::Purpose;
 use crate::record::load_code;
 use crate::transaction::Transaction;
 use crate::{
@@ -71,7 +72,7 @@ pub(super) fn restore<'c>(
         Ok::<_, ErrorKind>(Replacing::begin(approached)?)
     })?;
     let provisional = Provisional::new(core, version.code);
-    let contract = phase(Phase::Compile, || core.prepare(&code, version.code))?;
+    let contract = phase(Phase::Compile, || core.prepare(&code, version.code, Purpose::Trial))?;
 
     let mut outcome = nothing_to_do();
     if let Some(arguments) = migration {

@@ -1,6 +1,7 @@
 use super::operation::{Actor, Done, Terms, approach, conclude, keep_version, nothing_to_do, write_down};
 use super::replace::{Replacing, check_runtime, unfit, warnings};
 use super::{Base, Executed, Provisional, phase};
+use crate::prepared::Purpose;
 use crate::record::store_code;
 use crate::transaction::Transaction;
 use crate::{
@@ -46,7 +47,7 @@ pub(super) fn renew<'c>(
     let hash = code.hash();
     phase(Phase::Verify, || core.verify(code, &hash))?;
     let provisional = Provisional::new(core, hash);
-    let contract = phase(Phase::Compile, || core.prepare(code, hash))?;
+    let contract = phase(Phase::Compile, || core.prepare(code, hash, Purpose::Trial))?;
     let entry = Entry::Upgrade { from: replacing.record.version.clone(), to: version.clone() };
     let encoded = match request.skip_migration {
         true => None,

@@ -5,9 +5,9 @@ use std::sync::{Arc, Barrier};
 
 use futures_executor::block_on;
 use vm_core::{
-    Call, Code, CodeError, Contract, DeployRequest, Gas, Host, HostFault, Interface, InvokeRequest, Limits,
-    MemoryBackend, Opaque, Phase, PrepareError, ProviderStatus, Return, RollbackRequest, RuntimeKind, RuntimeProvider,
-    UpgradeRequest, Vm, VmBuilder, VmError, VmProvider,
+    Call, Code, CodeError, Contract, DeployRequest, DryRunRequest, Gas, Host, HostFault, Interface, InvokeRequest,
+    Limits, MemoryBackend, Opaque, Phase, PrepareError, ProviderStatus, Return, RollbackRequest, RuntimeKind,
+    RuntimeProvider, Trial, UpgradeRequest, Vm, VmBuilder, VmError, VmProvider,
 };
 
 const WEIGHT: usize = 1_000;
@@ -149,6 +149,27 @@ fn two_hundred_first_calls_at_once_prepare_once() {
     let metrics = vm.metrics();
     assert_eq!(runtime.prepared.load(Ordering::SeqCst), 1);
     assert_eq!((metrics.cache_misses, metrics.cache_hits, metrics.cache_bytes), (1, 199, WEIGHT as u64));
+}
+
+/// Whatever is tried with a pinned contract, it is its own code that is pinned.
+#[test]
+fn a_dry_run_pins_nothing() {
+    let runtime = Arc::new(Counting::default());
+    let limits = Limits { cache_size: WEIGHT, ..Limits::default() };
+    let vm = start(&runtime, |builder| builder.limits(limits).pinned(["system".parse().unwrap()]));
+    deploy(&vm, "system", "system").unwrap();
+    invoke(&vm, "system");
+    let code = Code::new(RuntimeKind::Native, "tried");
+    let upgrade = Trial::Upgrade(UpgradeRequest::new("system".parse().unwrap(), "2".parse().unwrap(), code));
+    let call = InvokeRequest::new("system".parse::<vm_core::ContractName>().unwrap(), "any");
+    block_on(vm.dry_run(DryRunRequest::new(upgrade).replay([call]))).unwrap();
+    for name in ["c0", "c1"] {
+        deploy(&vm, name, name).unwrap();
+        invoke(&vm, name);
+    }
+    let before = runtime.prepared.load(Ordering::SeqCst);
+    invoke(&vm, "system");
+    assert_eq!(runtime.prepared.load(Ordering::SeqCst), before);
 }
 
 #[test]

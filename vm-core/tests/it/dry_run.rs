@@ -113,6 +113,43 @@ fn nothing_of_a_dry_run_is_kept_or_counted() {
     assert_eq!(kept(), before);
 }
 
+/// Code that somebody deploys while it is tried stays prepared when the trial is over.
+#[test]
+fn what_others_use_of_the_code_that_is_tried_stays() {
+    let (entered, inside) = std::sync::mpsc::channel();
+    let (leave, left) = std::sync::mpsc::channel();
+    let doors = Mutex::new((entered, left));
+    let scripts = Scripts::default().with("c", |_, _| ok()).with("c-v2", move |_, call| {
+        if &*call.method == "wait" {
+            let (entered, left) = &*doors.lock().unwrap();
+            entered.send(()).unwrap();
+            left.recv().unwrap();
+        }
+        ok()
+    });
+    let scripts = scripts.with("e-v2", |_, _| ok());
+    let vm = scripts.start_with(Vm::builder().workers(2));
+    let misses = || vm.metrics().cache_misses;
+    std::thread::scope(|scope| {
+        let trial = DryRunRequest::new(Trial::Upgrade(upgrade())).replay([request("c", "wait")]);
+        let tried = scope.spawn(|| block_on(vm.dry_run(trial)));
+        inside.recv().unwrap();
+        let deploy = DeployRequest::new(name("d"), "1".parse().unwrap(), script("c-v2")).from(owner());
+        block_on(vm.deploy(deploy)).unwrap();
+        leave.send(()).unwrap();
+        assert!(tried.join().unwrap().unwrap().receipt.status.is_success());
+    });
+    let before = misses();
+    block_on(vm.invoke(request("d", "idle"))).unwrap();
+    assert_eq!(misses(), before);
+    // What calls make of a contract that is not deployed after all goes, too.
+    let bytes = || vm.metrics().cache_bytes;
+    let before = bytes();
+    let deploy = DeployRequest::new(name("e"), "1".parse().unwrap(), script("e-v2")).from(owner());
+    block_on(vm.dry_run(DryRunRequest::new(Trial::Deploy(deploy)).replay([request("e", "idle")]))).unwrap();
+    assert_eq!(bytes(), before);
+}
+
 /// `c` does what takes 100 ms, or does not come back. A transaction has 400 ms.
 fn slow() -> Vm {
     let limits = Limits {
