@@ -42,8 +42,8 @@ use crate::error::InPhase;
 use crate::transaction::{Entering, Transaction};
 use crate::{
     Address, Arguments, Block, Bounds, Call, Changes, Code, CodeHash, Contract, ContractName, ContractRecord, Encoded,
-    Entry, Env, ErrorKind, Gas, Height, Interrupt, Journal, Outcome, Phase, Price, ReadSet, Receipt, Refusal,
-    RuntimeKind, Sender, StateView, Status, Target, VmError, WriteSet,
+    Entry, Env, ErrorKind, Gas, Height, HostFault, Interrupt, Journal, Outcome, Phase, Price, ReadSet, Receipt,
+    Refusal, RuntimeKind, Sender, StateView, Status, Target, VmError, WriteSet,
 };
 
 /// What a transaction builds on.
@@ -55,6 +55,8 @@ pub(crate) struct Base<'c> {
     pub(crate) id: u64,
     /// What those may use who ask for no gas in particular, if that is less than anybody may.
     pub(crate) gas: Option<Gas>,
+    /// Asks whether the call that is about to enter its contract may, now that nothing else refuses it: the quotas, where they count it.
+    pub(crate) entering: Option<&'c dyn Fn() -> Result<(), HostFault>>,
     /// What is refused to contracts.
     pub(crate) denials: &'c Denials,
     /// True for a dry run: then nothing of it stays or counts.
@@ -263,7 +265,7 @@ struct Top<'r> {
     is_static: bool,
 }
 
-fn enter(transaction: &mut Transaction<'_>, top: Top<'_>) -> Result<Outcome, crate::HostFault> {
+fn enter(transaction: &mut Transaction<'_>, top: Top<'_>) -> Result<Outcome, HostFault> {
     let name = top.record.map(|record| record.name.clone());
     let Actor { caller, value, depth, .. } = *top.actor;
     let (this, is_static) = (top.this, top.is_static);

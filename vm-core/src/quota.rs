@@ -14,10 +14,13 @@ use crate::{Address, Gas, HostFault, InvokeRequest, Sender, Target};
 
 /// What one caller, or all callers of one contract, may ask of this host. Default: no bounds.
 ///
+/// A caller's requests count from the moment they are made, a contract's calls from the moment they enter it: so whoever may not call
+/// it takes nothing from those who may.
+///
 /// A caller's deployments, upgrades, migrations and rollbacks count as calls do, but may ask for more gas than a call.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct Quota {
-    /// Requests that are in flight at once, waiting ones included.
+    /// Requests of a caller that are in flight at once, waiting ones included; calls of a contract that are carried out at once.
     pub in_flight: Option<u32>,
     /// Requests in the long run, and at once.
     pub rate: Option<Rate>,
@@ -238,18 +241,19 @@ impl Usages {
     }
 }
 
-/// A call that was admitted, until it is answered.
+/// A request that was admitted, until it is answered.
 pub(crate) struct Ticket {
     gate: Arc<Gate>,
-    who: Counted,
+    caller: Who,
+    /// The contract that it calls.
+    contract: Option<Who>,
+    /// True when it counts for the contract, too.
+    entered: bool,
     /// What a call gets that asks for no gas in particular. It is no part of the request, which is made again without it.
     pub(crate) gas: Option<Gas>,
     /// What is kept for it of the windows.
     kept: Gas,
 }
-
-/// The caller, and the contract if it is a call.
-type Counted = [Option<Who>; 2];
 
 impl Gate {
     pub(crate) fn new(quotas: Quotas) -> Arc<Self> {
@@ -260,32 +264,41 @@ impl Gate {
         self.usage.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Admits a request, and bounds the gas that a call asks for; or says which limit refuses it, and when to try again.
+    /// Admits a request, and bounds the gas that a call asks for; or says which limit refuses it, and when to try again. It counts
+    /// for its caller from now on.
     pub(crate) fn admit(self: &Arc<Self>, demand: Demand<'_>) -> Result<Ticket, HostFault> {
         let Demand { sender, call } = demand;
-        let who = [Some(Who::Caller(sender.caller)), call.map(|to| Who::Contract(to.address()))];
-        let gas = if call.is_some() { self.bound_gas(&who, sender.gas)? } else { None };
+        let (caller, contract) = (Who::Caller(sender.caller), call.map(|to| Who::Contract(to.address())));
+        let gas = contract.map(|contract| self.bound_gas([caller, contract], sender.gas)).transpose()?.flatten();
         let time = now();
         let mut usage = self.lock();
         usage.forget_idle(time);
         usage.forget_some(&self.quotas, time);
-        for who in who.into_iter().flatten() {
-            let refused = usage.of.get(&who).and_then(|usage| usage.refusal(who.quota(&self.quotas), time));
-            if let Some((limit, retry_after)) = refused {
-                return Err(HostFault::Quota { who: who.to_string(), limit, retry_after });
-            }
+        // What would be refused later is refused before it waits.
+        for who in [Some(caller), contract].into_iter().flatten() {
+            self.check(&usage, who, time)?;
         }
         // Of the windows, if there are any, as much is kept as it may use.
         let kept = if call.is_some() { sender.gas.or(gas).unwrap_or(Gas::ZERO) } else { Gas::ZERO };
-        for who in who.into_iter().flatten() {
-            usage.of.entry(who).or_insert_with(|| Usage::new(time)).begin(who.quota(&self.quotas), time, kept);
+        self.begin(&mut usage, caller, time, kept);
+        Ok(Ticket { gate: self.clone(), caller, contract, entered: false, gas, kept })
+    }
+
+    fn check(&self, usage: &Usages, who: Who, time: Instant) -> Result<(), HostFault> {
+        let refused = usage.of.get(&who).and_then(|usage| usage.refusal(who.quota(&self.quotas), time));
+        match refused {
+            Some((limit, retry_after)) => Err(HostFault::Quota { who: who.to_string(), limit, retry_after }),
+            None => Ok(()),
         }
-        Ok(Ticket { gate: self.clone(), who, gas, kept })
+    }
+
+    fn begin(&self, usage: &mut Usages, who: Who, time: Instant, kept: Gas) {
+        usage.of.entry(who).or_insert_with(|| Usage::new(time)).begin(who.quota(&self.quotas), time, kept);
     }
 
     /// The most that a call may use which asks for no gas in particular; or says which limit refuses the one that does.
-    fn bound_gas(&self, who: &Counted, asked: Option<Gas>) -> Result<Option<Gas>, HostFault> {
-        let limits = who.iter().flatten().flat_map(|who| {
+    fn bound_gas(&self, who: [Who; 2], asked: Option<Gas>) -> Result<Option<Gas>, HostFault> {
+        let limits = who.iter().flat_map(|who| {
             let Quota { gas_per_call, gas_per_window, .. } = *who.quota(&self.quotas);
             let of_window = gas_per_window.map(|(most, window)| (who, most, Some(window)));
             [gas_per_call.map(|most| (who, most, None)), of_window].into_iter().flatten()
@@ -303,22 +316,28 @@ impl Gate {
 }
 
 impl Ticket {
-    /// The request was refused before it came to the contract, which can be asked as if it had not been: whoever may not call it takes nothing
-    /// from those who may.
-    pub(crate) fn was_refused(&self) {
+    /// A call that nothing has refused enters its contract, for which it counts from now on; or says which limit of the contract refuses
+    /// it after all. A call that is executed once more counts once.
+    pub(crate) fn enter(&mut self) -> Result<(), HostFault> {
+        let Some(contract) = self.contract.filter(|_| !self.entered) else { return Ok(()) };
+        let time = now();
         let mut usage = self.gate.lock();
-        for who in self.who.iter().flatten().filter(|who| matches!(who, Who::Contract(_))) {
-            if let (Some(usage), Some(rate)) = (usage.of.get_mut(who), who.quota(&self.gate.quotas).rate) {
-                usage.full_at = usage.full_at.checked_sub(rate.every).unwrap_or(usage.full_at);
-            }
-        }
+        self.gate.check(&usage, contract, time)?;
+        self.gate.begin(&mut usage, contract, time, self.kept);
+        self.entered = true;
+        Ok(())
+    }
+
+    /// For whom it counts.
+    fn counted(&self) -> impl Iterator<Item = Who> {
+        [Some(self.caller), self.contract.filter(|_| self.entered)].into_iter().flatten()
     }
 
     /// Counts what the request used.
     pub(crate) fn used(&self, gas: Gas) {
         let mut usage = self.gate.lock();
-        for who in self.who.iter().flatten() {
-            if let Some(usage) = usage.of.get_mut(who) {
+        for who in self.counted() {
+            if let Some(usage) = usage.of.get_mut(&who) {
                 usage.gas = usage.gas.saturating_add(gas);
             }
         }
@@ -328,8 +347,8 @@ impl Ticket {
 impl Drop for Ticket {
     fn drop(&mut self) {
         let mut usage = self.gate.lock();
-        for who in self.who.iter().flatten() {
-            if let Some(usage) = usage.of.get_mut(who) {
+        for who in self.counted() {
+            if let Some(usage) = usage.of.get_mut(&who) {
                 usage.in_flight = usage.in_flight.saturating_sub(1);
                 usage.kept = usage.kept.saturating_sub(self.kept);
             }

@@ -76,7 +76,7 @@ fn call(
     // The view is gone before the fork changes, which is then its only owner.
     let denials = Denials::default();
     let executed = match invoke(
-        &Base { view: Arc::new(fork.clone()), interrupt, gas: None, denials: &denials, ..*base },
+        &Base { view: Arc::new(fork.clone()), interrupt, gas: None, entering: None, denials: &denials, ..*base },
         request,
         false,
     ) {

@@ -25,7 +25,7 @@ fn describing(error: VmError, method: &str, interface: &dyn Interface) -> VmErro
     VmError { kind, ..error }
 }
 
-/// load → environment → validate → execute; the commit (update) follows outside. A query is the same without changes.
+/// load → permission → environment → validate → admit → execute; the commit (update) follows outside. A query is the same without changes.
 pub(crate) fn invoke(base: &Base<'_>, request: &InvokeRequest, is_static: bool) -> Result<Executed, VmError> {
     let core = base.core;
     let mut transaction = base.begin(&request.sender);
@@ -69,6 +69,7 @@ pub(crate) fn invoke(base: &Base<'_>, request: &InvokeRequest, is_static: bool) 
         permit(&transaction, record, &method).map_err(|error| describing(error, &method, interface))?;
     }
 
+    phase(Phase::Admit, || base.entering.map_or(Ok(()), |ask| ask()))?;
     let (this, entry, method) = (request.target.address(), Entry::Invoke, encoded.method.to_string());
     let top = Top {
         runtime,

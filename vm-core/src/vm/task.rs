@@ -146,7 +146,7 @@ pub(super) struct Task {
     reply: Mutex<Option<oneshot::Sender<Reply>>>,
     /// What the quotas give a call that asks for no gas in particular.
     gas: Option<Gas>,
-    /// Counts it among the calls in flight, until it is answered.
+    /// Counts it among what is in flight, until it is answered.
     ticket: Mutex<Option<Ticket>>,
 }
 
@@ -218,7 +218,8 @@ impl Task {
         manager::check_reason(self.request.reason()).phase(Phase::Admit)?;
         let (core, block, id, denials) = (&*inner.core, &inner.block, self.vm.next_id(), &self.denials);
         let tried = matches!(self.request, Request::DryRun(_));
-        let base = Base { core, view, block, interrupt, id, gas: self.gas, denials, tried };
+        let entering = || self.enters();
+        let base = Base { core, view, block, interrupt, id, gas: self.gas, entering: Some(&entering), denials, tried };
         let receipt = |executed: Executed| {
             let (receipt, changes) = executed.into_parts();
             (Answer::Receipt(Box::new(receipt)), changes, height)
@@ -280,6 +281,12 @@ impl Task {
         }
     }
 
+    /// The request's call is about to enter its contract, unless the contract's quotas refuse it.
+    fn enters(&self) -> Result<(), HostFault> {
+        let mut ticket = self.ticket.lock().unwrap_or_else(PoisonError::into_inner);
+        ticket.as_mut().map_or(Ok(()), Ticket::enter)
+    }
+
     /// The first answer counts.
     fn answer(&self, mut reply: Reply) {
         let Some(sender) = self.reply.lock().unwrap_or_else(PoisonError::into_inner).take() else { return };
@@ -298,15 +305,14 @@ impl Task {
             _ => {}
         }
         if let Some(ticket) = self.ticket.lock().unwrap_or_else(PoisonError::into_inner).take() {
-            if matches!(&reply, Err(VmError { kind: ErrorKind::Refused(_), .. })) {
-                ticket.was_refused();
-            }
             ticket.used(gas_used(&reply, self.vm.0.core.gas_limit(self.request.sender().gas.or(self.gas))));
         }
         audit::tell(&self.vm, &self.request, &reply, &denials);
         let metrics = &self.vm.0.core.metrics;
         match reply.as_ref().map_err(|error| &error.kind) {
             Err(ErrorKind::Refused(_)) => add(&metrics.refused, 1),
+            // Whether it was refused before it waited or after makes no difference.
+            Err(ErrorKind::Fault(HostFault::Quota { .. })) => {}
             Err(ErrorKind::Fault(fault)) => {
                 add(&metrics.faults, 1);
                 if matches!(fault.root(), HostFault::Deadline(_)) {

@@ -1,14 +1,16 @@
 //! What callers and contracts may ask of a host, and that it has no part in a result.
 
+use std::collections::BTreeMap;
+use std::sync::mpsc::{Receiver, Sender, channel};
 use std::sync::{Arc, Condvar, Mutex};
 use std::time::Duration;
 
 use futures_executor::block_on;
 use vm_core::{
-    Address, AuditEvent, Block, Change, ChangeRequest, DeployRequest, DryRunRequest, Entry, Excess, Gas, GovernRequest,
-    Governance, GrantRequest, HostFault, HostPolicy, InvokeRequest, Measure, MigrateRequest, Observer, Phase, Quota,
-    Quotas, Rate, Receipt, Right, RollbackRequest, Room, Rule, Status, Trap, Trial, UpgradeRequest, Vm, VmError,
-    VmProvider,
+    Access, Address, AuditEvent, Authorizer, Block, Change, ChangeRequest, Denied, DeployRequest, DryRunRequest, Entry,
+    Excess, Gas, GovernRequest, Governance, GrantRequest, HostFault, HostPolicy, InvokeRequest, Measure,
+    MigrateRequest, Observer, Phase, Quota, Quotas, Rate, Receipt, Right, RollbackRequest, Room, Rule, Status, Trap,
+    Trial, UpgradeRequest, Vm, VmError, VmProvider,
 };
 
 use crate::script::{Scripts, name, ok, script};
@@ -287,6 +289,70 @@ fn refuses_while_one_is_in_flight(of_caller: Quota, told: &str) {
     drop(entered);
     assert!(waiting.join().unwrap().is_ok());
     assert!(block_on(vm.invoke(call("c", "ann"))).is_ok());
+}
+
+/// Has callers wait until their doors are opened, tells who waits, and lets nobody in who is called eve.
+struct Doors {
+    waiting: Sender<Address>,
+    closed: Mutex<BTreeMap<Address, Receiver<()>>>,
+}
+
+impl Authorizer for Doors {
+    fn authorize(&self, access: &Access<'_>) -> Result<(), Denied> {
+        let door = self.closed.lock().unwrap().remove(&access.actor);
+        if let Some(door) = door {
+            self.waiting.send(access.actor).unwrap();
+            door.recv().unwrap();
+        }
+        if access.actor == Address::from_name("eve") { Err(access.denied("it is eve")) } else { Ok(()) }
+    }
+}
+
+/// While it is not known whether somebody may call a contract, that takes nothing from those who may.
+#[test]
+fn a_contract_counts_the_calls_that_enter_it() {
+    let (inside, entered) = channel();
+    let (leave, left) = channel::<()>();
+    let doors_of_contract = Mutex::new((inside, left));
+    let scripts = Scripts::default().with("c", move |_, call| {
+        if &*call.method == "wait" {
+            let (inside, left) = &*doors_of_contract.lock().unwrap();
+            inside.send(()).unwrap();
+            left.recv().unwrap();
+        }
+        ok()
+    });
+    let window = Some((Gas::new(1_000_000), LONG));
+    let of_contract = Quota { in_flight: Some(1), gas_per_window: window, ..Quota::default() };
+    let (waiting, waits) = channel();
+    let [(eve, of_eve), (bob, of_bob)] = [channel(), channel()];
+    let closed = [("eve", of_eve), ("bob", of_bob)].map(|(name, door)| (Address::from_name(name), door));
+    let doors = Doors { waiting, closed: Mutex::new(closed.into()) };
+    let quotas = Quotas { caller: Quota::default(), contract: of_contract };
+    let vm = scripts.start_with(Vm::builder().quotas(quotas).authorizer(doors).workers(4));
+    let ask = |request| block_on(vm.invoke(request));
+    let in_flight = "1 call is in flight, which is the limit; try again when it has ended";
+    std::thread::scope(|scope| {
+        let stranger = scope.spawn(|| ask(call("c", "eve")));
+        waits.recv().unwrap();
+        ask(call("c", "ann")).unwrap();
+        eve.send(()).unwrap();
+        assert_eq!(stranger.join().unwrap().unwrap_err().phase, Phase::Permission);
+
+        // Of two who may, the one who comes in first counts; others are refused before they wait.
+        let late = scope.spawn(|| ask(call("c", "bob")));
+        waits.recv().unwrap();
+        let first = scope.spawn(|| ask(InvokeRequest::new(name("c"), "wait").from(Address::from_name("cat"))));
+        entered.recv().unwrap();
+        assert_eq!(refused(&ask(call("c", "ann")).unwrap_err()).1, in_flight);
+        bob.send(()).unwrap();
+        let error = late.join().unwrap().unwrap_err();
+        assert_eq!(refused(&error), (&*format!("contract {}", name("c").address()), in_flight, None));
+        leave.send(()).unwrap();
+        first.join().unwrap().unwrap();
+    });
+    ask(call("c", "ann")).unwrap();
+    assert_eq!((vm.metrics().faults, vm.metrics().refused), (0, 1));
 }
 
 /// Keys of one byte, values as long as the method's name says.
