@@ -42,6 +42,16 @@ impl Token {
         ]
     }
 
+    /// The token on every runtime, containers among them where there is a containerd for tests.
+    pub(super) fn everywhere() -> impl Iterator<Item = Self> {
+        Self::all().into_iter().chain(Self::docker())
+    }
+
+    /// The configuration that it needs, with another one.
+    pub(super) fn config(&self, more: &str) -> String {
+        format!("{}\n{more}", self.config.as_deref().unwrap_or_default())
+    }
+
     /// The token in a container, where there is a containerd for tests.
     pub(super) fn docker() -> Option<Self> {
         let Some(address) = std::env::var("VM_TEST_CONTAINERD").ok().filter(|_| cfg!(feature = "docker")) else {
@@ -53,7 +63,7 @@ impl Token {
         let file = |name: &str| artifact(name).display().to_string();
         let namespace = format!("vm-host-test-{}", std::process::id());
         let config = format!(
-            "[[vm.providers]]\ntype = \"docker\"\naddress = \"{address}\"\nnamespace = \"{namespace}\"\n[vm.limits]\nmemory = \"64MB\"\n"
+            "[[vm.providers]]\ntype = \"native\"\n[[vm.providers]]\ntype = \"docker\"\naddress = \"{address}\"\nnamespace = \"{namespace}\"\n[vm.limits]\nmemory = \"64MB\"\n"
         );
         Some(Self { config: Some(config), ..Self::rust("docker", file("token-v1.elf"), file("token-v2.elf")) })
     }

@@ -8,11 +8,11 @@ use super::{Desk, Done};
 /// A desk with a token of alice whose upgrade and freezing need two of three, and a host that two organisations govern.
 fn desk(token: &Token) -> Desk {
     let desk = Desk::new();
-    desk.file(
-        "vm.toml",
+    let config = token.config(
         "[vm.access]\nadministrators = \"majority(admin)\"\n\
          [vm.access.organisations.org1]\nadmin = [\"ann\"]\n[vm.access.organisations.org2]\nadmin = [\"bob\"]\n",
     );
+    desk.file("vm.toml", config);
     desk.ok(&format!("deploy token {} --version 1 --from alice 1000", token.v1));
     let quorum = "quorum(2 of ann, bob, cat)";
     let done = Done::of(desk.command("grant token").args(["upgrade", quorum, "freeze", quorum, "--from", "alice"]));
@@ -22,7 +22,7 @@ fn desk(token: &Token) -> Desk {
 
 #[test]
 fn an_upgrade_is_proposed_approved_and_carried_out_on_every_runtime() {
-    for token in Token::all() {
+    for token in Token::everywhere() {
         let desk = desk(&token);
         let runtime = token.runtime;
         let missing = desk.fails(4, "proposals");
@@ -31,6 +31,17 @@ fn an_upgrade_is_proposed_approved_and_carried_out_on_every_runtime() {
         assert_eq!(desk.ok("proposals"), "no proposals\n");
 
         let propose = format!("propose upgrade token {} --version 2 --from ann --reason burning", token.v2);
+        if runtime == "docker" {
+            // A program of a container is larger than a call's arguments; an image by its digest is not.
+            let refused = desk.fails(4, &propose);
+            assert!(refused.contains("the encoded arguments: ") && refused.contains("above the limit of 1048576"));
+            desk.ok("propose freeze token --from ann");
+            desk.ok("approve 1 --from bob");
+            desk.ok("execute 1 --from zoe");
+            let frozen = desk.fails(4, &format!("query token {}", token.total_supply));
+            assert!(frozen.contains("contract 'token' is frozen"), "{frozen}");
+            continue;
+        }
         let (code, told) = desk.json(&propose);
         assert_eq!((code, &told["proposal"]), (0, &json!(1)), "{runtime}: {told}");
         let operation = told["operation"].as_str().unwrap();
