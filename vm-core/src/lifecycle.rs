@@ -97,6 +97,9 @@ impl fmt::Display for IllegalTransition {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self { from, to } if from == to => write!(f, "it is {from} already"),
+            Self { from, to: Lifecycle::Upgrading } => {
+                write!(f, "a contract that is {from} is neither upgraded nor rolled back nor migrated any more")
+            }
             Self { from, to } => write!(f, "a contract that is {from} cannot become {to}"),
         }
     }
@@ -195,6 +198,11 @@ mod tests {
         assert_eq!(error.to_string(), "a contract that is revoked cannot become active");
         let error = Lifecycle::Frozen.apply(Transition::Freeze).unwrap_err();
         assert_eq!(error.to_string(), "it is frozen already");
+        let error = Lifecycle::Revoked.apply(Transition::BeginUpgrade).unwrap_err();
+        assert_eq!(
+            error.to_string(),
+            "a contract that is revoked is neither upgraded nor rolled back nor migrated any more"
+        );
     }
 
     proptest! {

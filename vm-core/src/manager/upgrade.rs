@@ -90,7 +90,8 @@ fn check_skipping(request: &UpgradeRequest, actor: &Actor<'_>) -> Result<(), Err
     match skip_migration {
         true if code.runtime == RuntimeKind::Evm => Err(unfit(
             name,
-            "evm code is made by its constructor, which cannot be skipped; leave out migrate=constructor",
+            "evm code is made by its constructor, which cannot be skipped; upgrade with the migration, and without the option \
+             migrate=constructor where nothing that it writes is to be kept",
         )),
         true if !arguments.is_empty() || !actor.value.is_zero() => {
             Err(unfit(name, "a migration that is skipped takes neither arguments nor a value; leave them out"))

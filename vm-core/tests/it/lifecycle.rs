@@ -137,12 +137,13 @@ fn frozen_and_revoked_contracts_are_not_called_from_anywhere() {
 fn every_verb_in_every_state_of_life() {
     let to_be_called = "cannot be called";
     let forbidden = "cannot become";
+    let over = "is neither upgraded nor rolled back nor migrated any more";
     for (verb, active, frozen, revoked) in [
         ("invoke", "active", to_be_called, to_be_called),
         ("query", "active", to_be_called, to_be_called),
-        ("upgrade", "active", "frozen", forbidden),
-        ("migrate", "active", "frozen", forbidden),
-        ("rollback", "active", "frozen", forbidden),
+        ("upgrade", "active", "frozen", over),
+        ("migrate", "active", "frozen", over),
+        ("rollback", "active", "frozen", over),
         ("freeze", "frozen", "it is frozen already", forbidden),
         ("unfreeze", "it is active already", "active", forbidden),
         ("revoke", "revoked", "revoked", "it is revoked already"),

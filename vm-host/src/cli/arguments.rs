@@ -125,7 +125,7 @@ pub(super) enum Command {
     Reject(VoteArgs),
     /// Do what is proposed, if enough have approved it.
     Execute(VoteArgs),
-    /// Clear away a proposal that has expired.
+    /// Clear away a proposal that has expired, or that is overtaken by what has changed since.
     Expire(VoteArgs),
     /// Tell what a file's code is and does, without running it. For WASM modules and EVM code.
     Analyze {
