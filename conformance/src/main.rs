@@ -48,6 +48,9 @@ enum Suite {
         /// How long
         #[arg(long, default_value_t = 60)]
         seconds: u64,
+        /// How many lives, however long that takes
+        #[arg(long, conflicts_with = "seconds", value_parser = clap::value_parser!(u64).range(1..))]
+        lives: Option<u64>,
         /// The seed of the first life; with `--seconds 0` it is the only one
         #[arg(long)]
         seed: Option<u64>,
@@ -106,11 +109,12 @@ fn main() -> Result<ExitCode> {
             }
             Ok(code)
         }
-        Suite::Lifecycle { seconds, seed } => {
+        Suite::Lifecycle { seconds, lives, seed } => {
             let seed = seed.unwrap_or_else(any_seed);
             eprintln!("seed {seed}");
             let progress = |lives| eprintln!("{lives} lives");
-            let report = lifecycle::run(seed, 1, Duration::from_secs(seconds), &progress)?;
+            let (least, time) = lives.map_or((1, Duration::from_secs(seconds)), |lives| (lives, Duration::ZERO));
+            let report = lifecycle::run(seed, least, time, &progress)?;
             Ok(finish(&report, report.failures.len()))
         }
     }

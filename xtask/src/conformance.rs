@@ -69,6 +69,9 @@ enum Target {
         /// How long
         #[arg(long, default_value_t = 60)]
         seconds: u64,
+        /// How many lives, however long that takes
+        #[arg(long, conflicts_with = "seconds", value_parser = clap::value_parser!(u64).range(1..))]
+        lives: Option<u64>,
         /// The seed of the first life (printed by every run); with `--seconds 0` it is the only one
         #[arg(long)]
         seed: Option<u64>,
@@ -103,9 +106,12 @@ pub(crate) fn fuzz(args: &FuzzArgs) -> Result<()> {
             run.args(["fuzz", "--seconds", &seconds.to_string(), "--out"]).arg(absolute(out)?);
             (run, seed)
         }
-        Target::Lifecycle { seconds, seed } => {
+        Target::Lifecycle { seconds, lives, seed } => {
             let mut run = runner(&[])?;
-            run.args(["lifecycle", "--seconds", &seconds.to_string()]);
+            run.arg("lifecycle").args(match lives {
+                Some(lives) => ["--lives".to_owned(), lives.to_string()],
+                None => ["--seconds".to_owned(), seconds.to_string()],
+            });
             (run, seed)
         }
     };
