@@ -51,6 +51,8 @@ pub(crate) struct Base<'c> {
     pub(crate) core: &'c Core,
     pub(crate) view: Arc<dyn StateView>,
     pub(crate) block: &'c Arc<Block>,
+    /// True where the block's number is that of the height after the view's.
+    pub(crate) numbered: bool,
     pub(crate) interrupt: Interrupt,
     pub(crate) id: u64,
     /// What those may use who ask for no gas in particular, if that is less than anybody may.
@@ -98,7 +100,13 @@ impl<'c> Base<'c> {
     }
 
     fn begin(&self, sender: &Sender) -> Transaction<'c> {
-        let block = sender.block.clone().unwrap_or_else(|| self.block.clone());
+        let block = match &sender.block {
+            Some(block) => block.clone(),
+            None if self.numbered => {
+                Arc::new(Block { number: self.view.height().next().get(), ..(**self.block).clone() })
+            }
+            None => self.block.clone(),
+        };
         Transaction::new(self, sender.caller, block)
     }
 }

@@ -39,6 +39,7 @@ struct Inner {
     backend: Arc<dyn StateBackend>,
     committer: Committer,
     block: Arc<Block>,
+    numbered: bool,
     genesis: BTreeMap<Address, Amount>,
     policy: HostPolicy,
     /// None without bounds.

@@ -6,8 +6,7 @@ use std::fmt;
 use std::sync::Arc;
 
 use vm_core::{
-    Block, ContractName, Gas, InvokeRequest, Limits, Managed, MemoryBackend, Phase, RuntimeProvider, StateBackend,
-    StateError, Vm, VmBuilder, VmError,
+    ContractName, Gas, InvokeRequest, Limits, Managed, MemoryBackend, RuntimeProvider, StateBackend, Vm, VmBuilder,
 };
 
 use crate::backends;
@@ -106,7 +105,7 @@ impl HostBuilder<'_> {
     }
 
     /// As [`build`](Self::build), but leaves the last word to the caller: authorizer, block, workers, further runtimes.
-    /// The block has the number of the next height.
+    /// Each transaction's block has the number of the height after the one that it builds on, unless it brings its own.
     ///
     /// # Errors
     /// As [`build`](Self::build).
@@ -137,9 +136,7 @@ impl HostBuilder<'_> {
             builder = builder.shared_runtime(runtime.clone());
             runtimes.push(runtime);
         }
-        let state = |error: StateError| VmError { phase: Phase::Admit, kind: error.into() };
-        let number = backend.snapshot().map_err(state)?.height().next().get();
-        let builder = builder.backend(backend).block(Block { number, ..config.block.clone() });
+        let builder = builder.backend(backend).block(config.block.clone()).numbered_by_height();
         Ok((builder, runtimes))
     }
 }
@@ -154,7 +151,19 @@ fn limits(config: &Config) -> Limits {
     let cache_size = usize::try_from(config.cache.memory).unwrap_or(usize::MAX);
     let execution_timeout = config.limits.execution_timeout;
     let waiting_memory = usize::try_from(config.limits.memory).unwrap_or(usize::MAX);
-    let mut limits = Limits { execution_timeout, cache_size, waiting_memory, ..Limits::default() };
+    let size = |size: u64| usize::try_from(size).unwrap_or(usize::MAX);
+    let (code_size, input_size) = (size(config.limits.code_size), size(config.limits.input_size));
+    let (value_size, queue) = (size(config.limits.value_size), size(config.limits.queue));
+    let mut limits = Limits {
+        execution_timeout,
+        cache_size,
+        waiting_memory,
+        code_size,
+        input_size,
+        value_size,
+        queue,
+        ..Limits::default()
+    };
     if let Some(gas) = config.limits.gas {
         limits.gas = Gas::new(gas);
     }

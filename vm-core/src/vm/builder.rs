@@ -27,6 +27,7 @@ pub struct VmBuilder {
     quotas: Quotas,
     observer: Option<Arc<dyn Observer>>,
     block: Block,
+    numbered: bool,
     workers: usize,
     genesis: BTreeMap<Address, Amount>,
     pinned: BTreeSet<ContractName>,
@@ -45,6 +46,7 @@ impl Default for VmBuilder {
             quotas: Quotas::default(),
             observer: None,
             block: Block::default(),
+            numbered: false,
             workers: thread::available_parallelism().map_or(1, usize::from),
             genesis: BTreeMap::new(),
             pinned: BTreeSet::new(),
@@ -121,7 +123,15 @@ impl VmBuilder {
     /// Sets the block of requests that bring none. A chain gives each request its own.
     #[must_use]
     pub fn block(mut self, block: Block) -> Self {
-        self.block = block;
+        (self.block, self.numbered) = (block, false);
+        self
+    }
+
+    /// Gives the block of requests that bring none the number of the height after the one that they build on. For hosts that make no
+    /// blocks: one height has what was committed together, so the numbers depend on what else was going on. Default: its own.
+    #[must_use]
+    pub fn numbered_by_height(mut self) -> Self {
+        self.numbered = true;
         self
     }
 
@@ -194,6 +204,7 @@ impl VmBuilder {
             backend: self.backend,
             committer,
             block: Arc::new(self.block),
+            numbered: self.numbered,
             genesis: self.genesis,
             policy: self.policy,
             gate: (self.quotas != Quotas::default()).then(|| Gate::new(self.quotas)),

@@ -218,8 +218,9 @@ impl Task {
         manager::check_reason(self.request.reason()).phase(Phase::Admit)?;
         let (core, block, id, denials) = (&*inner.core, &inner.block, self.vm.next_id(), &self.denials);
         let tried = matches!(self.request, Request::DryRun(_));
-        let entering = || self.enters();
-        let base = Base { core, view, block, interrupt, id, gas: self.gas, entering: Some(&entering), denials, tried };
+        let (entering, numbered) = (|| self.enters(), inner.numbered);
+        let entering: Option<&dyn Fn() -> _> = Some(&entering);
+        let base = Base { core, view, block, numbered, interrupt, id, gas: self.gas, entering, denials, tried };
         let receipt = |executed: Executed| {
             let (receipt, changes) = executed.into_parts();
             (Answer::Receipt(Box::new(receipt)), changes, height)

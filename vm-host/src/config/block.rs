@@ -11,7 +11,7 @@ use super::value;
 pub(super) fn read(section: Section<'_>, block: &mut Block, mistakes: &mut Mistakes) {
     const KEYS: &[&str] = &["chain_id", "timestamp", "coinbase", "gas_limit", "base_fee", "prevrandao"];
     section.expect_keys(KEYS, mistakes, |key| {
-        (key == "number").then(|| "a block has the number of the state's next height".to_owned())
+        (key == "number").then(|| "a transaction's block has the number of the state's next height".to_owned())
     });
     for (key, to) in [
         ("chain_id", &mut block.chain_id),

@@ -5,8 +5,8 @@ use std::task::{Context, Waker};
 
 use futures_executor::block_on;
 use vm_core::{
-    Code, ContractName, DeployRequest, Gas, GasSchedule, HostFault, InvokeRequest, MemoryBackend, Refusal, RuntimeKind,
-    Status, VmProvider,
+    Change, ChangeRequest, Code, ContractName, DeployRequest, Gas, GasSchedule, HostFault, InvokeRequest,
+    MemoryBackend, Refusal, RuntimeKind, Status, VmProvider,
 };
 use vm_host::config::{Provider, State};
 use vm_host::{Config, Format, HostError};
@@ -99,10 +99,15 @@ fn the_quotas_hold_for_a_machine_that_goes_on_running() {
 
 #[test]
 fn the_limits_reach_the_runtimes() {
-    let config = config("[vm.limits]\nmemory = \"1MiB\"\nexecution_timeout = \"7s\"\ngas = 12345\n");
+    let config = config(
+        "[vm.limits]\nmemory = \"1MiB\"\nexecution_timeout = \"7s\"\ngas = 12345\n\
+         code_size = \"80MiB\"\ninput_size = \"70MiB\"\nvalue_size = \"60MiB\"\nqueue = 9\n",
+    );
     let status = vm_host::builder(&config).build().unwrap().status();
     assert_eq!(status.limits.execution_timeout.as_secs(), 7);
     assert_eq!(status.limits.gas.get(), 12345);
+    let sizes = [status.limits.code_size, status.limits.input_size, status.limits.value_size];
+    assert_eq!((sizes, status.limits.queue), ([80 << 20, 70 << 20, 60 << 20], 9));
     for (kind, runtime) in &status.runtimes {
         let limited = runtime.details.iter().any(|(_, value)| value == "1048576");
         assert_eq!(limited, *kind != RuntimeKind::Native, "{kind}: {runtime:?}");
@@ -136,19 +141,21 @@ fn a_state_is_not_continued_under_another_gas_schedule() {
 }
 
 #[test]
-fn a_block_has_the_number_of_the_next_height() {
+fn a_block_has_the_number_of_the_next_height_whenever_it_is_asked_for() {
     let mut config = config("[[vm.providers]]\ntype = \"native\"\n");
     let folder = tempfile::tempdir().unwrap();
     config.state = State::Fjall { path: folder.path().join("data") };
     let name = ContractName::new("token").unwrap();
-    for (round, block) in [(1, 1), (2, 3)] {
+    // The first start writes the schedule, so the first deployment is at height 2.
+    for (round, block) in [(1, 2), (2, 4)] {
         let vm = vm_host::builder(&config).sample_contracts().unwrap().build().unwrap();
         block_on(vm.start()).unwrap();
         let name = ContractName::new(&format!("{name}{round}")).unwrap();
         let code = Code::new(RuntimeKind::Native, "token");
         block_on(vm.deploy(DeployRequest::new(name.clone(), "1".parse().unwrap(), code).args(["1"]))).unwrap();
-        // The first start writes the schedule, so the first deployment is at height 2.
-        assert_eq!(vm.versions(&name).unwrap()[0].block, block);
+        block_on(vm.change(ChangeRequest::new(name.clone(), Change::Freeze))).unwrap();
+        let history = vm.history(&name, 0, 9).unwrap();
+        assert_eq!(history.iter().map(|entry| entry.block).collect::<Vec<_>>(), [block, block + 1]);
         block_on(vm.stop()).unwrap();
     }
 }
