@@ -46,7 +46,10 @@ impl Session {
                 Some(foreign::refused(call, InstructionResult::Revert, &why))
             }
             FrameInput::Create(create) => {
-                let why = capabilities.lack(name, false)?;
+                // What it creates would have all of them.
+                let why = capabilities
+                    .lack(name, false)
+                    .or_else(|| (capabilities != Capabilities::ALL).then(|| bears(name)))?;
                 let (output, gas) = (abi::error_string(&why).into(), EvmGas::new(create.gas_limit()));
                 let result = InterpreterResult::new(InstructionResult::Revert, output, gas);
                 Some(FrameResult::Create(CreateOutcome::new(result, None)))
@@ -83,6 +86,13 @@ impl Session {
         }
         Ok(first)
     }
+}
+
+fn bears(name: Option<&ContractName>) -> String {
+    let name = name.map_or("", ContractName::as_str);
+    format!(
+        "contract '{name}' was deployed without all capabilities, so it creates no contracts, which would have them"
+    )
 }
 
 fn exchange(
