@@ -189,6 +189,10 @@ impl TransactionHost for BareHost<'_> {
         Ok(Operated::new(Outcome { status: Status::Revert, output, gas_used: Gas::ZERO }))
     }
 
+    fn value_limit(&self) -> usize {
+        usize::MAX
+    }
+
     fn scan_limit(&self) -> usize {
         1_000
     }

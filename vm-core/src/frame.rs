@@ -333,6 +333,10 @@ impl TransactionHost for Frame<'_, '_> {
         self.transaction.core.limits.scan_entries
     }
 
+    fn value_limit(&self) -> usize {
+        self.transaction.core.limits.value_size
+    }
+
     fn authorize(&mut self, access: &Access<'_>) -> Result<(), Denied> {
         if !access.guarded && self.transaction.core.authorizer.is_none() {
             return Ok(());

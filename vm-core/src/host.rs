@@ -81,6 +81,9 @@ pub trait TransactionHost {
     /// Most entries that one [`scan`](Host::scan) gives, however many are asked for.
     fn scan_limit(&self) -> usize;
 
+    /// The longest value that [`put`](Host::put) takes, in bytes.
+    fn value_limit(&self) -> usize;
+
     /// Asks the contract's policy and the Vm's authorizer whether a call is permitted. The dispatcher does so for every call
     /// that it dispatches; an engine that enters named contracts by itself (the EVM) must, too.
     ///

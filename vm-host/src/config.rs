@@ -137,6 +137,14 @@ pub struct Limits {
     pub execution_timeout: Duration,
     /// The most gas that one transaction may ask for; `None` leaves it to the gas schedule.
     pub gas: Option<u64>,
+    /// A contract's code, in bytes. Default: 64 MiB; runtimes have their own, lower ones.
+    pub code_size: u64,
+    /// The encoded arguments of a call, in bytes; those of system contracts hold whole codes. Default: 1 MiB.
+    pub input_size: u64,
+    /// A value of a contract, in bytes; a proposal is one. Default: 1 MiB.
+    pub value_size: u64,
+    /// Requests that wait for a worker. Default: 4,096.
+    pub queue: u64,
 }
 
 /// What contracts may reach besides their own state. Only containers can be let out at all.
@@ -242,7 +250,17 @@ impl Default for Config {
 
 impl Default for Limits {
     fn default() -> Self {
-        Self { memory: 1_000_000_000, cpu_millis: 2_000, execution_timeout: Duration::from_secs(30), gas: None }
+        let vm_core::Limits { code_size, input_size, value_size, queue, .. } = vm_core::Limits::default();
+        Self {
+            memory: 1_000_000_000,
+            cpu_millis: 2_000,
+            execution_timeout: Duration::from_secs(30),
+            gas: None,
+            code_size: code_size as u64,
+            input_size: input_size as u64,
+            value_size: value_size as u64,
+            queue: queue as u64,
+        }
     }
 }
 

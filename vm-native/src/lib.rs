@@ -1,7 +1,8 @@
 //! Smart contracts written in Rust and linked into the host.
 //!
-//! The code of such a contract is the name that it is registered under, as UTF-8 text; add the version to the name when several
-//! versions are linked. Contracts come from `vm-sdk` ([`NativeConfig::contract`]), or implement
+//! The code of such a contract is the name that it is registered under, as UTF-8 text, and its hash that of the name: what is linked under a
+//! name must not change as long as a state has a version with it. So put the version into the name (`token@2`), and keep linking the
+//! versions that may be returned to. Contracts come from `vm-sdk` ([`NativeConfig::contract`]), or implement
 //! [`vm_core::Contract`] themselves ([`NativeConfig::custom`]).
 //!
 //! [`NativeConfig::system_contracts`] links those that come with this crate: `contract_manager`, `access_control` and

@@ -68,6 +68,7 @@ impl Direct {
     }
 
     fn invoke(&self, host: &mut dyn Host, call: &Call) -> Result<Bytes, Refused> {
+        takes_no_value(host)?;
         let operation = self.operations.decode(&call.method, &call.input)?;
         let sender = Sender { caller: host.env().caller, ..Sender::default() };
         let told = told(&operation, &call.input)?;
@@ -89,6 +90,14 @@ impl Contract for Direct {
 
     fn interface(&self) -> &dyn Interface {
         &self.interface
+    }
+}
+
+/// Nothing would ever give it back.
+fn takes_no_value(host: &dyn Host) -> Result<(), String> {
+    match host.env().value.is_zero() {
+        true => Ok(()),
+        false => Err("system contracts take no value".to_owned()),
     }
 }
 

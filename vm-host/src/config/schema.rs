@@ -17,6 +17,8 @@ use crate::backends;
 
 /// The least memory a contract can work with: one WebAssembly page.
 const MIN_MEMORY: u64 = 64 * 1024;
+/// What every contract of this workspace can work with, of codes, inputs and values.
+const MIN_SIZE: u64 = 1024;
 
 /// Parses and checks a whole configuration, or tells everything that is wrong with it.
 pub(super) fn read(text: &str, format: Format) -> Result<Config, Vec<Mistake>> {
@@ -167,7 +169,9 @@ fn provider(kind: Kind, section: Section<'_>, on: bool, mistakes: &mut Mistakes)
 }
 
 fn limits(section: Section<'_>, limits: &mut Limits, mistakes: &mut Mistakes) {
-    section.expect_keys(&["memory", "cpu", "execution_timeout", "gas"], mistakes, |key| match key {
+    const KEYS: &[&str] =
+        &["memory", "cpu", "execution_timeout", "gas", "code_size", "input_size", "value_size", "queue"];
+    section.expect_keys(KEYS, mistakes, |key| match key {
         "timeout" => Some("did you mean `execution_timeout`?".to_owned()),
         "cpus" => Some("did you mean `cpu`?".to_owned()),
         _ => None,
@@ -182,6 +186,18 @@ fn limits(section: Section<'_>, limits: &mut Limits, mistakes: &mut Mistakes) {
         limits.execution_timeout = timeout;
     }
     limits.gas = section.get("gas", mistakes, value::positive);
+    for (key, to) in [
+        ("code_size", &mut limits.code_size),
+        ("input_size", &mut limits.input_size),
+        ("value_size", &mut limits.value_size),
+    ] {
+        if let Some(size) = section.get(key, mistakes, |node, key| value::bytes(node, key, MIN_SIZE)) {
+            *to = size;
+        }
+    }
+    if let Some(queue) = section.get("queue", mistakes, value::positive) {
+        limits.queue = queue;
+    }
 }
 
 fn security(section: Section<'_>, security: &mut Security, mistakes: &mut Mistakes) {

@@ -214,12 +214,12 @@ fn an_unknown_key_is_told_with_its_place_and_what_looks_like_it() {
     assert_eq!(
         told(toml("[vm.limits]\nmemroy = \"1GB\"\n")),
         "vm.toml:2:1: unknown key `memroy`\n 2 | memroy = \"1GB\"\n   | ^^^^^^ expected `memory`, `cpu`, \
-         `execution_timeout` or `gas`\n   = help: did you mean `memory`?"
+         `execution_timeout`, `gas`, `code_size`, `input_size`, `value_size` or `queue`\n   = help: did you mean `memory`?"
     );
     assert_eq!(
         told(yaml("vm:\n  limits:\n    memroy: 1GB\n")),
         "vm.yaml:3:5: unknown key `memroy`\n 3 |     memroy: 1GB\n   |     ^^^^^^ expected `memory`, `cpu`, \
-         `execution_timeout` or `gas`\n   = help: did you mean `memory`?"
+         `execution_timeout`, `gas`, `code_size`, `input_size`, `value_size` or `queue`\n   = help: did you mean `memory`?"
     );
     assert!(told(toml("[limits]\nmemory = \"1GB\"\n")).contains("vm.toml:1:2: unknown key `limits`"));
     assert!(told(toml("[limits]\nmemory = \"1GB\"\n")).contains("help: it belongs under `vm`: `vm.limits`"));

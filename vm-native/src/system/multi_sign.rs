@@ -10,7 +10,7 @@ use vm_core::{
 
 use super::interface::Told;
 use super::operation::arguments;
-use super::{Operations, Refused, perform, returned, topics};
+use super::{Operations, Refused, perform, returned, takes_no_value, topics};
 use proposal::{NEXT, Proposal, Vote};
 
 /// Proposals, approvals and rejections of operations of the other system contracts.
@@ -44,6 +44,7 @@ impl MultiSign {
     }
 
     fn invoke(host: &mut dyn Host, call: &Call) -> Result<Bytes, Refused> {
+        takes_no_value(host)?;
         let caller = host.env().caller;
         if &*call.method == "propose" {
             return propose(host, caller, &call.input);

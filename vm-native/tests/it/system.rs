@@ -4,9 +4,9 @@ use std::sync::{Arc, Mutex};
 
 use futures_executor::block_on;
 use vm_core::{
-    Address, AuditEvent, Code, ContractName, DeployRequest, DryRunRequest, Event, GasSchedule, GovernanceEvent,
-    GrantRequest, HostPolicy, InvokeRequest, Lifecycle, Observer, Receipt, Right, RollbackRequest, Room, Rule,
-    RuntimeKind, StateKey, Status, Trial, UpgradeRequest, Vm, VmProvider,
+    Account, Address, AuditEvent, Code, ContractName, DeployRequest, DryRunRequest, Event, GasSchedule,
+    GovernanceEvent, GrantRequest, HostPolicy, InvokeRequest, Lifecycle, Limits, Observer, Receipt, Right,
+    RollbackRequest, Room, Rule, RuntimeKind, StateKey, Status, Trial, UpgradeRequest, Vm, VmBuilder, VmProvider,
 };
 use vm_native::{NativeConfig, NativeContract, NativeRuntime};
 
@@ -30,13 +30,16 @@ impl Observer for Silent {
 }
 
 fn observed(observer: impl Observer + 'static) -> Vm {
+    built(|builder| builder.observer(observer))
+}
+
+fn built(more: impl FnOnce(VmBuilder) -> VmBuilder) -> Vm {
     let add = |config: NativeConfig, name, contract| config.contract(name, contract).unwrap();
     let config = add(NativeConfig::new().system_contracts().unwrap(), "probe", NativeContract::of::<probe::Probe>());
     let config = add(config, "token", NativeContract::of::<token::Token>());
     let mut policy = HostPolicy::default();
     policy.administrators = Rule::Callers([who("root")].into());
-    let vm = Vm::builder().runtime(NativeRuntime::new(config)).policy(policy).observer(observer).workers(1);
-    let vm = vm.build().unwrap();
+    let vm = more(Vm::builder().runtime(NativeRuntime::new(config)).policy(policy).workers(1)).build().unwrap();
     block_on(vm.start()).unwrap();
     for contract in ["contract_manager", "access_control", "multi_sign"] {
         let code = Code::new(RuntimeKind::Native, contract);
@@ -334,6 +337,41 @@ fn rules_of_methods_that_the_new_code_does_not_have_are_told() {
     let clear = GrantRequest::new(name("t")).clear("transfer").clear("approve").from(who("alice"));
     block_on(vm.grant(clear)).unwrap();
     assert_eq!(block_on(vm.upgrade(upgrade("4", "probe").args([""]))).unwrap().warnings, [""; 0]);
+}
+
+#[test]
+fn system_contracts_keep_no_value() {
+    let vm = built(|builder| builder.genesis([(who("alice"), 10.into())].into()));
+    for (contract, method, args) in [
+        ("contract_manager", "freeze_contract", vec!["c", ""]),
+        ("access_control", "grant", vec!["c", "freeze", "anyone", ""]),
+        ("multi_sign", "approve", vec!["1"]),
+    ] {
+        let request = InvokeRequest::new(name(contract), method).args(args).from(who("alice")).value(7.into());
+        refused(&block_on(vm.invoke(request)).unwrap(), "system contracts take no value");
+    }
+    let account = Account::load(&vm_core::Journal::new(vm.view().unwrap()), &who("alice")).unwrap();
+    assert_eq!(account.balance, 10.into());
+}
+
+/// Code is an argument, so it is bounded as one, and a proposal as a value is.
+#[test]
+fn what_is_too_large_for_a_transaction_is_refused_with_what_to_raise() {
+    let limits = Limits { input_size: 4_000, value_size: 2_000, ..Limits::default() };
+    let vm = built(|builder| builder.limits(limits));
+    let text = |text: &str| [&(text.len() as u32).to_le_bytes()[..], text.as_bytes()].concat();
+    let code = "x".repeat(2_500);
+    let input = hex(&["t", "1", "native", &code, "", "", "", "all", ""].map(text).concat());
+    refused(
+        &call(&vm, "alice", "multi_sign", "propose", &["contract_manager", "deploy_contract", &input, "9"]),
+        "above the limit of 2000; raise vm.limits.value_size",
+    );
+    let code = hex("x".repeat(4_000).as_bytes());
+    let request = InvokeRequest::new(name("contract_manager"), "deploy_contract")
+        .args(["t", "1", "native", &code, "", "", "0x", "all", ""])
+        .from(who("alice"));
+    let told = block_on(vm.invoke(request)).unwrap_err().to_string();
+    assert!(told.contains("vm.limits.input_size"), "{told}");
 }
 
 #[test]

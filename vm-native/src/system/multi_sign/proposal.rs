@@ -39,6 +39,11 @@ impl Proposal {
 
     pub(super) fn store(&self, host: &mut dyn Host, id: u64) -> Result<(), Refused> {
         let bytes = borsh::to_vec(self).map_err(|error| error.to_string())?;
+        let (size, limit) = (bytes.len(), host.transaction().value_limit());
+        if size > limit {
+            let why = format!("the proposal has {size} bytes, above the limit of {limit}; raise vm.limits.value_size");
+            return Err(why.into());
+        }
         Ok(host.put(&key(id), &bytes)?)
     }
 
@@ -89,6 +94,9 @@ impl Proposal {
     pub(super) fn text(&self, host: &mut dyn Host, id: u64) -> Result<String, Refused> {
         let operation = self.operation()?;
         let mut text = format!("{} proposes to {operation}", self.proposer);
+        if matches!(operation, Managed::Deploy(_)) {
+            text.push_str("; who proposes will own it");
+        }
         match self.expires {
             expires if host.env().block.number > expires => text.push_str(&format!("; expired in block {expires}")),
             expires => text.push_str(&format!("; until block {expires}")),
