@@ -2,6 +2,7 @@
 
 use std::{
     collections::BTreeMap,
+    iter,
     sync::{
         Arc, Mutex, MutexGuard, PoisonError,
         atomic::{AtomicUsize, Ordering},
@@ -130,36 +131,38 @@ impl Places {
         let number = queue.next;
         queue.next += 1;
         queue.waiting.insert(number, waiting);
-        self.waiting.store(queue.waiting.len(), Ordering::SeqCst);
-        drop(queue);
-        self.serve();
+        self.serve(queue);
         Turn { places: self.clone(), number }
     }
 
-    /// Gives the places that are free to those who wait.
-    fn serve(self: &Arc<Self>) {
-        while let Some(first) = self.call() {
+    /// Gives the places that are free to those who wait. The lock is not released before these are taken, so that nobody who comes
+    /// now has one of them.
+    fn serve(self: &Arc<Self>, mut queue: MutexGuard<'_, Queue>) {
+        let called: Vec<_> = iter::from_fn(|| queue.call()).collect();
+        self.waiting.store(queue.waiting.len(), Ordering::SeqCst);
+        drop(queue);
+        for first in called {
             // Who has gone gives it back by dropping it.
             let _ = first.answer.send(Place(self.clone()));
         }
     }
+}
 
-    /// Calls the first who waits, if there is a place for it.
-    fn call(&self) -> Option<Waiting> {
-        let mut queue = self.queue();
-        let left = queue.free.checked_sub(1)?;
-        let first = *queue.waiting.iter().min_by_key(|(number, waiting)| (waiting.rank, **number))?.0;
-        queue.free = left;
-        let waiting = queue.waiting.remove(&first);
-        self.waiting.store(queue.waiting.len(), Ordering::SeqCst);
-        waiting
+impl Queue {
+    /// Calls the first who waits, if there is a place for it, which is not free then.
+    fn call(&mut self) -> Option<Waiting> {
+        let left = self.free.checked_sub(1)?;
+        let first = *self.waiting.iter().min_by_key(|(number, waiting)| (waiting.rank, **number))?.0;
+        self.free = left;
+        self.waiting.remove(&first)
     }
 }
 
 impl Drop for Place {
     fn drop(&mut self) {
-        self.0.queue().free += 1;
-        self.0.serve();
+        let mut queue = self.0.queue();
+        queue.free += 1;
+        self.0.serve(queue);
     }
 }
 
@@ -243,5 +246,48 @@ mod tests {
         drop(gone);
         drop(next.await.unwrap());
         assert!(room.take().is_some());
+    }
+
+    /// The same on threads of their own, where the waiting ends in just that moment now and then.
+    #[test]
+    fn no_place_is_lost_where_those_who_wait_go_at_any_time() {
+        let room = Room::new(1);
+        std::thread::scope(|scope| {
+            for patience in [0, 20, 50, 90] {
+                let room = &room;
+                scope.spawn(move || {
+                    let tokio = tokio::runtime::Builder::new_current_thread().enable_time().build().unwrap();
+                    let patience = Duration::from_micros(patience);
+                    tokio.block_on(async {
+                        for _ in 0..500 {
+                            drop(room.wait(0, Rank::Cold, patience, || {}).await);
+                        }
+                    });
+                });
+            }
+            for _ in 0..20_000 {
+                drop(room.take());
+            }
+        });
+        assert_eq!(room.waiting(), 0);
+        assert!(room.take().is_some());
+    }
+
+    #[tokio::test(flavor = "multi_thread", worker_threads = 1)]
+    async fn nobody_who_comes_has_a_place_before_those_who_wait() {
+        let room = Arc::new(Room::new(1));
+        for _ in 0..2_000 {
+            let place = room.take().unwrap();
+            let mut waits = Box::pin(room.wait(0, Rank::Cold, PATIENCE, || {}));
+            assert!(time::timeout(Duration::ZERO, &mut waits).await.is_err());
+            let tries = {
+                let room = room.clone();
+                std::thread::spawn(move || (0..500).any(|_| room.take().is_some()))
+            };
+            drop(place);
+            let place = waits.await.unwrap();
+            assert!(!tries.join().unwrap(), "one was free while somebody waited for it");
+            drop(place);
+        }
     }
 }
