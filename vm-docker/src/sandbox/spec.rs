@@ -19,6 +19,10 @@ const USERS_OF_CONTAINER: u32 = 2;
 /// Most files, sockets and pipes that a process has open.
 const OPEN_FILES: u32 = 256;
 
+/// Bytes of a stack, the first thread's and by default those of others: Linux's own default, whatever containerd was started with. How
+/// deep a program gets does not depend on the machine.
+const STACK: u64 = 8 << 20;
+
 /// Where memory gets short, contracts are killed before the host and containerd, whose own score they would inherit.
 const OOM_SCORE: i32 = 500;
 
@@ -149,6 +153,7 @@ pub(crate) fn spec(config: &DockerConfig, inside: &Inside<'_>, cgroup: &str) -> 
                 { "type": "RLIMIT_CORE", "hard": 0, "soft": 0 },
                 { "type": "RLIMIT_FSIZE", "hard": longest_file, "soft": longest_file },
                 { "type": "RLIMIT_NOFILE", "hard": OPEN_FILES, "soft": OPEN_FILES },
+                { "type": "RLIMIT_STACK", "hard": STACK, "soft": STACK },
             ],
         },
         "linux": linux(config, *users, cgroup),

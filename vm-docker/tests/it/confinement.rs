@@ -200,6 +200,14 @@ fn the_limits_are_set() {
     let shares = read("cpu/ID/cpu.shares", "ID/cpu.weight");
     assert!(matches!(shares.as_deref(), Some("128" | "5")), "{shares:?}");
     assert_eq!(read("pids/ID/pids.max", "ID/pids.max").as_deref(), Some("16"));
+
+    let tasks = daemon.list("limits", &["tasks", "list"]);
+    let process = tasks.iter().skip(1).find_map(|line| line.split_whitespace().nth(1)).unwrap();
+    let limits = fs::read_to_string(format!("/proc/{process}/limits")).unwrap();
+    for (name, limit) in [("core file size", 0), ("file size", 0), ("open files", 256), ("stack size", 8 << 20)] {
+        let limit: u64 = limit;
+        assert_eq!(line(&limits, &format!("Max {name} "))[..2], [limit.to_string(), limit.to_string()], "{name}");
+    }
 }
 
 #[test]
