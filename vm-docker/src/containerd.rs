@@ -5,6 +5,7 @@ mod import;
 mod launch;
 mod orphans;
 mod removal;
+mod usage;
 
 pub(crate) use import::Leases;
 pub(crate) use launch::NewContainer;

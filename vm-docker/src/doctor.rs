@@ -1,13 +1,15 @@
 //! What containers need of a machine, and what to do where it lacks it.
 
 use std::{
-    fmt, fs,
-    os::unix::fs::PermissionsExt,
+    fmt, fs, io,
+    os::unix::{fs::PermissionsExt, net::UnixStream},
     path::{Path, PathBuf},
     process::Command,
 };
 
-use crate::{DockerConfig, DockerError, containerd::Daemon};
+use tokio::runtime::{Builder, Runtime};
+
+use crate::{DockerConfig, DockerError, containerd::Daemon, managed};
 
 /// Free space below which images may not find room: 1 GiB.
 const ROOM: u64 = 1 << 30;
@@ -71,7 +73,7 @@ pub fn examine(config: &DockerConfig) -> Vec<Finding> {
         user_namespaces(config, Path::new("/proc/sys/user/max_user_namespaces")),
         sockets(config),
         memory(config, Path::new("/proc/meminfo")),
-        disk(config, asked.ok().and_then(|told| told.root)),
+        disk(config, asked.ok()),
     ]
 }
 
@@ -116,6 +118,8 @@ struct Told {
     version: String,
     /// Where it unpacks images.
     root: Option<PathBuf>,
+    /// What those have there that hosts have unpacked, in bytes.
+    unpacked: u64,
 }
 
 /// Asks it; the program alone if it is to be started by the host.
@@ -124,16 +128,26 @@ fn ask(config: &DockerConfig) -> Result<Told, (String, &'static str)> {
         let line = first_line("containerd", "--version");
         let line = line.ok_or_else(|| ("not installed".to_owned(), "install the package containerd"))?;
         let version = line.split_whitespace().nth(2).unwrap_or_default().to_owned();
-        return Ok(Told { version, root: Some(folder.clone()) });
+        // It may run. What an earlier run has left there is removed when it starts.
+        let address = managed::socket(folder);
+        let unpacked = UnixStream::connect(&address).ok().and_then(|_| {
+            let config = DockerConfig { address, ..config.clone() };
+            runtime().ok()?.block_on(async { Daemon::reach(&config).await?.unpacked().await }).ok()
+        });
+        return Ok(Told { version, root: Some(folder.clone()), unpacked: unpacked.unwrap_or(0) });
     }
-    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
-    let runtime = runtime.map_err(|error| (error.to_string(), "free memory or threads"))?;
+    let runtime = runtime().map_err(|error| (error.to_string(), "free memory or threads"))?;
     let told = runtime.block_on(async {
         let daemon = Daemon::reach(config).await?;
-        Ok(Told { version: daemon.version().to_owned(), root: daemon.root().await })
+        let (root, unpacked) = (daemon.root().await, daemon.unpacked().await?);
+        Ok(Told { version: daemon.version().to_owned(), root, unpacked })
     });
     let advice = "start containerd, give the path of its socket in `address`, or set `managed`";
     told.map_err(|error: DockerError| (error.to_string(), advice))
+}
+
+fn runtime() -> io::Result<Runtime> {
+    Builder::new_current_thread().enable_all().build()
 }
 
 fn containerd(asked: &Result<Told, (String, &'static str)>) -> Finding {
@@ -277,23 +291,35 @@ fn memory(config: &DockerConfig, path: &Path) -> Finding {
     }
 }
 
-fn disk(config: &DockerConfig, root: Option<PathBuf>) -> Finding {
+fn disk(config: &DockerConfig, told: Option<Told>) -> Finding {
+    let (root, unpacked) = told.map_or((None, 0), |told| (told.root, told.unpacked));
     let root = root.unwrap_or_else(|| PathBuf::from("/var/lib/containerd"));
     let there = root.ancestors().find(|above| above.exists()).unwrap_or(Path::new("/"));
     let Ok(space) = rustix::fs::statvfs(there) else {
         return weak("disk", format!("{} cannot be asked for its space", there.display()), "look at it yourself");
     };
     let free = space.f_bavail.saturating_mul(space.f_frsize);
-    let all = space.f_blocks.saturating_mul(space.f_frsize);
-    let found = format!("{} MiB free of {} at {}", free >> 20, all >> 20, there.display());
+    room_on_disk(config.images_size, free, unpacked, there)
+}
+
+/// Whether all images fit that there may be, of which some are there already.
+fn room_on_disk(images_size: u64, free: u64, unpacked: u64, at: &Path) -> Finding {
+    let found = format!("{} MiB free at {}, {} MiB taken by images", free >> 20, at.display(), unpacked >> 20);
     if free < ROOM {
         return weak("disk", found, "make room: images are unpacked there");
     }
-    match config.images_size <= all / 4 * 3 {
+    let room = free.saturating_add(unpacked);
+    match images_size <= room {
         true => good("disk", found),
-        false => {
-            weak("disk", found, format!("set images_size to {} MiB or less, or use a larger disk", (all / 4 * 3) >> 20))
-        }
+        false => weak(
+            "disk",
+            found,
+            format!(
+                "images may take {} MiB: set images_size to {} MiB or less, or make room",
+                images_size >> 20,
+                room >> 20
+            ),
+        ),
     }
 }
 
@@ -372,8 +398,15 @@ mod tests {
         assert!(found(1, 7 << 30).advice.contains("of a container to 6144 MiB or less"));
         assert_eq!(memory(&DockerConfig::default(), Path::new("/nonexistent")).health, Health::Weak);
 
+        let (gib, at) = (1 << 30, Path::new("/data"));
+        let full = room_on_disk(16 * gib, 10 * gib, 6 * gib, at);
+        assert_eq!((full.health, &*full.found), (Health::Good, "10240 MiB free at /data, 6144 MiB taken by images"));
+        let large = room_on_disk(16 * gib, 10 * gib, 5 * gib, at);
+        assert_eq!(large.health, Health::Weak);
+        assert!(large.advice.contains("16384 MiB: set images_size to 15360 MiB or less"), "{}", large.advice);
+        assert_eq!(room_on_disk(gib, gib - 1, 6 * gib, at).health, Health::Weak, "there is hardly any left");
         let large = DockerConfig { images_size: u64::MAX, ..DockerConfig::default() };
-        let found = disk(&large, Some("/".into()));
+        let found = disk(&large, None);
         assert!(found.health == Health::Weak && !found.advice.is_empty(), "{found:?}");
     }
 

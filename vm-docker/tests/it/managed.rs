@@ -9,12 +9,13 @@ use std::{
 };
 
 use rustix::process::{Pid, Signal, kill_process};
-use vm_core::HostFault;
+use vm_core::{Code, HostFault, RuntimeKind};
 use vm_docker::{DockerConfig, Health, examine};
 
 use crate::{
     daemon::Daemon,
-    world::{World, config},
+    images::archive,
+    world::{World, config, probe},
 };
 
 const LIMIT: Duration = Duration::from_secs(30);
@@ -41,6 +42,7 @@ fn a_managed_containerd_starts_is_restarted_and_ends_with_its_host() {
         DockerConfig { managed: Some(own.clone()), address: "/nonexistent".into(), ..config(daemon, "managed") };
     let world = World::with_probe(config.clone(), LIMIT);
     assert_eq!(world.text("echo", "own"), "own");
+    assert!(taken_by_images(&config) > 0, "the doctor asks it");
     let second = vm_docker::DockerRuntime::new(config.clone()).unwrap();
     let fault = futures_executor::block_on(vm_core::RuntimeProvider::start(&second)).unwrap_err().to_string();
     assert!(fault.contains("another host runs a containerd there"), "{fault}");
@@ -162,6 +164,13 @@ fn without_containerd_in_the_path_it_says_so() {
     assert!(fault.contains("containerd cannot be started") && fault.contains("install it"), "{fault}");
 }
 
+/// The mebibytes that the doctor finds images to have on disk.
+fn taken_by_images(config: &DockerConfig) -> u64 {
+    let disk = examine(config).into_iter().find(|finding| finding.what == "disk").unwrap();
+    let (found, _) = disk.found.split_once(" MiB taken by images").unwrap();
+    found.rsplit(' ').next().unwrap().parse().unwrap()
+}
+
 #[test]
 fn a_machine_that_runs_containers_is_found_to_be_good() {
     let Some(daemon) = Daemon::shared() else { return };
@@ -172,6 +181,12 @@ fn a_machine_that_runs_containers_is_found_to_be_good() {
 
     let disk = findings.iter().find(|finding| finding.what == "disk").unwrap();
     assert!(disk.found.contains(&daemon.root().display().to_string()), "{disk:?}");
+    assert_eq!(taken_by_images(&config(daemon, "doctor")), 0);
+    // What is unpacked is no longer free, and is room for images all the same.
+    let world = World::start(config(daemon, "doctor"), LIMIT);
+    let large = archive(&[probe(), vec![7; 8 << 20]].concat(), &["/opt/program"], &[]);
+    world.deploy("large", Code::new(RuntimeKind::Docker, large)).unwrap();
+    assert!((8..16).contains(&taken_by_images(&config(daemon, "doctor"))), "{:?}", examine(&config(daemon, "doctor")));
 
     let nowhere = DockerConfig { address: "/nonexistent.sock".into(), ..config(daemon, "doctor") };
     let containerd = examine(&nowhere).into_iter().find(|finding| finding.what == "containerd").unwrap();
