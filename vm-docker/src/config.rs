@@ -49,7 +49,7 @@ pub struct DockerConfig {
     pub pool_idle: Duration,
     /// How many calls may wait for a container of one image; one more is a fault at once. Default: 256.
     pub pool_queue: usize,
-    /// How long a call may wait for a container, at most until its deadline. Default: 10 s.
+    /// How long a call may wait for a container, at most until its deadline, and a start for room. Default: 10 s.
     pub pool_wait: Duration,
     /// How many containers of all images together may exist. Where a call needs one more, an idle one of another image is
     /// removed; where all have calls, it waits for at most `pool_wait`, and an image whose calls never end gives one up after half of that. With `memory` it bounds what containers take. At least 1.
@@ -57,7 +57,8 @@ pub struct DockerConfig {
     pub max_containers: usize,
     /// Bytes that the unpacked layers of all images together may take on disk; what several images have in common counts once.
     /// Where another image does not fit, those without calls are removed first, the one that was used longest ago before the
-    /// others; they are unpacked again when they are called. At least 1 MiB. Default: 16 GiB.
+    /// others; they are unpacked again when they are called. Where those with calls leave too little, it is waited for at most `pool_wait`.
+    /// At least 1 MiB. Default: 16 GiB.
     pub images_size: u64,
     /// Longest pause between starts of a code whose containers do not start, or break off before they have had a call, one soon after
     /// the other. After eight the first pause is 0.1 s, and each further one twice as long; one is forgotten in 10 s. Calls that find

@@ -11,6 +11,7 @@ use crate::{
     DockerError, Exit,
     cgroup::ControlGroup,
     engine::{Engine, Guard},
+    metrics::Counts,
     output::CallLabel,
 };
 
@@ -96,7 +97,7 @@ pub(crate) struct ExitWatch(watch::Receiver<Option<Option<Exit>>>);
 
 impl ExitWatch {
     /// Begins to wait for the end of a container's task.
-    pub(crate) fn begin(engine: Arc<Engine>, id: String) -> Self {
+    pub(crate) fn begin(engine: Arc<Engine>, id: String, counts: Arc<Counts>) -> Self {
         let (sender, receiver) = watch::channel(None);
         tokio::spawn(async move {
             let exit = exit_code(&engine, &id).await.map(|code| Exit {
@@ -105,7 +106,7 @@ impl ExitWatch {
                 memory: engine.config().memory,
             });
             if exit.is_some_and(|exit| exit.out_of_memory) {
-                engine.metrics().out_of_memory();
+                counts.out_of_memory();
             }
             sender.send_replace(Some(exit));
         });

@@ -63,7 +63,7 @@ impl DockerContract {
                     before = earlier;
                     container
                 }
-                (Err(_), Some(cause)) => return Err(self.cause(cause, interrupt, || {}).into()),
+                (Err(_), Some(broken)) => return Err(cause(&self.pool, broken, interrupt, || {}).into()),
                 (Err(fault), None) => return Err(fault),
             };
             let number = container.call_number();
@@ -93,11 +93,11 @@ impl DockerContract {
                         container = container.id(),
                         "a container broke off between two calls and is replaced"
                     );
-                    self.pool.engine().metrics().broken();
+                    self.pool.counts().broken();
                     container.blame("it broke off between two calls");
                     before = Some(Broken::of(&container, ran.end));
                 }
-                end => return Err(self.broken(&container, end, interrupt).into()),
+                end => return Err(broken(&self.pool, &container, end, interrupt).into()),
             }
         }
     }
@@ -125,24 +125,24 @@ impl DockerContract {
             Err(End::Late) => Err(interrupt.fault()),
             // It has done as it should, as a process.
             Err(End::Broken(error @ DockerError::Differs { .. })) => Err(error.into()),
-            Err(end) => Err(self.broken(&container, end, interrupt).into()),
+            Err(end) => Err(broken(checker, &container, end, interrupt).into()),
         }
     }
+}
 
-    /// What a container has done in a call that has to be replaced for it.
-    fn broken(&self, container: &Pooled, end: End, interrupt: &Interrupt) -> DockerError {
-        container.give_up();
-        let cause = self.cause(Broken::of(container, end), interrupt, || container.kill_if_alone());
-        container.blame(&cause.to_string());
-        cause
-    }
+/// What a container of a pool has done in a call that has to be replaced for it.
+fn broken(pool: &Pool, container: &Pooled, end: End, interrupt: &Interrupt) -> DockerError {
+    container.give_up();
+    pool.counts().broken();
+    let cause = cause(pool, Broken::of(container, end), interrupt, || container.kill_if_alone());
+    container.blame(&cause.to_string());
+    cause
+}
 
-    fn cause(&self, broken: Broken, interrupt: &Interrupt, kill: impl FnOnce()) -> DockerError {
-        self.pool.engine().metrics().broken();
-        match broken {
-            Broken::Rules(error) => error,
-            Broken::Off(exit) => exit.cause(self.pool.engine(), interrupt, kill),
-        }
+fn cause(pool: &Pool, broken: Broken, interrupt: &Interrupt, kill: impl FnOnce()) -> DockerError {
+    match broken {
+        Broken::Rules(error) => error,
+        Broken::Off(exit) => exit.cause(pool.engine(), interrupt, kill),
     }
 }
 

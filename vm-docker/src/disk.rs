@@ -2,7 +2,10 @@
 
 use std::{
     collections::BTreeMap,
-    sync::{Arc, Mutex, MutexGuard, PoisonError},
+    sync::{
+        Arc, Mutex, MutexGuard, PoisonError,
+        atomic::{AtomicUsize, Ordering},
+    },
 };
 
 use crate::image::Image;
@@ -12,7 +15,13 @@ use crate::image::Image;
 pub(crate) struct Disk {
     most: u64,
     layers: Arc<Layers>,
+    /// How many images wait for room.
+    waiting: AtomicUsize,
 }
+
+/// An image counts as waiting for room as long as this exists.
+#[derive(Debug)]
+pub(crate) struct Wait<'a>(&'a AtomicUsize);
 
 #[derive(Debug, Default)]
 struct Layers(Mutex<BTreeMap<String, Unpacked>>);
@@ -42,7 +51,7 @@ pub(crate) struct Use {
 impl Disk {
     /// A disk for so many bytes.
     pub(crate) fn new(most: u64) -> Self {
-        Self { most, layers: Arc::default() }
+        Self { most, layers: Arc::default(), waiting: AtomicUsize::new(0) }
     }
 
     /// How many bytes there may be.
@@ -73,9 +82,38 @@ impl Disk {
         Some((claim, Use { layers: self.layers.clone(), snapshots }))
     }
 
-    /// True if there will be room for an image when those are gone that leave.
-    pub(crate) fn will_hold(&self, image: &Image) -> bool {
-        excess(&self.layers.lock(), image, self.most, |layer| layer.uses) == 0
+    /// How many of the images that are `unused`, the first before the others, have to leave for there to be room for another one
+    /// when all are gone that leave. `None` if there is too little even when none of them is left.
+    pub(crate) fn in_the_way<'a>(&self, image: &Image, unused: impl IntoIterator<Item = &'a Image>) -> Option<usize> {
+        let mut layers = self.layers.lock().clone();
+        let mut unused = unused.into_iter();
+        let mut leaving = 0;
+        while excess(&layers, image, self.most, |layer| layer.uses) > 0 {
+            for snapshot in unused.next()?.chain() {
+                if let Some(layer) = layers.get_mut(&snapshot) {
+                    layer.uses = layer.uses.saturating_sub(1);
+                }
+            }
+            leaving += 1;
+        }
+        Some(leaving)
+    }
+
+    /// An image begins to wait for room.
+    pub(crate) fn wait(&self) -> Wait<'_> {
+        self.waiting.fetch_add(1, Ordering::SeqCst);
+        Wait(&self.waiting)
+    }
+
+    /// How many images wait for room.
+    pub(crate) fn waiting(&self) -> usize {
+        self.waiting.load(Ordering::SeqCst)
+    }
+}
+
+impl Drop for Wait<'_> {
+    fn drop(&mut self) {
+        self.0.fetch_sub(1, Ordering::SeqCst);
     }
 }
 
@@ -139,26 +177,43 @@ mod tests {
         assert_eq!(disk.taken(), 200);
         let second = disk.claim(&image(&[1, 3])).unwrap();
         assert_eq!(disk.taken(), 300, "the lowest layer is the same");
-        assert!(disk.claim(&image(&[4])).is_none() && !disk.will_hold(&image(&[4])));
+        assert!(disk.claim(&image(&[4])).is_none() && disk.in_the_way(&image(&[4]), []).is_none());
         assert!(disk.claim(&image(&[3])).is_none(), "it lies over nothing here");
         drop(first);
         assert_eq!(disk.taken(), 200);
         drop(second);
         assert_eq!(disk.taken(), 0);
-        assert!(disk.claim(&image(&[1, 2, 3, 4])).is_none() && !disk.will_hold(&image(&[1, 2, 3, 4])));
+        assert!(disk.claim(&image(&[1, 2, 3, 4])).is_none() && disk.in_the_way(&image(&[1, 2, 3, 4]), []).is_none());
+    }
+
+    #[test]
+    fn no_more_images_are_in_the_way_than_another_one_needs_to_fit() {
+        let disk = Disk::new(400);
+        let images = [image(&[1, 2]), image(&[1, 3]), image(&[4])];
+        let _there: Vec<_> = images.iter().map(|image| disk.claim(image).unwrap()).collect();
+        let in_the_way =
+            |new: &[u8], unused: &[usize]| disk.in_the_way(&image(new), unused.iter().map(|number| &images[*number]));
+        assert_eq!(in_the_way(&[1, 2], &[0, 1, 2]), Some(0), "it is there");
+        assert_eq!(in_the_way(&[5], &[0, 1, 2]), Some(1));
+        assert_eq!(in_the_way(&[5, 6], &[2, 0, 1]), Some(2));
+        assert_eq!(in_the_way(&[5, 6], &[0, 1, 2]), Some(2), "the lowest layer leaves with the second");
+        assert_eq!(in_the_way(&[5, 6, 7], &[0, 1]), Some(2));
+        assert_eq!(in_the_way(&[5, 6, 7, 8], &[0, 1]), None, "the third is used");
+        assert_eq!(in_the_way(&[5], &[]), None);
     }
 
     #[test]
     fn what_leaves_is_there_until_it_is_gone() {
         let disk = Disk::new(200);
         let (claim, used) = disk.claim(&image(&[1, 2])).unwrap();
-        assert!(!disk.will_hold(&image(&[3])));
+        let will_hold = |image| disk.in_the_way(&image, []) == Some(0);
+        assert!(!will_hold(image(&[3])));
         drop(used);
-        assert!(disk.will_hold(&image(&[3])) && disk.claim(&image(&[3])).is_none());
+        assert!(will_hold(image(&[3])) && disk.claim(&image(&[3])).is_none());
         // One that is used again before it is gone stays.
         let (again, used) = disk.claim(&image(&[1, 2])).unwrap();
         drop(claim);
-        assert!(disk.taken() == 200 && !disk.will_hold(&image(&[3])));
+        assert!(disk.taken() == 200 && !will_hold(image(&[3])));
         drop((again, used));
         assert!(disk.claim(&image(&[3])).is_some());
     }

@@ -33,7 +33,7 @@ use crate::{
     disk::{Claim, Disk},
     door::{Door, SOCKET_NAME},
     folder::{DeadFolder, Fate, HostFolder, Owner, dead_folders},
-    metrics::Metrics,
+    metrics::{Counts, Metrics},
     output::{CallLabel, Following, Output},
     pool::{Chains, Pools},
     room::{Place, Rank, Room},
@@ -63,8 +63,8 @@ pub(crate) struct Engine {
     /// Held for reading while an image is imported or a container starts.
     starts: RwLock<()>,
     resources: Mutex<BTreeMap<Resource, Existence>>,
-    /// Changes whenever a resource is gone.
-    removed: watch::Sender<()>,
+    /// Changes whenever a resource is gone, and when an image that another one waits for may have no call any more.
+    freed: watch::Sender<()>,
     pools: Pools,
     room: Room,
     disk: Disk,
@@ -159,7 +159,7 @@ impl Engine {
             stopped: watch::Sender::new(false),
             starts: RwLock::default(),
             resources: Mutex::default(),
-            removed: watch::Sender::new(()),
+            freed: watch::Sender::new(()),
             pools: Pools::default(),
             metrics: Metrics::new(),
         };
@@ -232,9 +232,7 @@ impl Engine {
             return;
         }
         let _alone = self.making_room.lock().unwrap_or_else(PoisonError::into_inner);
-        while self.room.waiting() > self.leaving() && self.pools.evict() {
-            self.metrics.evicted();
-        }
+        while self.room.waiting() > self.leaving() && self.pools.evict() {}
     }
 
     /// True if a container is to be given up whose call has ended, of an image with so many that take calls: for a start that no
@@ -314,13 +312,14 @@ impl Engine {
         self: &Arc<Self>,
         image: &Imported,
         isolation: Isolation,
+        counts: &Arc<Counts>,
         place: Place,
     ) -> Result<(Container, Vec<Connection>), DockerError> {
         // What is made while everything is removed would stay: a stop waits for starts that have begun.
         let _begun = self.starts.read().await;
         let begun = time::Instant::now();
-        let launched = self.launch_until(begun + self.config.start_timeout, image, isolation, place).await;
-        self.metrics.start(launched.is_ok(), begun.elapsed());
+        let launched = self.launch_until(begun + self.config.start_timeout, image, isolation, counts, place).await;
+        counts.start(launched.is_ok(), begun.elapsed());
         launched
     }
 
@@ -329,11 +328,13 @@ impl Engine {
         deadline: time::Instant,
         image: &Imported,
         isolation: Isolation,
+        counts: &Arc<Counts>,
         place: Place,
     ) -> Result<(Container, Vec<Connection>), DockerError> {
         let limit = self.config.start_timeout;
         let late = DockerError::TimedOut { operation: "start a container", limit };
-        let begun = time::timeout_at(deadline, self.begin(image, isolation, place)).await.unwrap_or(Err(late))?;
+        let begun =
+            time::timeout_at(deadline, self.begin(image, isolation, counts, place)).await.unwrap_or(Err(late))?;
         // From here on it is the process that takes its time.
         let Begun { id, door, most, process, guard, mut exit, label, following } = begun;
         let (hello, connections) = tokio::select! {
@@ -354,6 +355,7 @@ impl Engine {
         self: &Arc<Self>,
         image: &Imported,
         isolation: Isolation,
+        counts: &Arc<Counts>,
         place: Place,
     ) -> Result<Begun, DockerError> {
         let number = self.number();
@@ -387,7 +389,7 @@ impl Engine {
             existence.process = Some(process.clone());
         }
         self.daemon.start(&id).await?;
-        let exit = ExitWatch::begin(self.clone(), id.clone());
+        let exit = ExitWatch::begin(self.clone(), id.clone(), counts.clone());
         let label = CallLabel::default();
         let following = output.follow(&id, &label, &exit);
         Ok(Begun { id, door, most, process, guard, exit, label, following })
@@ -463,7 +465,7 @@ impl Engine {
             let gone = engine.resources().remove(&resource);
             drop(gone);
             engine.tell();
-            engine.removed.send_replace(());
+            engine.freed.send_replace(());
         });
     }
 
@@ -478,9 +480,9 @@ impl Engine {
     }
 
     async fn wait_until(&self, done: impl Fn() -> bool) {
-        let mut removed = self.removed.subscribe();
+        let mut freed = self.freed.subscribe();
         while !done() {
-            if removed.changed().await.is_err() {
+            if freed.changed().await.is_err() {
                 return;
             }
         }

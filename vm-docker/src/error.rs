@@ -190,15 +190,30 @@ pub enum DockerError {
         /// How long it was waited for room.
         waited: Duration,
     },
-    /// The images that are used have all the disk that they may.
+    /// An image alone takes more of the disk than all of them may.
     #[error(
-        "there is no room on disk for the image beside those that are used, which have {taken} of {most} bytes; try again later, or raise images_size"
+        "the image takes {size} bytes on disk when it is unpacked, and all images together may take {most}; make it smaller, or raise images_size"
+    )]
+    ImageLargerThanDisk {
+        /// What it takes, in bytes.
+        size: u64,
+        /// What all images may take.
+        most: u64,
+    },
+    /// The images that have calls leave too little disk for another one.
+    #[error(
+        "there was no room on disk for the image of {size} bytes within {} s: those that are there have {taken} of {most} bytes, and too many of them have calls; try again later, or raise images_size",
+        .waited.as_secs_f64()
     )]
     NoDisk {
-        /// What they have, in bytes.
+        /// What it takes, in bytes, what it has in common with others included.
+        size: u64,
+        /// What the others have.
         taken: u64,
-        /// What they may have.
+        /// What all of them may have.
         most: u64,
+        /// How long it was waited for room.
+        waited: Duration,
     },
     /// Containers of one image broke off one soon after the other.
     #[error(

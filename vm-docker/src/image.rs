@@ -95,6 +95,11 @@ impl Image {
         digest(format!("{:?}", (self.chain().last(), args, env, folder)).as_bytes())
     }
 
+    /// Bytes that it takes on disk when it is unpacked, all its layers.
+    pub(crate) fn on_disk(&self) -> u64 {
+        self.layers.iter().map(|layer| layer.on_disk).fold(0, u64::saturating_add)
+    }
+
     /// Bytes of memory that it takes.
     pub(crate) fn size(&self) -> usize {
         self.layers.iter().map(|layer| layer.bytes.len()).sum()

@@ -60,19 +60,7 @@
 //! # What is told
 //!
 //! What a contract prints becomes `tracing` events of the target `vm::contract`, with the contract and the transaction. The
-//! `metrics` facade gets:
-//!
-//! | metric | labels | |
-//! |---|---|---|
-//! | `vm_docker_starts_total` | `outcome` | containers that were started, or could not be |
-//! | `vm_docker_broken_total` | | those that misbehaved or broke off, and were replaced |
-//! | `vm_docker_evictions_total` | | those that made room for containers of other images |
-//! | `vm_docker_images_bytes` | | what unpacked images take on disk, as far as their layers tell |
-//! | `vm_docker_containers` | `state` | containers that are `existing`, over all images, and `wanted`, for which there is no room |
-//! | `vm_docker_oom_kills_total` | | those that were killed for their memory |
-//! | `vm_docker_start_duration_seconds`, `vm_docker_wait_duration_seconds` | | of starts; of calls, for a container |
-//! | `vm_docker_pool` | `image`, `isolation`, `state` | containers that are `live` or `idle`, calls that are `waiting` |
-//! | `vm_docker_container_memory_bytes`, `vm_docker_container_cpu_microseconds_total` | `image`, `isolation`, `place` | of each container |
+//! `metrics` facade gets numbers for each image, named `vm_docker_…`: `docs/metrics.md` lists them.
 //!
 //! # Faults
 //!

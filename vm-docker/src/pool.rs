@@ -29,6 +29,7 @@ use crate::{
     container::Container,
     engine::{Engine, Imported},
     image::Image,
+    metrics::Counts,
     room::{Place, Rank},
 };
 use backoff::{Backoff, Pause};
@@ -64,9 +65,12 @@ pub(crate) struct Pool {
     put_off: AtomicBool,
     /// True if the last start that needed room found none.
     no_room: AtomicBool,
+    /// True while a start waits for room on disk, and when the last one found none.
+    no_disk: AtomicBool,
     /// Its number among the chains of nested calls.
     number: u64,
     gauges: Gauges,
+    counts: Arc<Counts>,
     this: Weak<Self>,
 }
 
@@ -133,15 +137,18 @@ impl Pools {
         });
         let Some((_, pool)) = oldest.min_by_key(|(since, _)| *since) else { return false };
         let taken = pool.desk().take_oldest();
-        !taken.is_empty()
+        if taken.is_empty() {
+            return false;
+        }
+        pool.counts.evicted();
+        true
     }
 
-    /// Has the image removed from the disk that was used longest ago and has no call, with its containers, until it is called
-    /// again. False if there is none.
-    pub(crate) fn put_away(&self) -> bool {
+    /// Those of images that are on disk and have no call, the one that was used longest ago before the others.
+    pub(crate) fn unused(&self) -> Vec<Arc<Pool>> {
         let mut unused: Vec<_> = self.all().into_iter().filter_map(|pool| Some((pool.unused_since()?, pool))).collect();
         unused.sort_by_key(|(since, _)| *since);
-        unused.into_iter().any(|(_, pool)| pool.put_away())
+        unused.into_iter().map(|(_, pool)| pool).collect()
     }
 
     /// Those that are there. (One that is being made has nothing to give.)
@@ -174,14 +181,15 @@ impl Pool {
     ) -> Result<Arc<Self>, DockerError> {
         let DockerConfig { pool_min: min, pool_max: max, pool_queue: queue, restart_pause, .. } = *engine.config();
         let (gauges, pool_number) = (Gauges::new(&image.name(), role.label(isolation)), engine.chains().pool());
+        let counts = Arc::new(engine.metrics().of(gauges.image(), role.label(isolation)));
         let backoff = engine.pools().backoff(&image.name(), restart_pause);
         if let Some(pause) = lock(&backoff).pause(now()) {
             return Err(backing_off(&gauges, pause));
         }
-        let imported = engine.import(&image).await.inspect_err(|error| blame(&backoff, error, now()))?;
+        let imported = engine.import(&image, || {}).await.inspect_err(|error| blame(&backoff, error, now()))?;
         let place = engine.place(pool_number, Rank::Cold, || {}).await?;
         let begun = now();
-        let launched = engine.launch(&imported, isolation, place).await;
+        let launched = engine.launch(&imported, isolation, &counts, place).await;
         let (container, connections) = launched.inspect_err(|error| blame(&backoff, error, begun))?;
         let interface = container.hello.interface.clone();
         let pool = Arc::new_cyclic(|this: &Weak<Self>| {
@@ -192,6 +200,7 @@ impl Pool {
                 backoff,
                 put_off: AtomicBool::new(false),
                 no_room: AtomicBool::new(false),
+                no_disk: AtomicBool::new(false),
                 engine,
                 image,
                 isolation,
@@ -200,6 +209,7 @@ impl Pool {
                 imported: tokio::sync::Mutex::new(Some(imported)),
                 desk: Mutex::new(Desk::new(Bounds { min, max, queue }, first, now())),
                 gauges,
+                counts,
                 this: this.clone(),
             }
         });
@@ -210,6 +220,15 @@ impl Pool {
 
     pub(crate) fn engine(&self) -> &Arc<Engine> {
         &self.engine
+    }
+
+    pub(crate) fn image(&self) -> &Image {
+        &self.image
+    }
+
+    /// What its containers have done.
+    pub(crate) fn counts(&self) -> &Counts {
+        &self.counts
     }
 
     pub(crate) fn isolation(&self) -> Isolation {
@@ -234,11 +253,11 @@ impl Pool {
         loop {
             let mut pooled = self.next(interrupt, &patience, transaction)?;
             if pooled.begin(|card| self.engine.chains().hold(transaction, self.number, card)) {
-                self.engine.metrics().waited(begun.elapsed());
+                self.counts.waited(begun.elapsed());
                 return Ok(pooled);
             }
             // It has ended in the meantime, or speaks without being asked.
-            self.engine.metrics().broken();
+            self.counts.broken();
         }
     }
 
@@ -248,12 +267,13 @@ impl Pool {
         let serving = self.desk().serving();
         if !pooled.is_retired() && self.engine.gives_up(pooled.id(), serving) {
             // Another image has no container, and this one has several, or had this one for long enough.
-            return self.engine.metrics().evicted();
+            return self.counts.evicted();
         }
         // What is dropped needs the desk.
         let retired = self.desk().put(pooled, now());
         drop(retired);
         self.engine.make_room();
+        self.engine.may_be_unused();
     }
 
     fn next(&self, interrupt: &Interrupt, patience: &Interrupt, transaction: u64) -> Result<Pooled, HostFault> {
@@ -298,6 +318,7 @@ impl Pool {
             // None was busy: one that starts takes too long.
             true if live < max => interrupt.fault(),
             true => DockerError::AllBusy { max, until: "the call's deadline".into() }.into(),
+            false if live == 0 && self.no_disk.load(Ordering::Relaxed) => self.engine.no_disk(&self.image).into(),
             false if no_room => DockerError::NoRoom { most: self.engine.room().most(), waited }.into(),
             false if live < max => DockerError::TimedOut { operation: "start a container", limit: waited }.into(),
             false => DockerError::AllBusy { max, until: format!("pool_wait, {} s", waited.as_secs_f64()) }.into(),
@@ -310,8 +331,8 @@ impl Pool {
         self.desk().unused_since()
     }
 
-    /// Lets go of its image and its containers; false if it is used.
-    fn put_away(&self) -> bool {
+    /// Has its image removed from the disk, with its containers, until it is called again; false if it is used.
+    pub(crate) fn put_away(&self) -> bool {
         let Ok(mut imported) = self.imported.try_lock() else { return false };
         let mut desk = self.desk();
         if imported.is_none() || desk.unused_since().is_none() {
@@ -348,14 +369,7 @@ impl Pool {
         let mut start = Start(Some(pool));
         self.engine.spawn(async move {
             let Some(pool) = start.0.clone() else { return };
-            let launched = match pool.place(need).await {
-                Ok(Some(place)) => {
-                    let begun = now();
-                    pool.launch(place).await.inspect_err(|error| blame(&pool.backoff, error, begun))
-                }
-                Ok(None) => return start.abandon(),
-                Err(error) => Err(error),
-            };
+            let Some(launched) = pool.start(need).await.transpose() else { return start.abandon() };
             if start.end(launched) {
                 // Those who wait have a chance to be served by this one first.
                 time::sleep(BEFORE_GROWTH).await;
@@ -403,23 +417,46 @@ impl Pool {
         }
     }
 
-    async fn launch(&self, place: Place) -> Result<(Container, Vec<Connection>), DockerError> {
+    /// Starts a container; `None` if room for it is not worth waiting for, or it is not needed any more. Who waits for room in memory
+    /// has its image on disk, and who waits for that has nothing.
+    async fn start(&self, need: Need) -> Result<Option<Launched>, DockerError> {
         let mut imported = self.imported.lock().await;
         let image = match &mut *imported {
             Some(image) => image,
-            away => away.insert(self.engine.import(&self.image).await?),
+            away => match self.unpack().await? {
+                Some(image) => away.insert(image),
+                None => return Ok(None),
+            },
         };
         self.away.store(false, Ordering::Release);
-        let launched = match self.engine.launch(image, self.isolation, place).await {
+        let Some(place) = self.place(need).await? else { return Ok(None) };
+        let begun = now();
+        let launched = self.launch(image, place).await;
+        launched.map(Some).inspect_err(|error| blame(&self.backoff, error, begun))
+    }
+
+    /// Has the image on disk again; `None` if others keep it from that.
+    async fn unpack(&self) -> Result<Option<Imported>, DockerError> {
+        let imported = self.engine.import(&self.image, || self.no_disk.store(true, Ordering::Relaxed)).await;
+        let none = matches!(imported, Err(DockerError::NoDisk { .. }));
+        self.no_disk.store(none, Ordering::Relaxed);
+        match none {
+            // As where there is no place: each call is told when its own time is over.
+            true => Ok(None),
+            false => imported.map(Some).inspect_err(|error| blame(&self.backoff, error, now())),
+        }
+    }
+
+    async fn launch(&self, image: &mut Imported, place: Place) -> Result<Launched, DockerError> {
+        let launched = match self.engine.launch(image, self.isolation, &self.counts, place).await {
             // containerd has lost the image.
             Err(DockerError::Daemon { reason: Refused::NotFound, .. }) => {
-                *image = self.engine.import(&self.image).await?;
+                *image = self.engine.import(&self.image, || {}).await?;
                 let place = self.engine.place(self.number, Rank::Cold, || {}).await?;
-                self.engine.launch(image, self.isolation, place).await
+                self.engine.launch(image, self.isolation, &self.counts, place).await
             }
             other => other,
         };
-        drop(imported);
         let (container, connections) = launched?;
         if container.hello.interface != self.interface {
             return Err(DockerError::Protocol("it describes other methods than its first process did".into()));
@@ -432,14 +469,17 @@ impl Pool {
     }
 }
 
+/// A container and its connections.
+type Launched = (Container, Vec<Connection>);
+
 /// A start that has begun. However it ends, the desk is told.
 struct Start(Option<Arc<Pool>>);
 
 impl Start {
     /// Tells the desk; true if there is one container more now.
-    fn end(&mut self, launched: Result<(Container, Vec<Connection>), DockerError>) -> bool {
+    fn end(&mut self, launched: Result<Launched, DockerError>) -> bool {
         let Some(pool) = self.0.take() else { return false };
-        match launched {
+        let started = match launched {
             Ok((container, connections)) => {
                 let number = pool.gauges.enter(container.id());
                 let started = Pooled::all(&pool.engine, container, connections, pool.this.clone(), number);
@@ -454,13 +494,16 @@ impl Start {
                 pool.desk().failed(&fault);
                 false
             }
-        }
+        };
+        pool.engine.may_be_unused();
+        started
     }
 
     /// It is not needed, or not worth waiting for.
     fn abandon(&mut self) {
         let Some(pool) = self.0.take() else { return };
         pool.desk().abandoned();
+        pool.engine.may_be_unused();
         // Calls that came in the meantime took it for theirs.
         if matches!(pool.desk().need(), Some(Need::Calls(_))) {
             pool.grow();
@@ -493,6 +536,7 @@ async fn keep_in_bounds(pool: Weak<Pool>, limit: Duration) {
             pool.grow();
         }
         pool.engine.make_room();
+        pool.engine.may_be_unused();
         pool.engine.tell();
         let counts = pool.desk().counts();
         pool.gauges.tell(counts);

@@ -199,6 +199,7 @@ impl RuntimeProvider for DockerRuntime {
                 status.details.push(("containers".into(), containers));
                 status.details.push(("starts_waiting_for_room".into(), engine.room().waiting().to_string()));
                 status.details.push(("images_bytes".into(), engine.disk().taken().to_string()));
+                status.details.push(("images_waiting_for_disk".into(), engine.disk().waiting().to_string()));
                 status.details.extend(engine.metrics().details());
                 if let Some(managed) = managed {
                     status.details.push(("containerd_restarts".into(), managed.restarts().to_string()));

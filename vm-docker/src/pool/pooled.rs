@@ -167,7 +167,7 @@ impl Shared {
     pub(super) fn give_up(&self, cause: &str) {
         let Some(pool) = self.place.pool.upgrade() else { return };
         tracing::warn!(container = self.container.id(), code = pool.gauges.image(), "a container is given up: {cause}");
-        pool.engine.metrics().broken();
+        pool.counts.broken();
         self.blame(cause);
         self.retire();
     }
@@ -198,6 +198,7 @@ impl Drop for Place {
             pool.desk().lost();
             // Who waits, and the minimum, have use for the place.
             pool.grow();
+            pool.engine.may_be_unused();
         }
     }
 }

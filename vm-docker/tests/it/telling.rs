@@ -1,7 +1,7 @@
 //! What operators see of containers: lines that contracts write, and metrics.
 
 use std::{
-    collections::BTreeMap,
+    collections::{BTreeMap, BTreeSet},
     fmt,
     sync::{Arc, Mutex, MutexGuard, OnceLock},
     time::{Duration, Instant},
@@ -13,6 +13,7 @@ use metrics::{
 use tracing::field::{Field, Visit};
 use tracing_subscriber::{Layer, layer::SubscriberExt};
 
+use vm_core::{Code, RuntimeKind};
 use vm_docker::DockerConfig;
 
 use crate::{
@@ -147,7 +148,13 @@ fn who_prints_without_end_waits() {
 
 /// Keeps the last value, or the sum, of every metric by its name and labels.
 #[derive(Clone, Default)]
-struct Values(Arc<Mutex<BTreeMap<String, f64>>>);
+struct Values {
+    values: Arc<Mutex<BTreeMap<String, f64>>>,
+    shapes: Arc<Mutex<Shapes>>,
+}
+
+/// By name, what kind of a metric it is, and the names of its labels.
+type Shapes = BTreeMap<String, (&'static str, BTreeSet<String>)>;
 
 struct One(Values, String);
 
@@ -198,12 +205,16 @@ impl Values {
     }
 
     fn lock(&self) -> MutexGuard<'_, BTreeMap<String, f64>> {
-        self.0.lock().unwrap()
+        self.values.lock().unwrap()
     }
 
-    fn one(&self, key: &Key) -> Arc<One> {
+    fn one(&self, kind: &'static str, key: &Key) -> Arc<One> {
+        let names = key.labels().map(|label| label.key().to_owned()).collect();
+        self.shapes.lock().unwrap().insert(key.name().into(), (kind, names));
         let labels: Vec<_> = key.labels().map(|label| format!("{}={}", label.key(), label.value())).collect();
-        Arc::new(One(self.clone(), format!("{} {}", key.name(), labels.join(" "))))
+        let one = One(self.clone(), format!("{} {}", key.name(), labels.join(" ")));
+        one.with(|value| value);
+        Arc::new(one)
     }
 
     /// The largest value of a metric.
@@ -219,13 +230,13 @@ impl Recorder for Values {
     fn describe_gauge(&self, _: KeyName, _: Option<Unit>, _: SharedString) {}
     fn describe_histogram(&self, _: KeyName, _: Option<Unit>, _: SharedString) {}
     fn register_counter(&self, key: &Key, _: &Metadata<'_>) -> Counter {
-        Counter::from_arc(self.one(key))
+        Counter::from_arc(self.one("counter", key))
     }
     fn register_gauge(&self, key: &Key, _: &Metadata<'_>) -> Gauge {
-        Gauge::from_arc(self.one(key))
+        Gauge::from_arc(self.one("gauge", key))
     }
     fn register_histogram(&self, key: &Key, _: &Metadata<'_>) -> Histogram {
-        Histogram::from_arc(self.one(key))
+        Histogram::from_arc(self.one("histogram", key))
     }
 }
 
@@ -241,8 +252,48 @@ fn what_containers_use_and_how_they_end_are_metrics() {
     told("vm_docker_starts_total", "outcome=started");
     told("vm_docker_start_duration_seconds", "");
     told("vm_docker_wait_duration_seconds", "");
-    world.fault("hog", "");
-    told("vm_docker_oom_kills_total", "");
-    told("vm_docker_broken_total", "");
+    // An image that no other test has: what is told of it is its own doing.
+    let own = crate::images::archive(&crate::world::probe(), &["/opt/program"], &["PROBE_IMAGE=metrics".to_owned()]);
+    let own = Code::new(RuntimeKind::Docker, own);
+    let images = || {
+        let keys: Vec<_> = values.lock().keys().cloned().collect();
+        let labels = keys.iter().flat_map(|key| key.split(' ')).filter_map(|label| label.strip_prefix("image="));
+        labels.map(str::to_owned).collect::<BTreeSet<_>>()
+    };
+    let before = images();
+    world.deploy("own", own).unwrap();
+    let new = &images() - &before;
+    world.try_call("own", "hog", "").unwrap_err();
+    // Other tests may have brought images in the meantime.
+    let image = soon(|| new.iter().find(|image| values.largest("vm_docker_oom_kills_total", image) == 1.0));
+    assert_eq!(image.len(), 12, "{image}");
+    for name in ["broken_total", "starts_total", "start_duration_seconds", "wait_duration_seconds"] {
+        told(&format!("vm_docker_{name}"), image);
+    }
     assert_eq!((world.detail("oom_kills"), world.detail("broken")), ("1".into(), "1".into()));
+}
+
+/// What is registered stands in the document with its kind and its labels, and the other way round.
+#[test]
+fn the_document_has_all_metrics() {
+    let Some(daemon) = Daemon::shared() else { return };
+    let values = Values::shared();
+    let _world = World::with_probe(config(daemon, "documented"), LIMIT);
+    let ours = |name: &str| name.starts_with("vm_docker_");
+    let registered: BTreeMap<_, _> = values.shapes.lock().unwrap().clone();
+    let registered: BTreeMap<_, _> = registered.into_iter().filter(|(name, _)| ours(name)).collect();
+    let document = include_str!("../../../docs/metrics.md");
+    let rows = document.lines().map(|line| line.split('|').map(str::trim).collect::<Vec<_>>());
+    let documented: BTreeMap<_, _> = rows
+        .filter_map(|row| {
+            let [_, name, kind, labels, ..] = row[..] else { return None };
+            let name = name.trim_matches('`');
+            let kind = ["counter", "gauge", "histogram"].into_iter().find(|known| *known == kind)?;
+            // Values stand in parentheses.
+            let labels = labels.split(')').map(|part| part.split('(').next().unwrap());
+            let labels = labels.flat_map(|part| part.split('`').skip(1).step_by(2)).map(str::to_owned).collect();
+            ours(name).then(|| (name.to_owned(), (kind, labels)))
+        })
+        .collect();
+    assert_eq!(registered, documented);
 }

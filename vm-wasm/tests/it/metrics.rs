@@ -67,12 +67,13 @@ const BUSY: &str =
     "(loop $l (br_if $l (i32.lt_u (local.tee $i (i32.add (local.get $i) (i32.const 1))) (i32.const 20000))))
     (i32.const 0)";
 
-/// What is registered on some engine of a build with wasmtime stands in the document, and the other way round.
+/// What is registered on some engine of a build with wasmtime stands in the document, and the other way round. (Those of containers
+/// are vm-docker's.)
 #[test]
 fn the_document_has_all_names() {
     let document = include_str!("../../../docs/metrics.md");
-    let documented: BTreeSet<_> =
-        document.lines().filter_map(|line| line.strip_prefix("| `")?.split_once('`')).map(|(name, _)| name).collect();
+    let names = document.lines().filter_map(|line| line.strip_prefix("| `")?.split_once('`')).map(|(name, _)| name);
+    let documented: BTreeSet<_> = names.filter(|name| !name.starts_with("vm_docker_")).collect();
     let folder = tempfile::tempdir().unwrap();
     let mut registered = BTreeSet::new();
     for kind in EngineKind::ALL {
