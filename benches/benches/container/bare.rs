@@ -4,10 +4,7 @@
 use std::{
     collections::HashMap,
     fs,
-    os::unix::{
-        fs::{PermissionsExt, chown},
-        net::{UnixListener, UnixStream},
-    },
+    os::unix::fs::PermissionsExt,
     path::{Path, PathBuf},
     sync::{
         Arc,
@@ -75,7 +72,7 @@ impl Bare {
         };
         let before = ids();
         let runtime = place.runtime(|_| {});
-        let code = Code::new(RuntimeKind::Docker, place.pong.clone());
+        let code = Code::new(RuntimeKind::Docker, place.plain.clone());
         let contract = futures_executor::block_on(runtime.prepare(&code)).unwrap();
         let id = ids().into_iter().find(|id| !before.contains(id)).unwrap();
         let found = tokio.block_on(client.containers().get(request(GetContainerRequest { id: id.clone() }))).unwrap();
@@ -121,7 +118,7 @@ impl Bare {
 
     fn life_with(&self, program: Option<&Path>) -> [f64; 3] {
         let (name, sockets) = self.name();
-        let spec = self.spec_of(&name, &sockets, &["wait"], &[]);
+        let spec = self.spec_of(&name, &sockets);
         let phases = [
             time(|| self.tokio.block_on(self.create(&name, &spec, program))).0,
             time(|| self.tokio.block_on(self.start(&name))).0,
@@ -129,24 +126,6 @@ impl Bare {
         ];
         fs::remove_dir_all(sockets).unwrap();
         phases
-    }
-
-    /// A container whose program is given these arguments and variables, and the connection that it makes.
-    pub(crate) fn connected(&self, args: &[&str], env: &[String]) -> (Running<'_>, UnixStream) {
-        let (name, sockets) = self.name();
-        let path = sockets.join("contract.sock");
-        let listener = UnixListener::bind(&path).unwrap();
-        // Each user of the container is mapped by itself.
-        let inside = &self.spec["process"]["user"]["uid"];
-        let mappings = self.spec["linux"]["uidMappings"].as_array().unwrap();
-        let mapping = mappings.iter().find(|mapping| mapping["containerID"] == *inside).unwrap();
-        let user = u32::try_from(mapping["hostID"].as_u64().unwrap()).unwrap();
-        chown(&path, Some(user), Some(user)).unwrap();
-        let spec = self.spec_of(&name, &sockets, args, env);
-        self.tokio.block_on(self.create(&name, &spec, None));
-        self.tokio.block_on(self.start(&name));
-        let stream = listener.accept().unwrap().0;
-        (Running { bare: self, name }, stream)
     }
 
     /// A name, and a folder for sockets.
@@ -160,13 +139,12 @@ impl Bare {
     }
 
     /// vm-docker's specification, but for what differs from container to container.
-    fn spec_of(&self, name: &str, sockets: &Path, args: &[&str], env: &[String]) -> Value {
+    fn spec_of(&self, name: &str, sockets: &Path) -> Value {
         let mut spec = self.spec.clone();
         let group = spec["linux"]["cgroupsPath"].as_str().unwrap();
         let group = Path::new(group).with_file_name(name);
         spec["linux"]["cgroupsPath"] = json!(group);
-        spec["process"]["args"] = [&["/contract"], args].concat().into();
-        spec["process"]["env"].as_array_mut().unwrap().extend(env.iter().map(|entry| json!(entry)));
+        spec["process"]["args"] = json!(["/contract", "wait"]);
         let mounts = spec["mounts"].as_array_mut().unwrap();
         let socket = mounts.iter_mut().find(|mount| mount["destination"] == "/run/vm").unwrap();
         socket["source"] = json!(sockets);
@@ -220,17 +198,5 @@ impl Bare {
         self.client.containers().delete(request(DeleteContainerRequest { id: name.into() })).await.unwrap();
         let remove = RemoveSnapshotRequest { snapshotter: SNAPSHOTTER.into(), key: name.into() };
         self.client.snapshots().remove(request(remove)).await.unwrap();
-    }
-}
-
-/// A container that runs. It is removed when this is dropped.
-pub(crate) struct Running<'b> {
-    bare: &'b Bare,
-    name: String,
-}
-
-impl Drop for Running<'_> {
-    fn drop(&mut self) {
-        self.bare.tokio.block_on(self.bare.delete(&self.name));
     }
 }

@@ -21,7 +21,7 @@ pub(crate) fn run(place: &Place) {
     let count = |code: &Code| Caller::of(&runtime, code, "count", b"\x01\0\0\0k");
     let kept = count(&probe());
     let fresh = count(&probe().with_option("isolation", "call"));
-    let program = Code::new(RuntimeKind::Docker, place.pong.clone()).with_option("isolation", "call");
+    let program = Code::new(RuntimeKind::Docker, place.plain.clone()).with_option("isolation", "call");
     let container = count(&program);
     let [mut keeping, mut forking, mut starting] = [(); 3].map(|()| Times::default());
     for _ in 0..ROUNDS {

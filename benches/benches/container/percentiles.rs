@@ -2,6 +2,8 @@
 
 use std::time::Instant;
 
+use crate::Missed;
+
 /// The times of something that was done often, in microseconds.
 #[derive(Debug, Default)]
 pub(crate) struct Times(Vec<f64>);
@@ -20,6 +22,13 @@ impl Times {
         let mut sorted = self.0.clone();
         sorted.sort_unstable_by(f64::total_cmp);
         sorted[(sorted.len() * percent / 100).min(sorted.len() - 1)]
+    }
+
+    /// What is missed where it is to take at most so many times as long as others at p50.
+    pub(crate) fn missed(&self, what: &str, others: &Self, goal: f64) -> Vec<Missed> {
+        let ratio = self.percentile(50) / others.percentile(50);
+        let missed = format!("{what} takes {ratio:.2} times as long, and the goal is {goal}");
+        if ratio <= goal { Vec::new() } else { vec![missed] }
     }
 
     /// Prints a line with p50, p90 and p99, in units of so many microseconds, and how they compare with others.

@@ -37,7 +37,7 @@ pub(crate) fn missing() -> Option<String> {
 pub(crate) struct Place {
     folder: TempDir,
     /// The container's program for what contracts are compared with.
-    pub(crate) pong: Vec<u8>,
+    pub(crate) plain: Vec<u8>,
     /// Starts containerd and keeps it.
     keeper: DockerRuntime,
 }
@@ -47,15 +47,20 @@ impl Place {
         let folder = tempfile::Builder::new().prefix("vmb").tempdir_in("/tmp").unwrap();
         // The users of containers must be able to pass through.
         fs::set_permissions(folder.path(), fs::Permissions::from_mode(0o711)).unwrap();
-        let pong = compiled();
+        let plain = plain();
         let managed = Some(folder.path().join("c"));
         let keeper = DockerRuntime::new(DockerConfig { managed, ..config(folder.path()) }).unwrap();
         block_on(keeper.start()).unwrap();
-        Self { folder, pong, keeper }
+        Self { folder, plain, keeper }
     }
 
     pub(crate) fn path(&self) -> &Path {
         self.folder.path()
+    }
+
+    /// Where its runtimes have their sockets.
+    pub(crate) fn sockets(&self) -> PathBuf {
+        config(self.path()).socket_folder
     }
 
     pub(crate) fn address(&self) -> PathBuf {
@@ -88,9 +93,9 @@ fn config(folder: &Path) -> DockerConfig {
 }
 
 /// The program of the containers that contracts are compared with, compiled when it is not there or is old.
-fn compiled() -> Vec<u8> {
-    let executable = Path::new(env!("CARGO_TARGET_TMPDIR")).join("pong");
-    let source = Path::new(env!("CARGO_MANIFEST_DIR")).join("benches/container/pong.rs");
+fn plain() -> Vec<u8> {
+    let executable = Path::new(env!("CARGO_TARGET_TMPDIR")).join("plain");
+    let source = Path::new(env!("CARGO_MANIFEST_DIR")).join("benches/container/plain.rs");
     let written = |path: &Path| fs::metadata(path).and_then(|file| file.modified()).ok();
     if written(&executable).is_some_and(|done| Some(done) > written(&source)) {
         return fs::read(executable).unwrap();
@@ -103,6 +108,24 @@ fn compiled() -> Vec<u8> {
         .unwrap();
     assert!(status.success());
     fs::read(executable).unwrap()
+}
+
+/// The contract that is written with vm-sdk and answers bare frames, too, built as contracts are.
+pub(crate) fn pair() -> Code {
+    const NAME: &str = "vm-bench-pair";
+    let folder = Path::new(env!("CARGO_TARGET_TMPDIR")).join("pair");
+    let target = format!("{}-unknown-linux-gnu", env::consts::ARCH);
+    let flags = ["-Ctarget-feature=+crt-static", "-Crelocation-model=static", "-Cstrip=symbols"];
+    let status = Command::new(env::var_os("CARGO").unwrap_or_else(|| "cargo".into()))
+        .current_dir(env!("CARGO_MANIFEST_DIR"))
+        .args(["build", "--quiet", "--locked", "--profile=contract", "--features=container"])
+        .args(["--package", NAME, "--target", &target, "--target-dir"])
+        .arg(&folder)
+        .env("CARGO_ENCODED_RUSTFLAGS", flags.join("\u{1f}"))
+        .status()
+        .unwrap();
+    assert!(status.success());
+    Code::new(RuntimeKind::Docker, fs::read(folder.join(target).join("contract").join(NAME)).unwrap())
 }
 
 /// The contract that is written with vm-sdk: `count` reads one value and writes it.

@@ -1,0 +1,3 @@
+//! The contract as a container's executable.
+
+vm_sdk::main!(vm_bench_pair::Pair);
