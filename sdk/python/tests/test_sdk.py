@@ -1,5 +1,6 @@
 """The SDK against the documented bytes: python3 -m unittest discover -s sdk/python/tests"""
 
+import io
 import os
 import pathlib
 import socket
@@ -59,12 +60,54 @@ class Example(Contract):
     def refuse(cx, why: str):
         raise Revert(why)
 
+    def surrogate(cx):
+        raise Revert("no \udcff")
+
+    def surrogate_trap(cx):
+        raise KeyError("\ud800")
+
+    def speechless(cx):
+        raise Speechless
+
+    def charge(cx):
+        cx.charge(2**70)
+
+    def owe(cx):
+        cx.charge(-1)
+
+    def page(cx):
+        cx.scan(b"", b"", 2**32)
+
+    def shout(cx):
+        cx.log(2**32, "")
+
+    def burst(cx):
+        try:
+            cx.put(b"n", bytes(17 << 20))
+        except Exception:
+            pass
+        cx.put(b"n", b"")
+
+    def swallow(cx):
+        try:
+            cx.put(b"n", bytes(17 << 20))
+        except BaseException:
+            pass
+
+    def much(cx) -> bytes:
+        return bytes(17 << 20)
+
     def ignore(cx):
         try:
             cx.get(b"n")
         except Exception:
             pass
         cx.put(b"n", b"")
+
+
+class Speechless(Exception):
+    def __str__(self):
+        raise ValueError
 
 
 class Host:
@@ -148,6 +191,39 @@ class Wire(unittest.TestCase):
         self.host.call("init", entry=1)
         self.assertEqual(self.host.returned(), (2, b"the contract has no init"))
 
+    def test_whatever_a_failure_says_it_is_the_contracts_own(self):
+        self.host.call("surrogate")
+        self.assertEqual(self.host.returned(), (2, b"no \\udcff"))
+        self.host.call("surrogate_trap")
+        self.assertEqual(self.host.returned(), (3, b"KeyError: '\\ud800'"))
+        self.host.call("speechless")
+        self.assertEqual(self.host.returned(), (3, b"Speechless: its text raises ValueError"))
+
+    def test_numbers_that_no_field_holds_are_refused(self):
+        for method, bits in [("charge", 64), ("owe", 64), ("page", 32), ("shout", 32)]:
+            self.host.call(method)
+            status, text = self.host.returned()
+            self.assertEqual(status, 3, method)
+            self.assertRegex(text.decode(), rf"^OverflowError: .* is no number of {bits} bits")
+
+    def test_who_says_more_than_a_frame_holds_is_stopped(self):
+        for method in ("burst", "swallow"):
+            self.host.call(method)
+            self.assertEqual(self.host.returned(), (3, b""), method)
+        self.host.call("much")
+        status, text = self.host.returned()
+        self.assertEqual(status, 3)
+        self.assertIn(b"the limit is 16777216", text)
+
+    def test_a_value_for_each_key_is_expected(self):
+        self.host.call("both")
+        self.host.frame()
+        with mock.patch("threading.excepthook") as ended:
+            self.host.sock.sendall(documented()["host Values"][:4].replace(b"\x09", b"\x07") + b"\x42\x05\x0a\x03\x0a\x01\x04")
+            self.assertEqual(self.host.sock.recv(1), b"", "the connection ends")
+            self.host.close()
+            self.assertEqual(ended.call_args[0][0].exc_type.__name__, "Broken")
+
     def test_what_the_machine_refuses_is_no_result(self):
         for method in ("absent", "threads", "memory"):
             with self.subTest(method), mock.patch("threading.excepthook") as ended:
@@ -167,6 +243,26 @@ class Wire(unittest.TestCase):
     def test_it_ends_when_the_host_hangs_up(self):
         self.host.close()
         self.assertFalse(self.host.thread.is_alive())
+
+
+class Printing(unittest.TestCase):
+    def test_a_line_is_written_when_it_is_printed(self):
+        read, write = os.pipe()
+        os.set_blocking(read, False)
+        with open(write, "w") as stdout, mock.patch("sys.stdout", stdout):
+            host = Host(Example)
+            host.frame()
+            print("a line")
+            self.assertEqual(os.read(read, 100), b"a line\n")
+            host.close()
+        os.close(read)
+
+    def test_streams_of_the_programs_own_are_left_alone(self):
+        for stream in (io.StringIO(), None):
+            with mock.patch("sys.stdout", stream):
+                host = Host(Example)
+                self.assertEqual(host.frame()[0], wire.HELLO)
+                host.close()
 
 
 class Fresh(unittest.TestCase):

@@ -45,11 +45,12 @@ class Environment:
 
 
 class Context:
-    """The host during one call. After the first Stop every operation raises Stop."""
+    """The host during one call. After the first Stop every operation raises Stop. A number that is too large for an operation is an OverflowError."""
 
     def __init__(self, connection, call):
         self._connection = connection
-        self._stopped = False
+        # Whether the host said stop, or was told more than it takes.
+        self.is_stopped = False
         self.env = Environment(wire.Message(call.bytes(6)))
 
     def get(self, key):
@@ -60,9 +61,12 @@ class Context:
         """The bytes under several keys, in their order, in one round trip."""
         values = []
         for at in range(0, len(keys), _BATCH):
-            packed = b"".join(len(key).to_bytes(4, "little") + key for key in keys[at : at + _BATCH])
-            found = self._ask(wire.GET_MANY, wire.content(1, packed), wire.VALUES)
-            values += [_value(wire.Message(value)) for value in found.all(1)]
+            batch = keys[at : at + _BATCH]
+            packed = b"".join(len(key).to_bytes(4, "little") + key for key in batch)
+            found = self._ask(wire.GET_MANY, wire.content(1, packed), wire.VALUES).all(1)
+            if len(found) != len(batch):
+                raise wire.Broken(f"the host answered {len(batch)} keys with {len(found)} values")
+            values += [_value(wire.Message(value)) for value in found]
         return values
 
     def put(self, key, value):
@@ -77,7 +81,7 @@ class Context:
         """Up to `limit` pairs of key and value, ascending by key, from `start` (included) to `end` (excluded; empty: to the last). The host bounds the limit; what follows starts at the last key and a zero byte."""
         if limit == 0:
             return []
-        page = self._ask(wire.SCAN, wire.content(1, start) + wire.content(2, end) + wire.number(3, limit), wire.ENTRIES)
+        page = self._ask(wire.SCAN, wire.content(1, start) + wire.content(2, end) + wire.number(3, limit, 32), wire.ENTRIES)
         found = [wire.Message(entry) for entry in page.all(1)]
         return [(entry.bytes(1), entry.bytes(2)) for entry in found]
 
@@ -103,31 +107,36 @@ class Context:
 
     def log(self, level, message):
         """Writes a line into the host's log. No result depends on it."""
-        self._tell(wire.LOG, wire.number(1, level) + wire.content(2, message))
+        self._tell(wire.LOG, wire.number(1, level, 32) + wire.content(2, message))
 
     def address_of(self, name):
         """The address of the account with this name, or of the contract NAME if it is contract:NAME."""
         return Address(self._ask(wire.ADDRESS_OF, wire.content(1, name), wire.ADDRESS).bytes(1))
 
     def _tell(self, kind, message):
-        if self._stopped:
-            raise Stop
-        self._connection.queue(kind, message)
+        self._say(self._connection.queue, kind, message)
 
     def _ask(self, kind, message, expected):
-        if self._stopped:
-            raise Stop
-        self._connection.send(kind, message)
+        self._say(self._connection.send, kind, message)
         frame = self._connection.receive()
         if frame is None:
             raise wire.Broken("the host hung up inside a call")
         found, answer = frame
         if found == wire.STOP:
-            self._stopped = True
+            self.is_stopped = True
             raise Stop
         if found != expected:
             raise wire.Broken(f"the host answered with message {found} instead of {expected}")
         return answer
+
+    def _say(self, way, kind, message):
+        if self.is_stopped:
+            raise Stop
+        try:
+            way(kind, message)
+        except wire.TooLong:
+            self.is_stopped = True
+            raise Stop from None
 
 
 def _value(message):

@@ -1,5 +1,6 @@
 """The process in a container."""
 
+import io
 import os
 import socket
 import sys
@@ -44,6 +45,7 @@ _PERFORMED = 86
 
 def serve(contract, sock=None):
     """Connects to the host and performs calls until the host hangs up, as many at a time as the contract declares and the host allows (VM_CONCURRENCY). Where the host asks for it (VM_ISOLATION=call) every call is performed by a child of its own."""
+    _buffer_lines()
     methods = Methods(contract)
     fresh = os.environ.get("VM_ISOLATION") == "call"
     lanes = 1 if fresh or sock else _lanes(contract)
@@ -69,6 +71,23 @@ def serve(contract, sock=None):
             failed = failed or error
     if failed:
         raise failed
+
+
+def _buffer_lines():
+    # To a pipe Python writes blocks: a line would be told with another call than the one that printed it, or never.
+    for stream in (sys.stdout, sys.stderr):
+        # A program may have put something of its own in their place, or closed them.
+        if isinstance(stream, io.TextIOWrapper) and not stream.closed:
+            stream.reconfigure(line_buffering=True)
+
+
+def _flush():
+    for stream in (sys.stdout, sys.stderr):
+        try:
+            stream.flush()
+        except Exception:
+            # There is none, or nobody reads it.
+            pass
 
 
 def _lanes(contract):
@@ -97,6 +116,8 @@ def _serve_one(connection, methods):
 def _fork_for_each(connection, methods):
     # The next child waits for its call as soon as the one before has ended: no call waits for a start.
     while True:
+        # Else each child would print what is begun here.
+        _flush()
         child = os.fork()
         if child == 0:
             code = 1
@@ -107,8 +128,7 @@ def _fork_for_each(connection, methods):
             except BaseException:
                 sys.excepthook(*sys.exc_info())
             finally:
-                sys.stdout.flush()
-                sys.stderr.flush()
+                _flush()
                 os._exit(code)
         code = os.waitstatus_to_exitcode(os.waitpid(child, 0)[1])
         if code != _PERFORMED:
@@ -129,24 +149,42 @@ def _perform(connection, methods):
     status, output = _run(connection, methods, call)
     try:
         connection.send(wire.RETURN, wire.number(1, status) + wire.content(2, output))
-    except OverflowError as error:
+    except wire.TooLong as error:
         connection.send(wire.RETURN, wire.number(1, _TRAP) + wire.content(2, str(error)))
     connection.call = 0
     return True
 
 
 def _run(connection, methods, call):
+    context = Context(connection, call)
+    status, output = _performed(context, methods, call)
+    # Who goes on after a Stop has done a part of what it wanted at most.
+    return (_TRAP, b"") if context.is_stopped else (status, output)
+
+
+def _performed(context, methods, call):
     try:
-        return _SUCCESS, methods.perform(Context(connection, call), call)
+        return _SUCCESS, methods.perform(context, call)
     except Revert as refusal:
-        return _REVERT, str(refusal).encode()
+        return _REVERT, _text(refusal)
     except Stop:
         # The host knows why.
         return _TRAP, b""
     except Exception as error:
         if _is_of_the_machine(error):
             raise Refused(f"{type(error).__name__}: {error}") from error
-        return _TRAP, f"{type(error).__name__}: {error}".encode()
+        return _TRAP, _text(error, f"{type(error).__name__}: ")
+
+
+def _text(error, kind=""):
+    """What an exception says. A text that UTF-8 does not have, or none at all, is the contract's own failure like any other."""
+    try:
+        said = str(error)
+    except Exception as silent:
+        if _is_of_the_machine(silent):
+            raise Refused(type(silent).__name__) from silent
+        said = f"its text raises {type(silent).__name__}"
+    return f"{kind}{said}".encode(errors="backslashreplace")
 
 
 def _is_of_the_machine(error):

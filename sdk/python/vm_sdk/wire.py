@@ -7,14 +7,20 @@ class Broken(BaseException):
     """The connection to the host is of no use any more: there is nobody to tell. No exception of a contract's own."""
 
 
+class TooLong(Exception):
+    """No frame holds so much."""
+
+
 # What ContractFrame and HostFrame call their messages.
 HELLO, RETURN, GET, PUT, DELETE, SCAN, EMIT, CALL_CONTRACT, GAS_LEFT, CHARGE, LOG, ADDRESS_OF, GET_MANY = range(1, 14)
 CALL, STOP, VALUE, ENTRIES, CALL_RESULT, GAS, ADDRESS, VALUES = range(1, 9)
 _CALL_NUMBER = 15
 
 
-def number(field, value):
+def number(field, value, bits=64):
     """A field of a number type; zero is left out."""
+    if not 0 <= value < 1 << bits:
+        raise OverflowError(f"{value} is no number of {bits} bits without a sign")
     return _varint(field << 3) + _varint(value) if value else b""
 
 
@@ -104,7 +110,7 @@ class Connection:
         """Queues a frame of the current call."""
         frame = present(kind, message) + number(_CALL_NUMBER, self.call)
         if len(frame) > MAX_FRAME:
-            raise OverflowError(f"frame of {len(frame)} bytes; the limit is {MAX_FRAME}")
+            raise TooLong(f"frame of {len(frame)} bytes; the limit is {MAX_FRAME}")
         self._queue += len(frame).to_bytes(4, "little") + frame
         if len(self._queue) > 65536:
             self.flush()
