@@ -26,6 +26,8 @@ pub(super) struct Expected {
     pub(super) told_when_lost: Vec<Told>,
     /// True when something is committed.
     pub(super) commits: bool,
+    /// What reports call this ending, where the step's verb and its name do not say it.
+    pub(super) ending: Option<String>,
 }
 
 /// What a dry run saw of calls with and without what it tried.

@@ -22,25 +22,20 @@ use super::crash::{Crashing, Plan, tear};
 use super::model::{BURST, Contract, Host, Model, UNCHANGED};
 use super::program::{Modules, linked};
 use super::request::{Transaction, address, block, call, hex, name, operation, parsed, transaction, trial};
-use super::step::{Crash, OWN_BLOCK, Step, Way};
+use super::step::{Crash, OWN_BLOCK, Step, Verb, Way};
 use expected::same;
 use observer::Listener;
 use tried::tried;
 
 /// The contracts by which operations are transactions.
-const SYSTEM: [&str; 3] = ["access_control", "contract_manager", "multi_sign"];
+const SYSTEM: [&str; 3] = ["access_control", "contract_manager", MULTI_SIGN];
+const MULTI_SIGN: &str = "multi_sign";
 
 /// A machine over a data directory.
 pub(super) struct Machine {
     vm: Vm,
     plan: Arc<Mutex<Plan>>,
     listener: Listener,
-}
-
-/// What is asked for, once everything is said that comes before.
-pub(super) enum Prepared {
-    Request,
-    Invoke(InvokeRequest),
 }
 
 /// How much of the past is looked at.
@@ -129,42 +124,25 @@ impl Machine {
         self.plan.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Does what has to come before a step: a proposal is made and approved.
-    pub(super) fn prepare(&self, step: &Step) -> Result<Prepared, String> {
-        let asked = if step.way == Way::Request { None } else { transaction(step) };
-        let Some(Transaction { contract, method, args }) = asked else { return Ok(Prepared::Request) };
-        let request = |from: &str, to: &str, method: &str, args| {
-            let block = Arc::new(block(step.block()));
-            Ok::<_, String>(InvokeRequest::new(name(to)?, method).args(args).from(address(from)).block(block))
+    /// Asks for what a step asks for, of the proposal with this number if it is about one; its crash is for the commit that it makes.
+    /// No name is found when the host failed.
+    pub(super) fn perform(&self, step: &Step, number: u64) -> Result<Found, String> {
+        let asked = match &step.verb {
+            Verb::Propose { operation, until } => {
+                let Transaction { contract, method, .. } = proposed(step, operation)?;
+                let input = hex(&self.input(step, operation)?);
+                let args = vec![contract.to_owned(), method.to_owned(), input, until.to_string()];
+                Some(Transaction { contract: MULTI_SIGN, method: "propose", args })
+            }
+            Verb::Sign(signing, _) => {
+                Some(Transaction { contract: MULTI_SIGN, method: signing.method(), args: vec![number.to_string()] })
+            }
+            _ if step.way == Way::Request => None,
+            _ => transaction(step),
         };
-        if step.way == Way::Transaction {
-            return Ok(Prepared::Invoke(request(step.actor, contract, method, args)?));
-        }
-        let sign = |from: &str, method: &str, args: Vec<String>| {
-            block_on(self.vm.invoke(request(from, "multi_sign", method, args)?)).map_err(told)
-        };
-        let target = self.vm.contract(&name(contract)?).map_err(told)?;
-        let encoded = target.interface().encode(&Entry::Invoke, method, &Arguments::positional(args)).map_err(told)?;
-        let args = vec![contract.to_owned(), method.to_owned(), hex(&encoded.input), "9".to_owned()];
-        let proposing = request(step.actor, "multi_sign", "propose", args)?;
-        let proposed = block_on(self.vm.invoke(proposing.clone())).map_err(told)?;
-        if !proposed.status.is_success() {
-            // It is not collected approvals for.
-            return Ok(Prepared::Invoke(proposing));
-        }
-        let id = proposed.text.ok_or("a proposal without number")?;
-        for endorser in step.endorsers.iter().filter(|endorser| **endorser != step.actor) {
-            // Whoever is named twice is refused the second time, which changes nothing.
-            sign(endorser, "approve", vec![id.clone()])?;
-        }
-        Ok(Prepared::Invoke(request(step.actor, "multi_sign", "execute", vec![id])?))
-    }
-
-    /// Asks for what a step asks for; its crash is for the commit that it makes. No name is found when the host failed.
-    pub(super) fn perform(&self, step: &Step, prepared: Prepared) -> Result<Found, String> {
-        let request = match prepared {
-            Prepared::Invoke(request) => Some(request),
-            Prepared::Request => call(step)?,
+        let request = match asked {
+            Some(asked) => Some(sent(asked, step.block)?.from(address(step.actor))),
+            None => call(step)?,
         };
         self.listener.take();
         self.lock().next = Some(step.crash);
@@ -219,7 +197,37 @@ impl Machine {
         for (name, contract) in &model.contracts {
             self.compare_contract(name, contract, depth).map_err(|what| format!("contract {name}: {what}"))?;
         }
-        Ok(())
+        self.compare_proposals(model)
+    }
+
+    /// Those that are open are shown, with everything that was said of them.
+    fn compare_proposals(&self, model: &Model) -> Result<(), String> {
+        let ask = |method, number: u64| {
+            let view = Transaction { contract: MULTI_SIGN, method, args: vec![number.to_string()] };
+            let receipt = block_on(self.vm.query(sent(view, OWN_BLOCK)?)).map_err(told)?;
+            Ok::<_, String>(text_of(&receipt))
+        };
+        let mut last = 0;
+        for (number, proposal) in &model.proposals {
+            same("the next proposal", &ask("next", last)?, &number.to_string())?;
+            let (shown, (begin, end)) = (ask("proposal", *number)?, model.shown(proposal, OWN_BLOCK));
+            if !shown.starts_with(&begin) || !shown.ends_with(&end) {
+                return Err(format!("proposal {number} is shown as {shown:?} instead of {begin:?} and {end:?}"));
+            }
+            let input = self.input(&proposal.asked, &proposal.asked.verb)?;
+            same(format!("the input of proposal {number}"), &ask("input", *number)?, &hex(&input))?;
+            last = *number;
+        }
+        same("the last proposal", &ask("next", last)?, &"0".to_owned())
+    }
+
+    /// The arguments of an operation that is proposed, in borsh.
+    fn input(&self, step: &Step, operation: &Verb) -> Result<Vec<u8>, String> {
+        let Transaction { contract, method, args } = proposed(step, operation)?;
+        let contract = self.vm.contract(&name(contract)?).map_err(told)?;
+        let encoded =
+            contract.interface().encode(&Entry::Invoke, method, &Arguments::positional(args)).map_err(told)?;
+        Ok(encoded.input.to_vec())
     }
 
     fn compare_contract(&self, text: &str, of: &Contract, depth: Depth) -> Result<(), String> {
@@ -246,6 +254,18 @@ impl Machine {
         }
         Ok(())
     }
+}
+
+/// An operation as the method that a proposal names.
+fn proposed(step: &Step, operation: &Verb) -> Result<Transaction, String> {
+    transaction(&Step { verb: operation.clone(), ..step.clone() })
+        .ok_or_else(|| "something that nobody proposes".into())
+}
+
+/// A call of a system contract, in a block.
+fn sent(asked: Transaction, number: u64) -> Result<InvokeRequest, String> {
+    let Transaction { contract, method, args } = asked;
+    Ok(InvokeRequest::new(name(contract)?, method).args(args).block(Arc::new(block(number))))
 }
 
 fn told(error: impl Display) -> String {

@@ -1,5 +1,5 @@
 //! Random lives of contracts: sequences of all verbs by random actors, as requests, as transactions of system contracts, and by
-//! proposals that several approve, over the embedded store, with crashes before a commit, after it, and in the middle of its bytes. The
+//! proposals that some make and others approve, reject, carry out or clear away, over the embedded store, with crashes before a commit, after it, and in the middle of its bytes. The
 //! contracts have native and WASM code, two of each that behave visibly differently.
 //!
 //! A model that was written without looking at the machine says what has to become of each step: the answer, word for word; whom observers

@@ -4,6 +4,7 @@ mod calls;
 mod contract;
 mod dry_run;
 mod policy;
+mod proposals;
 
 use std::collections::BTreeMap;
 
@@ -18,6 +19,7 @@ use policy::Asker;
 
 pub(super) use contract::{Contract, Entry, Situation, Version};
 pub(super) use policy::{Endorsers, Host, Rights, usual};
+pub(super) use proposals::Proposal;
 
 /// How many requests everybody may send, and how many calls every contract may get, until the host is started again: the
 /// quotas of the machine give the next one back only after a day.
@@ -30,6 +32,10 @@ pub(super) struct Model {
     pub(super) host: Host,
     pub(super) earlier: Vec<Host>,
     pub(super) contracts: BTreeMap<&'static str, Contract>,
+    /// Those that are open, by their numbers.
+    pub(super) proposals: BTreeMap<u64, Proposal>,
+    /// How many were ever made.
+    proposed: u64,
     /// The requests of callers, and the calls of contracts.
     spent: BTreeMap<&'static str, u32>,
 }
@@ -81,6 +87,7 @@ impl Model {
         let (expected, calls) = match &step.verb {
             Verb::Call(calling) => (self.apply_call(step, *calling), true),
             Verb::DryRun { trial, calls } => (self.try_out(step, trial, calls), matches!(**trial, Verb::Call(_))),
+            Verb::Propose { .. } | Verb::Sign(..) => (self.apply_signing(step), false),
             operation => (self.apply_operation(step, operation), false),
         };
         // A refused call takes nothing of what may be asked of the contract.
@@ -120,7 +127,14 @@ impl Model {
                 let mut told = ended.denials.clone();
                 told.push(Told::Called { contract: step.name.into() });
                 let (told_when_lost, commits) = (ended.denials, !ended.writes.is_empty());
-                Expected { name: ended.how, text: Some(ended.text), tried: None, told, told_when_lost, commits }
+                Expected {
+                    name: ended.how,
+                    text: Some(ended.text),
+                    told,
+                    told_when_lost,
+                    commits,
+                    ..Expected::default()
+                }
             }
             Err(why) => {
                 let told =
@@ -132,11 +146,6 @@ impl Model {
 
     fn apply_operation(&mut self, step: &Step, operation: &Verb) -> Expected {
         let nested = step.way != Way::Request;
-        if step.way == Way::Proposal && step.reason.len() > REASON {
-            // What no host would do is not proposed, and so nobody is refused.
-            let told = vec![Told::Called { contract: "multi_sign".into() }];
-            return Expected { name: "reverted", told, ..Expected::default() };
-        }
         let mut next = self.clone();
         let result = next.operate(step, operation);
         let refused = |why: &Why| self.refused(step, operation, why, false);
@@ -170,7 +179,7 @@ impl Model {
         if name == "done" {
             *self = next;
         }
-        Expected { name, text, tried: None, told, told_when_lost, commits }
+        Expected { name, text, told, told_when_lost, commits, ..Expected::default() }
     }
 
     /// What is told of an operation that was done.
@@ -213,7 +222,7 @@ impl Model {
             Verb::Change(to) => self.change(step, *to),
             Verb::Grant { right, rule } => self.grant(step, right, *rule),
             Verb::Govern(change) => self.govern(step, *change),
-            Verb::Call(_) | Verb::DryRun { .. } => Ok(()),
+            Verb::Call(_) | Verb::DryRun { .. } | Verb::Propose { .. } | Verb::Sign(..) => Ok(()),
         }
     }
 
@@ -388,7 +397,7 @@ fn about(step: &Step, verb: &Verb) -> Option<(String, String)> {
         Verb::Grant { .. } => "change the policy of contract".into(),
         Verb::Govern(Governing::Room(_)) => "bound the state of contract".into(),
         Verb::Call(calling) => wanted(*calling),
-        Verb::Govern(_) | Verb::DryRun { .. } => return None,
+        Verb::Govern(_) | Verb::DryRun { .. } | Verb::Propose { .. } | Verb::Sign(..) => return None,
     };
     Some((step.name.to_owned(), action))
 }

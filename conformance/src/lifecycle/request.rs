@@ -65,7 +65,7 @@ pub(super) fn operation(step: &Step, verb: &Verb) -> Result<Option<Managed>, Str
             };
             Managed::Govern(GovernRequest::new(change).because(reason))
         }
-        Verb::Call(_) | Verb::DryRun { .. } => return Ok(None),
+        Verb::Call(_) | Verb::DryRun { .. } | Verb::Propose { .. } | Verb::Sign(..) => return Ok(None),
     };
     Ok(Some(managed.by(sender(step))))
 }
@@ -182,7 +182,7 @@ pub(super) fn transaction(step: &Step) -> Option<Transaction> {
             access("bound", vec![name(), keys.to_string(), bytes.to_string(), reason()])
         }
         Verb::Govern(Governing::Room(None)) => access("unbound", vec![name(), reason()]),
-        Verb::Call(_) | Verb::DryRun { .. } => None,
+        Verb::Call(_) | Verb::DryRun { .. } | Verb::Propose { .. } | Verb::Sign(..) => None,
     }
 }
 

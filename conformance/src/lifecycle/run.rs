@@ -158,12 +158,12 @@ fn live_on(
         machine.end(directory, step.crash).map_err(told)?;
         Machine::start(directory).map_err(told)
     };
-    let prepared = machine.prepare(step)?;
+    let number = if let Verb::Sign(_, which) = step.verb { model.number(which) } else { 0 };
     let (before, height) = (model.clone(), machine.height()?);
     let tries = matches!(step.verb, Verb::DryRun { .. });
     let state = tries.then(|| machine.state()).transpose()?;
     let expected = model.apply(step);
-    let found = machine.perform(step, prepared)?;
+    let found = machine.perform(step, number)?;
     let lost = expected.commits && step.crash.ends_the_commit();
     if lost && !found.name.is_empty() {
         return Err(format!("ended with {} though the host did in its commit", found.name));
@@ -186,8 +186,8 @@ fn live_on(
         model.restarted();
         machine
     } else {
-        let (verb, ending, way) = (step.verb.name(), expected.name, step.way.name());
-        *report.endings.entry(format!("{verb} {ending}{way}")).or_default() += 1;
+        let usual = || format!("{} {}{}", step.verb.name(), expected.name, step.way.name());
+        *report.endings.entry(expected.ending.unwrap_or_else(usual)).or_default() += 1;
         let found = machine.height()?;
         if found != next {
             return Err(format!("height {found} instead of {next}"));

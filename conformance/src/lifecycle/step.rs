@@ -56,7 +56,7 @@ impl Who {
 }
 
 /// A request, by somebody, endorsed by others, and what becomes of the host while it is carried out.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct Step {
     pub(super) verb: Verb,
     pub(super) name: &'static str,
@@ -77,11 +77,11 @@ pub(super) enum Way {
     Request,
     /// By a transaction of a system contract, in a block. Nobody endorses those.
     Transaction,
-    /// By a proposal that the endorsers approve, in a block.
+    /// By a proposal that is carried out, endorsed by those who approved it. Proposing, approving and all else are steps of their own.
     Proposal,
 }
 
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) enum Verb {
     Deploy {
         version: &'static str,
@@ -118,10 +118,26 @@ pub(super) enum Verb {
         trial: Box<Verb>,
         calls: Vec<(&'static str, &'static str, Calling)>,
     },
+    /// Proposes one of the operations, to be carried out up to a block.
+    Propose {
+        operation: Box<Verb>,
+        until: u64,
+    },
+    /// Does something with a proposal, counted from the newest one.
+    Sign(Signing, u64),
+}
+
+/// What somebody does with a proposal.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Signing {
+    Approve,
+    Reject,
+    Execute,
+    Expire,
 }
 
 /// A change of the host.
-#[derive(Debug, Clone, Copy)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Governing {
     /// Who deploys from now on.
     Deploy(Who),
@@ -196,6 +212,19 @@ impl Step {
 }
 
 impl Verb {
+    /// The right that it takes, of an operation on a contract that is there.
+    pub(super) const fn right(&self) -> Option<&'static str> {
+        Some(match self {
+            Self::Upgrade { skip: true, .. } => "skip-migration",
+            Self::Upgrade { .. } | Self::Migrate { .. } => "upgrade",
+            Self::Rollback { .. } => "rollback",
+            Self::Change(Change::Revoke) => "revoke",
+            Self::Change(_) => "freeze",
+            Self::Grant { .. } => "grant",
+            _ => return None,
+        })
+    }
+
     /// For reports.
     pub(super) fn name(&self) -> String {
         let name = match self {
@@ -215,8 +244,22 @@ impl Verb {
             Self::Call(calling) => calling.method(),
             Self::DryRun { trial, .. } if matches!(**trial, Self::Call(_)) => "dry run of call",
             Self::DryRun { trial, .. } => return format!("dry run of {}", trial.name()),
+            Self::Propose { .. } => "propose",
+            Self::Sign(signing, _) => signing.method(),
         };
         name.into()
+    }
+}
+
+impl Signing {
+    /// The method that is called.
+    pub(super) const fn method(self) -> &'static str {
+        match self {
+            Self::Approve => "approve",
+            Self::Reject => "reject",
+            Self::Execute => "execute",
+            Self::Expire => "expire",
+        }
     }
 }
 
