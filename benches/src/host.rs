@@ -189,6 +189,8 @@ impl TransactionHost for BareHost<'_> {
         Ok(Operated::new(Outcome { status: Status::Revert, output, gas_used: Gas::ZERO }))
     }
 
+    fn note_refused(&mut self, _: &Managed, _: String) {}
+
     fn value_limit(&self) -> usize {
         usize::MAX
     }

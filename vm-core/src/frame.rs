@@ -387,6 +387,10 @@ impl TransactionHost for Frame<'_, '_> {
         })
     }
 
+    fn note_refused(&mut self, operation: &Managed, why: String) {
+        self.transaction.denials.note(manager::refused(operation, true, why));
+    }
+
     fn basis(&mut self, operation: &Managed) -> Result<Basis, Stop> {
         self.operate(|frame| {
             let basis = manager::basis(frame.transaction, operation);

@@ -107,6 +107,10 @@ pub trait TransactionHost {
     /// When the frame has to stop: out of gas, a host fault.
     fn endorsable(&mut self, operation: &Managed, endorser: Address) -> Result<Result<(), String>, Stop>;
 
+    /// Has it told to observers and in the receipt that an operation was refused to its sender by a rule, as [`manage`](Self::manage)
+    /// does by itself: for contracts that refuse somebody a part in one.
+    fn note_refused(&mut self, operation: &Managed, why: String);
+
     /// What an operation builds on as things are. Paid from this frame.
     ///
     /// # Errors

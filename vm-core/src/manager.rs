@@ -28,7 +28,7 @@ pub(crate) use endorse::endorsable;
 pub(crate) use govern::govern;
 pub(crate) use grant::grant;
 pub(crate) use invoke::invoke;
-pub(crate) use managed::manage;
+pub(crate) use managed::{manage, refused};
 pub(crate) use migrate::migrate;
 pub(crate) use rollback::rollback;
 pub(crate) use upgrade::upgrade;

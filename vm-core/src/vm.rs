@@ -263,7 +263,7 @@ impl Vm {
 
     async fn execute(&self, request: Request) -> Result<Answer, VmError> {
         self.running()?;
-        let ticket = self.admit(&request)?;
+        let ticket = self.admit_or_tell(&request)?;
         let (task, answer) = Task::new(self.clone(), request, ticket);
         task.enqueue();
         answer.await.unwrap_or_else(|_| Err(unanswered()))
@@ -271,10 +271,19 @@ impl Vm {
 
     fn execute_here(&self, request: Request) -> Result<Answer, VmError> {
         self.running()?;
-        let ticket = self.admit(&request)?;
+        let ticket = self.admit_or_tell(&request)?;
         let (task, answer) = Task::new(self.clone(), request, ticket);
         task.run(false);
         futures_executor::block_on(answer).unwrap_or_else(|_| Err(unanswered()))
+    }
+
+    fn admit_or_tell(&self, request: &Request) -> Result<Option<Ticket>, VmError> {
+        self.admit(request).map_err(|error| {
+            let reply = Err(error);
+            audit::tell(self, request, &reply, &[]);
+            let Err(error) = reply else { unreachable!("it is an error") };
+            error
+        })
     }
 
     /// Asks the quotas, if there are any, for requests that belong to no block.

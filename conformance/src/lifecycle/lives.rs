@@ -178,7 +178,7 @@ fn proposals() -> impl Strategy<Value = Vec<Step>> {
     let rule = select(vec![Who::Two(&["ann", "bob", "cat"]), Who::Majority("admin")]);
     let before = prop_oneof![4 => Just(Before::Nothing), 4 => rule.prop_map(Before::Ruled), 1 => Just(Before::Done)];
     let between = prop::option::weighted(0.25, steps());
-    let end = prop::option::weighted(0.95, (ending, actors()));
+    let end = prop::option::weighted(0.95, (ending, prop::option::weighted(0.25, actors())));
     let when = prop::collection::vec((prop_oneof![9 => 0..8u64, 1 => 8..13u64], crashes()), 7);
     let story = (proposal, before, said, between, end, when);
     story.prop_map(|((operation, until, name, proposer, reason), before, said, between, end, when)| {
@@ -200,7 +200,7 @@ fn proposals() -> impl Strategy<Value = Vec<Step>> {
         };
         let proposed = transaction(Verb::Propose { operation: Box::new(operation), until }, proposer, reason);
         let said = said.into_iter().map(|(signing, actor)| transaction(Verb::Sign(signing, 0), actor, ""));
-        let end = end.map(|(end, actor)| transaction(Verb::Sign(end, 0), actor, ""));
+        let end = end.map(|(end, actor)| transaction(Verb::Sign(end, 0), actor.unwrap_or(proposer), ""));
         let all = first.into_iter().chain([proposed]).chain(said).chain(between).chain(end);
         all.zip(when).map(|(step, (block, crash))| Step { block, crash, ..step }).collect()
     })

@@ -82,7 +82,10 @@ impl Model {
     /// Does a step, or leaves everything as it is.
     pub(super) fn apply(&mut self, step: &Step) -> Expected {
         if step.way == Way::Request && !self.spend(step) {
-            return Expected { name: "quota", ..Expected::default() };
+            let calls =
+                matches!(step.verb, Verb::Call(_) | Verb::DryRun { .. } | Verb::Propose { .. } | Verb::Sign(..));
+            let told = (!calls).then(|| self.refused(step, &step.verb, &Why::from("quota"), false));
+            return Expected { name: "quota", told: told.into_iter().collect(), ..Expected::default() };
         }
         let (expected, calls) = match &step.verb {
             Verb::Call(calling) => (self.apply_call(step, *calling), true),
@@ -110,6 +113,7 @@ impl Model {
         let verb = if let Verb::DryRun { trial, .. } = &step.verb { trial } else { &step.verb };
         let who = match verb {
             Verb::Change(_) | Verb::Grant { .. } | Verb::Govern(_) => [None, None],
+            Verb::Rollback { migration: None, .. } if !matches!(step.verb, Verb::DryRun { .. }) => [None, None],
             Verb::Call(_) => [Some(step.actor), Some(step.name)],
             _ => [Some(step.actor), None],
         };

@@ -43,7 +43,7 @@ const PROPOSALS: [(&str, &[&str]); 5] = [
     ("propose", &["expired", "open too long", "too_large"]),
     ("approve", &["expired", "no contract", "no part", "not there", "overtaken", "said already"]),
     ("reject", &["expired", "no contract", "no part", "not there", "said already"]),
-    ("execute", &["expired", "not there", "overtaken"]),
+    ("execute", &["expired", "no part", "not there", "overtaken"]),
     ("expire", &["not there", "open"]),
 ];
 

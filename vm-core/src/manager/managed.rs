@@ -88,7 +88,7 @@ fn told(error: &VmError) -> String {
 const REJECTED: &str = "the code is rejected; what is wrong with it is told with the receipt (denials), and in the history of what was refused";
 
 /// What is told of an operation that was refused, or failed.
-fn refused(operation: &Managed, by_rule: bool, why: String) -> Denial {
+pub(crate) fn refused(operation: &Managed, by_rule: bool, why: String) -> Denial {
     let on = operation.name().cloned().zip(operation.action());
     // It may be the reason's length that is refused.
     let reason = operation.reason().chars().take(REASON).collect();

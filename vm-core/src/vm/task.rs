@@ -55,8 +55,9 @@ impl Request {
                 Managed::Deploy(request) => operation(&request.sender),
                 Managed::Upgrade(request) => operation(&request.sender),
                 Managed::Migrate(request) => operation(&request.sender),
-                Managed::Rollback(request) => operation(&request.sender),
+                Managed::Rollback(request) if request.migration.is_some() => operation(&request.sender),
                 // They run no code, and have to get through when calls do not.
+                Managed::Rollback(_) => None,
                 Managed::Change(_) | Managed::Grant(_) | Managed::Govern(_) => None,
             },
             Self::DryRun(run) => match &run.trial {

@@ -7,10 +7,10 @@ use std::time::Duration;
 
 use futures_executor::block_on;
 use vm_core::{
-    Access, Address, AuditEvent, Authorizer, Block, Change, ChangeRequest, Denied, DeployRequest, DryRunRequest, Entry,
-    Excess, Gas, GovernRequest, Governance, GrantRequest, HostFault, HostPolicy, InvokeRequest, Measure,
-    MigrateRequest, Observer, Phase, Quota, Quotas, Rate, Receipt, Right, RollbackRequest, Room, Rule, Status, Trap,
-    Trial, UpgradeRequest, Vm, VmError, VmProvider,
+    Access, Address, Arguments, AuditEvent, Authorizer, Block, Change, ChangeRequest, Denied, DeployRequest,
+    DryRunRequest, Entry, Excess, Gas, GovernRequest, Governance, GrantRequest, HostFault, HostPolicy, InvokeRequest,
+    Measure, MigrateRequest, Observer, Phase, Quota, Quotas, Rate, Receipt, Right, RollbackRequest, Room, Rule, Status,
+    Trap, Trial, UpgradeRequest, Vm, VmError, VmProvider,
 };
 
 use crate::script::{Scripts, name, ok, script};
@@ -60,10 +60,11 @@ fn a_rate_refuses_with_the_time_to_wait_and_only_whom_it_is_for() {
 #[test]
 fn what_runs_code_counts_for_its_caller_and_what_runs_none_gets_through() {
     let rate = Rate { burst: 5, every: LONG };
+    let told = Told::default();
     let of_caller = Quota { rate: Some(rate), gas_per_call: Some(Gas::new(1)), ..Quota::default() };
     let of_contract = Quota { rate: Some(Rate { burst: 1, every: LONG }), ..Quota::default() };
     let quotas = Quotas { caller: of_caller, contract: of_contract };
-    let vm = scripts().with("c-v2", |_, _| ok()).start_with(Vm::builder().quotas(quotas));
+    let vm = scripts().with("c-v2", |_, _| ok()).start_with(Vm::builder().quotas(quotas).observer(told.clone()));
     let ann = Address::from_name("ann");
     let deploy = |contract: &str| DeployRequest::new(name(contract), "1".parse().unwrap(), script("c")).from(ann);
     // None of them is a call, for which a unit of gas would be the limit; nor do they count for the contract.
@@ -71,23 +72,43 @@ fn what_runs_code_counts_for_its_caller_and_what_runs_none_gets_through() {
     let upgrade = UpgradeRequest::new(name("mine"), "2".parse().unwrap(), script("c-v2")).from(ann);
     block_on(vm.upgrade(upgrade.clone())).unwrap();
     block_on(vm.migrate(MigrateRequest::new(name("mine"), "1".parse().unwrap()).from(ann))).unwrap();
-    let rollback = RollbackRequest::new(name("mine"), "1".parse().unwrap()).from(ann);
-    block_on(vm.rollback(rollback.clone())).unwrap();
+    let rollback = |to: &str| RollbackRequest::new(name("mine"), to.parse().unwrap()).from(ann);
+    block_on(vm.rollback(rollback("1").migrate(Arguments::Raw(Default::default())))).unwrap();
     block_on(vm.dry_run(DryRunRequest::new(Trial::Deploy(deploy("other"))))).unwrap();
     for error in [
         block_on(vm.deploy(deploy("other"))).unwrap_err(),
         block_on(vm.upgrade(upgrade)).unwrap_err(),
-        block_on(vm.rollback(rollback)).unwrap_err(),
+        block_on(vm.rollback(rollback("2").migrate(Arguments::Raw(Default::default())))).unwrap_err(),
         block_on(vm.dry_run(DryRunRequest::new(Trial::Deploy(deploy("other"))))).unwrap_err(),
         block_on(vm.invoke(call("mine", "ann").gas(Gas::new(1)))).unwrap_err(),
     ] {
         assert_eq!(refused(&error).0, format!("caller {ann}"));
     }
+    // Of what was refused the operations are told, as all that are.
+    let told: Vec<_> = told.0.lock().unwrap().iter().filter(|line| line.contains("could not")).cloned().collect();
+    let why = "admit: caller";
+    for (line, what) in
+        told.iter().zip(["deploy contract 'other'", "upgrade contract 'mine'", "roll back contract 'mine'"])
+    {
+        assert!(line.contains(what) && line.contains(why), "{line}");
+    }
+    assert_eq!(told.len(), 3);
+    // Back to what there was.
+    block_on(vm.rollback(rollback("2"))).unwrap();
     for rule in [Rule::Owner, Rule::Anyone, Rule::Owner] {
         let policy = GrantRequest::new(name("mine")).from(ann).set(Right::Call, rule);
         block_on(vm.grant(policy)).unwrap();
         block_on(vm.change(ChangeRequest::new(name("mine"), Change::Freeze).from(ann))).unwrap();
         block_on(vm.change(ChangeRequest::new(name("mine"), Change::Unfreeze).from(ann))).unwrap();
+    }
+}
+
+#[derive(Clone, Default)]
+struct Told(Arc<Mutex<Vec<String>>>);
+
+impl Observer for Told {
+    fn audit(&self, event: &AuditEvent<'_>) {
+        self.0.lock().unwrap().push(event.to_string());
     }
 }
 

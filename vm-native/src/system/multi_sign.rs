@@ -15,9 +15,9 @@ use proposal::{NEXT, Proposal, Vote};
 
 /// Proposals, approvals and rejections of operations of the other system contracts.
 ///
-/// A proposal is carried out by whoever calls `execute` when the rules that the operation is under are content with its
-/// proposer as actor and those who approved it as endorsers; until then `execute` reverts with the rule's words.
-/// Only those approve or reject whose endorsement these rules ask for; so nobody else can fill a proposal. Whoever approved can
+/// A proposal is carried out when its proposer, or somebody whose endorsement they ask for, calls `execute` and the rules that the
+/// operation is under are content with its proposer as actor and those who approved it as endorsers; until then `execute` reverts with
+/// the rule's words. Only those approve or reject whose endorsement these rules ask for; so nobody else can fill a proposal. Whoever approved can
 /// reject, which takes the approval back; the proposer's rejection withdraws the proposal. A proposal is for the contract, or the host's
 /// policy, as it was when it was made: after any other operation on that it is overtaken, and neither approved nor carried out.
 /// One that has expired or is overtaken can be removed by anybody, with `expire`. Whatever ends a proposal leaves nothing of it.
@@ -76,6 +76,10 @@ impl MultiSign {
             "execute" => {
                 let proposal = Proposal::live(host, id)?;
                 proposal.check_basis(host, id)?;
+                // It runs in the transaction, and with the gas, of who carries it out, which is no business of strangers.
+                if caller != proposal.proposer {
+                    has_a_part(host, &proposal.operation()?, caller)?;
+                }
                 let (operation, endorsers) = (proposal.operation()?, Vote::all(host, id, Vote::Approved)?);
                 // First, so that the operation cannot meet its own proposal again.
                 Proposal::remove(host, id)?;
@@ -185,7 +189,12 @@ fn open_until(block: u64, expires: u64) -> Result<u64, String> {
 
 /// Refuses those whose endorsement counts for nothing.
 fn has_a_part(host: &mut dyn Host, operation: &Managed, caller: Address) -> Result<(), Refused> {
-    Ok(host.transaction().endorsable(operation, caller)??)
+    if let Err(why) = host.transaction().endorsable(operation, caller)? {
+        let asked = operation.clone().by(Sender { caller, ..Sender::default() });
+        host.transaction().note_refused(&asked, why.clone());
+        return Err(why.into());
+    }
+    Ok(())
 }
 
 fn vote(host: &mut dyn Host, id: u64, caller: Address, vote: Vote) -> Result<(), Refused> {

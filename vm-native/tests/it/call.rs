@@ -72,8 +72,9 @@ fn a_proposal_is_the_operation_that_it_was_made_of() {
             "" => String::new(),
             reason => format!("; because: {reason}"),
         };
+        let owned = if matches!(operation, Managed::Deploy(_)) { "; who proposes will own it" } else { "" };
         let told = call(&vm, "zoe", "multi_sign", "proposal", &[&id]).text.unwrap();
-        assert_eq!(told, format!("{} proposes to {operation}; until block 1000000{because}", who("ann")));
+        assert_eq!(told, format!("{} proposes to {operation}{owned}; until block 1000000{because}", who("ann")));
     }
 }
 

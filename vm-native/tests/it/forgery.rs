@@ -60,7 +60,7 @@ fn execute(vm: &Vm, contract: &str) -> Receipt {
 fn in_vain(vm: &Vm) {
     refused(&execute(vm, "m"), "there is no proposal 1");
     assert_eq!(life(vm, "c"), Lifecycle::Active);
-    done(&execute(vm, "multi_sign"));
+    done(&call(vm, "ann", "multi_sign", "execute", &["1"]));
     assert_eq!(life(vm, "c"), Lifecycle::Frozen);
 }
 

@@ -40,7 +40,7 @@ fn a_quorum_is_collected_and_carried_out() {
     let sign = |from, method, args: &[&str]| call(&vm, from, "multi_sign", method, args);
     let receipt = sign("ann", "propose", &["contract_manager", "freeze_contract", &freeze(), "9"]);
     assert_eq!(receipt.text.as_deref(), Some("1"));
-    refused(&sign("zoe", "execute", &["1"]), "must endorse it, and 1 did");
+    refused(&sign("cat", "execute", &["1"]), "must endorse it, and 1 did");
     done(&sign("bob", "approve", &["1"]));
     refused(&sign("bob", "approve", &["1"]), "has approved proposal 1 already");
     done(&sign("bob", "reject", &["1"]));
@@ -59,7 +59,8 @@ fn a_quorum_is_collected_and_carried_out() {
     let next = |after: &str| sign("zoe", "next", &[after]).text.unwrap();
     assert_eq!((&*next("0"), &*next("1"), &*next(&u64::MAX.to_string())), ("1", "0", "0"));
     assert_eq!(life(&vm, "c"), Lifecycle::Active);
-    done(&sign("zoe", "execute", &["1"]));
+    refused(&sign("zoe", "execute", &["1"]), "does not ask for the endorsement of");
+    done(&sign("cat", "execute", &["1"]));
     assert_eq!(life(&vm, "c"), Lifecycle::Frozen);
     let entry = vm.history(&name("c"), 3, 1).unwrap().remove(0);
     assert_eq!((entry.actor, &*entry.reason), (who("ann"), "together"));
@@ -151,7 +152,7 @@ fn a_contract_is_rolled_back_while_its_upgrade_is_proposed() {
         done(&sign("bob", "approve", &[number]));
     };
     propose("1", &two);
-    done(&sign("zoe", "execute", &["1"]));
+    done(&sign("bob", "execute", &["1"]));
     propose("2", &three);
     rollback(version("1")).unwrap();
     assert_eq!(
@@ -163,7 +164,7 @@ fn a_contract_is_rolled_back_while_its_upgrade_is_proposed() {
         "proposal 2 is overtaken: the history of contract 'c' had 3 entries then, and has 4 now",
     );
     propose("3", &three);
-    done(&sign("zoe", "execute", &["3"]));
+    done(&sign("ann", "execute", &["3"]));
     let upgraded = vm.view().unwrap().get(&StateKey::contract(&name("c"), b"upgraded")).unwrap().unwrap();
     assert_eq!(&upgraded[..], b"1 -> 3", "from what there is now");
     rollback(version("2")).unwrap();
@@ -195,9 +196,13 @@ fn only_those_whom_the_rules_ask_approve_and_reject() {
         of_quorum(&sign(stranger, "approve", &[&by_stranger]), stranger);
         of_quorum(&sign(stranger, "reject", &[&by_stranger]), stranger);
     }
+    let denials = sign("yan", "approve", &[&by_stranger]).denials;
+    let told = format!("{} could not freeze contract 'c': the rule '{rule}' {}", who("yan"), no_part("yan"));
+    assert_eq!((denials.len(), denials[0].is_by_rule(), denials[0].to_string()), (1, true, told));
     done(&sign("bob", "approve", &[&by_stranger]));
     done(&sign("cat", "approve", &[&by_stranger]));
-    done(&sign("yan", "execute", &[&by_stranger]));
+    of_quorum(&sign("yan", "execute", &[&by_stranger]), "yan");
+    done(&sign("bob", "execute", &[&by_stranger]));
     assert_eq!(life(&vm, "c"), Lifecycle::Frozen);
 
     // What the owner does alone nobody has to endorse.
@@ -217,7 +222,7 @@ fn only_those_whom_the_rules_ask_approve_and_reject() {
     refused(&sign("cat", "approve", &[&deploy]), "the rule 'administrators' does not ask");
     refused(&sign("root", "approve", &[&deploy]), &no_part("root"));
     done(&sign("bob", "approve", &[&deploy]));
-    done(&sign("zoe", "execute", &[&deploy]));
+    done(&sign("bob", "execute", &[&deploy]));
     let policy = vm.host_policy().unwrap();
     assert_eq!((policy.author, policy.endorsers), (who("ann"), [who("ann"), who("bob")].into()));
 

@@ -72,7 +72,7 @@ fn what_was_approved_for_another_version_or_policy_is_not_carried_out() {
     done(&sign("ann", "reject", &[&second]));
     assert_eq!(kept(&vm), 1);
     let third = propose(&vm, "ann", "contract_manager", "rollback_contract", &rollback);
-    done(&sign("zoe", "execute", &[&third]));
+    done(&sign("ann", "execute", &[&third]));
     assert_eq!(vm.record(&name("c")).unwrap().unwrap().version.as_str(), "1");
 }
 
@@ -94,7 +94,7 @@ fn what_the_hosts_policy_decides_is_for_that_policy() {
         done(&sign("zoe", "expire", &[proposal]));
     }
     // What a contract's own policy decides is not touched by that.
-    done(&sign("zoe", "execute", &[&frozen]));
+    done(&sign("alice", "execute", &[&frozen]));
     assert_eq!(life(&vm, "c"), Lifecycle::Frozen);
 }
 
@@ -111,7 +111,7 @@ fn whoever_has_lost_the_role_does_not_count() {
     refused(&sign("zoe", "execute", &[&proposal]), "proposal 1 is overtaken: the host's policy had version");
     let again = propose(&vm, "ann", "contract_manager", "freeze_contract", &["c", ""]);
     refused(&sign("bob", "approve", &[&again]), "does not ask for the endorsement");
-    refused(&sign("zoe", "execute", &[&again]), "may not freeze contract 'c'");
+    refused(&sign("ann", "execute", &[&again]), "may not freeze contract 'c'");
     assert_eq!(life(&vm, "c"), Lifecycle::Active);
 }
 
@@ -131,8 +131,8 @@ fn a_rule_that_asks_the_host_does_not_come_to_ask_for_less() {
     }
     let revoke = propose(&vm, "ann", "contract_manager", "revoke_contract", &["c", ""]);
     let freeze = propose(&vm, "org1", "contract_manager", "freeze_contract", &["c", ""]);
-    for (proposal, wanted) in [(&revoke, "revoke"), (&freeze, "freeze")] {
-        refused(&sign("zoe", "execute", &[proposal]), &format!("may not {wanted} contract 'c'"));
+    for (proposer, proposal, wanted) in [("ann", &revoke, "revoke"), ("org1", &freeze, "freeze")] {
+        refused(&sign(proposer, "execute", &[proposal]), &format!("may not {wanted} contract 'c'"));
     }
     govern(&vm, Governance::Administrators("callers(root) or quorum(1 of ann, cat)".parse().unwrap()));
     for organisation in ["org2", "org3"] {

@@ -7,7 +7,7 @@ use vm_core::{Rule, printable};
 use super::super::answer::{Expected, Told};
 use super::super::request::address;
 use super::super::step::{Governing, Signing, Step, Verb, Way, Who};
-use super::{Host, Model, REASON};
+use super::{Host, Model, REASON, Why};
 
 /// An operation that somebody has proposed.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -34,6 +34,10 @@ struct Basis {
 /// The most blocks that a proposal is open for.
 const LONGEST: u64 = 1_000_000;
 
+/// Nobody's endorsement is asked for, or not that of who signs.
+const NO_CONTRACT: &str = "no contract";
+const NO_PART: &str = "no part";
+
 /// What was done, for reports, and the answer.
 struct Signed(&'static str, String);
 
@@ -59,7 +63,7 @@ impl Model {
             Verb::Propose { operation, until } => self.propose(step, operation, *until),
             Verb::Sign(Signing::Execute, which) => {
                 let number = self.number(*which);
-                match self.executable(number, step.block) {
+                match self.executable(number, step) {
                     Ok(proposal) => return self.execute(step, number, proposal),
                     Err(why) => Err(why),
                 }
@@ -74,6 +78,14 @@ impl Model {
                 Expected { name: "done", text, told, commits: true, ending, ..Expected::default() }
             }
             Err(Unsigned(why, text)) => {
+                let mut told = told;
+                if let (Verb::Sign(_, which), NO_PART | NO_CONTRACT) = (&step.verb, why)
+                    && let Some(proposal) = self.proposals.get(&self.number(*which))
+                {
+                    let asked = Step { actor: step.actor, ..proposal.asked.clone() };
+                    let refused = Why { name: "denied", text: text.clone() };
+                    told.insert(0, self.refused(&asked, &asked.verb, &refused, false));
+                }
                 let ending = Some(format!("{} reverted: {why}", step.verb.name()));
                 Expected { name: "reverted", text, told, ending, ..Expected::default() }
             }
@@ -165,10 +177,13 @@ impl Model {
         Expected { ending: Some(ending), ..expected }
     }
 
-    fn executable(&self, number: u64, block: u64) -> Result<Proposal, Unsigned> {
+    fn executable(&self, number: u64, step: &Step) -> Result<Proposal, Unsigned> {
         let proposal = self.open(number)?;
-        proposal.check_expiry(number, block)?;
+        proposal.check_expiry(number, step.block)?;
         self.check_basis(number, proposal)?;
+        if step.actor != proposal.asked.actor {
+            self.has_a_part(&proposal.asked, step.actor)?;
+        }
         Ok(proposal.clone())
     }
 
@@ -231,7 +246,7 @@ impl Model {
             Verb::Deploy { .. } => self.host.deploys,
             Verb::Govern(_) => Who::Administrators,
             verb => {
-                let missing = || Unsigned::told("no contract", format!("there is no contract '{}'", asked.name));
+                let missing = || Unsigned::told(NO_CONTRACT, format!("there is no contract '{}'", asked.name));
                 let contract = self.contracts.get(asked.name).ok_or_else(missing)?;
                 verb.right().map_or(Who::Nobody, |right| contract.who(right))
             }
@@ -241,7 +256,7 @@ impl Model {
         }
         let rule = who.text().parse::<Rule>().map(|rule| rule.to_string()).unwrap_or_default();
         let text = format!("the rule '{rule}' does not ask for the endorsement of {}", address(actor));
-        Err(Unsigned::told("no part", text))
+        Err(Unsigned::told(NO_PART, text))
     }
 
     /// How a proposal is shown in a block: how that begins, and how it ends behind the operation.

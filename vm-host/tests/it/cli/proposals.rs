@@ -37,7 +37,7 @@ fn an_upgrade_is_proposed_approved_and_carried_out_on_every_runtime() {
             assert!(refused.contains("the encoded arguments: ") && refused.contains("above the limit of 1048576"));
             desk.ok("propose freeze token --from ann");
             desk.ok("approve 1 --from bob");
-            desk.ok("execute 1 --from zoe");
+            desk.ok("execute 1 --from bob");
             let frozen = desk.fails(4, &format!("query token {}", token.total_supply));
             assert!(frozen.contains("contract 'token' is frozen"), "{frozen}");
             continue;
@@ -59,12 +59,12 @@ fn an_upgrade_is_proposed_approved_and_carried_out_on_every_runtime() {
             refused.contains("the rule 'quorum(2 of 0x") && refused.contains(")' does not ask for the endorsement"),
             "{refused}"
         );
-        assert!(desk.fails(3, "execute 1").contains("must endorse it, and 1 did"));
+        assert!(desk.fails(3, "execute 1 --from ann").contains("must endorse it, and 1 did"));
         desk.ok("reject 1 --from cat");
         let approved = desk.ok("approve 1 --from bob");
         assert!(approved.starts_with("✓ approved proposal 1 of multi_sign\n"), "{approved}");
         assert!(approved.contains("multi_sign: proposal 1 approved by 0x"), "{approved}");
-        let done = desk.ok("execute 1 --from zoe");
+        let done = desk.ok("execute 1 --from bob");
         assert!(done.starts_with("✓ carried out proposal 1 of multi_sign\n"), "{runtime}: {done}");
         assert_eq!(desk.ok(&format!("query token {}", token.schema_version)), "2\n", "{runtime}");
         assert_eq!(desk.ok("proposals"), "no proposals\n");
@@ -122,13 +122,15 @@ fn every_operation_can_be_proposed() {
     }
     let none = desk.fails(4, "propose --through board migrate token 1 5 --from ann");
     assert!(none.contains("upgrade"), "{none}");
-    // The first one is everybody's to do, and the last one is for those who govern.
-    desk.ok("execute 1 --through board");
+    // The first one needs nobody else, and the last one is for those who govern.
+    let refused = desk.fails(3, "execute 1 --through board --from zoe");
+    assert!(refused.contains("does not ask for the endorsement of"), "{refused}");
+    desk.ok("execute 1 --through board --from ann");
     assert_eq!(desk.ok("query two balance_of ann"), "7\n");
-    desk.ok("execute 2 --through board");
+    desk.ok("execute 2 --through board --from ann");
     assert_eq!(desk.ok("query sol balanceOf ann"), "7\n");
     desk.ok("approve 9 --through board --from bob");
-    desk.ok("execute 9 --through board");
+    desk.ok("execute 9 --through board --from bob");
     assert!(desk.ok("show token").contains("9 keys and 999 bytes"));
     let history = desk.ok("history");
     assert!(history.contains("deploy: anyone → role(admin)"), "{history}");
