@@ -41,7 +41,7 @@ impl fmt::Display for Analysis {
             let (milliseconds, budget) = (microseconds.div_ceil(1_000), budget / 1_000);
             let verdict = if compiled { "of" } else { "more than the budget of" };
             let how = if compiled { "" } else { "; interpreted on every engine" };
-            line(f, "compiling", &format!("{milliseconds} ms at most, {verdict} {budget} ms{how}"))?;
+            line(f, "compiling", &format!("estimated at {milliseconds} ms, {verdict} {budget} ms{how}"))?;
         }
         for violation in &self.violations {
             writeln!(f, "{}", Told(violation))?;

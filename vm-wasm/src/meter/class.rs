@@ -2,7 +2,7 @@
 
 use wasmparser::Operator;
 
-use super::float::float;
+use super::float::{float, is_float_access};
 
 /// What an operator is priced as. The prices are in the gas schedule, section `[wasm]`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -70,25 +70,6 @@ pub(crate) fn class(op: &Operator<'_>) -> Option<OpClass> {
         | O::I64DivU
         | O::I64RemS
         | O::I64RemU
-        | O::I32Load { .. }
-        | O::I64Load { .. }
-        | O::I32Load8S { .. }
-        | O::I32Load8U { .. }
-        | O::I32Load16S { .. }
-        | O::I32Load16U { .. }
-        | O::I64Load8S { .. }
-        | O::I64Load8U { .. }
-        | O::I64Load16S { .. }
-        | O::I64Load16U { .. }
-        | O::I64Load32S { .. }
-        | O::I64Load32U { .. }
-        | O::I32Store { .. }
-        | O::I64Store { .. }
-        | O::I32Store8 { .. }
-        | O::I32Store16 { .. }
-        | O::I64Store8 { .. }
-        | O::I64Store16 { .. }
-        | O::I64Store32 { .. }
         | O::MemorySize { .. }
         | O::TableSize { .. }
         | O::TableGet { .. }
@@ -155,9 +136,37 @@ pub(crate) fn class(op: &Operator<'_>) -> Option<OpClass> {
         | O::I64Extend8S
         | O::I64Extend16S
         | O::I64Extend32S => OpClass::Operator,
-        op if float(op).is_some() => OpClass::Operator,
+        op if is_access(op) || float(op).is_some() => OpClass::Operator,
         _ => return None,
     })
+}
+
+/// A load or a store.
+pub(crate) fn is_access(op: &Operator<'_>) -> bool {
+    use Operator as O;
+    let integer = matches!(
+        op,
+        O::I32Load { .. }
+            | O::I64Load { .. }
+            | O::I32Load8S { .. }
+            | O::I32Load8U { .. }
+            | O::I32Load16S { .. }
+            | O::I32Load16U { .. }
+            | O::I64Load8S { .. }
+            | O::I64Load8U { .. }
+            | O::I64Load16S { .. }
+            | O::I64Load16U { .. }
+            | O::I64Load32S { .. }
+            | O::I64Load32U { .. }
+            | O::I32Store { .. }
+            | O::I64Store { .. }
+            | O::I32Store8 { .. }
+            | O::I32Store16 { .. }
+            | O::I64Store8 { .. }
+            | O::I64Store16 { .. }
+            | O::I64Store32 { .. }
+    );
+    integer || is_float_access(op)
 }
 
 /// What the length operand of an operator counts, if it has one.

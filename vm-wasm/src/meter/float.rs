@@ -46,11 +46,8 @@ pub(crate) fn float(op: &Operator<'_>) -> Option<Float> {
         | O::F64Min
         | O::F64Max
         | O::F64PromoteF32 => Float::Number64,
-        O::F32Load { .. }
-        | O::F64Load { .. }
-        | O::F32Store { .. }
-        | O::F64Store { .. }
-        | O::F32Const { .. }
+        op if is_float_access(op) => Float::Exact,
+        O::F32Const { .. }
         | O::F64Const { .. }
         | O::F32Abs
         | O::F32Neg
@@ -100,6 +97,12 @@ pub(crate) fn float(op: &Operator<'_>) -> Option<Float> {
         | O::F64ReinterpretI64 => Float::Exact,
         _ => return None,
     })
+}
+
+/// A load or a store of a float.
+pub(crate) fn is_float_access(op: &Operator<'_>) -> bool {
+    use Operator as O;
+    matches!(op, O::F32Load { .. } | O::F64Load { .. } | O::F32Store { .. } | O::F64Store { .. })
 }
 
 impl Float {
