@@ -5,7 +5,10 @@
 
 mod float;
 mod nested;
+mod operator;
 mod waiting;
+
+pub(crate) use self::operator::streams;
 
 use wasm_encoder::{
     BlockType, CodeSection, ElementSection, Elements, EntityType, ExportKind, ExportSection, Function, FunctionSection,
@@ -14,7 +17,9 @@ use wasm_encoder::{
 };
 
 /// What a body may have, less what the frame of a function takes; and the lengths of functions that share a budget.
-pub(crate) const BODIES: [usize; 3] = [(128 << 10) - 64, 32 << 10, 12 << 10];
+pub(crate) const BODIES: [usize; 3] = [LONG, 32 << 10, SHORT];
+pub(crate) const LONG: usize = (128 << 10) - 64;
+pub(crate) const SHORT: usize = 12 << 10;
 /// What the module has around its functions, at most.
 const AROUND: usize = 4 << 10;
 
