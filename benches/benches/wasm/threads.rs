@@ -1,7 +1,12 @@
 //! Transfers on one thread and on two at a time: contracts, and the bare engine with other settings of its pool. Beside them
 //! what two threads reach that only compute, in the same rounds: no contract can do better.
+//!
+//! Everything is measured in several passes, one after the other, and its best pass counts: another process on one of the two processors
+//! slows two threads more than one, for seconds or minutes, and nothing makes two threads faster than they are. So a goal is missed when
+//! no pass reaches it. What the worst pass gave is printed beside it.
 
 use std::hint::black_box;
+use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::{Duration, Instant};
 
@@ -13,9 +18,10 @@ use crate::transfer::{Transfer, contract, module, through};
 
 /// Calls that each thread makes in a round.
 const CALLS: u32 = 1_000;
-/// Rounds, and how many of them count: those in which what only computes was disturbed least.
-const ROUNDS: usize = 120;
-const COUNTED: usize = 30;
+/// Passes; rounds of each, and how many of those count: in which what only computes was disturbed least.
+const PASSES: usize = 5;
+const ROUNDS: usize = 60;
+const COUNTED: usize = 15;
 
 /// As workers have: on a smaller one, every call of a compiled contract would have a stack added.
 const STACK: usize = 64 << 20;
@@ -32,31 +38,56 @@ pub(crate) fn run() -> Vec<Missed> {
         println!("threads: skipped, there is one processor only\n");
         return Vec::new();
     };
+    let mut measured: Vec<(Row, Vec<Ratios>)> = rows().into_iter().map(|row| (row, Vec::new())).collect();
+    for _ in 0..PASSES {
+        measured.iter_mut().for_each(|(row, passes)| passes.push(pass([first, second], &*row.transfer)));
+    }
+    println!(
+        "{:<52}{:>12}{:>12}{:>10}{:>12}{:>12}",
+        "calls a second", "1 thread", "2 threads", "ratio", "computing", "worst pass"
+    );
     let mut missed = Vec::new();
-    let print = |name: &str, transfer: &(dyn Fn() -> Transfer + Sync)| print(name, [first, second], transfer);
-    println!("{:<52}{:>12}{:>12}{:>10}{:>12}", "calls a second", "1 thread", "2 threads", "ratio", "computing");
-    for pages in [1, 17] {
-        let module = module(pages);
-        for engine in EngineKind::ALL.iter().filter(|engine| matches!(engine.as_str(), "wasmi" | "wasmtime")) {
-            let contract = contract(*engine, &module);
-            let name = format!("contract on {engine}, {pages} pages");
-            let (ratio, computing) = print(&name, &|| through(contract.clone()));
-            if ratio < RATIO {
-                missed.push(format!(
-                    "{name}: {ratio:.2} times one thread, at least {RATIO}; what only computes reached {computing:.2}"
-                ));
-            }
-        }
-        print(&format!("wasmi, {pages} pages"), &|| crate::transfer::bare_wasmi(&module));
-        #[cfg(feature = "wasmtime")]
-        for pool in crate::transfer::Pool::ALL {
-            let engine = pool.engine();
-            let transfer = || crate::transfer::bare_wasmtime(&engine, &module);
-            print(&format!("wasmtime, {pages} pages, {pool}"), &transfer);
+    for (Row { name, has_goal, .. }, mut passes) in measured {
+        passes.sort_by(|a, b| b.calling.total_cmp(&a.calling));
+        let (best, worst) = (passes[0], passes[PASSES - 1].calling);
+        let Ratios { one, two, calling, computing } = best;
+        println!("{name:<52}{one:>12.0}{two:>12.0}{calling:>10.2}{computing:>12.2}{worst:>12.2}");
+        if has_goal && calling < RATIO {
+            missed.push(format!(
+                "{name}: {calling:.2} times one thread in the best of {PASSES} passes, at least {RATIO}; what only computes reached {computing:.2}"
+            ));
         }
     }
     println!();
     missed
+}
+
+/// Something that is measured.
+struct Row {
+    name: String,
+    has_goal: bool,
+    transfer: Box<dyn Fn() -> Transfer + Sync>,
+}
+
+fn rows() -> Vec<Row> {
+    let mut rows = Vec::new();
+    for pages in [1, 17] {
+        let module = Arc::new(module(pages));
+        for engine in EngineKind::ALL.iter().filter(|engine| matches!(engine.as_str(), "wasmi" | "wasmtime")) {
+            let contract = contract(*engine, &module);
+            let transfer = Box::new(move || through(contract.clone()));
+            rows.push(Row { name: format!("contract on {engine}, {pages} pages"), has_goal: true, transfer });
+        }
+        let mut bare = |name: String, transfer| rows.push(Row { name, has_goal: false, transfer });
+        #[cfg(feature = "wasmtime")]
+        for pool in crate::transfer::Pool::ALL {
+            let (engine, module) = (pool.engine(), module.clone());
+            let transfer = move || crate::transfer::bare_wasmtime(&engine, &module);
+            bare(format!("wasmtime, {pages} pages, {pool}"), Box::new(transfer));
+        }
+        bare(format!("wasmi, {pages} pages"), Box::new(move || crate::transfer::bare_wasmi(&module)));
+    }
+    rows
 }
 
 /// What was measured in a round.
@@ -72,17 +103,26 @@ struct Rates {
     two: f64,
 }
 
-/// Prints a row; returns what two threads reach of one, and what they do that only compute.
-fn print(name: &str, cpus: [usize; 2], transfer: &(dyn Fn() -> Transfer + Sync)) -> (f64, f64) {
+/// What a pass gave: runs a second, what two threads reach of one, and what they do that only compute.
+#[derive(Clone, Copy)]
+struct Ratios {
+    one: f64,
+    two: f64,
+    calling: f64,
+    computing: f64,
+}
+
+fn pass(cpus: [usize; 2], transfer: &(dyn Fn() -> Transfer + Sync)) -> Ratios {
     let mut rounds = rounds(cpus, transfer);
     rounds.sort_by(|a, b| b.computing.two.total_cmp(&a.computing.two));
     rounds.truncate(COUNTED);
     let of = |value: fn(&Round) -> f64| median(rounds.iter().map(value).collect());
-    let (one, two) = (of(|round| round.calling.one), of(|round| round.calling.two));
-    let ratio = of(|round| round.calling.two / round.calling.one);
-    let computing = of(|round| round.computing.two / round.computing.one);
-    println!("{name:<52}{one:>12.0}{two:>12.0}{ratio:>10.2}{computing:>12.2}");
-    (ratio, computing)
+    Ratios {
+        one: of(|round| round.calling.one),
+        two: of(|round| round.calling.two),
+        calling: of(|round| round.calling.two / round.calling.one),
+        computing: of(|round| round.computing.two / round.computing.one),
+    }
 }
 
 /// Both threads, each on a processor of its own and with what it works on made by itself, go through the same steps: first one
