@@ -1,4 +1,4 @@
-//! A fresh instance and a transfer: through `Contract::call`, and on the bare engine.
+//! A fresh instance and a transfer: through `Contract::call`, and on the bare engine. And what a contract's growth of its memory takes.
 
 use std::time::{Duration, Instant};
 
@@ -33,7 +33,33 @@ pub(crate) fn run() -> Vec<Missed> {
         }
     }
     println!();
+    growth();
     missed
+}
+
+/// How often a contract grows in a call.
+const GROWTHS: u32 = 10;
+
+/// Prints what a growth takes beside its price: a contract's own is a call of the host and, on wasmi, of the engine.
+fn growth() {
+    let prices = vm_core::GasSchedule::v1().wasm;
+    println!("{:<32}{:>12}{:>12}", "growth of memory", "takes", "price");
+    for engine in EngineKind::ALL.iter().copied().filter(|engine| matches!(engine.as_str(), "wasmi" | "wasmtime")) {
+        for (pages, gas) in [(0, prices.grow), (1, prices.grow + prices.page)] {
+            let growing = |count: u32| {
+                let growths = format!("(drop (memory.grow (i32.const {pages})))").repeat(count as usize);
+                let text = format!(
+                    r#"(module (memory (export "memory") 1)
+                        (func (export "vm_call") (param i32 i32 i32) (result i32) {growths} (i32.const 0)))"#
+                );
+                through(contract(engine, &wat::parse_str(text).unwrap()))
+            };
+            let [without, with] = measure([growing(0), growing(GROWTHS)]);
+            let each = (with - without) / f64::from(GROWTHS);
+            println!("{:<32}{each:>9.0} ns{gas:>8} gas", format!("{engine}, by {pages} pages"));
+        }
+    }
+    println!();
 }
 
 /// Prints a row, and tells what is more than it may be.
