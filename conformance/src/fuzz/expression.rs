@@ -2,6 +2,7 @@
 //!
 //! wasm-smith spreads its operators thinly over all there are. Here a condition is made of comparisons, conversions, selections and
 //! results of blocks, one in the other, as compilers never write them and as interpreters that merge operators expect them least.
+//! Memory and table grow in the midst of it, and what is new of them is read and written.
 
 use std::fmt::Write;
 
@@ -154,7 +155,7 @@ const SIGNATURE: &str = "(param i32 i32 i64 i64 f32 f32 f64 f64) (result i32 i64
 /// `$note` adds what a function gave to the sum of all, which lies at 16: order matters to it.
 const AROUND: &str = r#"
     (import "vm1" "input" (func $input (param i32))) (import "vm1" "output" (func $output (param i32 i32)))
-    (memory (export "memory") 1) (global $g (mut i32) (i32.const 3)) (func $leaf) (elem declare func $leaf)
+    (memory (export "memory") 1) (table $t 1 funcref) (global $g (mut i32) (i32.const 3)) (func $leaf) (elem declare func $leaf)
     (func $note (param i32 i64 f32 f64) (local $sum i64)
         (local.set $sum (i64.load offset=0x2000 (i32.const 16)))
         (local.set $sum (i64.mul (i64.xor (local.get $sum) (i64.extend_i32_u (local.get 0))) (i64.const 0x100000001b3)))
@@ -184,7 +185,7 @@ fn statement(random: &mut Random, depth: u32) -> String {
         let local = ty.local(random);
         format!("(local.set {local} {})", expression(random, ty, depth))
     };
-    match random.below(5) {
+    match random.below(6) {
         0 => set(random, depth),
         1 => format!("(block (br_if 0 {}) {})", expression(random, I32, below), set(random, below)),
         2 => {
@@ -192,6 +193,7 @@ fn statement(random: &mut Random, depth: u32) -> String {
             format!("(if {condition} (then {then}) (else {}))", set(random, below))
         }
         3 => format!("(global.set $g {})", expression(random, I32, depth)),
+        4 => format!("(table.set $t {} {})", entry(random, below), reference(random, below)),
         _ => store(random, ty, below),
     }
 }
@@ -202,9 +204,41 @@ fn store(random: &mut Random, ty: Type, depth: u32) -> String {
     format!("({}.store{width} offset={offset} {} {})", ty.name(), address(random, depth), expression(random, ty, depth))
 }
 
-/// In what the memory has.
+/// In what the memory has: near its begin, or at its end.
 fn address(random: &mut Random, depth: u32) -> String {
+    if random.one_in(8) {
+        return "(i32.sub (i32.shl (memory.size) (i32.const 16)) (i32.const 32))".into();
+    }
     format!("(i32.and {} (i32.const 0xfff))", expression(random, I32, depth))
+}
+
+/// What a growth gives, or the size of what grows. Memory grows by a page at a time, since a page costs as much as a thousand operators.
+fn size(random: &mut Random, depth: u32) -> String {
+    let by = |random: &mut Random, mask| format!("(i32.and {} (i32.const {mask}))", expression(random, I32, depth));
+    match random.below(4) {
+        0 => "(memory.size)".into(),
+        1 => format!("(memory.grow {})", by(random, 1)),
+        2 => "(table.size $t)".into(),
+        _ => format!("(table.grow $t {} {})", reference(random, depth), by(random, 15)),
+    }
+}
+
+/// A reference to a function, or none.
+fn reference(random: &mut Random, depth: u32) -> String {
+    match random.below(5) {
+        0 => "(local.get 8)".into(),
+        1 => "(local.get 9)".into(),
+        2 => "(ref.func $leaf)".into(),
+        3 => {
+            format!("(select (result funcref) (local.get 8) (local.get 9) {})", expression(random, I32, depth))
+        }
+        _ => format!("(table.get $t {})", entry(random, depth)),
+    }
+}
+
+/// An entry that the table has.
+fn entry(random: &mut Random, depth: u32) -> String {
+    format!("(i32.rem_u {} (table.size $t))", expression(random, I32, depth))
 }
 
 fn expression(random: &mut Random, ty: Type, depth: u32) -> String {
@@ -242,14 +276,8 @@ fn expression(random: &mut Random, ty: Type, depth: u32) -> String {
             let of = one(random, &TYPES);
             format!("(block (result {name}) {} {})", store(random, of, depth), expression(random, ty, depth))
         }
-        10 if ty == I32 => match random.below(3) {
-            0 => "(ref.is_null (local.get 8))".into(),
-            1 => format!(
-                "(ref.is_null (select (result funcref) (local.get 8) (local.get 9) {}))",
-                expression(random, I32, depth)
-            ),
-            _ => "(memory.size)".into(),
-        },
+        10 if ty == I32 => format!("(ref.is_null {})", reference(random, depth)),
+        11 if ty == I32 => size(random, depth),
         _ => {
             let all = if random.one_in(100) { TRAPPING } else { OPERATORS };
             let fitting: Vec<_> = all.iter().filter(|(gives, ..)| *gives == ty).collect();
@@ -264,4 +292,32 @@ fn expression(random: &mut Random, ty: Type, depth: u32) -> String {
 /// One of several, of which there is one at least.
 fn one<T: Copy + Default>(random: &mut Random, of: &[T]) -> T {
     random.choose(of).copied().unwrap_or_default()
+}
+
+#[cfg(test)]
+mod tests {
+    use wasmparser::{Operator, Parser, Payload};
+
+    use super::*;
+
+    /// Contracts grow by functions that are added to them, which the official suite does not run: these do, all the time.
+    #[test]
+    fn memory_and_table_grow_in_most_of_them() {
+        let grows = |seed: u64| {
+            let code = random(&mut Random::new(seed), usize::MAX).unwrap();
+            let (mut memory, mut table) = (false, false);
+            for payload in Parser::new(0).parse_all(&code) {
+                let Payload::CodeSectionEntry(body) = payload.unwrap() else { continue };
+                for op in body.get_operators_reader().unwrap() {
+                    let op = op.unwrap();
+                    memory |= matches!(op, Operator::MemoryGrow { .. });
+                    table |= matches!(op, Operator::TableGrow { .. });
+                }
+            }
+            memory && table
+        };
+        let seeds = 0..100;
+        let count = seeds.filter(|seed| grows(*seed)).count();
+        assert!(count > 50, "{count}");
+    }
 }
