@@ -1,4 +1,5 @@
-//! `cargo xtask test`: all tests, on all default features plus docker and every WASM engine, and the demo as the last of them.
+//! `cargo xtask test`: all tests, on all default features plus docker and every WASM engine, those of vm-wasm also with wasmi's portable
+//! dispatch, and the demo as the last of them.
 
 use std::ffi::OsString;
 
@@ -25,6 +26,10 @@ pub(crate) struct Args {
 /// engine, so that both what it says then and what it does otherwise are tested. The suites of vm-conformance have all of them.
 const FEATURES: &str = "vm-host/docker,vm-host/wasmtime,vm-conformance/wasmtime,vm-conformance/wasmer";
 
+/// The WASM runtime with its other dispatch, which shares nothing with the workspace's build but what it depends on: no other feature
+/// changes how an engine executes.
+const PORTABLE: [&str; 4] = ["--package=vm-wasm", "--features=portable", "--test=it", "--no-fail-fast"];
+
 /// Runs the tests.
 pub(crate) fn run(args: &Args) -> Result<()> {
     let containerd = containerd::start(setup::containers(args.no_containers)?)?;
@@ -49,6 +54,7 @@ pub(crate) fn run(args: &Args) -> Result<()> {
     }
     process::succeed(&mut test)?;
     if args.rest.is_empty() {
+        process::succeed(cargo("test")?.args(PORTABLE))?;
         python::test()?;
     }
     // `cargo test` builds the examples too. With arguments of their own, people want just what they ask for.
