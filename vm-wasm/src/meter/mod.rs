@@ -19,8 +19,8 @@
 //!   is used as a value, as compilers do with function pointers, gets a function of its own that calls the host.
 //! * All exports become two: the memory, and `call`, which takes the gas, runs the start function, if any, and `vm_call`, and
 //!   returns the gas left.
-//! * Growth of memory and table becomes a call of a function that is added for it; see [`grow`]. A contract that grows something has
-//!   an export in addition.
+//! * Growth of memory and table becomes a call of a function that is added for it; see [`grow`]. A contract has an export in
+//!   addition for each of the two that it grows.
 //! * Custom sections are dropped; the maxima of memory and table are capped, so that growth fails by type.
 //!
 //! # Out of gas, traps

@@ -1,5 +1,8 @@
 //! Modules of up to 1 MiB that are made to keep a compiler busy: refused, interpreted, or harmless.
 
+use std::process::Command;
+use std::time::{Duration, Instant};
+
 use futures_executor::block_on;
 use vm_core::{Code, RuntimeKind, RuntimeProvider};
 use vm_wasm::{EngineKind, Rule, ShapeLimits, WasmConfig, WasmError, WasmRuntime, analyze};
@@ -55,9 +58,24 @@ fn giant_data_segments_are_accepted_by_every_engine() {
     }
 }
 
+/// Tells a process of the test below that it is the one that analyses.
+const CHILD: &str = "VM_WASM_ANALYSES";
+
+/// What compiling may take, which finding out that it would take more must not: a tenth of it in memory.
+const PATIENCE: Duration = Duration::from_secs(5);
+const MEBIBYTES: u64 = 128;
+
 /// The budget holds where the operator raised the limits, and finding out takes neither the memory nor the time that compiling would.
 #[test]
 fn raised_limits_leave_the_budget() {
+    if std::env::var_os(CHILD).is_none() {
+        // In a process of its own: other tests use memory, too.
+        let this = std::thread::current().name().unwrap().to_owned();
+        let mut command = Command::new(std::env::current_exe().unwrap());
+        let output = command.args([&this, "--exact", "--nocapture"]).env(CHILD, "1").output().unwrap();
+        assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+        return;
+    }
     let mut config = WasmConfig::default();
     let mut shape = ShapeLimits::default();
     shape.body_bytes = 1 << 20;
@@ -69,9 +87,22 @@ fn raised_limits_leave_the_budget() {
         "i64 ".repeat(50_000),
         "(loop)".repeat(300_000)
     );
-    for items in [nested_loops(80_000), many] {
-        let analysis = analyze(&contract(1, &items), &config);
+    for module in [contract(1, &nested_loops(80_000)), contract(1, &many)] {
+        let before = most_memory();
+        #[allow(clippy::disallowed_methods, reason = "the time is what is tested")]
+        let started = Instant::now();
+        let analysis = analyze(&module, &config);
+        let (elapsed, added) = (started.elapsed(), most_memory() - before);
         let compile = analysis.compile.unwrap_or_else(|| panic!("{analysis}"));
         assert!(analysis.accepted && !compile.compiled, "{analysis}");
+        println!("analysed in {elapsed:?}, {added} MiB");
+        assert!(elapsed < PATIENCE && added < MEBIBYTES, "{elapsed:?}, {added} MiB");
     }
+}
+
+/// The most memory that this process has had, in MiB; 0 where the system does not tell.
+fn most_memory() -> u64 {
+    let status = std::fs::read_to_string("/proc/self/status").unwrap_or_default();
+    let line = status.lines().find_map(|line| line.strip_prefix("VmHWM:"));
+    line.and_then(|line| line.trim().trim_end_matches(" kB").parse::<u64>().ok()).map_or(0, |kib| kib >> 10)
 }
