@@ -41,20 +41,27 @@ impl Abi {
         }
     }
 
-    /// The function that an import stands for.
-    pub(crate) fn find(self, module: &str, name: &str) -> Option<&'static Import> {
-        match self {
-            Self::Vm1 if module == MODULE => Import::find(name),
-            Self::Vm1 => None,
-            Self::ChainMaker => chainmaker::find(module, name),
-        }
+    /// The functions that an import of this name stands for: none, or some that differ in their types.
+    pub(crate) fn find(self, module: &str, name: &str) -> impl Iterator<Item = &'static Import> {
+        let (own, chainmaker) = match self {
+            Self::Vm1 => (Some(name).filter(|_| module == MODULE).and_then(Import::find), None),
+            Self::ChainMaker => (None, Some(chainmaker::find(module, name))),
+        };
+        own.into_iter().chain(chainmaker.into_iter().flatten())
     }
 
     /// What a module of this ABI can import, for messages about an import of `module` that there is not.
     pub(crate) fn known(self, module: &str) -> String {
-        let names = |names: &mut dyn Iterator<Item = &'static str>| names.collect::<Vec<_>>().join(", ");
+        let names = |names: &mut dyn Iterator<Item = &'static str>| {
+            let mut names: Vec<_> = names.collect();
+            names.dedup();
+            names.join(", ")
+        };
         match self {
             Self::Vm1 if module == MODULE => format!("known are {}", names(&mut Import::names())),
+            Self::Vm1 if module.starts_with("wasi_") => format!(
+                "all imports come from the module `{MODULE}`; build for `--target wasm32-unknown-unknown`, not for WASI"
+            ),
             Self::Vm1 => format!("all imports come from the module `{MODULE}`"),
             Self::ChainMaker => format!("known to ChainMaker's contracts are {}", names(&mut chainmaker::names())),
         }

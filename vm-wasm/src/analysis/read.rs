@@ -74,7 +74,7 @@ impl<'a> Reader<'a, '_> {
         let imports =
             || analysis.imports.iter().map(|import| (import.module.as_deref().unwrap_or_default(), &import.name));
         let abi = imports().find_map(|(module, name)| Abi::of(module, name)).unwrap_or_default();
-        let imports_only = imports().all(|(module, name)| abi.find(module, name).is_some());
+        let imports_only = imports().all(|(module, name)| abi.find(module, name).next().is_some());
         let exports = |name| analysis.exports.iter().any(|export| export.name == name);
         let exports_entry = match abi {
             Abi::Vm1 => exports(ENTRY),

@@ -84,7 +84,8 @@ impl<'a> Survey<'a, '_> {
         if !self.config.contract {
             return self.imports.push(Imported::Foreign { module: import.module, name: import.name });
         }
-        let Some(known) = self.abi.find(import.module, import.name) else {
+        let mut known = self.abi.find(import.module, import.name).peekable();
+        let Some(first) = known.peek().copied() else {
             // Of one in C++ all is said.
             if !self.is_cpp && Abi::of(import.module, import.name).is_none_or(|abi| abi == self.abi) {
                 let why = format!("there is no import `{full}`; {}", self.abi.known(import.module));
@@ -94,11 +95,11 @@ impl<'a> Survey<'a, '_> {
         };
         // An import without a type makes the module invalid, which is told later.
         let Some(ty) = self.types.get(index as usize) else { return };
-        if ty.params() == known.params && ty.results() == known.results() {
+        if let Some(known) = known.find(|known| ty.params() == known.params && ty.results() == known.results()) {
             return self.imports.push(Imported::Host(known));
         }
         let spelled = |params, results| format!("{} -> {}", type_list(params), type_list(results));
-        let (declared, expected) = (spelled(ty.params(), ty.results()), spelled(known.params, known.results()));
+        let (declared, expected) = (spelled(ty.params(), ty.results()), spelled(first.params, first.results()));
         let why = format!("the import `{full}` is declared as {declared}, it is {expected}");
         self.found.push(Violation::new(Rule::ImportSignature, why).at(offset));
     }

@@ -8,7 +8,7 @@ pub struct ShapeLimits {
     pub module_bytes: usize,
     /// Function types. Default 1,024.
     pub types: usize,
-    /// Functions, imports included. Default 8,192.
+    /// Functions, imports not included. Default 8,192.
     pub functions: usize,
     /// Globals. Default 256.
     pub globals: usize,
@@ -20,7 +20,7 @@ pub struct ShapeLimits {
     pub params: usize,
     /// Results of a function or block. Default 16.
     pub results: usize,
-    /// Locals of a function, parameters included. Default 2,048.
+    /// Locals of a function, parameters not included. Default 2,048.
     pub locals: u32,
     /// Bytes of a function body. Default 128 KiB.
     pub body_bytes: usize,

@@ -170,7 +170,7 @@ impl Rule {
             Self::ImportKind => "link with default settings: the contract defines its memory, table and globals itself",
             Self::ImportSignature => "declare the import with the types that docs/wasm-abi.md gives",
             Self::MissingExport => {
-                "build with vm-sdk, or export it as docs/wasm-abi.md says (Rust: #[unsafe(no_mangle)] pub extern \"C\"; crate-type cdylib)"
+                "build with vm-sdk (a contract of ChainMaker: with ChainMaker's SDK), or export it as docs/wasm-abi.md says (Rust: #[unsafe(no_mangle)] pub extern \"C\"; crate-type cdylib)"
             }
             Self::ExportKind | Self::ExportSignature => "export it with the kind and type that docs/wasm-abi.md gives",
             Self::Interface => "keep one section of UTF-8 text, one method a line; vm-sdk writes it",
@@ -188,7 +188,7 @@ impl Rule {
             }
             Self::SegmentBounds => "link with default settings; the linker places segments inside the memory",
             Self::MemorySize => {
-                "link with -zstack-size=65536 and smaller statics, or ask the operator for a higher memory limit"
+                "link with -Clink-arg=-zstack-size=32768 and smaller statics, or ask the operator for a higher memory limit"
             }
             Self::TableSize => "build in release mode with lto, which drops unused functions from the table",
             Self::StackSize => "build in release mode, or split the function",

@@ -224,6 +224,7 @@ fn shapes() {
         (format!("(func (block (br_table {} (i32.const 0))))", list(2_050, "0")), Rule::BrTableSize),
         (format!("(func {} {})", many(21, "(block "), many(21, ")")), Rule::Nesting),
         (many(1_025, r#"(data "")"#), Rule::SegmentCount),
+        (r#"(data (i32.add (i32.const 1) (i32.const 1)) "a")"#.into(), Rule::Proposal),
         (r#"(data (i32.const 65535) "ab")"#.into(), Rule::SegmentBounds),
         (r#"(data (i32.const -1) "a")"#.into(), Rule::SegmentBounds),
         ("(table 1 funcref) (func $f) (elem (i32.const 1) $f)".into(), Rule::SegmentBounds),
@@ -335,6 +336,10 @@ fn imports_of_other_hosts_come_first() {
     let module = wat(r#"(module (type (func (param f64))) (import "wasi_snapshot_preview1" "fd_write" (func)))"#);
     let rules: Vec<_> = refused(&module).violations().map(|violation| violation.rule.id()).collect();
     assert_eq!(rules, ["unknown-import", "float", "missing-export", "missing-export"]);
+    let first = refused(&module).first().to_string();
+    assert!(first.contains("build for `--target wasm32-unknown-unknown`, not for WASI"), "{first}");
+    let help = Rule::MissingExport.help();
+    assert!(help.contains("vm-sdk") && help.contains("with ChainMaker's SDK"), "{help}");
 }
 
 /// What was not read is not missing.

@@ -21,11 +21,13 @@ const fn import(name: &'static str, op: Op, params: &'static [ValType], result: 
 const OWN: [Import; 2] =
     [import("sys_call", Op::SysCall, &[I, I, I, I], Some(I)), import("log_message", Op::LogMessage, &[I, I], None)];
 
-const SYSTEM: [Import; 6] = [
+const SYSTEM: [Import; 7] = [
     import("fd_write", Op::Nothing, &[I, I, I, I], Some(I)),
     import("fd_read", Op::Nothing, &[I, I, I, I], Some(I)),
     import("fd_close", Op::Nothing, &[I], Some(I)),
     import("fd_seek", Op::Nothing, &[I, L, I, I], Some(I)),
+    // As ChainMaker's host declares it.
+    import("fd_seek", Op::Nothing, &[I, I, I, I], Some(I)),
     import("proc_exit", Op::Never, &[I], None),
     import("clock_time_get", Op::Never, &[I, L, I], Some(I)),
 ];
@@ -45,14 +47,14 @@ pub(crate) fn is_of_cpp(module: &str, name: &str) -> bool {
     module == MODULE && matches!(name, "_call_method" | "_fetch_response")
 }
 
-/// The function that an import stands for.
-pub(crate) fn find(module: &str, name: &str) -> Option<&'static Import> {
+/// The functions that an import of this name stands for: they differ in their types.
+pub(crate) fn find(module: &str, name: &str) -> impl Iterator<Item = &'static Import> {
     let table: &'static [Import] = match module {
         MODULE => &OWN,
         module if WASI.contains(&module) => &SYSTEM,
-        _ => return None,
+        _ => &[],
     };
-    table.iter().find(|import| import.name == name)
+    table.iter().filter(move |import| import.name == name)
 }
 
 /// All names, for error messages.

@@ -3,7 +3,7 @@
 use futures_executor::block_on;
 use vm_core::{Address, Block, Status, VmProvider};
 
-use super::{CALLER, COUNTER, FACT, RUST, call, contract, deploy, deploy_request, failure, invoke, module, text, upgrade_request};
+use super::{CALLER, COUNTER, FACT, RUST, call, contract, deploy, deploy_request, failure, invoke, module, text, try_deploy, upgrade_request};
 use super::super::machine::{contract_with, machine};
 
 #[test]
@@ -42,6 +42,23 @@ fn facts_are_saved_with_an_event() {
     assert_eq!(text(&vm, "fact", "find_by_file_hash", &[("file_hash", "ab12")]), "a \"file\"");
     invoke(&vm, "fact", "remove", &[("file_hash", "ab12")]);
     assert_eq!(text(&vm, "fact", "find_by_file_hash", &[("file_hash", "ab12")]), "");
+}
+
+/// ChainMaker's host declares `fd_seek` by four numbers of 32 bits, WASI with a distance of 64.
+#[test]
+fn both_types_of_fd_seek() {
+    let vm = machine();
+    let seek = |ty: &str| format!("(import \"wasi_snapshot_preview1\" \"fd_seek\" (func $fd_seek (param {ty}) (result i32)))");
+    for (name, ty, distance) in [("wasi", "i32 i64 i32 i32", "i64"), ("host", "i32 i32 i32 i32", "i32")] {
+        let method = format!(
+            r#"(func (export "init_contract")) (func (export "seek")
+                (if (i32.eqz (call $fd_seek (i32.const 1) ({distance}.const 1) (i32.const 1) (i32.const 1))) (then (call $success 'sought'))))"#
+        );
+        deploy(&vm, name, module(&seek(ty), RUST, "2", &method));
+        assert_eq!(text(&vm, name, "seek", &[]), "sought");
+    }
+    let other = try_deploy(&vm, "other", module(&seek("i64 i32 i32 i32"), RUST, "2", ""), &[]).unwrap_err().to_string();
+    assert!(other.contains("declared as (i64, i32, i32, i32) -> (i32), it is (i32, i64, i32, i32) -> (i32)"), "{other}");
 }
 
 /// TinyGo's runtime is set up before anything else, and finds the WASI functions that it refers to.
