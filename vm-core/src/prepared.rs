@@ -189,10 +189,13 @@ impl Entries {
         Some(removed)
     }
 
-    /// Removes least recently used entries, never `kept` and what is pinned, until the limit holds.
+    /// Removes least recently used entries, never `kept`, what is pinned, and what somebody makes or waits for, until the limit
+    /// holds.
     fn shrink(&mut self, limit: usize, kept: &CodeHash) -> Vec<Entry> {
         let mut excess = self.counted().saturating_sub(limit);
-        let mut least = self.slots.0.iter().rev().filter(|(hash, _)| *hash != kept && !self.is_pinned(hash));
+        let idle = |entry: &Entry| Arc::strong_count(&entry.slot) == 1;
+        let may_go = |hash: &CodeHash, entry: &Entry| hash != kept && idle(entry) && !self.is_pinned(hash);
+        let mut least = self.slots.0.iter().rev().filter(|(hash, entry)| may_go(hash, entry));
         let mut chosen = Vec::new();
         while excess > 0
             && let Some((hash, entry)) = least.next()
@@ -442,6 +445,20 @@ mod tests {
         });
         assert!(filled.is_ok() && !cache.contains(&hash(1)));
         assert_eq!(lock(&cache.entries).weight, 0);
+    }
+
+    /// However much is made meanwhile: it would be made again, and again not be kept.
+    #[test]
+    fn what_is_in_the_making_stays() {
+        let bench = Bench::new(&[]);
+        let made = bench.cache.get(hash(1), Purpose::Use(None), None, &bench.metrics, || {
+            for n in 2..5 {
+                bench.put(n, "any", 70);
+            }
+            Ok::<_, PrepareError>(Arc::new(Heavy(30)) as Arc<dyn Contract>)
+        });
+        assert!(made.is_ok() && bench.has(1) && bench.has(4) && !bench.has(3));
+        assert_eq!(bench.weight(), 100);
     }
 
     #[test]
