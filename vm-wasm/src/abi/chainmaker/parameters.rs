@@ -14,7 +14,7 @@ use super::easycodec::{self, Item, Malformed, Value};
 pub(crate) const MOST: usize = 50;
 
 /// The parameters that the host sets; what a caller gives under these names is replaced.
-pub(crate) const RESERVED: [&str; 11] = [
+pub(crate) const RESERVED: [&str; 13] = [
     "__creator_org_id__",
     "__creator_role__",
     "__creator_pk__",
@@ -26,6 +26,8 @@ pub(crate) const RESERVED: [&str; 11] = [
     "__tx_time_stamp__",
     "__context_ptr__",
     "__cross_caller__",
+    "__from_version__",
+    "__to_version__",
 ];
 
 /// The type that all values have. Contracts of one kind trap at the other.
@@ -127,16 +129,23 @@ pub(super) fn all(host: &mut dyn Host, call: &Call, values: ValueType) -> Result
 ///
 /// Accounts are addresses here, in the place of public keys. There are no organisations, roles or transaction numbers: their
 /// text is empty. The pointer is the same for all calls, since it decides how much a contract allocates.
-fn reserved(host: &mut dyn Host, call: &Call) -> Result<[Option<String>; 11], Stop> {
+///
+/// Who deploys or upgrades is the call's sender: behind a proposal the transaction's is merely whose approval was the last.
+fn reserved(host: &mut dyn Host, call: &Call) -> Result<[Option<String>; 13], Stop> {
     let env = host.env().clone();
+    let sender = if call.entry == Entry::Invoke { env.origin } else { env.caller };
+    let (from, to) = match &call.entry {
+        Entry::Upgrade { from, to } => (Some(from.to_string()), Some(to.to_string())),
+        Entry::Deploy | Entry::Invoke => (None, None),
+    };
     let creator = match (&call.entry, &env.name) {
-        (Entry::Deploy, _) | (_, None) => env.origin,
+        (Entry::Deploy, _) | (_, None) => sender,
         (_, Some(name)) => {
             let transaction = host.transaction();
             let price = transaction.schedule().host.get.of(name.as_str().len());
             let journal = transaction.journal();
             host.charge(price)?;
-            ContractRecord::load(&journal, name)?.map_or(env.origin, |record| record.owner)
+            ContractRecord::load(&journal, name)?.map_or(sender, |record| record.owner)
         }
     };
     let none = || Some(String::new());
@@ -146,11 +155,13 @@ fn reserved(host: &mut dyn Host, call: &Call) -> Result<[Option<String>; 11], St
         Some(creator.to_string()),
         none(),
         none(),
-        Some(env.origin.to_string()),
+        Some(sender.to_string()),
         Some(env.block.number.to_string()),
         none(),
         Some(env.block.timestamp.to_string()),
         Some("0".into()),
-        (env.depth > 0).then(|| env.caller.to_string()),
+        (call.entry == Entry::Invoke && env.depth > 0).then(|| env.caller.to_string()),
+        from,
+        to,
     ])
 }

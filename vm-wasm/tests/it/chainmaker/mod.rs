@@ -5,6 +5,7 @@ mod failures;
 mod official;
 mod options;
 mod state;
+mod upgrade;
 
 use futures_executor::block_on;
 use vm_core::{ContractName, DeployRequest, InvokeRequest, Receipt, RuntimeKind, Status, UpgradeRequest, Vm, VmError, VmProvider};
