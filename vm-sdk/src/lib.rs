@@ -56,6 +56,17 @@
 //! WASM module and a container's executable. A host links the library itself and registers
 //! `NativeContract::of::<Points>()`.
 //!
+//! rustc gives a module a stack of 1 MiB, and so 17 pages of memory, each of which costs gas in every call. A library cannot
+//! change that for the packages that use it. With these lines in a `.cargo/config.toml`, in the package or a folder above it, most
+//! contracts need one page, and few more than three:
+//!
+//! ```toml
+//! [target.wasm32-unknown-unknown]
+//! rustflags = ["-Clink-arg=-zstack-size=32768", "-Cstrip=symbols"]
+//! ```
+//!
+//! The variable `RUSTFLAGS` takes the place of these, so it must not be set. `vm-host analyze` notes a module that begins with more.
+//!
 //! # Rules
 //!
 //! * A method's outcome may depend on its arguments and the context alone: no clock, no randomness, no order of hash maps, no floats.

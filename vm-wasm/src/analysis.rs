@@ -52,6 +52,8 @@ pub struct Analysis {
     pub call: Option<Gas>,
     /// What compiling it takes on engines that do; `None` when the module is refused.
     pub compile: Option<Compile>,
+    /// What is no violation and costs more than it need.
+    pub notes: Vec<String>,
     /// Everything that is wrong with the module, in its order.
     pub violations: Vec<Violation>,
     /// How many further violations were found and are not told.
@@ -185,8 +187,8 @@ pub fn analyze(module: &[u8], config: &WasmConfig) -> Analysis {
 pub fn analyze_code(code: &Code, config: &WasmConfig) -> Analysis {
     let module = &*code.bytes;
     let schedule = &config.schedule;
-    let storing = schedule.transaction.deploy.of(module.len());
-    let preparing = schedule.prepare.wasm.of(module.len());
+    let storing = schedule.transaction.deploy.of(code.size());
+    let preparing = schedule.prepare.wasm.of(code.size());
     let deploy = DeployGas { storing, preparing, total: storing.saturating_add(preparing) };
     let mut analysis = Analysis {
         accepted: false,
@@ -203,10 +205,12 @@ pub fn analyze_code(code: &Code, config: &WasmConfig) -> Analysis {
         deploy,
         call: None,
         compile: None,
+        notes: Vec::new(),
         violations: Vec::new(),
         violations_left_out: 0,
     };
     read::read(module, &mut analysis);
+    analysis.notes.extend(analysis.memory.map(|memory| memory.initial).filter(|pages| *pages > PAGES).map(roomy));
     let gate = GateConfig::new(config);
     match gate::check(module, &gate) {
         Ok(checked) => {
@@ -230,6 +234,16 @@ pub fn analyze_code(code: &Code, config: &WasmConfig) -> Analysis {
     }
     analysis.accepted = analysis.violations.is_empty();
     analysis
+}
+
+/// The pages of memory that contracts with a small stack begin with at most, unless they have much static data.
+const PAGES: u64 = 3;
+
+/// What is said of a module that begins with so many pages.
+fn roomy(pages: u64) -> String {
+    format!(
+        "every call begins with {pages} pages of memory and pays for each; rustc makes {PAGES} or fewer with -Clink-arg=-zstack-size=32768"
+    )
 }
 
 /// What an interface or options that do not fit a module are as a violation.

@@ -43,6 +43,7 @@ impl fmt::Display for Analysis {
             let how = if compiled { "" } else { "; interpreted on every engine" };
             line(f, "compiling", &format!("estimated at {milliseconds} ms, {verdict} {budget} ms{how}"))?;
         }
+        list(f, "note", &self.notes)?;
         for violation in &self.violations {
             writeln!(f, "{}", Told(violation))?;
         }

@@ -1,6 +1,7 @@
 //! What is told of modules, accepted or not.
 
-use vm_wasm::{Analysis, WasmConfig, analyze};
+use vm_core::{Code, RuntimeKind};
+use vm_wasm::{Analysis, WasmConfig, analyze, analyze_code};
 
 fn told(text: &str) -> Analysis {
     analyze(&wat::parse_str(text).unwrap(), &WasmConfig::default())
@@ -40,6 +41,20 @@ fn a_contract() {
     assert_eq!(analysis.deploy.total.get(), 70_000 + 12_820 * words);
     // An instance, two functions, two pages.
     assert_eq!(analysis.call.unwrap().get(), 1_000 + 2 * 20 + 2 * 4_096);
+}
+
+/// What a machine charges is told, the interface and the options that are stored with the module included.
+#[test]
+fn what_is_deployed_with_it_costs_too() {
+    let module = wat::parse_str(
+        r#"(module (memory (export "memory") 1) (func (export "vm_call") (param i32 i32 i32) (result i32) (i32.const 0)))"#,
+    );
+    let code = Code::new(RuntimeKind::Wasm, module.unwrap());
+    let deploy = |code: Code| analyze_code(&code, &WasmConfig::default()).deploy.total.get();
+    let words = |bytes: usize| 70_000 + 12_820 * bytes.div_ceil(32) as u64;
+    let (interface, size) = ("total() -> u64\n".repeat(9), code.bytes.len());
+    assert_eq!(deploy(code.clone()), words(size));
+    assert_eq!(deploy(code.with_abi(&*interface)), words(size + interface.len()));
 }
 
 #[test]
@@ -127,6 +142,21 @@ fn cut_and_flipped_modules() {
         let analysis = analyze(&module, &WasmConfig::default());
         assert_eq!(analysis.accepted, analysis.violations.is_empty());
     }
+}
+
+#[test]
+fn more_memory_than_need_be_is_noted() {
+    let notes = |pages: u32| {
+        let analysis = told(&format!(
+            r#"(module (memory (export "memory") {pages}) (func (export "vm_call") (param i32 i32 i32) (result i32) (i32.const 0)))"#
+        ));
+        assert!(analysis.accepted, "{analysis}");
+        (analysis.notes.clone(), analysis.to_string())
+    };
+    assert_eq!(notes(3).0, [""; 0]);
+    let (notes, text) = notes(17);
+    assert!(notes[0].contains("17 pages") && notes[0].contains("-zstack-size=32768"), "{notes:?}");
+    assert!(text.contains(&notes[0]), "{text}");
 }
 
 /// Every call pays for the pages that a contract starts with.
