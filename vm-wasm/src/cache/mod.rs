@@ -87,10 +87,6 @@ impl Engine for Cached {
         self.cache.kept(&*self.engine, module)
     }
 
-    fn load(&self, bytes: &[u8]) -> Result<Box<dyn Program>, String> {
-        self.engine.load(bytes)
-    }
-
     fn details(&self) -> Vec<(String, String)> {
         let mut details = self.engine.details();
         details.push(("code_cache".into(), self.cache.status()));
@@ -128,17 +124,24 @@ impl CodeCache {
     /// The compiled form of a module, if it is on disk. An entry that is damaged is told of when it is replaced.
     #[cfg(feature = "wasmtime")]
     fn kept(&self, engine: &dyn Engine, module: &Instrumented) -> Option<Box<dyn Program>> {
-        let code = self.directory.read(&Key::new(module, &engine.fingerprint())).ok()?;
-        let program = engine.load(&code).ok()?;
+        let program = self.load(engine, &Key::new(module, &engine.fingerprint())).ok()?;
         self.loaded.add();
         Some(program)
+    }
+
+    /// What is on disk under a key of this engine's.
+    #[allow(unsafe_code, reason = "code that was kept is native code")]
+    fn load(&self, engine: &dyn Engine, key: &Key) -> Result<Box<dyn Program>, Unusable> {
+        let code = self.directory.read(key)?;
+        // SAFETY: the directory gives what was written under this key, which holds the engine's fingerprint, and only if its
+        // checksum is right; only this user can write there.
+        unsafe { engine.load(&code) }.map_err(Unusable::Engine)
     }
 
     /// The compiled form of a module: from disk, or from the engine, and kept then.
     fn program(&self, engine: &dyn Engine, module: &Instrumented) -> Result<Box<dyn Program>, String> {
         let key = Key::new(module, &engine.fingerprint());
-        let found = self.directory.read(&key);
-        match found.and_then(|code| engine.load(&code).map_err(Unusable::Engine)) {
+        match self.load(engine, &key) {
             Ok(program) => {
                 self.loaded.add();
                 return Ok(program);

@@ -73,6 +73,16 @@ impl Auto {
         let thread = Some(thread.map_err(|error| error.to_string())?);
         Ok(Self { shared, compiler, over_budget: OverBudget::new(), thread })
     }
+
+    /// The module on wasmi.
+    fn tiered(&self, module: &Instrumented) -> Result<Tiers, String> {
+        let interpreted = Wasmi.compile(module)?;
+        let worth = self.over_budget.admits(self.name(), module).map_or(u64::MAX, |estimate| estimate / EXPECTED);
+        let module = Instrumented { bytes: module.bytes.clone(), calls: module.calls };
+        self.shared.interpreted.up();
+        let shared = self.shared.clone();
+        Ok(Tiers { interpreted, compiled: OnceLock::new(), worth, module, spent: AtomicU64::new(0), shared })
+    }
 }
 
 impl Drop for Auto {
@@ -103,23 +113,7 @@ impl Engine for Auto {
             self.shared.compiled.up();
             return Ok(Box::new(Loaded { program, shared: self.shared.clone() }));
         }
-        let interpreted = Wasmi.compile(module)?;
-        let worth = self.over_budget.admits(self.name(), module).map_or(u64::MAX, |estimate| estimate / EXPECTED);
-        let module = Instrumented { bytes: module.bytes.clone(), calls: module.calls };
-        self.shared.interpreted.up();
-        let shared = self.shared.clone();
-        Ok(Box::new(Tiered(Arc::new(Tiers {
-            interpreted,
-            compiled: OnceLock::new(),
-            worth,
-            module,
-            spent: AtomicU64::new(0),
-            shared,
-        }))))
-    }
-
-    fn load(&self, _: &[u8]) -> Result<Box<dyn Program>, String> {
-        Err("contracts with tiers have no serialised form".into())
+        Ok(Box::new(Tiered(Arc::new(self.tiered(module)?))))
     }
 
     fn details(&self) -> Vec<(String, String)> {
@@ -243,7 +237,7 @@ impl Program for Tiered {
     /// With the code that may come, because the cache asks once.
     fn weight(&self) -> usize {
         let bytes = self.0.module.bytes.len();
-        let code = bytes.saturating_mul(CODE_PER_BYTE).saturating_add(LEAST_CODE).saturating_mul(1 + lane::count());
+        let code = bytes.saturating_mul(CODE_PER_BYTE).saturating_add(LEAST_CODE).saturating_mul(2 + lane::count());
         self.0.interpreted.weight().saturating_add(bytes).saturating_add(code)
     }
 }

@@ -77,10 +77,6 @@ impl Engine for Budgeted {
         engine.compile(module)
     }
 
-    fn load(&self, bytes: &[u8]) -> Result<Box<dyn Program>, String> {
-        self.compiler.load(bytes)
-    }
-
     fn details(&self) -> Vec<(String, String)> {
         let mut details = self.compiler.details();
         details.push(self.over_budget.detail());

@@ -78,9 +78,9 @@ impl Engine for Wasmer {
         Compiled::boxed(engine, module)
     }
 
-    fn load(&self, bytes: &[u8]) -> Result<Box<dyn Program>, String> {
+    unsafe fn load(&self, bytes: &[u8]) -> Result<Box<dyn Program>, String> {
         let engine = engine();
-        // SAFETY: the bytes are what `Module::serialize` of an engine with the same fingerprint gave: see `Engine::load`.
+        // SAFETY: the caller says that the bytes are what `Module::serialize` of an engine with the same fingerprint gave.
         let module = unsafe { Module::deserialize(&engine, bytes) }.map_err(|error| error.to_string())?;
         Compiled::boxed(engine, module)
     }

@@ -65,10 +65,6 @@ impl Engine for Wasmi {
         compiled.translated()?;
         Ok(Box::new(compiled))
     }
-
-    fn load(&self, _: &[u8]) -> Result<Box<dyn Program>, String> {
-        Err("wasmi has no serialised form".into())
-    }
 }
 
 /// The settings of every engine.

@@ -64,8 +64,9 @@ impl Engine for Wasmtime {
         self.program(Module::new(&self.hosts.pools()?.small.engine, &module.bytes))
     }
 
-    fn load(&self, bytes: &[u8]) -> Result<Box<dyn Program>, String> {
-        self.program(self.hosts.pools()?.small.load(bytes))
+    unsafe fn load(&self, bytes: &[u8]) -> Result<Box<dyn Program>, String> {
+        // SAFETY: the caller says that the bytes are what `Module::serialize` of an engine with the same fingerprint gave.
+        self.program(unsafe { Module::deserialize(&self.hosts.pools()?.small.engine, bytes) })
     }
 }
 
@@ -141,10 +142,12 @@ impl Program for Compiled {
         self.module.serialize().ok()
     }
 
-    /// With all lanes, because the cache asks once.
+    /// With all lanes and the engine without a pool, because the cache asks once.
     fn weight(&self) -> usize {
         let image = self.module.image_range();
-        (image.end.addr() - image.start.addr()).saturating_add(TABLES).saturating_mul(1 + lane::count())
+        let large = self.hosts.pools().is_ok_and(|pools| pools.large_host(&self.module).is_some());
+        let copies = 1 + lane::count() + usize::from(large);
+        (image.end.addr() - image.start.addr()).saturating_add(TABLES).saturating_mul(copies)
     }
 }
 
@@ -234,6 +237,19 @@ pub(crate) const fn trap(code: wasmtime::Trap) -> Option<Trap> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    /// What was compiled serves one lane's engine for small memories; every engine beside it has a copy.
+    #[test]
+    fn all_copies_are_weighed() {
+        let engine = Wasmtime::new(Bounds { memory_pages: 32, table_entries: 16, stack_units: 60_000 }).unwrap();
+        let weight = |pages: u32| {
+            let text = format!(r#"(module (memory (export "memory") {pages}) (func (export "call")))"#);
+            let module = Instrumented { bytes: wat::parse_str(text).unwrap(), calls: false };
+            engine.compile(&module).unwrap().weight()
+        };
+        let large = usize::from(wasmtime::PoolingAllocationConfig::is_pagemap_scan_available());
+        assert_eq!(weight(17) / (1 + lane::count() + large), weight(1) / (1 + lane::count()));
+    }
 
     /// Code for a processor without extensions, or compiled by other settings, has another fingerprint.
     #[test]

@@ -31,10 +31,6 @@ impl Engine for Counting {
         self.0.fetch_add(1, Ordering::SeqCst);
         Wasmi.compile(module)
     }
-
-    fn load(&self, _: &[u8]) -> Result<Box<dyn Program>, String> {
-        Err("nothing is kept".into())
-    }
 }
 
 #[test]

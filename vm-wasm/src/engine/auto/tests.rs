@@ -33,10 +33,6 @@ impl Engine for Fickle {
             _ => Wasmi.compile(module),
         }
     }
-
-    fn load(&self, _: &[u8]) -> Result<Box<dyn Program>, String> {
-        Err("nothing is kept".into())
-    }
 }
 
 fn detail(vm: &Vm, name: &str) -> String {
@@ -71,4 +67,17 @@ fn failures_of_the_compiler_are_told_and_end_nothing() {
     }
     assert_eq!(detail(&vm, "failed_compilations"), "2; the last one: the compiler panicked: out of luck");
     block_on(vm.stop()).unwrap();
+}
+
+/// However long it runs: there is no time after which it would be compiled.
+#[test]
+fn what_is_over_the_budget_is_never_worth_compiling() {
+    let auto = Auto::new(Box::new(Fickle::default())).unwrap();
+    let module = |wat: &str| Instrumented { bytes: wat::parse_str(wat).unwrap(), calls: false };
+    let worth = |module: &Instrumented| auto.tiered(module).unwrap().worth;
+    let targets = "0 ".repeat(60_000);
+    let monster =
+        format!("(module (func (local {}) (block (br_table {targets} (i32.const 0)))))", "i64 ".repeat(2_000));
+    assert_eq!(worth(&module(&monster)), u64::MAX);
+    assert!((1..u64::MAX).contains(&worth(&module("(module (func))"))));
 }

@@ -69,6 +69,8 @@ impl Pools {
             pool.total_core_instances(slots)
                 .total_memories(slots)
                 .total_tables(slots)
+                // The gate bounds what an instance consists of.
+                .max_core_instance_size(isize::MAX.cast_unsigned())
                 .max_memory_size(bounds.memory_bytes())
                 .table_elements(bounds.entries())
                 .linear_memory_keep_resident(kept)
@@ -85,8 +87,13 @@ impl Pools {
 
     /// The one for modules whose memories are as large as this one's.
     pub(super) fn host(&self, module: &Module) -> &Host {
+        self.large_host(module).unwrap_or(&self.small)
+    }
+
+    /// The one for large memories, if the module's is large: it has a copy of its own of what the other one compiled.
+    pub(super) fn large_host(&self, module: &Module) -> Option<&Host> {
         let pages = module.resources_required().max_initial_memory_size.unwrap_or(0);
-        self.large.as_ref().filter(|_| pages << 16 > SMALL as u64).unwrap_or(&self.small)
+        self.large.as_ref().filter(|_| pages << 16 > SMALL as u64)
     }
 }
 
@@ -116,14 +123,11 @@ impl Host {
             self.linker.instantiate_pre(module)
         } else {
             let code = module.serialize();
-            code.and_then(|code| self.load(&code)).and_then(|module| self.linker.instantiate_pre(&module))
+            // SAFETY: an engine with the same settings has just written the code.
+            let copied = code.and_then(|code| unsafe { Module::deserialize(&self.engine, code) });
+            copied.and_then(|module| self.linker.instantiate_pre(&module))
         };
         linked.map_err(|error| format!("{error:#}"))
-    }
-
-    pub(super) fn load(&self, bytes: &[u8]) -> Result<Module, Error> {
-        // SAFETY: the bytes are what `Module::serialize` of an engine with the same fingerprint gave: see `Engine::load`.
-        unsafe { Module::deserialize(&self.engine, bytes) }
     }
 }
 
