@@ -51,7 +51,7 @@
 //!
 //! The features change nothing but the choice: receipts are the same on all engines, and with all features. Engines with native
 //! code are why this crate has `unsafe` code: stores of theirs borrow the frame of a call, and code that was kept is loaded.
-//! wasmtime reserves about 1 TiB of address space, of which nothing is occupied before it is used.
+//! wasmtime reserves about 512 GiB of address space for each processor, up to 2 TiB, of which nothing is occupied before it is used.
 //!
 //! # Profiles of the build
 //!

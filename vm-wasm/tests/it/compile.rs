@@ -2,8 +2,6 @@
 
 use std::path::Path;
 
-#[cfg(feature = "wasmtime")]
-use futures_executor::block_on;
 use vm_core::{Limits, Vm, VmProvider};
 use vm_wasm::{EngineKind, WasmConfig, analyze};
 
@@ -52,32 +50,6 @@ fn what_is_over_the_budget_is_interpreted() {
     });
     let receipts: Vec<_> = receipts.collect();
     assert!(receipts.iter().all(|(_, digest)| *digest == receipts[0].1), "{receipts:?}");
-}
-
-/// However long it runs, `auto` does not compile it.
-#[cfg(feature = "wasmtime")]
-#[test]
-fn what_is_over_the_budget_does_not_move() {
-    let mut config = WasmConfig::default();
-    config.engine = EngineKind::Auto;
-    let vm = machine_of(config, Limits::default());
-    deploy(&vm, "monster", monster());
-    deploy(
-        &vm,
-        "busy",
-        on_invoke(
-            "",
-            "",
-            "(loop $l (br_if $l (i32.lt_u (local.tee $i (i32.add (local.get $i) (i32.const 1))) (i32.const 20000)))) (i32.const 0)",
-        ),
-    );
-    let moved = (0..100_000).any(|_| {
-        invoke(&vm, "monster");
-        invoke(&vm, "busy");
-        detail(&vm, "tiers").unwrap() == "1 on wasmi, 1 on wasmtime"
-    });
-    assert!(moved, "{:?}", detail(&vm, "tiers"));
-    block_on(vm.stop()).unwrap();
 }
 
 /// What compilers write is within the budget: four of any sample contract together would be.
@@ -180,4 +152,19 @@ fn stretches_of_tables_weigh_as_loops() {
         analysis.compile.unwrap().compiled
     };
     assert!(compiled(1_000) && !compiled(2_000));
+}
+
+/// What the operator admits by wider limits of shape, every engine takes: forty thousand functions that are used as values.
+#[test]
+fn raised_limits_hold_on_every_engine() {
+    for kind in EngineKind::ALL {
+        let mut config = WasmConfig::default();
+        (config.engine, config.shape.functions) = (*kind, 50_000);
+        let functions: String = (0..40_000).map(|n| format!("(func $f{n})")).collect();
+        let names: String = (0..40_000).map(|n| format!("$f{n} ")).collect();
+        let module = contract_with("", &format!("{functions} (elem declare func {names})"), "(i32.const 0)");
+        let compile = analyze(&module, &config).compile.unwrap();
+        assert!(compile.compiled, "{compile:?}");
+        deploy(&machine_of(config, Limits::default()), "wide", module);
+    }
 }

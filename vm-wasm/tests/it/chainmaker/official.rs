@@ -16,7 +16,7 @@ fn published(file: &str) -> Option<Vec<u8>> {
     let shared = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../shared/chainmaker-go");
     let named = std::env::var_os("VM_TEST_CHAINMAKER_WASM").map(PathBuf::from);
     let Some(folder) = named.or_else(|| shared.is_dir().then_some(shared)) else {
-        println!("skipped: VM_TEST_CHAINMAKER_WASM names no folder with ChainMaker's contracts, nor is there ../shared/chainmaker-go");
+        eprintln!("skipped: VM_TEST_CHAINMAKER_WASM names no folder with ChainMaker's contracts, nor is there ../shared/chainmaker-go");
         return None;
     };
     let path = folder.join(file);
