@@ -212,13 +212,13 @@ fn address(random: &mut Random, depth: u32) -> String {
     format!("(i32.and {} (i32.const 0xfff))", expression(random, I32, depth))
 }
 
-/// What a growth gives, or the size of what grows. Memory grows by a page at a time, since a page costs as much as a thousand operators.
+/// What a growth gives, or the size of what grows. Memory grows rarely and by a page, which costs as much as thousands of operators.
 fn size(random: &mut Random, depth: u32) -> String {
     let by = |random: &mut Random, mask| format!("(i32.and {} (i32.const {mask}))", expression(random, I32, depth));
-    match random.below(4) {
-        0 => "(memory.size)".into(),
-        1 => format!("(memory.grow {})", by(random, 1)),
-        2 => "(table.size $t)".into(),
+    match random.below(12) {
+        0 => format!("(memory.grow {})", by(random, 1)),
+        1..4 => "(memory.size)".into(),
+        4..8 => "(table.size $t)".into(),
         _ => format!("(table.grow $t {} {})", reference(random, depth), by(random, 15)),
     }
 }

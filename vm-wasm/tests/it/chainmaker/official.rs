@@ -179,7 +179,7 @@ fn contracts_in_tinygo_by_their_names_and_upgraded_from_rust() {
     assert_eq!(text(&vm, "counter", "query", &[]), "1");
     block_on(vm.upgrade(upgrade_request("counter", counter))).unwrap();
     invoke(&vm, "counter", "increase", &[]);
-    assert!(["1", "2"].contains(&text(&vm, "counter", "query", &[]).as_str()));
+    assert_eq!(text(&vm, "counter", "query", &[]), "1", "it counts under another key");
     deploy(&vm, "fact", fact);
     let parameters = [("file_hash", "ab12"), ("file_name", "name"), ("time", "1600000000")];
     assert_eq!(text(&vm, "fact", "save", &parameters), "ok");
