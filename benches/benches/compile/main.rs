@@ -170,6 +170,7 @@ fn measure(engine: EngineKind, module: &[u8], estimate: Option<u64>) -> Measured
 }
 
 /// Compiles a file in a process of its own: time in milliseconds and memory in MiB, as far as it got.
+#[allow(clippy::disallowed_methods, reason = "what another process has used cannot be waited for")]
 fn time(engine: &str, path: &Path) -> (u64, u64) {
     let program = std::env::current_exe().unwrap();
     let mut command = Command::new(program);

@@ -42,7 +42,8 @@ const GROWTHS: u32 = 10;
 
 /// Prints what a growth takes beside its price: a contract's own is a call of the host and, on wasmi, of the engine.
 fn growth() {
-    let prices = vm_core::GasSchedule::v1().wasm;
+    let schedule = vm_core::GasSchedule::v1();
+    let prices = &schedule.wasm;
     println!("{:<32}{:>12}{:>12}", "growth of memory", "takes", "price");
     for engine in EngineKind::ALL.iter().copied().filter(|engine| matches!(engine.as_str(), "wasmi" | "wasmtime")) {
         for (pages, gas) in [(0, prices.grow), (1, prices.grow + prices.page)] {

@@ -49,8 +49,8 @@ pub(crate) fn run() -> Vec<Missed> {
     let mut missed = Vec::new();
     for (Row { name, has_goal, .. }, mut passes) in measured {
         passes.sort_by(|a, b| b.calling.total_cmp(&a.calling));
-        let (best, worst) = (passes[0], passes[PASSES - 1].calling);
-        let Ratios { one, two, calling, computing } = best;
+        let (Some(best), Some(worst)) = (passes.first(), passes.last()) else { continue };
+        let (&Ratios { one, two, calling, computing }, worst) = (best, worst.calling);
         println!("{name:<52}{one:>12.0}{two:>12.0}{calling:>10.2}{computing:>12.2}{worst:>12.2}");
         if has_goal && calling < RATIO {
             missed.push(format!(

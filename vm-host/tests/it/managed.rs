@@ -137,5 +137,5 @@ fn what_a_module_wrote_is_no_proposal_after_a_change_of_runtime() {
     let life = || vm.record(&name("token")).unwrap().unwrap().lifecycle;
     let forged = invoke("m", "execute", &["1"], mallory);
     assert!(forged.text.unwrap().contains("there is no proposal 1") && life() == Lifecycle::Active);
-    assert_eq!((invoke("multi_sign", "execute", &["1"], mallory).status, life()), (Status::Success, Lifecycle::Frozen));
+    assert_eq!((invoke("multi_sign", "execute", &["1"], owner()).status, life()), (Status::Success, Lifecycle::Frozen));
 }
