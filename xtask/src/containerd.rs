@@ -17,7 +17,7 @@ use rustix::process::Signal;
 
 use self::layout::Layout;
 use crate::process;
-use crate::setup::Containers;
+use crate::setup::{Containers, Need};
 use crate::terminal::{self, Step};
 
 /// How long containerd may take to accept connections.
@@ -47,12 +47,15 @@ pub(crate) enum Containerd {
 }
 
 /// Starts a private containerd if this machine can run containers; says why not otherwise.
-pub(crate) fn start(containers: Containers) -> Result<Containerd> {
+pub(crate) fn start(containers: Containers, need: Need) -> Result<Containerd> {
     let why = match containers {
         Containers::Ready { containerd, runc } => match Daemon::start(&containerd, &runc) {
             Ok(daemon) => return Ok(Containerd::Running(daemon)),
-            Err(error) if process::interrupted().is_none() => format!("{error:#}"),
-            Err(error) => return Err(error),
+            Err(error) => {
+                let why = format!("{error:#}");
+                need.weigh(error, "containerd is installed and does not start")?;
+                return Ok(Containerd::Absent { why });
+            }
         },
         Containers::Absent { why } => why,
     };
@@ -170,6 +173,17 @@ mod tests {
     fn a_daemon_that_cannot_run_is_reported_with_what_it_said() {
         let error = Daemon::start(Path::new("/bin/false"), Path::new("/bin/false")).unwrap_err();
         assert!(error.to_string().contains("containerd ended at once"), "{error:#}");
+    }
+
+    #[test]
+    fn what_is_installed_and_does_not_start_is_an_error_where_it_is_needed() {
+        let broken = || Containers::Ready { containerd: "/bin/false".into(), runc: "/bin/false".into() };
+        let error = start(broken(), Need::Required).unwrap_err();
+        let told = format!("{error:#}");
+        assert!(told.contains("--no-containers") && told.contains("containerd ended at once"), "{told}");
+        assert!(matches!(start(broken(), Need::Wished).unwrap(), Containerd::Absent { .. }));
+        let absent = Containers::Absent { why: "there is none".into() };
+        assert!(matches!(start(absent, Need::Required).unwrap(), Containerd::Absent { why } if why == "there is none"));
     }
 
     fn is_root() -> bool {

@@ -6,8 +6,9 @@ use anyhow::Result;
 
 use crate::cargo::cargo;
 use crate::containerd::{self, Containerd};
+use crate::setup::{self, Need};
 use crate::terminal::Step;
-use crate::{process, setup, workspace};
+use crate::{process, workspace};
 
 /// Options of `cargo xtask demo`.
 #[derive(Debug, clap::Args)]
@@ -19,11 +20,11 @@ pub(crate) struct Args {
 
 /// Builds in release, then runs the demo.
 pub(crate) fn run(args: &Args) -> Result<()> {
-    let containers = setup::containers(args.no_containers)?;
+    let containers = setup::containers(args.no_containers, Need::Wished)?;
     let step = Step::new("building in release (takes some minutes the first time)");
     process::succeed(cargo("build")?.args(["--release", "--package=vm-host", "--features=docker", "--example=demo"]))?;
     step.done();
-    compare("release", &containerd::start(containers)?)
+    compare("release", &containerd::start(containers, Need::Wished)?)
 }
 
 /// Runs the built demo, which fails when the runtimes disagree.

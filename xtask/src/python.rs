@@ -8,6 +8,7 @@ use anyhow::{Context, Result, ensure};
 use serde_json::{Value, json};
 use sha2::{Digest, Sha256};
 
+use crate::setup::{self, Need};
 use crate::terminal::{self, Step};
 use crate::{process, workspace};
 
@@ -39,8 +40,8 @@ pub(crate) fn run(args: &Args) -> Result<()> {
     Ok(())
 }
 
-/// The probe's image, for tests: built unless it is there. Without Debian's tools or a network there is none, and the tests
-/// say so.
+/// The probe's image, for tests: built unless it is there. As root on a Debian-like system it has to be; elsewhere there may be none, and
+/// the tests say so.
 pub(crate) fn provide() -> Result<Option<PathBuf>> {
     let (image, stamp) = (folder().join("probe.tar"), folder().join("inputs"));
     let inputs = inputs()?;
@@ -54,9 +55,9 @@ pub(crate) fn provide() -> Result<Option<PathBuf>> {
             step.done();
             Ok(Some(image))
         }
-        Err(error) if process::interrupted().is_some() => Err(error),
         Err(error) => {
-            terminal::warn(&format!("tests with contracts in Python will be skipped: {error:#}"));
+            let need = if setup::can_install() { Need::Required } else { Need::Wished };
+            need.weigh(error, "there is no image for tests with contracts in Python")?;
             Ok(None)
         }
     }

@@ -34,9 +34,29 @@ pub(crate) enum Containers {
     },
 }
 
+/// What happens where containers ought to work on this machine, and do not.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Need {
+    /// It goes on without them, with a warning.
+    Wished,
+    /// It fails: what would show that they are broken shall not be skipped.
+    Required,
+}
+
+impl Need {
+    /// What comes of an error on the way to containers. An interruption is none to go on after.
+    pub(crate) fn weigh(self, error: anyhow::Error, consequence: &str) -> Result<()> {
+        if self == Self::Required || process::interrupted().is_some() {
+            return Err(error.context(format!("{consequence}; with --no-containers it goes on without them")));
+        }
+        terminal::warn(&format!("{consequence}: {error:#}"));
+        Ok(())
+    }
+}
+
 /// Sets up and reports.
 pub(crate) fn run(args: &Args) -> Result<()> {
-    let containers = containers(args.no_containers)?;
+    let containers = containers(args.no_containers, Need::Wished)?;
     println!("rustc       {}", version("rustc", &["--version"]));
     println!("rustfmt     {}", version("cargo", &["fmt", "--version"]));
     println!("clippy      {}", version("cargo", &["clippy", "--version"]));
@@ -68,7 +88,7 @@ pub(crate) fn protoc() -> Result<PathBuf> {
 
 /// Finds containerd and runc; installs them where that is this task's business: as root on a
 /// Debian-like system. Says why containers are unavailable otherwise.
-pub(crate) fn containers(declined: bool) -> Result<Containers> {
+pub(crate) fn containers(declined: bool, need: Need) -> Result<Containers> {
     if declined {
         return Ok(absent("switched off by --no-containers"));
     }
@@ -76,10 +96,9 @@ pub(crate) fn containers(declined: bool) -> Result<Containers> {
         return Ok(absent("containers need Linux"));
     }
     let root = rustix::process::geteuid().is_root();
-    let system = System::read();
     let mut found = find_both();
-    if found.is_none() && root && system == System::Debian {
-        install()?;
+    if found.is_none() && can_install() {
+        install("apt-get", need)?;
         found = find_both();
     }
     Ok(match found {
@@ -88,7 +107,9 @@ pub(crate) fn containers(declined: bool) -> Result<Containers> {
             "containerd needs root; run the same command as root, e.g. \
              sudo env \"PATH=$PATH\" cargo xtask demo",
         ),
-        None => absent(&format!("containerd and runc are not installed; run as root: {}", system.install_command())),
+        None => {
+            absent(&format!("containerd and runc are not installed; run as root: {}", System::read().install_command()))
+        }
     })
 }
 
@@ -96,11 +117,16 @@ fn absent(why: &str) -> Containers {
     Containers::Absent { why: why.to_owned() }
 }
 
-fn install() -> Result<()> {
+/// True as root on a Debian-like system, where packages are this task's business.
+pub(crate) fn can_install() -> bool {
+    rustix::process::geteuid().is_root() && System::read() == System::Debian
+}
+
+fn install(apt: &str, need: Need) -> Result<()> {
     let step = Step::new("installing containerd and runc with apt-get (not found on this machine)");
     let apt = |args: &[&str]| {
         process::succeed(
-            Command::new("apt-get")
+            Command::new(apt)
                 .args(["-o", "Dpkg::Use-Pty=0", "-o", "DPkg::Lock::Timeout=120"])
                 .args(args)
                 .env("DEBIAN_FRONTEND", "noninteractive"),
@@ -110,11 +136,7 @@ fn install() -> Result<()> {
         apt(&["update"]).and_then(|()| apt(&["install", "-y", "--no-install-recommends", "containerd", "runc"]));
     match installed {
         Ok(()) => step.done(),
-        // Everything else works without containers, so this is no reason to stop.
-        Err(error) if process::interrupted().is_none() => {
-            terminal::warn(&format!("cannot install containerd and runc: {error:#}"));
-        }
-        Err(error) => return Err(error),
+        Err(error) => need.weigh(error, "containerd and runc cannot be installed")?,
     }
     Ok(())
 }
@@ -208,8 +230,17 @@ mod tests {
 
     #[test]
     fn declining_containers_says_so() {
-        let Containers::Absent { why } = containers(true).unwrap() else { panic!("containers were declined") };
+        let Containers::Absent { why } = containers(true, Need::Required).unwrap() else {
+            panic!("containers were declined")
+        };
         assert!(why.contains("--no-containers"));
+    }
+
+    #[test]
+    fn what_cannot_be_installed_is_an_error_where_it_is_needed() {
+        install("false", Need::Wished).unwrap();
+        let error = install("false", Need::Required).unwrap_err();
+        assert!(format!("{error:#}").contains("cannot be installed; with --no-containers"), "{error:#}");
     }
 
     #[test]
