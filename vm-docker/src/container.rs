@@ -8,7 +8,7 @@ use vm_container_protocol::Hello;
 use vm_core::Interrupt;
 
 use crate::{
-    DockerError, Exit,
+    DockerError, Exit, Refused,
     cgroup::ControlGroup,
     engine::{Engine, Guard},
     metrics::Counts,
@@ -79,14 +79,15 @@ impl Process {
     }
 }
 
-/// Waits for the end of a task, over restarts of containerd, which break off the waiting and nothing else. `None` if the task is
-/// gone without a code, or the host stops.
+/// Waits for the end of a task, over restarts of containerd, which break off the waiting, however they tell it, and nothing else.
+/// `None` if the task is gone without a code, or the host stops.
 async fn exit_code(engine: &Engine, id: &str) -> Option<u32> {
     loop {
         match engine.daemon().wait(id).await {
             Ok(code) => return Some(code),
-            Err(DockerError::Unreachable { .. }) if !engine.is_stopped() => sleep(RECONNECT).await,
-            Err(_) => return None,
+            Err(DockerError::Daemon { reason: Refused::NotFound, .. }) => return None,
+            Err(_) if engine.is_stopped() => return None,
+            Err(_) => sleep(RECONNECT).await,
         }
     }
 }
@@ -100,14 +101,15 @@ impl ExitWatch {
     pub(crate) fn begin(engine: Arc<Engine>, id: String, counts: Arc<Counts>) -> Self {
         let (sender, receiver) = watch::channel(None);
         tokio::spawn(async move {
-            let exit = exit_code(&engine, &id).await.map(|code| Exit {
-                code,
-                out_of_memory: ControlGroup::of(&id).was_out_of_memory(),
-                memory: engine.config().memory,
-            });
-            if exit.is_some_and(|exit| exit.out_of_memory) {
+            let code = exit_code(&engine, &id).await;
+            let killed_one = ControlGroup::of(&id).was_out_of_memory();
+            if code.is_some() && killed_one {
                 counts.out_of_memory();
             }
+            // It may have been a child of it, in another call perhaps: that is no cause of what ends otherwise.
+            let out_of_memory = |code| killed_one && code == KILLED;
+            let memory = engine.config().memory;
+            let exit = code.map(|code| Exit { code, out_of_memory: out_of_memory(code), memory });
             sender.send_replace(Some(exit));
         });
         Self(receiver)

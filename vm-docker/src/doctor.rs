@@ -1,10 +1,11 @@
 //! What containers need of a machine, and what to do where it lacks it.
 
+mod program;
+
 use std::{
     fmt, fs, io,
     os::unix::{fs::PermissionsExt, net::UnixStream},
     path::{Path, PathBuf},
-    process::Command,
 };
 
 use tokio::runtime::{Builder, Runtime};
@@ -62,7 +63,7 @@ impl fmt::Display for Health {
 /// waits at most some seconds, for containerd.
 pub fn examine(config: &DockerConfig) -> Vec<Finding> {
     let asked = ask(config);
-    vec![
+    let mut findings = vec![
         settings(config),
         rights(),
         containerd(&asked),
@@ -74,7 +75,9 @@ pub fn examine(config: &DockerConfig) -> Vec<Finding> {
         sockets(config),
         memory(config, Path::new("/proc/meminfo")),
         disk(config, asked.ok()),
-    ]
+    ];
+    findings.extend(config.managed.as_deref().map(reachable));
+    findings
 }
 
 fn good(what: &'static str, found: impl Into<String>) -> Finding {
@@ -107,10 +110,12 @@ fn rights() -> Finding {
     }
 }
 
-/// The first line that a program prints.
-fn first_line(program: &str, argument: &str) -> Option<String> {
-    let output = Command::new(program).arg(argument).output().ok().filter(|output| output.status.success())?;
-    String::from_utf8_lossy(&output.stdout).lines().next().map(str::to_owned)
+/// Why a program tells no version, and what to do.
+fn untold(program: &'static str, error: &io::Error) -> (String, String) {
+    match error.kind() {
+        io::ErrorKind::NotFound => ("not installed".to_owned(), format!("install the package {program}")),
+        _ => (error.to_string(), format!("install the package {program} anew")),
+    }
 }
 
 /// What containerd tells of itself.
@@ -123,10 +128,9 @@ struct Told {
 }
 
 /// Asks it; the program alone if it is to be started by the host.
-fn ask(config: &DockerConfig) -> Result<Told, (String, &'static str)> {
+fn ask(config: &DockerConfig) -> Result<Told, (String, String)> {
     if let Some(folder) = &config.managed {
-        let line = first_line("containerd", "--version");
-        let line = line.ok_or_else(|| ("not installed".to_owned(), "install the package containerd"))?;
+        let line = program::version("containerd").map_err(|error| untold("containerd", &error))?;
         let version = line.split_whitespace().nth(2).unwrap_or_default().to_owned();
         // It may run. What an earlier run has left there is removed when it starts.
         let address = managed::socket(folder);
@@ -136,25 +140,25 @@ fn ask(config: &DockerConfig) -> Result<Told, (String, &'static str)> {
         });
         return Ok(Told { version, root: Some(folder.clone()), unpacked: unpacked.unwrap_or(0) });
     }
-    let runtime = runtime().map_err(|error| (error.to_string(), "free memory or threads"))?;
+    let runtime = runtime().map_err(|error| (error.to_string(), "free memory or threads".to_owned()))?;
     let told = runtime.block_on(async {
         let daemon = Daemon::reach(config).await?;
         let (root, unpacked) = (daemon.root().await, daemon.unpacked().await?);
         Ok(Told { version: daemon.version().to_owned(), root, unpacked })
     });
     let advice = "start containerd, give the path of its socket in `address`, or set `managed`";
-    told.map_err(|error: DockerError| (error.to_string(), advice))
+    told.map_err(|error: DockerError| (error.to_string(), advice.to_owned()))
 }
 
 fn runtime() -> io::Result<Runtime> {
     Builder::new_current_thread().enable_all().build()
 }
 
-fn containerd(asked: &Result<Told, (String, &'static str)>) -> Finding {
+fn containerd(asked: &Result<Told, (String, String)>) -> Finding {
     const WHAT: &str = "containerd";
     let version = match asked {
         Ok(told) => told.version.clone(),
-        Err((found, advice)) => return bad(WHAT, found.clone(), *advice),
+        Err((found, advice)) => return bad(WHAT, found.clone(), advice.clone()),
     };
     let mut numbers = version.trim_start_matches('v').split('.').map(|number| number.parse::<u32>().unwrap_or(0));
     match (numbers.next().unwrap_or(0), numbers.next().unwrap_or(0)) {
@@ -164,10 +168,10 @@ fn containerd(asked: &Result<Told, (String, &'static str)>) -> Finding {
 }
 
 fn runc() -> Finding {
-    let Ok(output) = Command::new("runc").arg("--version").output() else {
-        return bad("runc", "not installed", "install the package runc");
+    let text = match program::version("runc").map_err(|error| untold("runc", &error)) {
+        Ok(text) => text,
+        Err((found, advice)) => return bad("runc", found, advice),
     };
-    let text = String::from_utf8_lossy(&output.stdout).into_owned();
     let version = text.lines().next().unwrap_or_default().trim_start_matches("runc version ").to_owned();
     match text.contains("libseccomp") {
         true => good("runc", version),
@@ -257,13 +261,22 @@ fn sockets(config: &DockerConfig) -> Finding {
         let found = format!("{}: sockets in it would have paths of {longest} bytes", folder.display());
         return bad(WHAT, found, "choose a shorter one: 107 are possible");
     }
+    open_to_all(WHAT, folder)
+}
+
+/// Whether containers, whose users have no rights, reach their root file systems in the folder of the host's own containerd.
+fn reachable(folder: &Path) -> Finding {
+    open_to_all("managed folder", folder)
+}
+
+fn open_to_all(what: &'static str, folder: &Path) -> Finding {
     let closed = folder
         .ancestors()
         .find(|above| fs::metadata(above).is_ok_and(|data| !data.is_dir() || data.permissions().mode() & 1 == 0));
     match closed {
-        None => good(WHAT, folder.display().to_string()),
+        None => good(what, folder.display().to_string()),
         Some(closed) => bad(
-            WHAT,
+            what,
             format!("{} cannot be entered by everyone", closed.display()),
             format!("chmod o+x {}, or choose another one", closed.display()),
         ),
@@ -416,5 +429,10 @@ mod tests {
         fs::set_permissions(folder.path(), fs::Permissions::from_mode(0o700)).unwrap();
         let config = DockerConfig { socket_folder: folder.path().join("s"), ..DockerConfig::default() };
         assert!(sockets(&config).advice.contains(&format!("chmod o+x {}", folder.path().display())));
+        let config = DockerConfig { managed: Some(folder.path().join("c")), ..DockerConfig::default() };
+        let findings = examine(&config);
+        let managed = findings.iter().find(|finding| finding.what == "managed folder").unwrap();
+        assert!(managed.health == Health::Bad, "{managed:?}");
+        assert!(managed.advice.contains(&format!("chmod o+x {}", folder.path().display())), "{managed:?}");
     }
 }

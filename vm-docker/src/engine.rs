@@ -1,11 +1,12 @@
 //! What a started runtime consists of: containerd, the host's folder, and everything that has to be removed.
 
 mod images;
+mod orphans;
 
 pub(crate) use images::Imported;
 
 use std::{
-    collections::{BTreeMap, BTreeSet},
+    collections::BTreeMap,
     fmt, fs,
     future::Future,
     mem,
@@ -19,7 +20,7 @@ use std::{
 
 use tokio::{
     runtime::Handle,
-    sync::{RwLock, watch},
+    sync::{OwnedRwLockReadGuard, RwLock, watch},
     time,
 };
 use vm_core::Interrupt;
@@ -32,7 +33,7 @@ use crate::{
     containerd::{Daemon, NewContainer},
     disk::{Claim, Disk},
     door::{Door, SOCKET_NAME},
-    folder::{DeadFolder, Fate, HostFolder, Owner, dead_folders},
+    folder::{HostFolder, Scope},
     metrics::{Counts, Metrics},
     output::{CallLabel, Following, Output},
     pool::{Chains, Pools},
@@ -61,7 +62,7 @@ pub(crate) struct Engine {
     next: AtomicU64,
     stopped: watch::Sender<bool>,
     /// Held for reading while an image is imported or a container starts.
-    starts: RwLock<()>,
+    starts: Arc<RwLock<()>>,
     resources: Mutex<BTreeMap<Resource, Existence>>,
     /// Changes whenever a resource is gone, and when an image that another one waits for may have no call any more.
     freed: watch::Sender<()>,
@@ -140,7 +141,7 @@ impl fmt::Debug for Engine {
 impl Engine {
     /// Connects to containerd and removes what dead hosts left behind. Runs on `tokio`.
     pub(crate) async fn start(config: DockerConfig, tokio: Handle) -> Result<Arc<Self>, DockerError> {
-        let folder = HostFolder::create(&config.socket_folder)?;
+        let folder = HostFolder::create(&config.socket_folder, &Scope::of(&config))?;
         let longest = folder.path().join(u64::MAX.to_string()).join(SOCKET_FOLDER).join(SOCKET_NAME);
         if longest.as_os_str().len() > SOCKET_PATH_LIMIT {
             return Err(DockerError::PathTooLong { path: longest });
@@ -157,7 +158,7 @@ impl Engine {
             folder,
             next: AtomicU64::new(0),
             stopped: watch::Sender::new(false),
-            starts: RwLock::default(),
+            starts: Arc::default(),
             resources: Mutex::default(),
             freed: watch::Sender::new(()),
             pools: Pools::default(),
@@ -165,7 +166,7 @@ impl Engine {
         };
         let engine = Arc::new(engine);
         // What cannot be removed now keeps nobody from starting.
-        let _ = time::timeout(ORPHAN_PATIENCE, engine.tokio.spawn(clear_orphans(engine.clone()))).await;
+        let _ = time::timeout(ORPHAN_PATIENCE, engine.tokio.spawn(orphans::clear(engine.clone()))).await;
         Ok(engine)
     }
 
@@ -316,9 +317,10 @@ impl Engine {
         place: Place,
     ) -> Result<(Container, Vec<Connection>), DockerError> {
         // What is made while everything is removed would stay: a stop waits for starts that have begun.
-        let _begun = self.starts.read().await;
+        let held = Arc::new(self.starts.clone().read_owned().await);
         let begun = time::Instant::now();
-        let launched = self.launch_until(begun + self.config.start_timeout, image, isolation, counts, place).await;
+        let until = begun + self.config.start_timeout;
+        let launched = self.launch_until(until, held.clone(), image, isolation, counts, place).await;
         counts.start(launched.is_ok(), begun.elapsed());
         launched
     }
@@ -326,6 +328,7 @@ impl Engine {
     async fn launch_until(
         self: &Arc<Self>,
         deadline: time::Instant,
+        held: Arc<OwnedRwLockReadGuard<()>>,
         image: &Imported,
         isolation: Isolation,
         counts: &Arc<Counts>,
@@ -333,8 +336,17 @@ impl Engine {
     ) -> Result<(Container, Vec<Connection>), DockerError> {
         let limit = self.config.start_timeout;
         let late = DockerError::TimedOut { operation: "start a container", limit };
-        let begun =
-            time::timeout_at(deadline, self.begin(image, isolation, counts, place)).await.unwrap_or(Err(late))?;
+        // Broken off in the middle, containerd may make what is removed already: it is removed when it is there.
+        let (engine, image, counts) = (self.clone(), image.clone(), counts.clone());
+        let begun = self.tokio.spawn(async move {
+            let begun = engine.begin(&image, isolation, &counts, place).await;
+            drop(held);
+            begun
+        });
+        let begun = match time::timeout_at(deadline, begun).await {
+            Ok(begun) => begun.unwrap_or(Err(DockerError::NotRunning))?,
+            Err(_) => return Err(late),
+        };
         // From here on it is the process that takes its time.
         let Begun { id, door, most, process, guard, mut exit, label, following } = begun;
         let (hello, connections) = tokio::select! {
@@ -393,41 +405,6 @@ impl Engine {
         let label = CallLabel::default();
         let following = output.follow(&id, &label, &exit);
         Ok(Begun { id, door, most, process, guard, exit, label, following })
-    }
-
-    /// Removes what hosts made that are dead, and their folders. Returns how many things could not be removed.
-    async fn remove_orphans(&self) -> Result<usize, DockerError> {
-        let owned = self.daemon.owned().await?;
-        let owners: BTreeSet<_> =
-            owned.containers.iter().chain(&owned.leases).map(|(owner, _)| owner.clone()).collect();
-        let mut left = 0;
-        for owner in owners {
-            let folder = match owner.fate(&self.config.socket_folder) {
-                Fate::Lives => continue,
-                Fate::Dead(folder) => folder,
-                Fate::Unknown => {
-                    tracing::warn!(%owner, "things in containerd are left alone: whether their host lives cannot be seen");
-                    continue;
-                }
-            };
-            let before = left;
-            let of_owner = |(found, _): &&(Owner, String)| *found == owner;
-            for (_, id) in owned.containers.iter().filter(of_owner) {
-                tracing::info!(container = id, "removing a container of a host that is dead");
-                left += left_of(id, self.daemon.remove(id).await);
-            }
-            for (_, lease) in owned.leases.iter().filter(of_owner) {
-                left += left_of(lease, self.daemon.delete_lease(lease).await);
-            }
-            // As long as it is there, the next try knows who the things belong to.
-            if left == before {
-                folder.remove();
-            }
-        }
-        if left == 0 {
-            dead_folders(&self.config.socket_folder).into_iter().for_each(DeadFolder::remove);
-        }
-        Ok(left)
     }
 
     /// Registers something that is about to be made.
@@ -533,33 +510,6 @@ impl Drop for Engine {
         // It was not stopped to the end.
         if !self.resources().is_empty() {
             self.folder.leave();
-        }
-    }
-}
-
-/// Removes what dead hosts left behind; tries until that is done or the engine stops.
-async fn clear_orphans(engine: Arc<Engine>) {
-    let mut pause = RETRY.0;
-    loop {
-        match engine.remove_orphans().await {
-            Ok(0) => return,
-            Ok(left) => tracing::warn!(left, "not all that dead hosts left behind could be removed, trying again"),
-            Err(error) => tracing::warn!(%error, "what dead hosts left behind cannot be listed now, trying again"),
-        }
-        tokio::select! {
-            () = time::sleep(pause) => pause = RETRY.1.min(pause * 2),
-            () = engine.stopping() => return,
-        }
-    }
-}
-
-/// How many things are left of one that was to be removed, which a warning names.
-fn left_of(name: &str, removed: Result<(), DockerError>) -> usize {
-    match removed {
-        Ok(()) => 0,
-        Err(error) => {
-            tracing::warn!(name, %error, "what a dead host left behind cannot be removed now");
-            1
         }
     }
 }

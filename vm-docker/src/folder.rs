@@ -2,23 +2,49 @@
 
 use std::{
     fmt,
-    fs::{self, File, TryLockError},
-    io::{self, Read},
-    os::unix::fs::PermissionsExt,
+    fs::{self, File},
+    io::{self, Read, Write},
+    os::unix::{ffi::OsStrExt, fs::PermissionsExt},
     path::{Path, PathBuf},
     sync::{Mutex, PoisonError},
 };
 
-use crate::DockerError;
+use crate::{DockerConfig, DockerError};
 
-/// Name of the file in a host's folder that is locked while the host lives.
+/// Name of the file in a host's folder that is locked while the host lives. It tells the [`Scope`] of the host.
 const LOCK: &str = "lock";
+
+/// Ends what a lock file tells.
+const END: u8 = 0;
 
 /// Bytes of a host folder's name, which is written in hexadecimal digits.
 const NAME_BYTES: usize = 6;
 
 /// Folders can be entered by all, so that containers' users reach their sockets, but not listed.
 const ENTER_ONLY: u32 = 0o711;
+
+/// Where a host makes things: a containerd, and a name space in it. Hosts of several may have their folders side by side.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Scope {
+    address: PathBuf,
+    namespace: String,
+}
+
+impl Scope {
+    pub(crate) fn of(config: &DockerConfig) -> Self {
+        Self { address: config.address.clone(), namespace: config.namespace.clone() }
+    }
+
+    /// True for what the lock file of a host of this scope tells, or of one that died before it told, when it had made nothing.
+    fn covers(&self, told: &[u8]) -> bool {
+        told.last() != Some(&END) || told == self.told()
+    }
+
+    /// Name spaces have no line feeds.
+    fn told(&self) -> Vec<u8> {
+        [self.namespace.as_bytes(), b"\n", self.address.as_os_str().as_bytes(), &[END]].concat()
+    }
+}
 
 /// A folder for the sockets of one host's containers. It is removed with its content when this is dropped.
 #[derive(Debug)]
@@ -31,17 +57,18 @@ pub(crate) struct HostFolder {
 }
 
 impl HostFolder {
-    /// Makes a folder inside `base`.
-    pub(crate) fn create(base: &Path) -> Result<Self, DockerError> {
+    /// Makes a folder inside `base`, for a host that makes things in `scope`.
+    pub(crate) fn create(base: &Path, scope: &Scope) -> Result<Self, DockerError> {
         make_folder(base)?;
         loop {
             let name = random_name().map_err(|source| file_error(Path::new("/dev/urandom"), source))?;
             let path = base.join(&name);
             make_folder(&path)?;
             let lock = path.join(LOCK);
-            let file = File::create(&lock).map_err(|source| file_error(&lock, source))?;
+            let mut file = File::create(&lock).map_err(|source| file_error(&lock, source))?;
             // Another host may take the folder for a dead one's before it is locked.
             if file.try_lock().is_ok() && lock.exists() {
+                file.write_all(&scope.told()).map_err(|source| file_error(&lock, source))?;
                 return Ok(Self { path, name, lock: Mutex::new(Some(file)) });
             }
         }
@@ -102,9 +129,10 @@ pub(crate) struct Owner {
 /// What is known about an owner.
 #[derive(Debug)]
 pub(crate) enum Fate {
+    /// It lives, or did when the dead were looked for.
     Lives,
-    /// Nobody can use what it made any more.
-    Dead(DeadFolder),
+    /// Nobody can use what it made any more. It has no folder, or this one.
+    Dead(Option<DeadFolder>),
     /// Its folder is not as hosts leave it: another folder for sockets, another view of the file system, a lost lock.
     Unknown,
 }
@@ -117,14 +145,16 @@ impl Owner {
         (!boot.is_empty() && folder.is_absolute()).then(|| Self { boot: boot.into(), folder })
     }
 
-    /// Whether the owner lives, for a host whose own folder is in `base`. A label is no proof: only a folder in `base` that
-    /// looks as hosts make them, with its lock, is taken for one.
-    pub(crate) fn fate(&self, base: &Path) -> Fate {
-        let ours = is_host_folder(base, &self.folder);
-        match File::open(self.folder.join(LOCK)) {
-            Ok(file) if ours => lock_of_dead(&self.folder, file).map_or(Fate::Lives, Fate::Dead),
+    /// Whether the owner lives, for a host whose own folder is in `base`, where these were the dead before it was looked for what
+    /// they had made. A label is no proof: only a folder in `base` that looks as hosts make them, with its lock, is taken for one.
+    pub(crate) fn fate(&self, base: &Path, dead: &mut Vec<DeadFolder>) -> Fate {
+        if let Some(at) = dead.iter().position(|dead| dead.path == self.folder) {
+            return Fate::Dead(Some(dead.swap_remove(at)));
+        }
+        match lives(&self.folder, dead) {
+            true if is_host_folder(base, &self.folder) => Fate::Lives,
             // What was made before the machine started has no process, whoever made it.
-            _ if self.boot != boot() => Fate::Dead(DeadFolder { path: None, _lock: None }),
+            _ if self.boot != boot() => Fate::Dead(None),
             _ => Fate::Unknown,
         }
     }
@@ -139,17 +169,22 @@ impl fmt::Display for Owner {
 /// The folder of a host that is dead.
 #[derive(Debug)]
 pub(crate) struct DeadFolder {
-    /// `None` if there is none.
-    path: Option<PathBuf>,
-    _lock: Option<File>,
+    path: PathBuf,
+    /// What its lock file tells.
+    told: Vec<u8>,
+    /// Shared with other hosts that look for the dead at the same time.
+    _lock: File,
 }
 
 impl DeadFolder {
+    /// True unless its host made things in another scope: then it tells those who start there whose these are.
+    pub(crate) fn is_of(&self, scope: &Scope) -> bool {
+        scope.covers(&self.told)
+    }
+
     /// Removes it.
     pub(crate) fn remove(self) {
-        if let Some(path) = &self.path {
-            let _ = fs::remove_dir_all(path);
-        }
+        let _ = fs::remove_dir_all(&self.path);
     }
 }
 
@@ -159,8 +194,29 @@ pub(crate) fn dead_folders(base: &Path) -> Vec<DeadFolder> {
     entries
         .filter_map(|entry| Some(entry.ok()?.path()))
         .filter(|path| is_host_folder(base, path))
-        .filter_map(|path| lock_of_dead(&path, File::open(path.join(LOCK)).ok()?))
+        .filter_map(dead_folder)
         .collect()
+}
+
+/// A folder whose lock file nobody holds.
+fn dead_folder(path: PathBuf) -> Option<DeadFolder> {
+    let mut lock = File::open(path.join(LOCK)).ok()?;
+    lock.try_lock_shared().ok()?;
+    let mut told = Vec::new();
+    lock.read_to_end(&mut told).ok()?;
+    Some(DeadFolder { path, told, _lock: lock })
+}
+
+/// True for the folder of a host that lives, or did when these were the dead.
+pub(crate) fn lives(folder: &Path, dead: &[DeadFolder]) -> bool {
+    folder.join(LOCK).exists() && !dead.iter().any(|dead| dead.path == folder)
+}
+
+/// The folder in `base` of the host that has made a container of this name, if one did.
+pub(crate) fn host_of(base: &Path, container: &str) -> Option<PathBuf> {
+    let (name, number) = container.strip_prefix("vm-")?.split_once('-')?;
+    let folder = base.join(name);
+    (number.parse::<u64>().is_ok() && is_host_folder(base, &folder)).then_some(folder)
 }
 
 /// True if a folder is one that a host makes in `base`, by its path.
@@ -169,14 +225,6 @@ fn is_host_folder(base: &Path, folder: &Path) -> bool {
     let own = name.len() == 2 * NAME_BYTES && name.bytes().all(|b| b.is_ascii_digit() || (b'a'..=b'f').contains(&b));
     // Compared as it is written: `..` in it would lead elsewhere.
     own && folder.as_os_str() == base.join(name).as_os_str()
-}
-
-/// A folder whose lock file nobody holds.
-fn lock_of_dead(folder: &Path, file: File) -> Option<DeadFolder> {
-    match file.try_lock() {
-        Ok(()) => Some(DeadFolder { path: Some(folder.into()), _lock: Some(file) }),
-        Err(TryLockError::WouldBlock | TryLockError::Error(_)) => None,
-    }
 }
 
 /// A name that the machine has until it is started again.
@@ -213,7 +261,15 @@ mod tests {
         Owner { boot: boot(), folder: folder.into() }
     }
 
-    /// A folder as a host leaves it that was killed.
+    fn scope(namespace: &str) -> Scope {
+        Scope { address: "/run/containerd.sock".into(), namespace: namespace.into() }
+    }
+
+    fn fate(owner: &Owner, base: &Path) -> Fate {
+        owner.fate(base, &mut dead_folders(base))
+    }
+
+    /// A folder as a host leaves it that was killed before it had made anything.
     fn dead_host(base: &Path) -> PathBuf {
         let folder = base.join("0123456789ab");
         fs::create_dir(&folder).unwrap();
@@ -242,13 +298,14 @@ mod tests {
     #[test]
     fn a_living_host_keeps_its_folder_and_a_dead_one_loses_it() {
         let base = tempfile::tempdir().unwrap();
-        let living = HostFolder::create(base.path()).unwrap();
-        assert!(matches!(living.owner().fate(base.path()), Fate::Lives));
+        let living = HostFolder::create(base.path(), &scope("vm")).unwrap();
+        assert!(matches!(fate(&living.owner(), base.path()), Fate::Lives));
         assert_eq!(Owner::read(&living.owner().to_string()), Some(living.owner()));
 
         let dead = dead_host(base.path());
-        assert!(matches!(owner(&dead).fate(base.path()), Fate::Dead(_)));
+        assert!(matches!(fate(&owner(&dead), base.path()), Fate::Dead(Some(_))));
         for folder in dead_folders(base.path()) {
+            assert!(folder.is_of(&scope("vm")) && folder.is_of(&scope("other")), "it has made nothing");
             folder.remove();
         }
         assert!(!dead.exists() && living.path().exists());
@@ -256,19 +313,42 @@ mod tests {
         let path = living.path().to_owned();
         drop(living);
         assert!(!path.exists());
-        assert!(matches!(owner(&path).fate(base.path()), Fate::Unknown), "it may be out of sight");
+        assert!(matches!(fate(&owner(&path), base.path()), Fate::Unknown), "it may be out of sight");
         let earlier = Owner { boot: "earlier".into(), folder: path };
-        assert!(matches!(earlier.fate(base.path()), Fate::Dead(_)), "the machine was started again");
+        assert!(matches!(fate(&earlier, base.path()), Fate::Dead(None)), "the machine was started again");
     }
 
     #[test]
     fn a_folder_that_was_left_stays_for_the_next_start() {
         let base = tempfile::tempdir().unwrap();
-        let folder = HostFolder::create(base.path()).unwrap();
+        let folder = HostFolder::create(base.path(), &scope("vm")).unwrap();
         let owner = folder.owner();
         folder.leave();
         drop(folder);
-        assert!(matches!(owner.fate(base.path()), Fate::Dead(_)));
+        assert!(matches!(fate(&owner, base.path()), Fate::Dead(_)));
+        let dead = dead_folders(base.path());
+        assert!(dead[0].is_of(&scope("vm")) && !dead[0].is_of(&scope("other")));
+        let elsewhere = Scope { address: "/run/another.sock".into(), ..scope("vm") };
+        assert!(!dead[0].is_of(&elsewhere));
+    }
+
+    /// What it has made since is not in the list: its folder has to stay until it was listed anew.
+    #[test]
+    fn who_dies_after_the_dead_were_looked_for_is_taken_for_living() {
+        let base = tempfile::tempdir().unwrap();
+        let folder = HostFolder::create(base.path(), &scope("vm")).unwrap();
+        let mut dead = dead_folders(base.path());
+        folder.leave();
+        assert!(matches!(folder.owner().fate(base.path(), &mut dead), Fate::Lives));
+    }
+
+    #[test]
+    fn the_name_of_a_container_tells_its_host() {
+        let base = Path::new("/run/vm");
+        assert_eq!(host_of(base, "vm-0123456789ab-7"), Some(base.join("0123456789ab")));
+        for other in ["redis", "vm-", "vm-7", "vm-0123456789ab", "vm-0123456789ab-x", "vm-..-7", "vm-0123456789AB-7"] {
+            assert_eq!(host_of(base, other), None, "{other}");
+        }
     }
 
     #[test]
@@ -279,8 +359,8 @@ mod tests {
             fs::create_dir(&folder).unwrap();
             File::create(folder.join(LOCK)).unwrap();
             let boot = if earlier { "earlier".into() } else { boot() };
-            match (Owner { boot, folder: folder.clone() }.fate(base.path())) {
-                Fate::Dead(dead) => dead.remove(),
+            match fate(&Owner { boot, folder: folder.clone() }, base.path()) {
+                Fate::Dead(folder) => assert!(earlier && folder.is_none()),
                 fate => assert!(!earlier && matches!(fate, Fate::Unknown)),
             }
             assert!(folder.exists());

@@ -1,9 +1,10 @@
 //! A containerd that belongs to this host alone: own root, state and socket, started, watched and ended with it.
 
 use std::{
+    env,
     fs::{self, File},
     io::{self, Read as _, Seek as _, SeekFrom},
-    os::unix::net::UnixStream,
+    os::unix::{ffi::OsStrExt, fs::PermissionsExt, net::UnixStream},
     path::{Path, PathBuf},
     process::Stdio,
     sync::{
@@ -14,7 +15,7 @@ use std::{
 };
 
 use containerd_client::Client;
-use rustix::process::{Pid, Signal, kill_process};
+use rustix::process::{Pid, PidfdFlags, Signal, kill_process, pidfd_open, pidfd_send_signal};
 use tokio::{
     process::{Child, Command},
     sync::watch,
@@ -48,6 +49,12 @@ const CHECK: (Duration, Duration) = (Duration::from_secs(2), Duration::from_secs
 /// Name of the socket in the folder.
 const SOCKET: &str = "containerd.sock";
 
+/// Name of its configuration in the folder.
+const CONFIG: &str = "config.toml";
+
+/// Name of the file in the folder that holds the number of its process.
+const PROCESS: &str = "pid";
+
 /// Lines of the log that an error shows.
 const LOG_LINES: usize = 5;
 
@@ -77,6 +84,11 @@ pub(crate) fn socket(folder: &Path) -> PathBuf {
     folder.join(SOCKET)
 }
 
+/// Its socket for shims.
+fn ttrpc_socket(folder: &Path) -> PathBuf {
+    folder.join(format!("{SOCKET}.ttrpc"))
+}
+
 impl Managed {
     /// Starts containerd in a folder, and waits until it accepts connections. What it had there before is there again.
     pub(crate) async fn start(folder: &Path) -> Result<Self, DockerError> {
@@ -86,8 +98,9 @@ impl Managed {
         if file.try_lock().is_err() {
             return Err(managed(folder, "another host runs a containerd there; give each host a folder of its own"));
         }
-        let config = folder.join("config.toml");
+        let config = folder.join(CONFIG);
         fs::write(&config, configuration(folder)).map_err(|source| file_error(&config, source))?;
+        end_predecessor(folder).await?;
         let mut child = spawn(folder)?;
         wait_until_ready(folder, &mut child).await?;
         let (stop, stopped) = watch::channel(false);
@@ -186,8 +199,50 @@ async fn end(mut child: Child) {
     }
 }
 
+/// Kills the containerd of a host that was killed, where that one lives on: it has the folder to itself until it has ended, and would
+/// be taken for this host's.
+async fn end_predecessor(folder: &Path) -> Result<(), DockerError> {
+    let Ok(number) = fs::read_to_string(folder.join(PROCESS)).unwrap_or_default().trim().parse::<i32>() else {
+        return Ok(());
+    };
+    let config = folder.join(CONFIG);
+    let is_it = || {
+        let line = fs::read(format!("/proc/{number}/cmdline")).unwrap_or_default();
+        line.split(|byte| *byte == 0).any(|argument| argument == config.as_os_str().as_bytes())
+    };
+    let Some(process) = Pid::from_raw(number).and_then(|process| pidfd_open(process, PidfdFlags::empty()).ok()) else {
+        return Ok(());
+    };
+    // Looked at after it was opened: from then on the number is this process's, or nobody's.
+    if !is_it() {
+        return Ok(());
+    }
+    let _ = pidfd_send_signal(&process, Signal::KILL);
+    let gone = async {
+        while is_it() {
+            sleep(ROUND).await;
+        }
+    };
+    let stays = || managed(folder, format!("the containerd of an earlier host (process {number}) cannot be killed"));
+    timeout(STOP, gone).await.map_err(|_| stays())
+}
+
 /// containerd, which the kernel ends should this host be killed, where the program setpriv is there to say so.
 fn spawn(folder: &Path) -> Result<Child, DockerError> {
+    // setpriv would start, and fail to start it.
+    if !is_installed("containerd") {
+        return Err(managed(
+            folder,
+            "containerd is not installed; install the package containerd, or add its folder to PATH",
+        ));
+    }
+    // One that was killed leaves its socket, and may still listen on it: nobody shall take it for this one.
+    for socket in [socket(folder), ttrpc_socket(folder)] {
+        match fs::remove_file(&socket) {
+            Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(file_error(&socket, error)),
+            _ => {}
+        }
+    }
     let log = || File::options().create(true).append(true).open(folder.join("log"));
     if let Ok(log) = log()
         && log.metadata().is_ok_and(|data| data.len() > LOG_LIMIT)
@@ -196,14 +251,26 @@ fn spawn(folder: &Path) -> Result<Child, DockerError> {
     }
     let start = |program: &str, arguments: &[&str]| -> io::Result<Child> {
         let mut command = Command::new(program);
-        command.args(arguments).arg("--config").arg(folder.join("config.toml"));
+        command.args(arguments).arg("--config").arg(folder.join(CONFIG));
         command.stdin(Stdio::null()).stdout(log()?).stderr(log()?).process_group(0).kill_on_drop(true).spawn()
     };
     let started = match start("setpriv", &["--pdeathsig", "TERM", "--", "containerd"]) {
         Err(error) if error.kind() == io::ErrorKind::NotFound => start("containerd", &[]),
         other => other,
     };
-    started.map_err(|error| managed(folder, format!("containerd cannot be started: {error}; install it")))
+    let child =
+        started.map_err(|error| managed(folder, format!("containerd cannot be started: {error}; install it anew")))?;
+    let process = folder.join(PROCESS);
+    let number = child.id().unwrap_or_default().to_string();
+    fs::write(&process, number).map_err(|source| file_error(&process, source))?;
+    Ok(child)
+}
+
+/// True if a program lies in one of the folders of `PATH`.
+fn is_installed(program: &str) -> bool {
+    let is_executable =
+        |path: PathBuf| fs::metadata(path).is_ok_and(|data| data.is_file() && data.permissions().mode() & 0o111 != 0);
+    env::var_os("PATH").is_some_and(|path| env::split_paths(&path).any(|folder| is_executable(folder.join(program))))
 }
 
 async fn wait_until_ready(folder: &Path, child: &mut Child) -> Result<(), DockerError> {
@@ -244,7 +311,7 @@ fn log_tail(folder: &Path) -> String {
 fn configuration(folder: &Path) -> String {
     let text = |path: PathBuf| serde_json::Value::from(path.display().to_string()).to_string();
     let (root, state, socket) = (text(folder.join("root")), text(folder.join("state")), text(socket(folder)));
-    let ttrpc = text(folder.join(format!("{SOCKET}.ttrpc")));
+    let ttrpc = text(ttrpc_socket(folder));
     format!(
         r#"version = 2
 root = {root}

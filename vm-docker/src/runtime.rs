@@ -1,14 +1,14 @@
 use std::{
-    fs,
+    fs, mem,
     path::Path,
-    sync::{Arc, Mutex, MutexGuard, PoisonError, mpsc},
+    sync::{Arc, Mutex, MutexGuard, PoisonError, Weak, mpsc},
     time::Duration,
 };
 
 use async_trait::async_trait;
 use tokio::{
     runtime::{Builder, Handle, Runtime},
-    sync::oneshot,
+    sync::{oneshot, watch},
     task::JoinHandle,
     time,
 };
@@ -38,15 +38,38 @@ const DROP_LIMIT: Duration = Duration::from_secs(5);
 /// Threads that talk to containerd. Calls do not run on them.
 const THREADS: usize = 2;
 
+/// Pauses between attempts to start where containerd was not there: the first, and the longest.
+const RETRY: (Duration, Duration) = (Duration::from_millis(250), Duration::from_secs(5));
+
 /// Runs contracts in containers. The crate's documentation says how.
+///
+/// Where containerd cannot be had when it starts, it tries again every few seconds until it is stopped; calls have
+/// [`HostFault::Unavailable`] until then, with the reason.
 ///
 /// Dropping a runtime that was not stopped removes its containers too, and blocks for that up to five seconds.
 #[derive(Debug)]
 pub struct DockerRuntime {
     config: DockerConfig,
-    running: Mutex<Option<Running>>,
+    state: Arc<Mutex<State>>,
+}
+
+#[derive(Debug)]
+enum State {
     /// Why the last start did not succeed: what calls are told, since a host with other runtimes goes on without this one.
-    refused: Mutex<Option<HostFault>>,
+    Off(Option<HostFault>),
+    /// The last start did not succeed, and the next one is tried soon.
+    Trying(Trying),
+    Running(Running),
+}
+
+/// Attempts to start.
+#[derive(Debug)]
+struct Trying {
+    fault: HostFault,
+    threads: Threads,
+    /// Breaks them off.
+    stop: watch::Sender<bool>,
+    attempts: JoinHandle<()>,
 }
 
 impl DockerRuntime {
@@ -57,21 +80,66 @@ impl DockerRuntime {
     /// [`DockerError::Config`] names the field that is wrong.
     pub fn new(config: DockerConfig) -> Result<Self, DockerError> {
         config.check()?;
-        Ok(Self { config, running: Mutex::new(None), refused: Mutex::new(None) })
+        Ok(Self { config, state: Arc::new(Mutex::new(State::Off(None))) })
     }
 
-    fn running(&self) -> MutexGuard<'_, Option<Running>> {
-        self.running.lock().unwrap_or_else(PoisonError::into_inner)
+    fn state(&self) -> MutexGuard<'_, State> {
+        lock(&self.state)
     }
 
-    fn refused(&self) -> MutexGuard<'_, Option<HostFault>> {
-        self.refused.lock().unwrap_or_else(PoisonError::into_inner)
+    fn engine(&self) -> Result<(Arc<Engine>, Handle), HostFault> {
+        match &*self.state() {
+            State::Running(running) => Ok((running.engine.clone(), running.threads.handle()?)),
+            State::Trying(Trying { fault, .. }) | State::Off(Some(fault)) => Err(fault.clone()),
+            State::Off(None) => Err(DockerError::NotRunning.into()),
+        }
     }
+}
 
-    fn engine(&self) -> Result<(Arc<Engine>, Handle), DockerError> {
-        let running = self.running();
-        let running = running.as_ref().ok_or(DockerError::NotRunning)?;
-        Ok((running.engine.clone(), running.threads.handle()?))
+fn lock(state: &Mutex<State>) -> MutexGuard<'_, State> {
+    state.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+/// Starts containerd if it is the host's own, and connects to it. Runs on `tokio`.
+async fn begin(mut config: DockerConfig, tokio: Handle) -> Result<(Arc<Engine>, Option<Managed>), DockerError> {
+    let managed = match config.managed.clone() {
+        Some(folder) => {
+            config.address = managed::socket(&folder);
+            Some(Managed::start(&folder).await?)
+        }
+        None => None,
+    };
+    Ok((Engine::start(config, tokio).await?, managed))
+}
+
+/// Tries to start until that succeeds or `stopped` says so.
+async fn try_again(state: Weak<Mutex<State>>, config: DockerConfig, tokio: Handle, mut stopped: watch::Receiver<bool>) {
+    let mut pause = RETRY.0;
+    loop {
+        let attempt = async {
+            time::sleep(pause).await;
+            begin(config.clone(), tokio.clone()).await
+        };
+        let begun = tokio::select! {
+            begun = attempt => begun,
+            _ = stopped.wait_for(|stopped| *stopped) => return,
+        };
+        let (Some(state), next) = (state.upgrade(), RETRY.1.min(pause * 2)) else { return };
+        let mut state = lock(&state);
+        let State::Trying(trying) = &mut *state else { return };
+        match begun {
+            Ok((engine, managed)) => {
+                tracing::info!("containers can be had now");
+                if let State::Trying(trying) = mem::replace(&mut *state, State::Off(None)) {
+                    *state = State::Running(Running { engine, managed, threads: trying.threads, stopped: false });
+                }
+                return;
+            }
+            Err(error) => {
+                tracing::debug!(%error, "containers cannot be had yet");
+                (trying.fault, pause) = (error.into(), next);
+            }
+        }
     }
 }
 
@@ -96,39 +164,55 @@ impl RuntimeProvider for DockerRuntime {
     }
 
     async fn start(&self) -> Result<(), HostFault> {
-        if self.running().is_some() {
+        if matches!(*self.state(), State::Running(_)) {
             return Ok(());
         }
-        let mut config = self.config.clone();
-        let machine = check_machine(&config, Path::new("/proc/sys/user/max_user_namespaces")).map_err(HostFault::from);
-        *self.refused() = machine.as_ref().err().cloned();
-        machine?;
-        for setting in config.loosened() {
+        // Who asks for it has it tried now.
+        self.stop().await?;
+        if let Err(error) = check_machine(&self.config, Path::new("/proc/sys/user/max_user_namespaces")) {
+            let fault = HostFault::from(error);
+            *self.state() = State::Off(Some(fault.clone()));
+            return Err(fault);
+        }
+        for setting in self.config.loosened() {
             tracing::warn!("containers are less strictly confined: {setting}");
         }
         let threads = Threads::start()?;
         let handle = threads.handle()?;
-        let tokio = handle.clone();
-        let starting = async move {
-            let managed = match config.managed.clone() {
-                Some(folder) => {
-                    config.address = managed::socket(&folder);
-                    Some(Managed::start(&folder).await?)
+        match finished(handle.spawn(begin(self.config.clone(), handle.clone()))).await? {
+            Ok((engine, managed)) => {
+                *self.state() = State::Running(Running { engine, managed, threads, stopped: false });
+                Ok(())
+            }
+            Err(error) => {
+                let comes_perhaps = !matches!(error, DockerError::PathTooLong { .. } | DockerError::Config { .. });
+                let fault = HostFault::from(error);
+                // Held until the attempts can find themselves there.
+                let mut state = self.state();
+                *state = State::Off(Some(fault.clone()));
+                if comes_perhaps {
+                    let (stop, stopped) = watch::channel(false);
+                    let attempts = try_again(Arc::downgrade(&self.state), self.config.clone(), handle.clone(), stopped);
+                    let attempts = handle.spawn(attempts);
+                    *state = State::Trying(Trying { fault: fault.clone(), threads, stop, attempts });
                 }
-                None => None,
-            };
-            Ok((Engine::start(config, tokio).await?, managed))
-        };
-        let started = finished(handle.spawn(starting)).await?;
-        let started = started.map_err(|error: DockerError| HostFault::from(error));
-        *self.refused() = started.as_ref().err().cloned();
-        let (engine, managed) = started?;
-        *self.running() = Some(Running { engine, managed, threads, stopped: false });
-        Ok(())
+                Err(fault)
+            }
+        }
     }
 
     async fn stop(&self) -> Result<(), HostFault> {
-        let Some(mut running) = self.running().take() else { return Ok(()) };
+        let state = mem::replace(&mut *self.state(), State::Off(None));
+        let mut running = match state {
+            State::Running(running) => running,
+            State::Trying(Trying { stop, attempts, threads, .. }) => {
+                stop.send_replace(true);
+                finished(attempts).await?;
+                drop(threads);
+                return Ok(());
+            }
+            State::Off(_) => return Ok(()),
+        };
         let engine = running.engine.clone();
         let stopping = stop(engine, running.managed.take(), STOP_PATIENCE);
         let left = finished(running.threads.handle()?.spawn(stopping)).await?;
@@ -154,7 +238,7 @@ impl RuntimeProvider for DockerRuntime {
     }
 
     async fn prepare(&self, code: &Code) -> Result<Arc<dyn Contract>, PrepareError> {
-        let (engine, handle) = self.engine().map_err(|error| self.refused().clone().unwrap_or_else(|| error.into()))?;
+        let (engine, handle) = self.engine()?;
         let bytes = code.bytes.clone();
         let image = match finished(handle.spawn_blocking(move || Source::read(&bytes))).await?? {
             Source::Here(image) => image,
@@ -184,14 +268,16 @@ impl RuntimeProvider for DockerRuntime {
     }
 
     fn status(&self) -> ProviderStatus {
-        let mut status = match self.running().as_ref() {
-            None => {
-                let mut status = ProviderStatus::healthy("containerd", "unknown");
-                let refused = self.refused().as_ref().map(ToString::to_string);
-                status.problem = Some(refused.unwrap_or_else(|| "not started".into()));
-                status
-            }
-            Some(Running { engine, managed, .. }) => {
+        let off = |problem: String| {
+            let mut status = ProviderStatus::healthy("containerd", "unknown");
+            status.problem = Some(problem);
+            status
+        };
+        let mut status = match &*self.state() {
+            State::Off(None) => off("not started".into()),
+            State::Off(Some(fault)) => off(fault.to_string()),
+            State::Trying(Trying { fault, .. }) => off(format!("{fault}; it is tried again every few seconds")),
+            State::Running(Running { engine, managed, .. }) => {
                 let daemon = engine.daemon();
                 let mut status = ProviderStatus::healthy("containerd", daemon.version());
                 status.problem = daemon.problem();

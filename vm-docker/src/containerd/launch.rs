@@ -13,7 +13,7 @@ use super::{Daemon, OWNER};
 use crate::DockerError;
 
 /// containerd's name for the type of an OCI runtime specification.
-const SPEC_TYPE: &str = "types.containerd.io/opencontainers/runtime-spec/1/Spec";
+pub(super) const SPEC_TYPE: &str = "types.containerd.io/opencontainers/runtime-spec/1/Spec";
 
 /// A container to be made.
 pub(crate) struct NewContainer<'a> {

@@ -4,13 +4,15 @@ use std::collections::{BTreeSet, HashMap};
 
 use containerd_client::{
     services::v1::{
-        ListContainersRequest, ListRequest,
+        Container, CreateContainerRequest, ListContainersRequest, ListRequest, ListTasksRequest, container,
         snapshots::{Kind, ListSnapshotsRequest},
     },
     tonic::Response,
 };
 
-use super::{Daemon, OWNER};
+use prost_types::Any;
+
+use super::{Daemon, OWNER, exists_or, launch::SPEC_TYPE};
 use crate::{DockerError, folder::Owner};
 
 /// Everything in the name space that belongs to some host, as (owner, name).
@@ -18,17 +20,24 @@ use crate::{DockerError, folder::Owner};
 pub(crate) struct Owned {
     pub(crate) containers: BTreeSet<(Owner, String)>,
     pub(crate) leases: BTreeSet<(Owner, String)>,
+    /// Tasks without a container: made late, when their containers had been given up. They have no labels.
+    pub(crate) tasks: BTreeSet<String>,
 }
 
 impl Daemon {
     /// Lists what hosts have made. A root file system without a container counts as a container: both have one name.
     pub(crate) async fn owned(&self) -> Result<Owned, DockerError> {
         let mut owned = Owned::default();
+        // Before the containers: each has its container as long as it is wanted.
+        let request = self.request(ListTasksRequest::default());
+        let tasks = self.ask("list tasks", self.client.tasks().list(request)).await?.tasks;
+        owned.tasks = tasks.into_iter().map(|task| task.id).collect();
         for container in self
             .ask("list containers", self.client.containers().list(self.request(ListContainersRequest::default())))
             .await?
             .containers
         {
+            owned.tasks.remove(&container.id);
             owned.containers.extend(owner(&container.labels).map(|owner| (owner, container.id)));
         }
 
@@ -54,6 +63,20 @@ impl Daemon {
             owned.leases.extend(owner(&lease.labels).map(|owner| (owner, lease.id)));
         }
         Ok(owned)
+    }
+
+    /// Removes a task that has no container. containerd finds tasks by their containers, so it is given one.
+    pub(crate) async fn remove_task(&self, id: &str, runtime: &str) -> Result<(), DockerError> {
+        let container = Container {
+            id: id.into(),
+            runtime: Some(container::Runtime { name: runtime.into(), options: None }),
+            spec: Some(Any { type_url: SPEC_TYPE.into(), value: b"{}".to_vec() }),
+            ..Container::default()
+        };
+        let request = self.request(CreateContainerRequest { container: Some(container) });
+        let made = self.ask("make a container for a task", self.client.containers().create(request)).await;
+        exists_or(made.map(drop))?;
+        self.remove(id).await
     }
 }
 

@@ -12,14 +12,15 @@ use crate::{
     image::{Image, Program},
 };
 
-/// An image that containerd has unpacked.
+/// An image that containerd has unpacked, kept until the last clone is dropped.
+#[derive(Clone)]
 pub(crate) struct Imported {
     pub(crate) program: Arc<Program>,
     /// Its uppermost snapshot.
     pub(super) snapshot: String,
     pub(super) lease: String,
     pub(super) guard: Arc<Guard>,
-    _used: Use,
+    _used: Arc<Use>,
 }
 
 impl Engine {
@@ -38,7 +39,7 @@ impl Engine {
         let _archives = self.guard(Resource::Lease(archives.clone()), None, None)?;
         let leases = Leases { image: &lease, archives: &archives, owner: &self.owner() };
         let snapshot = self.daemon.import(image, &leases, self.stopped.subscribe()).await?;
-        Ok(Imported { program: image.program.clone(), snapshot, lease, guard: Arc::new(guard), _used: used })
+        Ok(Imported { program: image.program.clone(), snapshot, lease, guard: Arc::new(guard), _used: Arc::new(used) })
     }
 
     /// Room on disk for an image. Where there is none, others that have no call are put away until there is. Where those that have

@@ -74,6 +74,32 @@ fn system_calls_that_are_not_listed_are_refused() {
     assert_eq!(sockets, "inet=-1 inet6=-1 netlink=-1 packet=-1 alg=-1 vsock=-1");
 }
 
+#[cfg(target_arch = "x86_64")]
+#[test]
+fn no_process_begins_in_a_name_space_of_its_own() {
+    let Some(world) = world("clones") else { return };
+    let cloned = world.text("clones", "");
+    let (refused, unknown) = cloned.rsplit_once(' ').unwrap();
+    assert!(refused.split(' ').all(|call| call.ends_with("=-1")), "EPERM: {refused}");
+    assert_eq!((refused.split(' ').count(), unknown), (8, "clone3=-38"), "ENOSYS, so that libraries take clone");
+}
+
+#[test]
+fn a_program_of_the_image_gives_nobody_the_rights_of_its_owner() {
+    let Some(daemon) = Daemon::shared() else { return };
+    let mut layer = tar::Builder::new(Vec::new());
+    let mut header = tar::Header::new_gnu();
+    let program = probe();
+    header.set_size(program.len() as u64);
+    header.set_mode(0o4755);
+    header.set_uid(0);
+    layer.append_data(&mut header, "opt/program", &*program).unwrap();
+    let image = images::layered(&[layer.into_inner().unwrap()], &["/opt/program"], &[]);
+    let world = World::start(config(daemon, "setuid"), LIMIT);
+    world.deploy("probe", Code::new(RuntimeKind::Docker, image)).unwrap();
+    assert_eq!(world.text("set_user", ""), "true 65532\t65532\t65532\t65532");
+}
+
 #[test]
 fn every_name_space_is_its_own() {
     let Some(world) = world("namespaces") else { return };
@@ -210,6 +236,27 @@ fn the_limits_are_set() {
     }
 }
 
+/// What it uses is compared with the periods of 100 ms that the kernel has given it time in, not with a clock.
+#[test]
+fn who_computes_has_the_part_of_a_processor_that_it_may_have() {
+    let Some(daemon) = Daemon::shared() else { return };
+    // So little that it would have more on a machine that has much else to do, too.
+    let world = World::with_probe(DockerConfig { cpu_millis: 20, ..config(daemon, "quota") }, LIMIT);
+    world.call("compute", "2000");
+    let id = daemon.list("quota", &["containers", "list", "-q"]).remove(0);
+    let read = |path: String| fs::read_to_string(format!("/sys/fs/cgroup/{path}"));
+    let stat = read(format!("cpu/{id}/cpu.stat")).or_else(|_| read(format!("{id}/cpu.stat"))).unwrap();
+    let number = |name: &str| line(&stat, name)[0].parse::<u64>().unwrap();
+    let used = match read(format!("cpuacct/{id}/cpuacct.usage")) {
+        Ok(nanoseconds) => nanoseconds.trim().parse::<u64>().unwrap() / 1000,
+        Err(_) => number("usage_usec "),
+    };
+    let (periods, throttled) = (number("nr_periods "), number("nr_throttled "));
+    assert!(throttled > 0, "{stat}");
+    // 2 ms in each, and what may have been used too much, which later periods lack.
+    assert!(used <= periods * 2_000 + 50_000, "{used} us in {periods} periods");
+}
+
 #[test]
 fn who_computes_between_calls_is_replaced() {
     let Some(daemon) = Daemon::shared() else { return };
@@ -282,6 +329,17 @@ fn a_memory_hog_is_killed_with_the_cause() {
     let text = fault.to_string();
     assert!(text.contains("memory limit of 67108864 bytes (exit code 137)"), "{text}");
     world.assert_next_call(true);
+}
+
+/// The kernel counts over the life of a container. What ends its process later has a cause of its own.
+#[test]
+fn a_child_that_is_killed_for_its_memory_is_not_the_cause_of_a_later_end() {
+    let Some(world) = world("child") else { return };
+    assert_eq!(world.text("child_hog", ""), "Some(9)");
+    assert_eq!(world.text("echo", "goes on"), "goes on");
+    let fault = world.fault("exit", "").to_string();
+    assert!(fault.contains("exited with code 7") && !fault.contains("memory"), "{fault}");
+    world.wait_for("oom_kills", "1");
 }
 
 #[test]

@@ -2,7 +2,7 @@
 
 use std::{
     fs,
-    io::{BufRead, BufReader, Write},
+    io::{self, BufRead, BufReader, Write},
     os::unix::{fs::PermissionsExt, net::UnixStream},
     path::{Path, PathBuf},
     process::{Child, Command, Stdio},
@@ -10,6 +10,7 @@ use std::{
     time::{Duration, Instant},
 };
 
+use containerd_client::{Client, services::v1::DeleteContainerRequest, tonic::Request};
 use rustix::process::{Pid, Signal, kill_process};
 
 /// Starts containerd, tells its process number, and ends it when standard input is closed: however the tests end. Then
@@ -75,6 +76,11 @@ impl Daemon {
         self.folder.join("root")
     }
 
+    /// Where it keeps what runs.
+    pub(crate) fn state(&self) -> PathBuf {
+        self.folder.join("state")
+    }
+
     /// A folder for sockets, short enough.
     pub(crate) fn sockets(&self) -> PathBuf {
         self.folder.join("s")
@@ -82,12 +88,21 @@ impl Daemon {
 
     /// Ends it as a crash would.
     pub(crate) fn kill(&mut self) {
-        kill_process(self.process, Signal::KILL).unwrap();
+        self.end(Signal::KILL);
+    }
+
+    /// Ends it as an operator does who restarts it.
+    pub(crate) fn terminate(&mut self) {
+        self.end(Signal::TERM);
+    }
+
+    fn end(&mut self, signal: Signal) {
+        kill_process(self.process, signal).unwrap();
         self.keeper.stdin.take().unwrap().write_all(b"keep\n").unwrap();
         self.keeper.wait().unwrap();
     }
 
-    /// Starts it again after [`kill`](Self::kill).
+    /// Starts it again after [`kill`](Self::kill) or [`terminate`](Self::terminate).
     pub(crate) fn restart(&mut self) {
         (self.keeper, self.process) = keep(&self.folder);
         self.wait_until_ready();
@@ -110,6 +125,17 @@ impl Daemon {
             .unwrap();
         assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
         String::from_utf8(output.stdout).unwrap().lines().map(str::to_owned).collect()
+    }
+
+    /// Has containerd forget a container, and nothing that belongs to it.
+    pub(crate) fn forget_container(&self, namespace: &str, id: &str) {
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+        runtime.block_on(async {
+            let client = Client::from_path(self.address()).await.unwrap();
+            let mut request = Request::new(DeleteContainerRequest { id: id.into() });
+            request.metadata_mut().insert("containerd-namespace", namespace.parse().unwrap());
+            client.containers().delete(request).await.unwrap();
+        });
     }
 
     /// Waits until containerd has no container in a name space; they are removed in the background.
@@ -158,9 +184,12 @@ fn missing() -> Option<String> {
         return Some("VM_TEST_NO_CONTAINERS is set".into());
     }
     for program in ["containerd", "ctr", "runc"] {
-        let found = Command::new(program).arg("--version").output();
-        if !found.is_ok_and(|output| output.status.success()) {
-            return Some(format!("{program} is not installed"));
+        match Command::new(program).arg("--version").output() {
+            Ok(output) => assert!(output.status.success(), "{program} is installed and broken: {output:?}"),
+            Err(error) if error.kind() == io::ErrorKind::NotFound => {
+                return Some(format!("{program} is not installed"));
+            }
+            Err(error) => panic!("{program} is installed and broken: {error}"),
         }
     }
     (!rustix::process::geteuid().is_root()).then(|| "containers need the rights of root".into())

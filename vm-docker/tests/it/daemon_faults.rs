@@ -7,12 +7,12 @@ use std::{
 };
 
 use futures_executor::block_on;
-use vm_core::{HostFault, RuntimeProvider};
+use vm_core::{Code, HostFault, RuntimeKind, RuntimeProvider, VmProvider};
 use vm_docker::{DockerConfig, DockerRuntime};
 
 use crate::{
     daemon::Daemon,
-    world::{World, config},
+    world::{World, config, probe},
 };
 
 #[test]
@@ -28,6 +28,51 @@ fn without_containerd_the_start_says_where_it_was_expected() {
     let text = fault.to_string();
     assert!(text.contains("none.sock") && text.contains("check that it runs"), "{text}");
     assert_eq!(fs::read_dir(folder.path().join("s")).unwrap().count(), 0, "nothing stays behind");
+}
+
+#[test]
+fn containerd_comes_after_the_host() {
+    let Some(mut daemon) = Daemon::start() else { return };
+    let config = DockerConfig { socket_folder: daemon.sockets().join("later"), ..config(&daemon, "later") };
+    daemon.kill();
+    let world = World::start(config.clone(), Duration::from_secs(30));
+    let code = || Code::new(RuntimeKind::Docker, probe());
+    let error = world.deploy("probe", code()).unwrap_err();
+    assert!(matches!(error.fault(), Some(HostFault::Unavailable { .. })), "{error}");
+    let problem = || world.vm.status().runtimes.iter().find_map(|(_, status)| status.problem.clone());
+    assert!(problem().is_some_and(|problem| problem.contains("it is tried again")), "{:?}", problem());
+
+    daemon.restart();
+    let start = Instant::now();
+    while let Err(error) = world.deploy("probe", code()) {
+        assert!(start.elapsed() < Duration::from_secs(20), "{error}");
+        std::thread::park_timeout(Duration::from_millis(50));
+    }
+    assert_eq!(world.text("echo", "it came"), "it came");
+    assert_eq!(problem(), None);
+    world.stop();
+    assert_eq!(fs::read_dir(&config.socket_folder).unwrap().count(), 0);
+}
+
+/// Who never gets one stops at once, and leaves nothing.
+#[test]
+fn a_host_that_waits_for_containerd_stops_at_once() {
+    let folder = tempfile::tempdir().unwrap();
+    let config = DockerConfig {
+        address: folder.path().join("none.sock"),
+        socket_folder: folder.path().join("s"),
+        ..DockerConfig::default()
+    };
+    let runtime = DockerRuntime::new(config).unwrap();
+    let start = Instant::now();
+    for _ in 0..3 {
+        block_on(runtime.start()).unwrap_err();
+        std::thread::park_timeout(Duration::from_millis(300));
+    }
+    block_on(runtime.stop()).unwrap();
+    assert!(start.elapsed() < Duration::from_secs(5), "{:?}", start.elapsed());
+    assert_eq!(runtime.status().problem.as_deref(), Some("not started"));
+    assert_eq!(fs::read_dir(folder.path().join("s")).unwrap().count(), 0);
 }
 
 #[test]

@@ -1,9 +1,8 @@
 //! Nothing stays behind: not after a stop, not after a drop, not after a crash.
 
 use std::{
-    collections::BTreeSet,
     env, fs,
-    path::{Path, PathBuf},
+    path::Path,
     process::Command,
     time::{Duration, Instant},
 };
@@ -23,7 +22,7 @@ use crate::{
 const CRASH: [&str; 3] = ["VM_DOCKER_CRASH_ADDRESS", "VM_DOCKER_CRASH_SOCKETS", "VM_DOCKER_CRASH_NAME"];
 
 /// Checks that containerd has nothing in the name space, and that no host has a folder.
-fn assert_clean(daemon: &Daemon, namespace: &str, sockets: &Path) {
+pub(crate) fn assert_clean(daemon: &Daemon, namespace: &str, sockets: &Path) {
     assert_eq!(daemon.list(namespace, &["containers", "list", "-q"]), [""; 0]);
     assert_eq!(daemon.list(namespace, &["tasks", "list", "-q"]), [""; 0]);
     assert_eq!(daemon.list(namespace, &["leases", "list", "-q"]), [""; 0]);
@@ -32,7 +31,7 @@ fn assert_clean(daemon: &Daemon, namespace: &str, sockets: &Path) {
     assert_eq!(daemon.list(namespace, &["snapshots", "list"]).len(), 1, "the heading");
 }
 
-fn own_sockets(daemon: &Daemon, name: &str) -> DockerConfig {
+pub(crate) fn own_sockets(daemon: &Daemon, name: &str) -> DockerConfig {
     DockerConfig { socket_folder: daemon.sockets().join(name), ..config(daemon, name) }
 }
 
@@ -81,16 +80,45 @@ fn a_runtime_that_is_not_started_or_was_stopped_says_so() {
 
 /// Has a host with the probe crash, in a process of its own. Returns its settings.
 fn crash(daemon: &Daemon, name: &str) -> DockerConfig {
+    crash_beside(daemon, name, name)
+}
+
+/// The same with another folder for its sockets.
+fn crash_beside(daemon: &Daemon, name: &str, sockets: &str) -> DockerConfig {
     let crashed = Command::new(env::current_exe().unwrap())
         .args(["--exact", "leftovers::crashes_when_it_is_told_to", "--nocapture"])
         .env(CRASH[0], daemon.address())
-        .env(CRASH[1], daemon.sockets())
+        .env(CRASH[1], daemon.sockets().join(sockets))
         .env(CRASH[2], name)
         .output()
         .unwrap();
     assert!(!crashed.status.success());
     assert_eq!(daemon.list(name, &["containers", "list", "-q"]).len(), 1, "the crash left a container");
-    own_sockets(daemon, name)
+    DockerConfig { socket_folder: daemon.sockets().join(sockets), ..config(daemon, name) }
+}
+
+/// The folder of a dead host tells whose orphans are in its name space: a start in another one leaves it there.
+#[test]
+fn orphans_in_one_name_space_survive_no_start_in_another() {
+    let Some(daemon) = Daemon::shared() else { return };
+    let config = crash_beside(daemon, "crash-a", "crash-ab");
+    let other = DockerConfig { namespace: "crash-b".into(), ..config.clone() };
+    World::start(other, Duration::from_secs(30)).stop();
+    assert_eq!(daemon.list("crash-a", &["containers", "list", "-q"]).len(), 1, "it is none of its business");
+    World::start(config.clone(), Duration::from_secs(30)).stop();
+    assert_clean(daemon, "crash-a", &config.socket_folder);
+}
+
+/// As when containerd makes it after its container was given up.
+#[test]
+fn a_task_without_a_container_is_removed_at_the_next_start() {
+    let Some(daemon) = Daemon::shared() else { return };
+    let config = crash(daemon, "task");
+    let id = daemon.list("task", &["containers", "list", "-q"]).remove(0);
+    daemon.forget_container("task", &id);
+    assert_eq!(daemon.list("task", &["tasks", "list", "-q"]), [id], "it runs on");
+    World::start(config.clone(), Duration::from_secs(30)).stop();
+    assert_clean(daemon, "task", &config.socket_folder);
 }
 
 #[test]
@@ -155,7 +183,7 @@ fn crashes_when_it_is_told_to() {
     let [Some(address), Some(sockets), Some(name)] = CRASH.map(env::var_os) else { return };
     let config = DockerConfig {
         address: address.into(),
-        socket_folder: Path::new(&sockets).join(&name),
+        socket_folder: sockets.into(),
         namespace: name.into_string().unwrap(),
         ..DockerConfig::default()
     };
@@ -226,7 +254,7 @@ fn what_a_stop_cannot_remove_is_killed() {
 }
 
 /// Code that takes containerd a while to import.
-fn large() -> Code {
+pub(crate) fn large() -> Code {
     let layer = images::tar(&[("opt/program", &probe()), ("opt/much", &vec![7; 48 << 20])]);
     Code::new(RuntimeKind::Docker, images::layered(&[layer], &["/opt/program"], &[]))
 }
@@ -296,77 +324,8 @@ fn of_an_import_that_containerd_did_not_survive_nothing_is_left_while_the_host_r
     assert_clean(&daemon, "import-killed", &config.socket_folder);
 }
 
-/// How often containers are made and killed: `VM_TEST_CYCLES=1000 cargo xtask test -p vm-docker -- cycles_of --nocapture` for a
-/// thousand. Asked for that way the test is alone in its process, and looks at what this process has, too.
-fn cycles() -> (u32, bool) {
-    env::var("VM_TEST_CYCLES").map_or((20, false), |cycles| (cycles.parse().unwrap(), true))
-}
-
-/// Open files, threads, and resident memory in KiB of this process.
-fn own_resources() -> [usize; 3] {
-    let status = fs::read_to_string("/proc/self/status").unwrap();
-    let field = |name: &str| {
-        let line = status.lines().find_map(|line| line.strip_prefix(name)).unwrap();
-        line.split_whitespace().next().unwrap().parse().unwrap()
-    };
-    [fs::read_dir("/proc/self/fd").unwrap().count(), field("Threads:"), field("VmRSS:")]
-}
-
-#[test]
-fn cycles_of_making_and_killing_leave_nothing() {
-    let Some(daemon) = Daemon::shared() else { return };
-    let config = DockerConfig { restart_pause: Duration::ZERO, ..own_sockets(daemon, "cycles") };
-    let world = World::with_probe(config.clone(), Duration::from_secs(30));
-    let mut made = BTreeSet::new();
-    let (cycles, alone) = cycles();
-    let (begun, mut early) = (Instant::now(), [0; 3]);
-    for cycle in 0..cycles {
-        if cycle == cycles / 10 {
-            early = own_resources();
-        }
-        // One ends by itself, the next one is killed with a frame half sent.
-        world.fault(if cycle % 2 == 0 { "exit" } else { "oversized" }, "");
-        world.assert_next_call(true);
-        made.extend(daemon.list("cycles", &["containers", "list", "-q"]));
-    }
-    assert!(!control_groups_of(&made).is_empty(), "the one that runs has them");
-    let started: u32 = world.detail("started").parse().unwrap();
-    assert!(started > cycles);
-    let (took, late) = (begun.elapsed(), own_resources());
-    println!(
-        "{cycles} cycles in {:.1} s; open files, threads, KiB: {early:?} after a tenth, {late:?} in the end",
-        took.as_secs_f64()
-    );
-    if alone {
-        assert!(late[0] <= early[0] + 8 && late[1] <= early[1] + 4, "open files or threads are left");
-        assert!(late[2] <= early[2] + 16 * 1024, "memory grows");
-    }
-    world.stop();
-    assert_clean(daemon, "cycles", &config.socket_folder);
-    assert_eq!(mounts_of("cycles"), [""; 0]);
-    assert_eq!(control_groups_of(&made), [""; 0].map(PathBuf::from));
-    // A shim ends after the answer to what has ended it.
-    let start = Instant::now();
-    while !shims_of("cycles").is_empty() {
-        assert!(start.elapsed() < Duration::from_secs(20), "shims stay: {:?}", shims_of("cycles"));
-        std::thread::park_timeout(Duration::from_millis(20));
-    }
-}
-
-/// What is mounted for the containers of a name space.
-fn mounts_of(namespace: &str) -> Vec<String> {
-    let mounts = fs::read_to_string("/proc/self/mountinfo").unwrap();
-    let path = format!("/io.containerd.runtime.v2.task/{namespace}/");
-    mounts.lines().filter(|line| line.contains(&path)).map(str::to_owned).collect()
-}
-
-/// The command lines of the shims of a name space.
-fn shims_of(namespace: &str) -> Vec<String> {
-    processes(namespace).into_iter().map(|(_, line)| line).collect()
-}
-
 /// The shims of a name space: their numbers and command lines.
-fn processes(namespace: &str) -> Vec<(Pid, String)> {
+pub(crate) fn processes(namespace: &str) -> Vec<(Pid, String)> {
     let processes = fs::read_dir("/proc").unwrap().filter_map(|entry| {
         let path = entry.ok()?.path();
         let number = path.file_name()?.to_str()?.parse().ok().and_then(Pid::from_raw)?;
@@ -374,12 +333,4 @@ fn processes(namespace: &str) -> Vec<(Pid, String)> {
     });
     let of_namespace = format!("-namespace {namespace} ");
     processes.filter(|(_, line)| line.contains("containerd-shim") && line.contains(&of_namespace)).collect()
-}
-
-/// The control groups of some containers, in any hierarchy.
-fn control_groups_of(containers: &BTreeSet<String>) -> Vec<PathBuf> {
-    let root = Path::new("/sys/fs/cgroup");
-    let hierarchies = fs::read_dir(root).unwrap().filter_map(|entry| Some(entry.ok()?.path()));
-    let places = hierarchies.chain([root.to_owned()]).flat_map(|place| containers.iter().map(move |id| place.join(id)));
-    places.filter(|path| path.exists()).collect()
 }

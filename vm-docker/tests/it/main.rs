@@ -12,6 +12,7 @@
 mod calls;
 mod concurrency;
 mod confinement;
+mod cycles;
 mod daemon;
 mod daemon_faults;
 mod disk;
@@ -19,6 +20,7 @@ mod documentation;
 mod faults;
 mod images;
 mod isolation;
+mod killed;
 mod leftovers;
 mod managed;
 mod nested;

@@ -92,6 +92,41 @@ fn a_managed_containerd_that_hangs_is_replaced() {
     }
 }
 
+/// Its containerd hangs and has the folder still when the next host starts.
+#[test]
+fn a_managed_containerd_outlives_no_crash_of_its_host() {
+    const CRASH: &str = "VM_DOCKER_MANAGED_CRASH";
+    let config = |folder: &Path| DockerConfig {
+        managed: Some(folder.join("c")),
+        socket_folder: folder.join("s"),
+        memory: 64 << 20,
+        ..DockerConfig::default()
+    };
+    if let Some(folder) = std::env::var_os(CRASH) {
+        let folder = Path::new(&folder);
+        let _world = World::with_probe(config(folder), LIMIT);
+        kill_process(process(&folder.join("c")).unwrap(), Signal::STOP).unwrap();
+        kill_process(rustix::process::getpid(), Signal::KILL).unwrap();
+    }
+    let Some(_) = Daemon::shared() else { return };
+    let folder = tempfile::Builder::new().prefix("vmm").tempdir_in("/tmp").unwrap();
+    fs::set_permissions(folder.path(), fs::Permissions::from_mode(0o711)).unwrap();
+    let crashed = Command::new(std::env::current_exe().unwrap())
+        .args(["--exact", "managed::a_managed_containerd_outlives_no_crash_of_its_host", "--nocapture"])
+        .env(CRASH, folder.path())
+        .output()
+        .unwrap();
+    let first = process(&folder.path().join("c"));
+    assert!(first.is_some(), "it was to hang: {}", String::from_utf8_lossy(&crashed.stderr));
+    let start = Instant::now();
+    let world = World::with_probe(config(folder.path()), LIMIT);
+    assert!(start.elapsed() < Duration::from_secs(10), "{:?}", start.elapsed());
+    assert_eq!(world.detail("containers"), "1");
+    assert_ne!(process(&folder.path().join("c")), first);
+    assert_eq!(fs::read_dir(folder.path().join("s")).unwrap().count(), 1, "the folder of the host that lives");
+    world.stop();
+}
+
 /// One that has much to load is not taken for one that hangs.
 #[test]
 fn a_managed_containerd_that_takes_long_to_start_is_not_killed_for_it() {
@@ -141,16 +176,24 @@ fn a_managed_containerd_that_takes_long_to_start_is_not_killed_for_it() {
 
 #[test]
 fn without_containerd_in_the_path_it_says_so() {
-    // In a process of its own, since the path is everybody's.
+    // In processes of their own, since the path is everybody's: where there is nothing, and where there is setpriv alone.
     const TOLD: &str = "VM_DOCKER_NO_PATH";
     if std::env::var_os(TOLD).is_none() {
-        let done = Command::new(std::env::current_exe().unwrap())
-            .args(["--exact", "managed::without_containerd_in_the_path_it_says_so"])
-            .env(TOLD, "1")
-            .env("PATH", "/nonexistent")
-            .output()
-            .unwrap();
-        assert!(done.status.success(), "{}", String::from_utf8_lossy(&done.stdout));
+        let folder = tempfile::tempdir().unwrap();
+        let path = std::env::var_os("PATH").unwrap();
+        let setpriv = std::env::split_paths(&path).map(|folder| folder.join("setpriv")).find(|path| path.exists());
+        if let Some(setpriv) = setpriv {
+            std::os::unix::fs::symlink(setpriv, folder.path().join("setpriv")).unwrap();
+        }
+        for path in [Path::new("/nonexistent"), folder.path()] {
+            let done = Command::new(std::env::current_exe().unwrap())
+                .args(["--exact", "managed::without_containerd_in_the_path_it_says_so"])
+                .env(TOLD, "1")
+                .env("PATH", path)
+                .output()
+                .unwrap();
+            assert!(done.status.success(), "{}: {}", path.display(), String::from_utf8_lossy(&done.stdout));
+        }
         return;
     }
     let folder = tempfile::tempdir().unwrap();
@@ -161,7 +204,7 @@ fn without_containerd_in_the_path_it_says_so() {
     };
     let runtime = vm_docker::DockerRuntime::new(config).unwrap();
     let fault = futures_executor::block_on(vm_core::RuntimeProvider::start(&runtime)).unwrap_err().to_string();
-    assert!(fault.contains("containerd cannot be started") && fault.contains("install it"), "{fault}");
+    assert!(fault.contains("containerd is not installed; install the package"), "{fault}");
 }
 
 /// The mebibytes that the doctor finds images to have on disk.

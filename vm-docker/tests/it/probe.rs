@@ -1,6 +1,9 @@
 //! The contract that the tests run: the container protocol written out by hand, with the standard library alone. `world.rs`
 //! compiles it with rustc when the tests start.
 
+#[cfg(target_arch = "x86_64")]
+#[path = "probe/system.rs"]
+mod system;
 #[path = "probe/wire.rs"]
 mod wire;
 
@@ -18,6 +21,8 @@ use std::{
     time::{Duration, Instant},
 };
 
+#[cfg(target_arch = "x86_64")]
+use system::{FAMILIES, FORBIDDEN, NAME_SPACES, system_call};
 use wire::{bytes, field, fields, number, packed, varint};
 
 /// What `ContractFrame` and `HostFrame` call their messages.
@@ -61,6 +66,11 @@ fn main() -> io::Result<()> {
             let mut stream = UnixStream::connect(env::args().nth(2).expect("a path"))?;
             process::exit(stream.read(&mut [0])? as i32)
         }
+        Some("hog") => hog(),
+        Some("uid") => {
+            print!("{}", uids(&fs::read_to_string("/proc/self/status")?));
+            return Ok(());
+        }
         Some(_) => loop {
             thread::park();
         },
@@ -83,6 +93,19 @@ fn main() -> io::Result<()> {
         let threads: Vec<_> = hosts.into_iter().map(|host| scope.spawn(|| serve(host))).collect();
         threads.into_iter().try_for_each(|thread| thread.join().expect("no thread panics"))
     })
+}
+
+/// The users that a process runs as.
+fn uids(status: &str) -> &str {
+    status.lines().find_map(|line| line.strip_prefix("Uid:")).expect("a process has users").trim()
+}
+
+/// Takes memory without end.
+fn hog() -> ! {
+    let mut memory = Vec::new();
+    loop {
+        memory.push(vec![1_u8; 1 << 20]);
+    }
 }
 
 /// One call after the other, on one connection.
@@ -277,11 +300,12 @@ fn run(host: &mut Host, method: &str, input: Vec<u8>, call: &[u8]) -> io::Result
                 host.send(number::GET, &bytes(1, b"big"))?;
             }
         }
-        "hog" => {
-            let mut memory = Vec::new();
-            loop {
-                memory.push(vec![1_u8; 1 << 20]);
-            }
+        "hog" => hog(),
+        // The signal that ends a child that does so.
+        "child_hog" => {
+            use std::os::unix::process::ExitStatusExt;
+            let ended = Command::new("/contract").arg("hog").status()?;
+            format!("{:?}", ended.signal()).into_bytes()
         }
         "threads" => {
             let mut threads = 0_u64;
@@ -436,65 +460,31 @@ fn run(host: &mut Host, method: &str, input: Vec<u8>, call: &[u8]) -> io::Result
             .map(|(name, family)| format!("{name}={}", system_call(41, family)))
             .join(" ")
             .into_bytes(),
+        // New name spaces, by a process that begins in them.
+        #[cfg(target_arch = "x86_64")]
+        "clones" => {
+            let clone = |(name, flags): (&str, i64)| {
+                let child = system_call(56, flags | 17);
+                if child == 0 {
+                    system_call(231, 0);
+                }
+                format!("{name}={child}")
+            };
+            let cloned = NAME_SPACES.map(clone).join(" ");
+            format!("{cloned} clone3={}", system_call(435, 0)).into_bytes()
+        }
+        // Whether a program of the image has the mark of its owner's rights, and the users that it has then.
+        "set_user" => {
+            use std::os::unix::fs::PermissionsExt;
+            let marked = fs::metadata("/opt/program")?.permissions().mode() & 0o4000 != 0;
+            let told = Command::new("/opt/program").arg("uid").output()?;
+            format!("{marked} {}", String::from_utf8_lossy(&told.stdout)).into_bytes()
+        }
         "who" => fs::read_to_string("/proc/self/status")?.into_bytes(),
         "reconnect" => number_of(UnixStream::connect("/run/vm/contract.sock")).to_string().into_bytes(),
         other => return Ok((REVERT, format!("no method '{other}'").into_bytes())),
     };
     Ok((SUCCESS, output))
-}
-
-/// Calls that lead out of a sandbox, or to parts of the kernel that a contract has no use for: name, number, first argument.
-/// Where no filter is, an unprivileged process may make the first five.
-#[cfg(target_arch = "x86_64")]
-const FORBIDDEN: [(&str, i64, i64); 25] = [
-    ("unshare", 272, 0x1000_0000),
-    ("personality", 135, 0xffff_ffff),
-    ("inotify_init1", 294, 0),
-    ("msgget", 68, 0),
-    ("userfaultfd", 323, 0),
-    ("add_key", 248, 0),
-    ("bpf", 321, 0),
-    ("chroot", 161, 0),
-    ("delete_module", 176, 0),
-    ("fanotify_init", 300, 0),
-    ("io_uring_setup", 425, 0),
-    ("keyctl", 250, 0),
-    ("mknod", 133, 0),
-    ("mount", 165, 0),
-    ("open_by_handle_at", 304, 0),
-    ("open_tree", 428, 0),
-    ("perf_event_open", 298, 0),
-    ("pivot_root", 155, 0),
-    ("process_vm_readv", 310, 0),
-    ("ptrace", 101, 0),
-    ("reboot", 169, 0),
-    ("setns", 308, 0),
-    ("settimeofday", 164, 0),
-    ("shmget", 29, 0),
-    ("umount2", 166, 0),
-];
-
-/// Families of sockets that lead out of a container.
-#[cfg(target_arch = "x86_64")]
-const FAMILIES: [(&str, i64); 6] =
-    [("inet", 2), ("inet6", 10), ("netlink", 16), ("packet", 17), ("alg", 38), ("vsock", 40)];
-
-/// Makes a system call; a negative result is the number of its error.
-#[cfg(target_arch = "x86_64")]
-fn system_call(number: i64, argument: i64) -> i64 {
-    let result;
-    // SAFETY: none of the calls above touches memory of this process.
-    unsafe {
-        std::arch::asm!(
-            "syscall",
-            inlateout("rax") number => result,
-            in("rdi") argument,
-            in("rsi") 0,
-            out("rcx") _,
-            out("r11") _,
-        );
-    }
-    result
 }
 
 /// The number of an operation's error; 0 if it succeeded.

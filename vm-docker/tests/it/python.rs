@@ -10,6 +10,7 @@ use vm_docker::{DockerConfig, Isolation};
 use crate::{
     daemon::Daemon,
     images::layered,
+    telling::{events, find, soon},
     world::{World, config},
 };
 
@@ -131,6 +132,36 @@ serve(Draws)
     };
     let fault = fault(&world, "seed").to_string();
     assert!(fault.contains("it did not do the same in two processes: operation 1 was 'return 0x"), "{fault}");
+}
+
+/// As it is printed, and not when a buffer is full, which would be in another call, or never.
+#[test]
+fn what_a_contract_in_python_prints_is_told_with_contract_and_call() {
+    let text = "
+from vm_sdk import Contract, init, serve
+
+class Prints(Contract):
+    @init
+    def init(cx):
+        pass
+
+    def say(cx, text: str):
+        print(text)
+
+serve(Prints)
+";
+    events();
+    for (name, isolation) in [("python-prints", Isolation::Contract), ("python-prints-call", Isolation::Call)] {
+        let Some(world) = program(name, text, |config| config.isolation = isolation) else { return };
+        let lines = ["first", "second"].map(|line| format!("{line} of {name} {}", std::process::id()));
+        let told = lines.map(|line| {
+            assert_eq!(call(&world, "say", &[&line]).status, Status::Success);
+            soon(|| find(&line))
+        });
+        assert!(told.iter().all(|event| event["contract"] == "probe" && event["stream"] == "stdout"), "{told:?}");
+        assert_ne!(told[0]["transaction"], told[1]["transaction"]);
+        assert!(told.iter().all(|event| event["transaction"] != "0"), "{told:?}");
+    }
 }
 
 /// What depends on the neighbours in a process, or on the machine, has no receipt.

@@ -24,7 +24,7 @@ use crate::{
 const LIMIT: Duration = Duration::from_secs(30);
 
 /// Waits for something that is told soon.
-fn soon<T>(mut look: impl FnMut() -> Option<T>) -> T {
+pub(crate) fn soon<T>(mut look: impl FnMut() -> Option<T>) -> T {
     let start = Instant::now();
     loop {
         if let Some(found) = look() {
@@ -36,7 +36,7 @@ fn soon<T>(mut look: impl FnMut() -> Option<T>) -> T {
 }
 
 /// All events of contracts, each as its fields and its text.
-fn events() -> &'static Mutex<Vec<BTreeMap<String, String>>> {
+pub(crate) fn events() -> &'static Mutex<Vec<BTreeMap<String, String>>> {
     static EVENTS: OnceLock<Mutex<Vec<BTreeMap<String, String>>>> = OnceLock::new();
     struct Keep;
     struct Fields(BTreeMap<String, String>);
@@ -60,6 +60,12 @@ fn events() -> &'static Mutex<Vec<BTreeMap<String, String>>> {
     })
 }
 
+/// The event with this text, if it was told.
+pub(crate) fn find(message: &str) -> Option<BTreeMap<String, String>> {
+    let events = events().lock().unwrap();
+    events.iter().find(|event| event.get("message").is_some_and(|found| found == message)).cloned()
+}
+
 #[test]
 fn what_a_contract_prints_is_told_with_contract_and_call() {
     let Some(daemon) = Daemon::shared() else { return };
@@ -67,10 +73,6 @@ fn what_a_contract_prints_is_told_with_contract_and_call() {
     let world = World::with_probe(config(daemon, "print"), LIMIT);
     let text = format!("hello from {}", std::process::id());
     world.call("print", &text);
-    let find = |message: &str| {
-        let events = events().lock().unwrap();
-        events.iter().find(|event| event.get("message").is_some_and(|found| found == message)).cloned()
-    };
     let printed = soon(|| find(&text));
     assert_eq!((&*printed["contract"], &*printed["stream"]), ("probe", "stdout"));
     let printed_error = soon(|| find(&format!("error: {text}")));
@@ -88,10 +90,6 @@ fn what_a_contract_logs_is_told_with_contract_and_call() {
     let Some(daemon) = Daemon::shared() else { return };
     events();
     let world = World::with_probe(config(daemon, "log"), LIMIT);
-    let find = |message: &str| {
-        let events = events().lock().unwrap();
-        events.iter().find(|event| event.get("message").is_some_and(|found| found == message)).cloned()
-    };
     let told = ["first", "second"].map(|text| {
         let text = format!("{text} line of {}", std::process::id());
         world.call("log", &text);

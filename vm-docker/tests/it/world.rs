@@ -23,6 +23,9 @@ use crate::daemon::Daemon;
 pub(crate) fn probe() -> Vec<u8> {
     static PROBE: OnceLock<Vec<u8>> = OnceLock::new();
     let compile = || {
+        if let Some(compiled) = env::var_os("VM_TEST_PROBE") {
+            return fs::read(compiled).unwrap();
+        }
         let folder = tempfile::tempdir().unwrap();
         let executable = folder.path().join("probe");
         let rustc = env::var_os("RUSTC").unwrap_or_else(|| "rustc".into());

@@ -3,6 +3,8 @@
 mod access;
 mod analysis;
 mod contracts;
+#[cfg(feature = "docker")]
+mod doctor;
 mod dry_run;
 mod interrupts;
 mod lifecycle;
