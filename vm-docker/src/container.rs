@@ -27,6 +27,8 @@ const KILLED: u32 = 137;
 
 /// How long it is waited until containerd is asked again that went away.
 const RECONNECT: Duration = Duration::from_millis(250);
+/// How often a task may be unknown to a containerd that was away.
+const PATIENCE: u32 = 20;
 
 /// A container whose process has introduced itself. It is killed and removed when this is dropped.
 pub(crate) struct Container {
@@ -82,13 +84,17 @@ impl Process {
 /// Waits for the end of a task, over restarts of containerd, which break off the waiting, however they tell it, and nothing else.
 /// `None` if the task is gone without a code, or the host stops.
 async fn exit_code(engine: &Engine, id: &str) -> Option<u32> {
+    let mut patience = 0;
     loop {
         match engine.daemon().wait(id).await {
             Ok(code) => return Some(code),
-            Err(DockerError::Daemon { reason: Refused::NotFound, .. }) => return None,
             Err(_) if engine.is_stopped() => return None,
-            Err(_) => sleep(RECONNECT).await,
+            Err(DockerError::Daemon { reason: Refused::NotFound, .. }) if patience == 0 => return None,
+            // It answers before it has found its tasks again.
+            Err(DockerError::Daemon { reason: Refused::NotFound, .. }) => patience -= 1,
+            Err(_) => patience = PATIENCE,
         }
+        sleep(RECONNECT).await;
     }
 }
 
