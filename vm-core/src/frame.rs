@@ -6,9 +6,9 @@ use crate::manager;
 use crate::transaction::Transaction;
 use crate::{
     Access, Action, Address, Basis, Bounds, CallRequest, Capabilities, CodeHash, ContractName, ContractRecord, Denied,
-    Env, ErrorKind, Event, Gas, GasSchedule, Host, HostFault, Interrupt, Journal, KeyRange, LogLevel, Managed,
-    Operated, Outcome, Overlay, Refusal, StateError, StateKey, Status, Stop, Topic, TransactionHost, Trap, VmError,
-    printable,
+    Env, ErrorKind, Event, Gas, GasSchedule, Host, HostFault, HostOperation, Interrupt, Journal, KeyRange, LogLevel,
+    Managed, Operated, Outcome, Overlay, Refusal, StateError, StateKey, Status, Stop, Topic, Tracer, TransactionHost,
+    Trap, VmError, abridged, printable,
 };
 
 /// How many entries a scan reads before it is paid for them.
@@ -16,6 +16,9 @@ const SCAN_PAGE: usize = 16;
 
 /// Most bytes of the keys and values that one scan finds: 16 MiB, what one message to a container holds.
 const SCAN_SIZE: usize = 16 << 20;
+
+/// Most characters of a line of the log that are told with a transaction's calls.
+const LOG_TOLD: usize = 256;
 
 /// What one running contract sees of its transaction.
 pub(crate) struct Frame<'t, 'c> {
@@ -63,6 +66,21 @@ impl<'t, 'c> Frame<'t, 'c> {
                 self.trap = Some(*trap);
             }
         })
+    }
+
+    /// As [`operate`](Self::operate), and tells of it where somebody wants to see that.
+    fn operate_told<T>(
+        &mut self,
+        operation: impl FnOnce(&mut Self) -> Result<T, Stop>,
+        told: impl FnOnce(Option<&T>) -> HostOperation,
+    ) -> Result<T, Stop> {
+        let before = self.meter.used();
+        let result = self.operate(operation);
+        if let Some(tracer) = &self.transaction.tracer {
+            let stopped = result.as_ref().err().map(Stop::to_string);
+            tracer.operation(told(result.as_ref().ok()), self.meter.used().saturating_sub(before), stopped);
+        }
+        result
     }
 
     fn pay(&mut self, gas: Gas) -> Result<(), Stop> {
@@ -114,23 +132,40 @@ impl Host for Frame<'_, '_> {
     }
 
     fn get(&mut self, key: &[u8]) -> Result<Option<Bytes>, Stop> {
-        self.operate(|frame| frame.do_get(key))
+        let told = |value: Option<&Option<Bytes>>| HostOperation::Get {
+            key: key.into(),
+            value: value.and_then(Option::as_ref).map(Into::into),
+        };
+        self.operate_told(|frame| frame.do_get(key), told)
     }
 
     fn put(&mut self, key: &[u8], value: &[u8]) -> Result<(), Stop> {
-        self.operate(|frame| frame.do_put(key, value))
+        let told = |_: Option<&()>| HostOperation::Put { key: key.into(), value: value.into() };
+        self.operate_told(|frame| frame.do_put(key, value), told)
     }
 
     fn delete(&mut self, key: &[u8]) -> Result<(), Stop> {
-        self.operate(|frame| frame.do_delete(key))
+        let told = |_: Option<&()>| HostOperation::Delete { key: key.into() };
+        self.operate_told(|frame| frame.do_delete(key), told)
     }
 
     fn scan(&mut self, start: &[u8], end: &[u8], limit: usize) -> Result<Vec<(Bytes, Bytes)>, Stop> {
-        self.operate(|frame| frame.do_scan(start, end, limit))
+        let told = |found: Option<&Vec<_>>| HostOperation::Scan {
+            start: start.into(),
+            end: end.into(),
+            found: found.map_or(0, Vec::len),
+        };
+        self.operate_told(|frame| frame.do_scan(start, end, limit), told)
     }
 
     fn emit(&mut self, topics: Vec<Topic>, data: Bytes) -> Result<(), Stop> {
-        self.operate(|frame| frame.do_emit(topics, data))
+        // Only for who wants to see it: events are handed on.
+        let (told_topics, told_data) = match self.transaction.tracer {
+            Some(_) => (topics.iter().map(|topic| (**topic).into()).collect(), (&data).into()),
+            None => Default::default(),
+        };
+        let told = |_: Option<&()>| HostOperation::Emit { topics: told_topics, data: told_data };
+        self.operate_told(|frame| frame.do_emit(topics, data), told)
     }
 
     fn call(&mut self, request: CallRequest) -> Result<Outcome, Stop> {
@@ -150,7 +185,8 @@ impl Host for Frame<'_, '_> {
     }
 
     fn log(&mut self, level: LogLevel, message: &str) -> Result<(), Stop> {
-        self.operate(|frame| frame.do_log(level, message))
+        let told = |_: Option<&()>| HostOperation::Log { message: abridged(message, LOG_TOLD) };
+        self.operate_told(|frame| frame.do_log(level, message), told)
     }
 
     fn transaction(&mut self) -> &mut dyn TransactionHost {
@@ -255,7 +291,7 @@ impl Frame<'_, '_> {
         let size = request.size();
         self.pay(self.prices().call.of(size))?;
         if let Some(reason) = self.lacks_for(&request) {
-            return Ok(Outcome { status: Status::Revert, output: reason.into(), gas_used: Gas::ZERO });
+            return Ok(self.refused(&request, reason));
         }
         if !request.value.is_zero() {
             self.pay(self.prices().transfer.of(0))?;
@@ -267,7 +303,7 @@ impl Frame<'_, '_> {
         if size > limit {
             // Refused and no trap: the EVM calls for inner accounts too, whose failure must not be the whole frame's.
             let reason = format!("the call's method and input have {size} bytes, above the limit of {limit}");
-            return Ok(Outcome { status: Status::Revert, output: reason.into(), gas_used: Gas::ZERO });
+            return Ok(self.refused(&request, reason));
         }
         let most = self.meter.left().all_but_one_64th();
         let gas = request.gas.map_or(most, |gas| gas.min(most));
@@ -275,6 +311,13 @@ impl Frame<'_, '_> {
         let outcome = self.transaction.call(&self.env, request, gas)?;
         self.meter.give_back(gas.saturating_sub(outcome.gas_used));
         Ok(outcome)
+    }
+
+    /// A call that does not even get as far as the dispatcher.
+    fn refused(&self, request: &CallRequest, reason: String) -> Outcome {
+        let outcome = Outcome { status: Status::Revert, output: reason.into(), gas_used: Gas::ZERO };
+        self.transaction.tell_refusal(&self.env, request, &outcome);
+        outcome
     }
 
     /// Why the contract may not call others, if it may not.
@@ -370,7 +413,9 @@ impl TransactionHost for Frame<'_, '_> {
             frame.pay(most)?;
             let depth = frame.env.depth.saturating_add(1);
             let asking = frame.apart.is_none().then_some(&frame.env);
+            frame.transaction.tell_operation(&frame.env, operation, most);
             let operated = manager::manage(frame.transaction, operation, asking, depth, most)?;
+            frame.transaction.tell_end(&operated.outcome);
             frame.meter.give_back(most.saturating_sub(operated.outcome.gas_used));
             Ok(operated)
         })
@@ -397,6 +442,10 @@ impl TransactionHost for Frame<'_, '_> {
             let (basis, price) = frame.state(basis)?;
             frame.pay(price).map(|()| basis)
         })
+    }
+
+    fn tracer(&self) -> Option<&Tracer> {
+        self.transaction.tracer.as_ref()
     }
 
     fn id(&self) -> u64 {

@@ -6,7 +6,7 @@ use bytes::Bytes;
 
 use crate::{
     Access, Address, Amount, Basis, Bounds, Denied, Env, Gas, GasSchedule, Journal, Managed, Operated, Outcome,
-    Overlay, Return, StateError, Target, Topic, Trap,
+    Overlay, Return, StateError, Target, Topic, Tracer, Trap,
 };
 
 /// All that a running contract can do. The dispatcher implements it; runtimes hand it to their contracts in the form of
@@ -116,6 +116,12 @@ pub trait TransactionHost {
     /// # Errors
     /// When the frame has to stop: out of gas, a host fault.
     fn basis(&mut self, operation: &Managed) -> Result<Basis, Stop>;
+
+    /// Where calls are told that an engine makes by itself (the EVM), and what it does with state and events of its own; none unless
+    /// somebody wants to see them. The dispatcher tells what goes through it and through [`Host`]. Default: none.
+    fn tracer(&self) -> Option<&Tracer> {
+        None
+    }
 
     /// A number that tells transactions of this process apart: for logs, and for who waits for whom. Not the same on other hosts.
     fn id(&self) -> u64;

@@ -9,6 +9,7 @@
 //! | decide who may do what | [`Policy`], [`HostPolicy`], [`Authorizer`] |
 //! | bound what callers ask for | [`Limits`], [`Quotas`] |
 //! | know who did what | [`Vm::history`], [`Observer`] |
+//! | see what a transaction does inside | [`TraceLevel`], [`CallTree`] |
 //!
 //! A call goes through the dispatcher for every contract it enters: depth, re-entrancy, read-only flag, permission, value,
 //! checkpoint, gas, then the runtime, then keep or undo. One [`Journal`] holds what the whole transaction did.
@@ -66,6 +67,7 @@ mod runtime;
 mod schedule;
 mod shown;
 mod state;
+mod trace;
 mod transaction;
 mod vm;
 mod worker;
@@ -116,4 +118,5 @@ pub use schedule::{
 };
 pub use shown::{abridged, printable};
 pub use state::{Height, ReadSet, StateBackend, StateError, StateView, WriteSet};
+pub use trace::{CallKind, CallTree, Excerpt, HostOperation, TraceLevel, Traced, TracedCall, TracedOperation, Tracer};
 pub use vm::{Vm, VmBuilder};

@@ -107,7 +107,7 @@ impl<'c> Base<'c> {
             }
             None => self.block.clone(),
         };
-        Transaction::new(self, sender.caller, block)
+        Transaction::new(self, sender.caller, block, sender.trace)
     }
 }
 
@@ -255,6 +255,7 @@ impl About<'_> {
             height,
             warnings: Vec::new(),
             denials: Vec::new(),
+            trace: None,
             duration: Duration::ZERO,
         }
     }
@@ -279,7 +280,7 @@ fn enter(transaction: &mut Transaction<'_>, top: Top<'_>) -> Result<Outcome, Hos
     let (this, is_static) = (top.this, top.is_static);
     let env = Env { this, name, caller, value, is_static, depth, ..transaction.env() };
     let call = Call { entry: top.entry, method: top.encoded.method, input: top.encoded.input };
-    transaction.enter(Entering {
+    transaction.enter_told(Entering {
         runtime: top.runtime,
         contract: top.contract.clone(),
         code: top.record.map(|record| record.code),

@@ -3,7 +3,7 @@ use std::time::Duration;
 use bytes::Bytes;
 use sha2::{Digest, Sha256};
 
-use crate::{ContractName, Denial, Event, Gas, Height, ReadSet, RuntimeKind, Status, Target, WriteSet};
+use crate::{CallTree, ContractName, Denial, Event, Gas, Height, ReadSet, RuntimeKind, Status, Target, WriteSet};
 
 /// The deterministic result of a transaction, with two notes for people: the height it was committed at, and the time it took.
 #[derive(Debug, Clone)]
@@ -38,6 +38,8 @@ pub struct Receipt {
     pub warnings: Vec<String>,
     /// What was refused to contracts in it, at most 256, in its order. Not part of the digest.
     pub denials: Vec<Denial>,
+    /// What it did, call by call, if its sender [asked](crate::Sender::trace) for that. Not part of the digest.
+    pub trace: Option<Box<CallTree>>,
     /// The time from the request to the result. Not part of the result.
     pub duration: Duration,
 }

@@ -6,7 +6,7 @@ use bytes::Bytes;
 
 use crate::{
     Address, Amount, Argument, Arguments, Block, Capabilities, Change, Code, ContractName, Gas, Governance, Right,
-    Rule, Target, Version,
+    Rule, Target, TraceLevel, Version,
 };
 
 /// Who pays for what: the parts that all requests share.
@@ -22,11 +22,14 @@ pub struct Sender {
     pub block: Option<Arc<Block>>,
     /// Who endorses it beside the caller. The embedder has authenticated them, as it has the caller. Default: nobody.
     pub endorsers: Vec<Address>,
+    /// How much of it the receipt shall [tell](crate::Receipt::trace). Default: nothing.
+    pub trace: TraceLevel,
 }
 
 impl Default for Sender {
     fn default() -> Self {
-        Self { caller: Address::ZERO, value: Amount::ZERO, gas: None, block: None, endorsers: Vec::new() }
+        let (caller, value, trace) = (Address::ZERO, Amount::ZERO, TraceLevel::Off);
+        Self { caller, value, gas: None, block: None, endorsers: Vec::new(), trace }
     }
 }
 
@@ -58,6 +61,13 @@ macro_rules! sender_setters {
             #[must_use]
             pub fn endorsed_by(mut self, endorsers: impl IntoIterator<Item = Address>) -> Self {
                 self.sender.endorsers = endorsers.into_iter().collect();
+                self
+            }
+
+            /// Sets how much of it the receipt shall tell.
+            #[must_use]
+            pub const fn traced(mut self, level: TraceLevel) -> Self {
+                self.sender.trace = level;
                 self
             }
 

@@ -1,5 +1,7 @@
 //! The dispatcher: the call stack of one transaction, over all runtimes.
 
+mod told;
+
 use std::collections::BTreeSet;
 use std::sync::Arc;
 use std::time::Instant;
@@ -16,7 +18,7 @@ use crate::manager::Base;
 use crate::{
     Access, Action, Address, Amount, Block, Bounds, Call, CallRequest, Capabilities, Changes, CodeHash, Contract,
     ContractName, ContractRecord, Denial, Encoded, Entry, Env, Excess, Gas, HostFault, Interrupt, Journal, Outcome,
-    Overlay, Refusal, Return, RuntimeKind, Status, Trap,
+    Overlay, Refusal, Return, RuntimeKind, Status, TraceLevel, Tracer, Trap,
 };
 
 /// One transaction while it runs. It stays on its thread.
@@ -40,6 +42,8 @@ pub(crate) struct Transaction<'c> {
     pub(crate) denials: &'c Denials,
     /// True for a dry run: then nothing of it stays or counts.
     pub(crate) tried: bool,
+    /// Where its calls are told, if anybody wants to see them.
+    pub(crate) tracer: Option<Tracer>,
 }
 
 /// The longest reason, in characters, why a contract's arguments do not fit another one's interface.
@@ -62,7 +66,7 @@ pub(crate) struct Entering {
 
 impl<'c> Transaction<'c> {
     /// A transaction of `origin` that has done nothing yet.
-    pub(crate) fn new(base: &Base<'c>, origin: Address, block: Arc<Block>) -> Self {
+    pub(crate) fn new(base: &Base<'c>, origin: Address, block: Arc<Block>, trace: TraceLevel) -> Self {
         Self {
             core: base.core,
             journal: Journal::new(base.view.clone()),
@@ -77,6 +81,7 @@ impl<'c> Transaction<'c> {
             fault: None,
             denials: base.denials,
             tried: base.tried,
+            tracer: Tracer::new(trace),
         }
     }
 
@@ -99,7 +104,8 @@ impl<'c> Transaction<'c> {
     }
 
     /// Runs one call: checkpoint, value, contract, then keep or undo.
-    pub(crate) fn enter(&mut self, entering: Entering) -> Result<Outcome, HostFault> {
+    fn enter(&mut self, entering: Entering) -> Result<Outcome, HostFault> {
+        self.tell_entry(&entering);
         let Entering { runtime, contract, code, mut env, call, gas, value_moved, bounds, asked } = entering;
         // The EVM's block is that of all its frames, so it hides the time by itself.
         if !bounds.capabilities.contains(Capabilities::TIME) && runtime != RuntimeKind::Evm {
@@ -204,8 +210,16 @@ impl<'c> Transaction<'c> {
         }
     }
 
-    /// A call from a contract, whose memory waits for it.
+    /// A call from a contract.
     pub(crate) fn call(&mut self, from: &Env, request: CallRequest, gas: Gas) -> Result<Outcome, HostFault> {
+        self.tell_call(from, &request, gas);
+        let outcome = self.wait_for(from, request, gas)?;
+        self.tell_end(&outcome);
+        Ok(outcome)
+    }
+
+    /// A call for which the caller's memory waits.
+    fn wait_for(&mut self, from: &Env, request: CallRequest, gas: Gas) -> Result<Outcome, HostFault> {
         let (before, limit) = (self.waiting, self.core.limits.waiting_memory);
         let waiting = before.saturating_add(request.memory);
         if waiting > limit {

@@ -13,6 +13,7 @@ mod overlay;
 mod pool;
 mod trace;
 mod transact;
+mod tree;
 
 use revm::{
     bytecode::Bytecode,
@@ -36,6 +37,7 @@ use frames::Ran;
 pub(crate) use pool::{open, start};
 pub(crate) use trace::trace_end;
 pub(crate) use transact::{Refused, Transacted};
+use tree::Told;
 
 use crate::{EvmConfig, Trace};
 
@@ -62,6 +64,8 @@ pub(crate) struct Session {
     stacks: Vec<FrameStack<EthFrame>>,
     /// Where every instruction is told; with it, frames run in another loop.
     trace: Option<Trace>,
+    /// Where calls are told; with it, frames run in that loop, too.
+    told: Option<Told>,
 }
 
 /// A call that enters the EVM from the dispatcher.
@@ -92,6 +96,7 @@ impl Session {
             timestamp: U256::ZERO,
             stacks: Vec::new(),
             trace: None,
+            told: None,
         }
     }
 
@@ -128,6 +133,7 @@ impl Session {
         self.memories.clear();
         self.depth = 0;
         self.trace = None;
+        self.told = None;
     }
 
     /// Calls what lives at `env.this`. The value has been credited already.
@@ -208,6 +214,7 @@ impl Session {
         if result.result.is_ok() {
             gas.set_final_refund(self.revm.ctx.cfg.gas_params.max_refund_quotient());
             let refund = u64::try_from(gas.refunded()).unwrap_or_default();
+            self.tell_refund(refund);
             return gas.total_gas_spent().saturating_sub(refund);
         }
         if result.result.is_halt() {

@@ -38,14 +38,13 @@ struct Sink {
     to: Box<dyn Write + Send>,
     /// The first failure; nothing is written after it.
     failed: Option<io::Error>,
-    /// The refunds of the frames on the stack.
-    refunds: Vec<i64>,
+    refunds: Refunds,
 }
 
 impl Trace {
     /// A trace that is written here. A `BufWriter` around a file is worth it.
     pub fn to(sink: impl Write + Send + 'static) -> Self {
-        Self(Arc::new(Mutex::new(Sink { to: Box::new(sink), failed: None, refunds: Vec::new() })))
+        Self(Arc::new(Mutex::new(Sink { to: Box::new(sink), failed: None, refunds: Refunds::default() })))
     }
 
     /// Flushes what was written.
@@ -60,14 +59,10 @@ impl Trace {
         }
     }
 
-    pub(crate) fn step(&self, mut step: Step<'_>) {
+    pub(crate) fn step(&self, step: Step<'_>) {
         let mut sink = self.sink();
-        sink.refunds.resize(step.depth, 0);
-        if let Some(last) = sink.refunds.last_mut() {
-            *last = step.refund;
-        }
-        step.refund = sink.refunds.iter().sum();
-        sink.line(&step);
+        let refund = sink.refunds.total(step.depth, step.refund);
+        sink.line(&Step { refund, ..step });
     }
 
     pub(crate) fn summary(&self, summary: &Summary<'_>) {
@@ -96,8 +91,23 @@ impl fmt::Debug for Trace {
     }
 }
 
+/// The refunds of the frames on the stack.
+#[derive(Debug, Default)]
+pub(crate) struct Refunds(Vec<i64>);
+
+impl Refunds {
+    /// Of all of them, when the one at `depth`, counted from 1, has this much.
+    pub(crate) fn total(&mut self, depth: usize, refund: i64) -> i64 {
+        self.0.resize(depth, 0);
+        if let Some(last) = self.0.last_mut() {
+            *last = refund;
+        }
+        self.0.iter().sum()
+    }
+}
+
 /// One instruction.
-#[derive(Serialize)]
+#[derive(Clone, Copy, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub(crate) struct Step<'s> {
     pub(crate) pc: usize,
@@ -116,7 +126,7 @@ pub(crate) struct Step<'s> {
     pub(crate) refund: i64,
     pub(crate) op_name: &'static str,
     #[serde(skip_serializing_if = "Option::is_none")]
-    pub(crate) error: Option<String>,
+    pub(crate) error: Option<&'s str>,
 }
 
 /// What an entry ended with.

@@ -2,7 +2,9 @@ use super::operation::Actor;
 use super::{About, Base, Executed, Top, enter, phase};
 use crate::core::{Core, Unresolved};
 use crate::transaction::Transaction;
-use crate::{Access, Action, ContractRecord, Entry, ErrorKind, Interface, InvokeRequest, Phase, Refusal, VmError};
+use crate::{
+    Access, Action, ContractRecord, Entry, ErrorKind, Interface, InvokeRequest, Phase, Receipt, Refusal, VmError,
+};
 
 impl From<Unresolved> for ErrorKind {
     fn from(unresolved: Unresolved) -> Self {
@@ -85,9 +87,10 @@ pub(crate) fn invoke(base: &Base<'_>, request: &InvokeRequest, is_static: bool) 
     let mut outcome = phase(Phase::Execute, || enter(&mut transaction, top))?;
     outcome.gas_used = outcome.gas_used.saturating_add(gas_limit.saturating_sub(gas));
 
+    let trace = transaction.trace(outcome.gas_used);
     let changes = phase(Phase::Execute, || transaction.finish())?;
     let height = base.view.height();
     let (target, asked) = (request.target.clone(), Some(&*request.method));
     let about = About { target, record, runtime, method, asked, gas_limit, height };
-    Ok(Executed::new(about.receipt(&*contract, outcome), changes))
+    Ok(Executed::new(Receipt { trace, ..about.receipt(&*contract, outcome) }, changes))
 }

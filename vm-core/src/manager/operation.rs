@@ -68,10 +68,11 @@ pub(crate) fn conclude(
     let (gas_limit, height) = (terms.gas_limit, base.view.height());
     outcome.gas_used = outcome.gas_used.saturating_add(gas_limit.saturating_sub(gas));
     let failed = !outcome.status.is_success();
+    let trace = transaction.trace(outcome.gas_used);
     let changes = phase(Phase::Store, || transaction.finish())?;
     let (target, runtime, method) = (record.name.clone().into(), record.runtime, terms.method.into());
     let about = About { target, record: Some(record), runtime, method, asked: None, gas_limit, height };
-    let receipt = Receipt { warnings, ..about.receipt(&*contract, outcome) };
+    let receipt = Receipt { warnings, trace, ..about.receipt(&*contract, outcome) };
     let executed = Executed::new(receipt, changes);
     if failed {
         let (receipt, changes) = executed.into_parts();

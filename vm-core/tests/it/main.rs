@@ -30,3 +30,4 @@ mod races;
 mod refusals;
 mod script;
 mod state_fault;
+mod trace;

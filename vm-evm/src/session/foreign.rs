@@ -32,8 +32,10 @@ pub(super) fn call(mut session: Box<Session>, host: &mut dyn Host, init: FrameIn
     let FrameInput::Call(inputs) = frame_input else {
         return Err(HostFault::Internal("a creation is not a foreign call".into()));
     };
-    let refuse = |session, result, reason: &str| {
-        Ok(Called { session, result: refused(&inputs, result, reason), gas_used: Gas::ZERO })
+    let refuse = |session: Box<Session>, result, reason: &str| {
+        let result = refused(&inputs, result, reason);
+        session.tell_refusal(&inputs, &result);
+        Ok(Called { session, result, gas_used: Gas::ZERO })
     };
     // Foreign code cannot run on the caller's storage.
     let plain = matches!(inputs.scheme, CallScheme::Call | CallScheme::StaticCall);
@@ -66,7 +68,7 @@ pub(super) fn call(mut session: Box<Session>, host: &mut dyn Host, init: FrameIn
             Some(ended)
         }
     };
-    let gas_used = before.saturating_sub(host.gas_left());
+    let (was_asked, gas_used) = (ended.is_some(), before.saturating_sub(host.gas_left()));
 
     let state = &mut session.revm.ctx.journaled_state;
     let mut left = EvmGas::new(inputs.gas_limit);
@@ -88,7 +90,11 @@ pub(super) fn call(mut session: Box<Session>, host: &mut dyn Host, init: FrameIn
             InterpreterResult::new(result, output, left)
         }
     };
-    Ok(Called { session, result: finish(&inputs, result), gas_used })
+    let result = finish(&inputs, result);
+    if !was_asked {
+        session.tell_refusal(&inputs, &result);
+    }
+    Ok(Called { session, result, gas_used })
 }
 
 /// The refusal of a call to a contract that only the dispatcher can enter, or whose rules only it can ask, where there is none.

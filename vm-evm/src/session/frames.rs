@@ -38,6 +38,8 @@ pub(super) fn run(
     let spare = session.stacks.pop().unwrap_or_default();
     let outer = std::mem::replace(&mut session.revm.frame_stack, spare);
     let mut foreign_gas = Gas::ZERO;
+    // Frames that run inside the first one, which whoever entered the EVM tells of.
+    let mut inner = 0_usize;
     let refused = if host.is_none() { foreign::without_dispatcher(&session, &first)? } else { None };
     let mut ended = match refused {
         Some(refused) => Some(refused),
@@ -46,9 +48,19 @@ pub(super) fn run(
     if ended.is_none() {
         ended = loop {
             let result = match session.step()? {
-                ItemOrResult::Result(result) => result,
+                ItemOrResult::Result(result) => {
+                    if inner > 0 {
+                        session.tell_end(&result);
+                        inner -= 1;
+                    }
+                    result
+                }
                 ItemOrResult::Item(init) => match (session.lacking(&init), &mut host) {
-                    (Some(refused), _) => refused,
+                    (Some(refused), _) => {
+                        session.tell_begin(&init, false);
+                        session.tell_end(&refused);
+                        refused
+                    }
                     (None, Some(host)) if session.is_foreign(&init) => {
                         let called = foreign::call(session, &mut **host, init)?;
                         session = called.session;
@@ -60,13 +72,17 @@ pub(super) fn run(
                             Some(host) => session.denied(&mut **host, &init)?,
                             None => foreign::without_dispatcher(&session, &init)?,
                         };
-                        match refused {
-                            Some(refused) => refused,
-                            None => match session.open(init)? {
-                                Some(result) => result,
-                                None => continue,
-                            },
-                        }
+                        session.tell_begin(&init, refused.is_none());
+                        let ended = match refused {
+                            Some(refused) => Some(refused),
+                            None => session.open(init)?,
+                        };
+                        let Some(result) = ended else {
+                            inner += 1;
+                            continue;
+                        };
+                        session.tell_end(&result);
+                        result
                     }
                 },
             };
@@ -136,9 +152,9 @@ impl Session {
     /// Runs the newest frame until it ends or calls.
     fn step(&mut self) -> Result<FrameInitOrResult<super::Frame>, HostFault> {
         self.restrain();
-        let next = match self.trace.clone() {
-            None => self.revm.frame_run(),
-            Some(trace) => self.run_traced(&trace),
+        let next = match self.is_told() {
+            false => self.revm.frame_run(),
+            true => self.run_traced(),
         };
         let next = next.map_err(fault)?;
         // A fault inside an instruction ends the frame like a failure of the contract; it must not look like one.

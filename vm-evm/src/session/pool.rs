@@ -29,6 +29,7 @@ pub(crate) fn open(host: &mut dyn Host, config: &EvmConfig, cache: &Arc<CodeCach
     let env = host.env();
     let mut session = start(journal, interrupt, &env.block, config, cache);
     session.prepare_calls(env);
+    session.tell_to(host);
     Ok(session)
 }
 

@@ -25,8 +25,14 @@ impl Session {
         }
     }
 
+    /// True when anybody wants to know of instructions, or of what they do.
+    pub(super) const fn is_told(&self) -> bool {
+        self.trace.is_some() || self.told.is_some()
+    }
+
     /// What [`EvmTr::frame_run`] does, told instruction by instruction.
-    pub(super) fn run_traced(&mut self, trace: &Trace) -> Result<FrameInitOrResult<Frame>, ContextError<DbFault>> {
+    pub(super) fn run_traced(&mut self) -> Result<FrameInitOrResult<Frame>, ContextError<DbFault>> {
+        let (trace, mut told) = (&self.trace, self.told.as_mut());
         let (ctx, instructions, _, frames) = self.revm.all_mut();
         let frame = frames.get();
         let interpreter = &mut frame.interpreter;
@@ -45,7 +51,8 @@ impl Session {
                 interpreter.halt(result);
             }
             let result = interpreter.bytecode.instruction_result().filter(|result| !result.is_ok());
-            trace.step(Step {
+            let error = result.map(|result| format!("{result:?}"));
+            let step = Step {
                 pc,
                 op,
                 gas,
@@ -56,8 +63,14 @@ impl Session {
                 return_data: &return_data,
                 refund,
                 op_name: OpCode::name_by_op(op),
-                error: result.map(|result| format!("{result:?}")),
-            });
+                error: error.as_deref(),
+            };
+            if let Some(trace) = trace {
+                trace.step(step);
+            }
+            if let Some(told) = &mut told {
+                told.step(step, interpreter.stack.data().last(), ctx);
+            }
             if ended.is_some() || interpreter.bytecode.is_end() {
                 break;
             }

@@ -8,6 +8,7 @@ mod analysis;
 mod artefacts;
 mod artifact;
 mod bounds;
+mod call_tree;
 mod calls;
 mod deploy;
 mod ethereum;

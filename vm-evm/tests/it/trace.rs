@@ -7,7 +7,9 @@ use std::{
 
 use futures_executor::block_on;
 use serde_json::Value;
-use vm_core::{Block, DeployRequest, Interrupt, InvokeRequest, Limits, MemoryBackend, StateBackend, Vm, VmProvider};
+use vm_core::{
+    Block, DeployRequest, Interrupt, InvokeRequest, Limits, MemoryBackend, StateBackend, TraceLevel, Vm, VmProvider,
+};
 use vm_evm::{EthereumTransaction, EvmConfig, EvmRuntime, Fork, Trace};
 
 use crate::machine::{alice, assembled, name};
@@ -95,19 +97,24 @@ fn calls_are_deeper_and_failures_have_their_error() {
 #[test]
 fn a_trace_changes_no_result() {
     let code = "5f545f355560015f555f5f55602a5f5260205ff3";
-    let run = |runtime: EvmRuntime| {
+    let run = |runtime: EvmRuntime, level| {
         let vm = Vm::builder().runtime(runtime).build().unwrap();
         block_on(async {
             vm.start().await.unwrap();
-            let deployed =
-                vm.deploy(DeployRequest::new(name("a"), "1".parse().unwrap(), assembled(code))).await.unwrap();
-            let called = vm.invoke(InvokeRequest::new(name("a"), "").input(vec![1; 32])).await.unwrap();
+            let deployed = vm
+                .deploy(DeployRequest::new(name("a"), "1".parse().unwrap(), assembled(code)).traced(level))
+                .await
+                .unwrap();
+            let called = vm.invoke(InvokeRequest::new(name("a"), "").input(vec![1; 32]).traced(level)).await.unwrap();
             vm.stop().await.unwrap();
             (deployed.digest(), called.digest())
         })
     };
     let plain = || EvmRuntime::new(EvmConfig::default()).unwrap();
-    assert_eq!(run(plain()), run(plain().with_trace(Trace::to(io::sink()))));
+    let untold = run(plain(), TraceLevel::Off);
+    assert_eq!(untold, run(plain().with_trace(Trace::to(io::sink())), TraceLevel::Off));
+    assert_eq!(untold, run(plain(), TraceLevel::Calls));
+    assert_eq!(untold, run(plain(), TraceLevel::Steps));
 }
 
 #[test]

@@ -3,10 +3,11 @@
 use std::collections::BTreeMap;
 
 use proptest::prelude::*;
-use vm_core::{Address, Gas, InvokeRequest, Limits};
+use vm_core::{Address, Gas, InvokeRequest, Limits, TraceLevel, TracedCall};
 use vm_evm::EvmConfig;
 
 use crate::{
+    call_tree::adds_up,
     machine::{Machine, compiled, name},
     script::{Evm, native_call},
 };
@@ -114,6 +115,16 @@ fn perform(model: &mut Model, actor: usize, body: &Body, halts: &mut usize) -> (
     (if is_evm(actor) { evm.into() } else { native }, ok)
 }
 
+/// The calls in a body: a body goes on after a call that failed.
+fn calls(body: &Body) -> usize {
+    let calls = body.ops.iter().map(|op| if let Op::Call(_, inner) = op { 1 + calls(inner) } else { 0 });
+    calls.sum()
+}
+
+fn told(call: &TracedCall) -> usize {
+    call.calls().map(|call| 1 + told(call)).sum()
+}
+
 proptest! {
     #![proptest_config(ProptestConfig { cases: 192, ..ProptestConfig::default() })]
 
@@ -132,8 +143,12 @@ proptest! {
             let (data, ok) = perform(&mut model, *actor, body, &mut 0);
             prop_assume!(data.len() < 30_000);
             let method = if is_evm(*actor) { "" } else { "run" };
-            let receipt = machine.send(InvokeRequest::new(address(*actor), method).input(data)).unwrap();
+            let request = InvokeRequest::new(address(*actor), method).input(data).traced(TraceLevel::Calls);
+            let receipt = machine.send(request).unwrap();
             prop_assert_eq!(receipt.status.is_success(), ok, "{:?}", receipt.status);
+            let tree = receipt.trace.as_ref().unwrap();
+            adds_up(&receipt, tree);
+            prop_assert_eq!(told(&tree.calls[0]), calls(body));
             prop_assert_eq!(Machine::numbered(&receipt.events), model.events.clone());
             for (actor, as_name) in ACTORS.iter().enumerate() {
                 for key in 0..KEYS {

@@ -6,7 +6,9 @@ use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand};
 use clap_complete::Shell;
-use vm_core::{Address, Amount, Argument, Arguments, ContractName, Gas, Limits, RuntimeKind, Sender, Version};
+use vm_core::{
+    Address, Amount, Argument, Arguments, ContractName, Gas, Limits, RuntimeKind, Sender, TraceLevel, Version,
+};
 use vm_host::Config;
 
 use super::failure::Usage;
@@ -236,11 +238,33 @@ pub(super) struct VoteArgs {
     pub(super) from: From,
 }
 
-#[derive(Debug, Args)]
+#[derive(Debug, Clone, Args)]
 pub(super) struct TraceArgs {
-    /// Write every EVM instruction to this file, as lines of JSON (EIP-3155).
+    /// Tell the calls inside, of all runtimes, with what each did: as lines of JSON to this file, or with - as a tree behind the result.
     #[arg(long, value_name = "FILE")]
     pub(super) trace: Option<PathBuf>,
+    /// With every EVM instruction, in lines of JSON below its call.
+    #[arg(long, requires = "trace")]
+    trace_steps: bool,
+    /// Write every EVM instruction to this file while it is executed, as lines of JSON (EIP-3155).
+    #[arg(long, value_name = "FILE")]
+    pub(super) evm_trace: Option<PathBuf>,
+}
+
+impl TraceArgs {
+    /// How much of its calls a receipt shall tell.
+    pub(super) const fn level(&self) -> TraceLevel {
+        match (&self.trace, self.trace_steps) {
+            (None, _) => TraceLevel::Off,
+            (Some(_), false) => TraceLevel::Calls,
+            (Some(_), true) => TraceLevel::Steps,
+        }
+    }
+
+    /// True when anything is to be traced.
+    pub(super) const fn is_asked_for(&self) -> bool {
+        self.trace.is_some() || self.evm_trace.is_some()
+    }
 }
 
 #[derive(Debug, Args)]

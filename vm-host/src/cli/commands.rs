@@ -11,13 +11,14 @@ use vm_core::{
 };
 use vm_host::config::{Config, Format, State};
 
-use super::arguments::{CallArgs, Cli, Command, Global, Operation};
+use super::arguments::{CallArgs, Cli, Command, Global, Operation, TraceArgs};
 use super::counters::Counters;
-use super::failure::{Class, Usage, unusable};
+use super::failure::{self, Class, Usage, unusable};
 use super::interrupt::{self, Interrupted};
 use super::output::{Output, Told};
 use super::records::Records;
-use super::{analyze, doctor, dry_run, history, inspect, kept, operations, policy, progress, proposals, trace};
+use super::trace::Tracing;
+use super::{analyze, doctor, dry_run, history, inspect, kept, operations, policy, progress, proposals};
 
 /// Does what the command line asks for.
 pub(super) fn run(cli: Cli, output: Output) -> anyhow::Result<ExitCode> {
@@ -42,17 +43,23 @@ pub(super) fn run(cli: Cli, output: Output) -> anyhow::Result<ExitCode> {
             let trace = match &command {
                 Command::Operation(Operation::Deploy { trace, .. } | Operation::Upgrade { trace, .. })
                 | Command::Invoke { trace, .. }
-                | Command::Query { trace, .. } => trace.trace.clone(),
+                | Command::Query { trace, .. } => Some(trace.clone()),
                 _ => None,
             };
-            with_vm(&config, trace.as_deref(), |vm| on_vm(command, &config, vm, output))
+            with_vm(&config, trace.as_ref(), |vm, tracing| {
+                let mut done = on_vm(command, &config, vm, tracing, output);
+                if let Some(receipt) = done.as_mut().err().and_then(failure::receipt_mut) {
+                    tracing.keep(receipt);
+                }
+                done
+            })
         }
     }
 }
 
-fn on_vm(command: Command, config: &Config, vm: &Vm, output: Output) -> anyhow::Result<ExitCode> {
+fn on_vm(command: Command, config: &Config, vm: &Vm, tracing: &Tracing, output: Output) -> anyhow::Result<ExitCode> {
     match command {
-        Command::Operation(operation) => operations::run(vm, config, output, operation),
+        Command::Operation(operation) => operations::run(vm, config, tracing, output, operation),
         Command::Propose { until, through, operation } => {
             proposals::propose(vm, config, output, &through, until, operation)
         }
@@ -63,15 +70,18 @@ fn on_vm(command: Command, config: &Config, vm: &Vm, output: Output) -> anyhow::
         Command::Expire(vote) => proposals::vote(vm, output, "expire", vote),
         Command::Invoke { name, method, call, dry_run, .. } => {
             let (title, request) = request(vm, config, &name, method, &call)?;
+            let request = request.traced(tracing.level());
             if dry_run {
-                return dry_run::run(vm, output, &title, Trial::Invoke(request).into());
+                return dry_run::run(vm, tracing, output, &title, Trial::Invoke(request).into());
             }
-            let receipt = progress::wait(&title, vm.invoke(request))??;
+            let mut receipt = progress::wait(&title, vm.invoke(request))??;
+            tracing.keep(&mut receipt);
             finish(vm, output, &receipt, &title, Kind::Call)
         }
         Command::Query { name, method, call, .. } => {
             let (title, request) = request(vm, config, &name, method, &call)?;
-            let receipt = progress::wait(&title, vm.query(request))??;
+            let mut receipt = progress::wait(&title, vm.query(request.traced(tracing.level())))??;
+            tracing.keep(&mut receipt);
             finish(vm, output, &receipt, &title, Kind::Query)
         }
         Command::Policy { name, version } => policy::show(vm, &Records::of(config), output, name.as_ref(), version),
@@ -213,16 +223,16 @@ fn configuration(global: &Global) -> anyhow::Result<Config> {
 /// Builds and starts the Vm, does `work`, and stops it again, whether or not the work succeeded.
 fn with_vm(
     config: &Config,
-    trace: Option<&Path>,
-    work: impl FnOnce(&Vm) -> anyhow::Result<ExitCode>,
+    trace: Option<&TraceArgs>,
+    work: impl FnOnce(&Vm, &Tracing) -> anyhow::Result<ExitCode>,
 ) -> anyhow::Result<ExitCode> {
     let builder = vm_host::builder(config).sample_contracts()?;
-    let (builder, trace) = trace::begin(builder, trace)?;
+    let (builder, tracing) = Tracing::begin(builder, trace)?;
     let (builder, runtimes) = builder.into_parts()?;
     let vm = builder.observer(Records::of(config)).warm(false).build()?;
     interrupt::guard();
     let done = match progress::wait("starting the runtimes", vm.start()) {
-        Ok(started) => started.map_err(anyhow::Error::from).and_then(|()| work(&vm)),
+        Ok(started) => started.map_err(anyhow::Error::from).and_then(|()| work(&vm, &tracing)),
         Err(interrupted) => Err(interrupted.into()),
     };
     let mut stopped = Ok(());
@@ -237,7 +247,7 @@ fn with_vm(
     let mut counters = Counters::load(config);
     counters.add(&vm.metrics());
     counters.store(config);
-    trace.end();
+    tracing.end();
     let code = done?;
     stopped?;
     Ok(code)

@@ -15,6 +15,7 @@ use super::failure::{Class, Usage, unusable};
 use super::output::{Output, Told, short_hex, thousands, with};
 use super::progress;
 use super::records::{RecordedCall, Records};
+use super::trace::Tracing;
 
 /// A trial, and the calls that are to be compared, if that is what is asked for.
 pub(super) struct Tried {
@@ -30,10 +31,11 @@ impl From<Trial> for Tried {
 }
 
 /// Tries something and prints what it would do.
-pub(super) fn run(vm: &Vm, output: Output, title: &str, tried: Tried) -> anyhow::Result<ExitCode> {
+pub(super) fn run(vm: &Vm, tracing: &Tracing, output: Output, title: &str, tried: Tried) -> anyhow::Result<ExitCode> {
     let Tried { request, last } = tried;
     let creation = !matches!(request.trial, Trial::Invoke(_));
-    let run = progress::wait(title, vm.dry_run(request))??;
+    let mut run = progress::wait(title, vm.dry_run(request))??;
+    tracing.keep(&mut run.receipt);
     let told = Told { receipt: &run.receipt, events: Vec::new(), creation };
     output.print(|| report(&told, &run, last), |out| write(out, &told, title, &run, last))?;
     Ok(if run.receipt.status.is_success() { ExitCode::SUCCESS } else { ExitCode::from(Class::Contract as u8) })

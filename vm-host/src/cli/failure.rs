@@ -103,6 +103,14 @@ pub(super) fn receipt(error: &anyhow::Error) -> Option<&Receipt> {
     }
 }
 
+/// The same, for who takes something out of it.
+pub(super) fn receipt_mut(error: &mut anyhow::Error) -> Option<&mut Receipt> {
+    match &mut error.downcast_mut::<VmError>()?.kind {
+        ErrorKind::Failed(receipt) => Some(receipt),
+        _ => None,
+    }
+}
+
 /// A stable name of what went wrong, for scripts.
 pub(super) fn code(error: &anyhow::Error) -> &'static str {
     if error.is::<ConfigError>() {

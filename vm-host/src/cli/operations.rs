@@ -18,6 +18,7 @@ use super::dry_run::Tried;
 use super::failure::Usage;
 use super::output::{Output, with};
 use super::records::Records;
+use super::trace::Tracing;
 use super::{artifact, dry_run, inspect, progress};
 
 /// What a command asks for.
@@ -28,24 +29,30 @@ pub(super) struct Asked {
 }
 
 /// Does what the command line asks for, or only tries it.
-pub(super) fn run(vm: &Vm, config: &Config, output: Output, operation: Operation) -> anyhow::Result<ExitCode> {
+pub(super) fn run(
+    vm: &Vm,
+    config: &Config,
+    tracing: &Tracing,
+    output: Output,
+    operation: Operation,
+) -> anyhow::Result<ExitCode> {
     let Asked { operation, trial } = asked(vm, config, operation)?;
     match operation {
         Managed::Deploy(request) => {
             let title = format!("deployed {} {}", request.name, request.version);
-            operate(vm, output, &title, trial, || vm.deploy(request))
+            operate(vm, tracing, output, &title, trial, || vm.deploy(request))
         }
         Managed::Upgrade(request) => {
             let title = format!("upgraded {} to {}", request.name, request.version);
-            operate(vm, output, &title, trial, || vm.upgrade(request))
+            operate(vm, tracing, output, &title, trial, || vm.upgrade(request))
         }
         Managed::Migrate(request) => {
             let title = format!("migrated {} from {}", request.name, request.written_by);
-            operate(vm, output, &title, trial, || vm.migrate(request))
+            operate(vm, tracing, output, &title, trial, || vm.migrate(request))
         }
         Managed::Rollback(request) => {
             let title = format!("rolled {} back to {}", request.name, request.version);
-            operate(vm, output, &title, trial, || vm.rollback(request))
+            operate(vm, tracing, output, &title, trial, || vm.rollback(request))
         }
         Managed::Change(request) => {
             let record = progress::wait("storing", vm.change(request))??;
@@ -73,20 +80,21 @@ pub(super) fn asked(vm: &Vm, config: &Config, operation: Operation) -> anyhow::R
         anyhow::Ok(Asked { operation, trial })
     };
     match operation {
-        Operation::Deploy { name, code, version, call, capabilities, dry_run, reason, .. } => {
+        Operation::Deploy { name, code, version, call, capabilities, dry_run, reason, trace } => {
             let code = artifact::load(config, &code, None)?;
             let request = DeployRequest::new(name, version, code).arguments(call.arguments()).because(reason.text);
-            let request = DeployRequest { capabilities, sender: call.sender(config)?, ..request };
+            let request = DeployRequest { capabilities, sender: call.sender(config)?, ..request }.traced(trace.level());
             let trial = dry_run.then(|| Trial::Deploy(request.clone()).into());
             Ok(Asked { operation: Managed::Deploy(request), trial })
         }
-        Operation::Upgrade { name, code, version, call, skip_migration, change_runtime, trying, .. } => {
+        Operation::Upgrade { name, code, version, call, skip_migration, change_runtime, trying, trace } => {
             let runtime = vm.record(&name)?.map(|record| record.runtime);
             let known = runtime.map(|runtime| Upgraded { name: &name, runtime, change_runtime });
             let code = artifact::load(config, &code, known)?;
             let request = UpgradeRequest::new(name, version, code).arguments(call.arguments());
             let (sender, reason) = (call.sender(config)?, &*trying.reason.text);
             let request = UpgradeRequest { sender, skip_migration, change_runtime, ..request.because(reason) };
+            let request = request.traced(trace.level());
             tried(Managed::Upgrade(request.clone()), Trial::Upgrade(request), &trying)
         }
         Operation::Migrate { name, written_by, call, trying } => {
@@ -171,15 +179,17 @@ fn changes_of_host(change: Govern) -> (Vec<Governance>, By) {
 /// Gives or replaces code, or migrates; or only tries it.
 fn operate<O: Future<Output = Result<Receipt, VmError>> + Send>(
     vm: &Vm,
+    tracing: &Tracing,
     output: Output,
     title: &str,
     trial: Option<Tried>,
     operation: impl FnOnce() -> O,
 ) -> anyhow::Result<ExitCode> {
     if let Some(trial) = trial {
-        return dry_run::run(vm, output, &format!("would have {title}"), trial);
+        return dry_run::run(vm, tracing, output, &format!("would have {title}"), trial);
     }
-    let receipt = progress::wait(title, operation())??;
+    let mut receipt = progress::wait(title, operation())??;
+    tracing.keep(&mut receipt);
     finish(vm, output, &receipt, title, Kind::Creation)
 }
 

@@ -10,6 +10,7 @@ use vm_core::{Denial, Event, Phase, Receipt, Status, printable};
 use vm_host::ConfigError;
 
 use super::failure::{self, Class};
+use super::trace;
 
 const GOOD: Style = AnsiColor::Green.on_default().bold();
 const BAD: Style = AnsiColor::Red.on_default().bold();
@@ -69,7 +70,8 @@ impl Output {
         }
         // To a pipe as it is, byte by byte; a terminal obeys no contract.
         let mut out = io::stdout().lock();
-        ended(writeln!(out, "{text}").and_then(|()| out.flush()))
+        let calls = told.receipt.trace.as_ref().map_or_else(String::new, |tree| format!("\n{tree}"));
+        ended(write!(out, "{text}\n{calls}").and_then(|()| out.flush()))
     }
 
     /// Prints why a command failed: JSON to standard output, words to standard error.
@@ -168,6 +170,7 @@ impl Told<'_> {
             "height": receipt.height,
             "warnings": receipt.warnings,
             "denials": receipt.denials.iter().map(denial).collect::<Vec<_>>(),
+            "trace": receipt.trace.as_ref().map(|tree| trace::objects(tree).collect::<Vec<_>>()),
             "digest": hex_text(&receipt.digest()),
             "duration_ms": milliseconds(receipt.duration),
         })
@@ -208,7 +211,11 @@ impl Told<'_> {
         line(out, "gas", &thousands(receipt.gas_used.get()))?;
         let (reads, writes) = (receipt.reads.len(), receipt.writes.len());
         line(out, "state", &format!("{reads} read, {writes} written, height {}", receipt.height))?;
-        line(out, "time", &format!("{:.1?}", receipt.duration))
+        line(out, "time", &format!("{:.1?}", receipt.duration))?;
+        match &receipt.trace {
+            Some(tree) => write!(out, "\n{tree}"),
+            None => Ok(()),
+        }
     }
 
     /// The texts of the events; `None` for those that nobody described.
@@ -275,7 +282,7 @@ fn readable(topic: &[u8]) -> Option<&str> {
     std::str::from_utf8(topic).ok().filter(|text| !text.is_empty() && text.chars().all(|c| !c.is_control()))
 }
 
-fn status_name(status: &Status) -> &'static str {
+pub(super) fn status_name(status: &Status) -> &'static str {
     match status {
         Status::Success => "success",
         Status::Revert => "revert",
@@ -283,7 +290,7 @@ fn status_name(status: &Status) -> &'static str {
     }
 }
 
-fn trap(status: &Status) -> Option<vm_core::Trap> {
+pub(super) fn trap(status: &Status) -> Option<vm_core::Trap> {
     match status {
         Status::Trap(trap) => Some(*trap),
         _ => None,

@@ -26,9 +26,12 @@ pub(super) fn propose(
     operation: Operation,
 ) -> anyhow::Result<ExitCode> {
     if let Operation::Deploy { trace, .. } | Operation::Upgrade { trace, .. } = &operation
-        && trace.trace.is_some()
+        && trace.is_asked_for()
     {
-        return Err(Usage("nothing runs before a proposal is carried out; leave out --trace".to_owned()).into());
+        return Err(Usage(
+            "nothing runs before a proposal is carried out; leave out --trace and --evm-trace".to_owned(),
+        )
+        .into());
     }
     let Asked { operation, trial } = asked(vm, config, operation)?;
     if trial.is_some() {

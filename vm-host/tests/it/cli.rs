@@ -2,6 +2,7 @@
 
 mod access;
 mod analysis;
+mod calls;
 mod contracts;
 #[cfg(feature = "docker")]
 mod doctor;

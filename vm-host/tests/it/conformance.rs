@@ -5,8 +5,8 @@ use std::path::Path;
 
 use futures_executor::block_on;
 use vm_core::{
-    Address, Code, ContractName, DeployRequest, InvokeRequest, Receipt, RuntimeKind, StateKey, Status, UpgradeRequest,
-    Vm, VmProvider,
+    Address, Code, ContractName, DeployRequest, Gas, InvokeRequest, Receipt, RuntimeKind, StateKey, Status, TraceLevel,
+    Traced, TracedCall, UpgradeRequest, Vm, VmProvider,
 };
 use vm_host::{Config, Format};
 
@@ -146,6 +146,71 @@ fn the_same_contract_does_the_same_on_every_runtime() {
         }
     }
     assert!(answers[0][0].starts_with("success Some(\"0x00ff\")"), "{}", answers[0][0]);
+}
+
+/// A call tree without what differs between runtimes: engine, gas, and the words of a trap.
+fn shape(call: &TracedCall) -> String {
+    let inside = call.inside.iter().map(|traced| match traced {
+        Traced::Call(call) => shape(call),
+        Traced::Operation(operation) => format!("{} {}", operation.what, operation.stopped.as_deref().unwrap_or("")),
+        other => panic!("{other:?}"),
+    });
+    let status = if let Status::Trap(_) = call.status { "trap".to_owned() } else { call.status.to_string() };
+    let inside: Vec<_> = inside.collect();
+    format!(
+        "{} {} -> {}.{}({}) {status} {} {inside:#?}",
+        call.kind.as_str(),
+        call.caller,
+        call.contract.as_ref().unwrap(),
+        call.method,
+        call.input,
+        call.output
+    )
+}
+
+#[test]
+fn calls_are_told_in_one_form_by_every_runtime() {
+    let put = format!("{}{}", bytes(b"k"), &bytes(b"v")[2..]);
+    let revert = format!("{put}{}", &bytes(b"undone")[2..]);
+    let script: Vec<(&str, Vec<&str>)> = vec![
+        ("count", vec!["0x63"]),
+        ("scan", vec!["0x63", "0x", "10"]),
+        ("delete", vec!["0x63"]),
+        ("emit", vec!["topic", "0xdeadbeef"]),
+        ("log", vec!["a line"]),
+        ("forward", vec!["peer", "put", &put]),
+        ("attempt", vec!["peer", "change_and_revert", &revert]),
+        ("attempt", vec!["peer", "panic", "0x"]),
+        ("attempt", vec!["probe", "nothing", "0x"]),
+        ("ask", vec!["peer", "put", &put]),
+        ("panic", vec![]),
+    ];
+    let mut told: Vec<Vec<String>> = Vec::new();
+    let forms = forms();
+    for (form, probe) in &forms {
+        let vm = machine();
+        deploy(&vm, "probe", probe.clone(), &[""]);
+        deploy(&vm, "peer", probe.clone(), &[""]);
+        let call = |(method, args): &(&str, Vec<&str>)| {
+            let request = InvokeRequest::new(name("probe"), *method).args(args.iter().copied()).from(owner());
+            let receipt = block_on(vm.invoke(request.traced(TraceLevel::Calls))).unwrap();
+            let tree = receipt.trace.unwrap();
+            let [root] = &*tree.calls else { panic!("{tree}") };
+            assert_eq!(tree.gas_before.saturating_add(root.gas_used), receipt.gas_used, "{form} {method}");
+            let callees = root.calls().map(|call| call.gas_used).fold(Gas::ZERO, Gas::saturating_add);
+            assert_eq!(root.gas_own().saturating_add(callees), root.gas_used, "{form} {method}");
+            assert_eq!(root.runtime, Some(probe.runtime));
+            shape(root)
+        };
+        told.push(script.iter().map(call).collect());
+        block_on(vm.stop()).unwrap();
+    }
+    for (step, (method, args)) in script.iter().enumerate() {
+        for ((form, _), other) in forms.iter().zip(&told).skip(1) {
+            assert_eq!(told[0][step], other[step], "native and {form} differ in {method} {args:?}");
+        }
+    }
+    assert!(told[0][5].contains("-> peer.put("), "{}", told[0][5]);
 }
 
 #[test]

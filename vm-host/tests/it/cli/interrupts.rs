@@ -28,7 +28,7 @@ fn a_signal_ends_a_call_that_does_not() {
     desk.file("loop.bin", "635b600056600052 6004601cf3".replace(' ', ""));
     desk.ok("deploy loop loop.bin");
     for name in ["INT", "TERM"] {
-        let mut command = desk.command("invoke loop --input-hex 0x --json --trace /dev/stderr");
+        let mut command = desk.command("invoke loop --input-hex 0x --json --evm-trace /dev/stderr");
         let mut child = command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
         let mut trace = BufReader::new(child.stderr.take().unwrap());
         let mut line = String::new();

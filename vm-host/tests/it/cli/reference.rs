@@ -52,6 +52,7 @@ fn the_readme_names_every_key_of_every_answer() {
     run("init other.toml");
     run(&format!("deploy token {} --version 1 --from alice 1000", token.v1));
     run("invoke token transfer bob 5 --from alice");
+    run("invoke token transfer bob 5 --from alice --trace - --trace-steps");
     run("invoke token transfer bob 9999 --from alice");
     run("query token balanceOf bob");
     run("query nosuch balanceOf bob");

@@ -228,9 +228,10 @@ fn instructions_are_traced_to_a_file() {
     let desk = Desk::new();
     desk.file("token.json", output(1));
     desk.ok("deploy token token.json 1000 --contract Token --from alice");
-    for words in
-        ["invoke token transfer bob 5 --from alice --trace t.jsonl", "query token balanceOf bob --trace t.jsonl"]
-    {
+    for words in [
+        "invoke token transfer bob 5 --from alice --evm-trace t.jsonl",
+        "query token balanceOf bob --evm-trace t.jsonl",
+    ] {
         desk.ok(words);
         let text = std::fs::read_to_string(desk.path().join("t.jsonl")).unwrap();
         let lines: Vec<Value> = text.lines().map(|line| serde_json::from_str(line).unwrap()).collect();
@@ -239,26 +240,26 @@ fn instructions_are_traced_to_a_file() {
     }
     // A failing constructor is what one wants to see.
     desk.file("bad.bin", "60015f52fe");
-    desk.fails(3, "deploy bad bad.bin --trace d.jsonl");
+    desk.fails(3, "deploy bad bad.bin --evm-trace d.jsonl");
     let text = std::fs::read_to_string(desk.path().join("d.jsonl")).unwrap();
     assert!(text.lines().nth(3).unwrap().contains("\"INVALID\""), "{text}");
     // A refused request, and a contract of another runtime, leave the file as it was.
-    let done = desk.run("query token nothing --trace d.jsonl");
+    let done = desk.run("query token nothing --evm-trace d.jsonl");
     assert!(
         done.code == 4 && done.stderr.contains("no EVM instruction was executed; d.jsonl is as it was"),
         "{done:?}"
     );
     assert_eq!(std::fs::read_to_string(desk.path().join("d.jsonl")).unwrap(), text);
     // Nor do they leave a new one.
-    for words in ["query token nothing --trace new.jsonl", "deploy token no-such-file --trace new.jsonl"] {
+    for words in ["query token nothing --evm-trace new.jsonl", "deploy token no-such-file --evm-trace new.jsonl"] {
         assert!(desk.run(words).code != 0 && !desk.path().join("new.jsonl").exists(), "{words}");
     }
     // What was committed is told as such, and the trace's failure beside it.
-    let done = desk.run("invoke token transfer bob 5 --from alice --trace /dev/full --json");
+    let done = desk.run("invoke token transfer bob 5 --from alice --evm-trace /dev/full --json");
     assert!(done.code == 0 && done.stderr.contains("the trace is not complete"), "{done:?}");
     assert_eq!(serde_json::from_str::<Value>(&done.stdout).unwrap()["ok"], true);
     assert_eq!(desk.ok("query token balanceOf bob").trim(), "10");
-    let told = desk.fails(2, "query token balanceOf bob --trace no/such/folder");
+    let told = desk.fails(2, "query token balanceOf bob --evm-trace no/such/folder");
     assert!(told.contains("cannot write no/such/folder"), "{told}");
 }
 
