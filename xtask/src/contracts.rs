@@ -100,7 +100,7 @@ fn build(recipe: &Recipe) -> Result<()> {
     let (built, compiler) = match recipe.build {
         Build::Wasm { package } => rust::wasm(package)?,
         Build::Executable { package } => rust::executable(package)?,
-        Build::Solidity { contract } => solidity::compile(contract)?,
+        Build::Solidity { folder, contract } => solidity::compile(folder, contract)?,
     };
     let mut manifest = Manifest::read()?;
     for (artefact, bytes) in recipe.artefacts().into_iter().zip(built) {

@@ -15,8 +15,11 @@ use super::{Session, database::vm_address};
 use crate::{abi, gas};
 
 /// Selector of `call(string,bytes)`: with it a Solidity contract names a method of a contract of another runtime, and its
-/// input in that contract's encoding; the result is its output.
+/// input in that contract's encoding; the result is its output. The interface is `sdk/solidity/IVmContract.sol`.
 const CALL: [u8; 4] = [0x29, 0x3b, 0x48, 0x52];
+
+/// Selector of `staticCall(string,bytes)`: the same, and nothing may be changed, whichever instruction it is called with.
+const STATIC_CALL: [u8; 4] = [0xab, 0x71, 0x40, 0xe9];
 
 /// A foreign call that ended.
 pub(super) struct Called {
@@ -56,6 +59,10 @@ pub(super) fn call(mut session: Box<Session>, host: &mut dyn Host, init: FrameIn
         return refuse(session, error.into(), "the balance is too low for the call's value");
     }
     let mut callee = Callee::new(&inputs, data, value);
+    if callee.request.is_static && !value.is_zero() {
+        session.revm.ctx.journaled_state.checkpoint_revert(checkpoint);
+        return refuse(session, InstructionResult::Revert, "a static call moves no value");
+    }
 
     let before = host.gas_left();
     let factor = host.transaction().schedule().evm.factor;
@@ -120,19 +127,19 @@ struct Callee {
 }
 
 impl Callee {
-    /// Call data of [`CALL`] names method and input; any other is passed on as it is, without a method.
+    /// Call data of [`CALL`] and [`STATIC_CALL`] names method and input; any other is passed on as it is, without a method.
     fn new(inputs: &CallInputs, data: Bytes, value: U256) -> Self {
         let named = data
             .split_first_chunk::<4>()
-            .filter(|(selector, _)| **selector == CALL)
-            .and_then(|(_, arguments)| abi::decode_call(arguments));
+            .filter(|(selector, _)| [CALL, STATIC_CALL].contains(*selector))
+            .and_then(|(selector, arguments)| Some((*selector == STATIC_CALL, abi::decode_call(arguments)?)));
         let wrapped = named.is_some();
-        let (method, input) = named.unwrap_or_else(|| (String::new(), data.0));
+        let (is_static, (method, input)) = named.unwrap_or_else(|| (false, (String::new(), data.0)));
         let mut request = CallRequest::new(vm_address(&inputs.target_address), method, input);
         request.caller = Some(vm_address(&inputs.caller));
         request.value = Amount::from_be_bytes(value.to_be_bytes());
         request.value_moved = true;
-        request.is_static = inputs.is_static;
+        request.is_static = inputs.is_static || is_static;
         Self { request, wrapped }
     }
 
@@ -211,5 +218,6 @@ mod tests {
     #[test]
     fn the_selector_is_that_of_the_signature() {
         assert_eq!(super::CALL, crate::abi::selector("call(string,bytes)"));
+        assert_eq!(super::STATIC_CALL, crate::abi::selector("staticCall(string,bytes)"));
     }
 }

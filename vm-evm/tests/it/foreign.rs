@@ -44,11 +44,40 @@ fn solidity_calls_a_method_and_gets_bytes_back() {
 
 /// Call data of `call(string,bytes)` with short arguments.
 fn call_data(method: &str, input: &[u8]) -> Vec<u8> {
+    data_of("call(string,bytes)", method, input)
+}
+
+fn data_of(signature: &str, method: &str, input: &[u8]) -> Vec<u8> {
     let word = |n: usize| [vec![0; 24], (n as u64).to_be_bytes().to_vec()].concat();
     let padded = |bytes: &[u8]| [word(bytes.len()), bytes.to_vec(), vec![0; (32 - bytes.len() % 32) % 32]].concat();
     let method = padded(method.as_bytes());
-    let selector = &alloy_primitives::keccak256("call(string,bytes)")[..4];
+    let selector = &alloy_primitives::keccak256(signature)[..4];
     [selector, &word(64), &word(64 + method.len()), &method, &padded(input)].concat()
+}
+
+#[test]
+fn a_static_call_by_selector_changes_nothing_with_whichever_instruction() {
+    let machine = machine();
+    let data = |script: &[u8]| data_of("staticCall(string,bytes)", "run", script);
+    let script = Evm::new()
+        .call(at("f"), data(b"pk\x01"))
+        .call(at("f"), data(b"gk"))
+        .call_with(Kind::Static, at("f"), 0, 0, data(b"gk"))
+        .call_with(Kind::Call, at("f"), 1, 0, data(b"gk"));
+    let request = InvokeRequest::new(at("a"), "").input(Vec::from(script)).value(Amount::from(5));
+    let receipt = machine.send(request).unwrap();
+    let mut output = Output(&receipt.output);
+    let mut next = || {
+        let (ok, data) = output.call();
+        (ok, String::from_utf8_lossy(data).into_owned())
+    };
+    let refused = next();
+    assert!(!refused.0 && refused.1.contains("state change in a read-only call"), "{refused:?}");
+    assert!(next().0 && next().0);
+    let refused = next();
+    assert!(!refused.0 && refused.1.contains("a static call moves no value"), "{refused:?}");
+    assert_eq!((receipt.status, machine.key("f", b'k')), (Status::Success, None));
+    assert_eq!((machine.balance("a"), machine.balance("f")), (Amount::from(5), Amount::ZERO));
 }
 
 #[test]

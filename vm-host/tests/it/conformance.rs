@@ -29,7 +29,7 @@ fn forms() -> Vec<(&'static str, Code)> {
     forms
 }
 
-fn containerd() -> Option<String> {
+pub(crate) fn containerd() -> Option<String> {
     cfg!(feature = "docker").then(|| std::env::var("VM_TEST_CONTAINERD").ok()).flatten()
 }
 

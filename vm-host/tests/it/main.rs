@@ -13,3 +13,4 @@ mod conformance;
 mod host;
 mod managed;
 mod store;
+mod vault;

@@ -14,7 +14,7 @@ pub(super) enum Build {
     /// A static executable for a container.
     Executable { package: &'static str },
     /// EVM creation code and its ABI.
-    Solidity { contract: &'static str },
+    Solidity { folder: &'static str, contract: &'static str },
 }
 
 pub(super) const RECIPES: &[Recipe] = &[
@@ -24,8 +24,9 @@ pub(super) const RECIPES: &[Recipe] = &[
     Recipe { name: "token-v1", build: Build::Executable { package: "token" } },
     Recipe { name: "token-v2", build: Build::Executable { package: "token-v2" } },
     Recipe { name: "probe", build: Build::Executable { package: "probe" } },
-    Recipe { name: "token-v1", build: Build::Solidity { contract: "Token" } },
-    Recipe { name: "token-v2", build: Build::Solidity { contract: "TokenV2" } },
+    Recipe { name: "token-v1", build: Build::Solidity { folder: "token-sol", contract: "Token" } },
+    Recipe { name: "token-v2", build: Build::Solidity { folder: "token-sol", contract: "TokenV2" } },
+    Recipe { name: "vault", build: Build::Solidity { folder: "vault-sol", contract: "Vault" } },
 ];
 
 impl Recipe {
@@ -52,7 +53,12 @@ impl Recipe {
     /// The folders that it depends on, relative to the workspace.
     pub(super) fn sources(&self) -> Vec<String> {
         let mut sources = match self.build {
-            Build::Solidity { .. } => return vec!["contracts/token-sol".to_owned()],
+            // The token's folder pins the compiler.
+            Build::Solidity { folder: "token-sol", .. } => return vec!["contracts/token-sol".to_owned()],
+            Build::Solidity { folder, .. } => {
+                let sources = [&*format!("contracts/{folder}"), "sdk/solidity", "contracts/token-sol"];
+                return sources.map(str::to_owned).to_vec();
+            }
             Build::Wasm { package } | Build::Executable { package } => vec![format!("contracts/{package}")],
         };
         if self.name == "token-v2" {

@@ -10,11 +10,12 @@ use serde_json::Value;
 use crate::{process, workspace};
 
 /// Creation code as hex text, the JSON ABI, and the compiler's name.
-pub(super) fn compile(contract: &str) -> Result<(Vec<Vec<u8>>, String)> {
+pub(super) fn compile(folder: &str, contract: &str) -> Result<(Vec<Vec<u8>>, String)> {
     let modules = compiler()?;
-    // The compiler reads its task from standard input and the files that it imports from the folder.
+    // The compiler reads its task from standard input and the files that it imports from the folder, or the SDK's.
     let mut node = Command::new("sh");
-    node.current_dir(sources()).args(["-c", "exec node \"$0\" --standard-json --base-path . < compile.json"]);
+    let command = "exec node \"$0\" --standard-json --base-path . --include-path ../../sdk/solidity < compile.json";
+    node.current_dir(workspace::root().join("contracts").join(folder)).args(["-c", command]);
     let answer = process::output(node.arg(modules.join("solc/solc.js")))?;
     // A remark on absent SMT solvers may precede the answer.
     let json = answer.find('{').and_then(|start| answer.get(start..)).unwrap_or_default();
@@ -41,14 +42,10 @@ fn compiler() -> Result<PathBuf> {
     let folder = workspace::target().join("contracts/npm");
     fs::create_dir_all(&folder)?;
     for file in ["package.json", "package-lock.json"] {
-        fs::copy(sources().join(file), folder.join(file))?;
+        fs::copy(workspace::root().join("contracts/token-sol").join(file), folder.join(file))?;
     }
     let mut npm = Command::new("npm");
     npm.current_dir(&folder).args(["ci", "--silent", "--no-audit", "--no-fund", "--ignore-scripts"]);
     process::output(&mut npm).context("cannot install the Solidity compiler; it needs node and npm")?;
     Ok(folder.join("node_modules"))
-}
-
-fn sources() -> PathBuf {
-    workspace::root().join("contracts/token-sol")
 }
