@@ -1,11 +1,15 @@
 //! Calls within calls that use containers of one image: who has one while it waits for another.
 
 use std::{
-    sync::Barrier,
+    sync::{
+        Arc, Barrier,
+        atomic::{AtomicUsize, Ordering},
+    },
     time::{Duration, Instant},
 };
 
-use vm_core::{Code, ContractName, HostFault, InvokeRequest, Receipt, RuntimeKind, Status, VmError};
+use rustix::process::{Pid, Signal, kill_process};
+use vm_core::{Code, ContractName, HostFault, InvokeRequest, Receipt, RuntimeKind, Status, VmError, VmProvider};
 use vm_docker::DockerConfig;
 
 use crate::{
@@ -49,6 +53,32 @@ fn who_nests_deeper_than_there_may_be_containers_is_told_at_once() {
     assert!(fault(&error).contains("the calls that this one is nested in have all containers"), "{error}");
     assert!(start.elapsed() < PATIENCE / 2, "{:?}", start.elapsed());
     assert_eq!(query(&world, "p0", "chain", "p1 p2").unwrap().output[..], *b"3", "nothing is left of it");
+}
+
+/// A process is killed while the contract that it called runs: the one at the top, and the one in the middle.
+#[test]
+fn a_process_that_dies_inside_a_call_tree_fails_all_of_it() {
+    let Some(daemon) = Daemon::shared() else { return };
+    let Some(world) = world("dies", 2, 2) else { return };
+    let victim = Arc::new(AtomicUsize::new(0));
+    let number = victim.clone();
+    world.deploy_meeting("killer", move |_| {
+        let tasks = daemon.list("dies", &["tasks", "list"]);
+        let processes: Vec<&str> = tasks.iter().skip(1).filter_map(|task| task.split_whitespace().nth(1)).collect();
+        assert_eq!(processes.len(), 2, "{tasks:?}");
+        let process = processes[number.load(Ordering::SeqCst)].parse().unwrap();
+        kill_process(Pid::from_raw(process).unwrap(), Signal::KILL).unwrap();
+        b"0".to_vec()
+    });
+    for number in 0..2 {
+        victim.store(number, Ordering::SeqCst);
+        let height = world.vm.status().height;
+        let error = world.try_call("p0", "put_and_chain", "p1").unwrap_err();
+        assert!(matches!(error.fault(), Some(HostFault::Process { .. })), "{error}");
+        assert_eq!(world.vm.status().height, height, "nothing was committed");
+        let count = world.try_call("p0", "count", "").unwrap();
+        assert_eq!(count.output[..], [number as u8 + 1], "and nothing was written");
+    }
 }
 
 #[test]

@@ -178,6 +178,11 @@ fn run(host: &mut Host, method: &str, input: Vec<u8>, call: &[u8]) -> io::Result
             host.call(b"meet", "echo", b"")?;
             host.call(&input, "chain", b"")?
         }
+        // Writes, and then does the same.
+        "put_and_chain" => {
+            host.put(b"n", &[77])?;
+            host.call(&input, "chain", b"killer")?
+        }
         "again" => host.call(&input, "count", b"")?,
         "scan" => {
             for key in [b"b", b"a", b"c"] {
