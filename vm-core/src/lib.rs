@@ -10,6 +10,7 @@
 //! | bound what callers ask for | [`Limits`], [`Quotas`] |
 //! | know who did what | [`Vm::history`], [`Observer`] |
 //! | see what a transaction does inside | [`TraceLevel`], [`CallTree`] |
+//! | test a runtime with all others | `conformance`, with the feature of that name |
 //!
 //! A call goes through the dispatcher for every contract it enters: depth, re-entrancy, read-only flag, permission, value,
 //! checkpoint, gas, then the runtime, then keep or undo. One [`Journal`] holds what the whole transaction did.
@@ -32,6 +33,8 @@ mod amount;
 mod audit;
 mod call;
 mod commit;
+#[cfg(feature = "conformance")]
+pub mod conformance;
 mod contract;
 mod core;
 mod denial;

@@ -25,7 +25,8 @@ pub(crate) struct Args {
 
 /// What the workspace is tested with, beside the default features: containers, and every WASM engine. vm-host lacks one
 /// engine, so that both what it says then and what it does otherwise are tested. The suites of vm-conformance have all of them.
-const FEATURES: &str = "vm-host/docker,vm-host/wasmtime,vm-conformance/wasmtime,vm-conformance/wasmer";
+const FEATURES: &str =
+    "vm-host/docker,vm-host/wasmtime,vm-conformance/docker,vm-conformance/wasmtime,vm-conformance/wasmer";
 
 /// The WASM runtime with its other dispatch, which shares nothing with the workspace's build but what it depends on: no other feature
 /// changes how an engine executes.

@@ -21,12 +21,15 @@ pub(super) const RECIPES: &[Recipe] = &[
     Recipe { name: "token-v1", build: Build::Wasm { package: "token" } },
     Recipe { name: "token-v2", build: Build::Wasm { package: "token-v2" } },
     Recipe { name: "probe", build: Build::Wasm { package: "probe" } },
+    Recipe { name: "actor", build: Build::Wasm { package: "actor" } },
     Recipe { name: "token-v1", build: Build::Executable { package: "token" } },
     Recipe { name: "token-v2", build: Build::Executable { package: "token-v2" } },
     Recipe { name: "probe", build: Build::Executable { package: "probe" } },
+    Recipe { name: "actor", build: Build::Executable { package: "actor" } },
     Recipe { name: "token-v1", build: Build::Solidity { folder: "token-sol", contract: "Token" } },
     Recipe { name: "token-v2", build: Build::Solidity { folder: "token-sol", contract: "TokenV2" } },
     Recipe { name: "vault", build: Build::Solidity { folder: "vault-sol", contract: "Vault" } },
+    Recipe { name: "actor", build: Build::Solidity { folder: "actor-sol", contract: "Actor" } },
 ];
 
 impl Recipe {
