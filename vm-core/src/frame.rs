@@ -409,6 +409,10 @@ impl TransactionHost for Frame<'_, '_> {
     fn manage(&mut self, operation: &Managed) -> Result<Operated, Stop> {
         self.operate(|frame| {
             frame.changing()?;
+            if let Some(why) = frame.bounds.capabilities.lack(frame.env.name.as_ref(), false) {
+                frame.note_refused(operation, why.clone());
+                return Ok(Operated::new(Outcome { status: Status::Revert, output: why.into(), gas_used: Gas::ZERO }));
+            }
             let most = frame.meter.left().all_but_one_64th();
             frame.pay(most)?;
             let depth = frame.env.depth.saturating_add(1);

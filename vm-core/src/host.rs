@@ -92,7 +92,7 @@ pub trait TransactionHost {
     fn authorize(&mut self, access: &Access<'_>) -> Result<(), Denied>;
 
     /// Does an operation on contracts or the host inside this transaction, paid from this frame. What is refused, or fails, is an
-    /// outcome that says why and has changed nothing. Only linked code, which is trusted, gets here. It asks in its own name or its
+    /// outcome that says why and has changed nothing; so is all that a contract without [`Capabilities::CALLS`](crate::Capabilities::CALLS) asks for. Only linked code, which is trusted, gets here. It asks in its own name or its
     /// caller's, without endorsers: others, whom it has authenticated, count only where it [keeps its state
     /// apart](crate::Contract::keeps_apart), so that nobody else can have written who they are.
     ///

@@ -213,3 +213,29 @@ fn operations_count_as_a_frame() {
     let vm = scripts().start_with(Vm::builder().limits(limits));
     assert_eq!(asks(&vm, "freeze", "c"), "admit: the call depth is exceeded");
 }
+
+/// Linked code asks its host for operations without a call that would be refused.
+#[test]
+fn a_contract_without_the_capability_changes_nobody() {
+    let scripts = Scripts::default().with("c", |_, _| ok()).with("asks", |host, call| match &*call.method {
+        "run" => manage(host, &Managed::Change(ChangeRequest::new(name("c"), Change::Freeze).from(owner()))),
+        _ => ok(),
+    });
+    let vm = scripts.start();
+    let deploy = |some: &str| {
+        let contract = name(&format!("asks-{}", some.replace(", ", "-")));
+        let request = DeployRequest::new(contract.clone(), "1".parse().unwrap(), script("asks"));
+        block_on(vm.deploy(request.capabilities(some.parse().unwrap()))).unwrap();
+        contract
+    };
+    let life = || vm.record(&name("c")).unwrap().unwrap().lifecycle;
+    for some in ["none", "state, events, time"] {
+        let asks = deploy(some);
+        let receipt = invoke(&vm, asks.as_str(), "run");
+        let told = format!("contract '{asks}' was deployed without the capability 'calls'");
+        assert!(String::from_utf8_lossy(&receipt.output).starts_with(&told), "{:?}", receipt.output);
+        assert!(receipt.denials[0].is_by_rule() && receipt.denials[0].why().starts_with(&told));
+        assert_eq!(life(), Lifecycle::Active);
+    }
+    assert_eq!((&invoke(&vm, deploy("calls").as_str(), "run").output[..], life()), (&b"done"[..], Lifecycle::Frozen));
+}
