@@ -333,11 +333,12 @@ impl Ticket {
         [Some(self.caller), self.contract.filter(|_| self.entered)].into_iter().flatten()
     }
 
-    /// Counts what the request used.
-    pub(crate) fn used(&self, gas: Gas) {
+    /// Counts what the request used, and of a dry run what the calls used that it replayed: those count for its caller alone.
+    pub(crate) fn used(&self, gas: Gas, replayed: Gas) {
         let mut usage = self.gate.lock();
         for who in self.counted() {
             if let Some(usage) = usage.of.get_mut(&who) {
+                let gas = if who == self.caller { gas.saturating_add(replayed) } else { gas };
                 usage.gas = usage.gas.saturating_add(gas);
             }
         }

@@ -307,7 +307,8 @@ impl Task {
             _ => {}
         }
         if let Some(ticket) = self.ticket.lock().unwrap_or_else(PoisonError::into_inner).take() {
-            ticket.used(gas_used(&reply, self.vm.0.core.gas_limit(self.request.sender().gas.or(self.gas))));
+            let limit = self.vm.0.core.gas_limit(self.request.sender().gas.or(self.gas));
+            ticket.used(gas_used(&reply, limit), gas_replayed(&reply));
         }
         audit::tell(&self.vm, &self.request, &reply, &denials);
         let metrics = &self.vm.0.core.metrics;
@@ -338,6 +339,13 @@ fn gas_used(reply: &Reply, limit: Gas) -> Gas {
         Err(VmError { kind: ErrorKind::Fault(fault), .. }) if matches!(fault.root(), HostFault::Deadline(_)) => limit,
         _ => Gas::ZERO,
     }
+}
+
+/// What the calls used that a dry run replayed, before and after.
+fn gas_replayed(reply: &Reply) -> Gas {
+    let Ok(Answer::DryRun(run)) = reply else { return Gas::ZERO };
+    let receipts = run.replayed.iter().flat_map(|call| [&call.before, &call.after]).flatten();
+    receipts.fold(Gas::ZERO, |sum, receipt| sum.saturating_add(receipt.gas_used))
 }
 
 fn panic_message(panic: &(dyn std::any::Any + Send)) -> &str {

@@ -7,10 +7,10 @@ use std::time::Duration;
 
 use futures_executor::block_on;
 use vm_core::{
-    Access, Address, Arguments, AuditEvent, Authorizer, Block, Change, ChangeRequest, Denied, DeployRequest,
-    DryRunRequest, Entry, Excess, Gas, GovernRequest, Governance, GrantRequest, HostFault, HostPolicy, InvokeRequest,
-    Measure, MigrateRequest, Observer, Phase, Quota, Quotas, Rate, Receipt, Right, RollbackRequest, Room, Rule, Status,
-    Trap, Trial, UpgradeRequest, Vm, VmError, VmProvider,
+    Access, Address, Arguments, AuditEvent, Authorizer, Block, Call, Change, ChangeRequest, Denied, DeployRequest,
+    DryRunRequest, Entry, Excess, Gas, GovernRequest, Governance, GrantRequest, Host, HostFault, HostPolicy,
+    InvokeRequest, Measure, MigrateRequest, Observer, Phase, Quota, Quotas, Rate, Receipt, Right, RollbackRequest,
+    Room, Rule, Status, Trap, Trial, UpgradeRequest, Vm, VmError, VmProvider,
 };
 
 use crate::script::{Scripts, name, ok, script};
@@ -146,6 +146,25 @@ fn the_gas_that_a_quota_gives_is_not_the_callers() {
         |n: usize| [&run.replayed[n].before, &run.replayed[n].after].map(|receipt| &receipt.as_ref().unwrap().status);
     assert_eq!(ends(0), [&Status::Success, &Status::Success]);
     assert_eq!(ends(1), [&Status::Success, &Status::Trap(Trap::OutOfGas)]);
+}
+
+#[test]
+fn what_a_dry_run_replays_counts_for_whom_it_is_for() {
+    let window = Quota { gas_per_window: Some((Gas::new(10_000_000), LONG)), ..Quota::default() };
+    let spends = |host: &mut dyn Host, _: &Call| {
+        host.charge(Gas::new(100_000))?;
+        ok()
+    };
+    let vm = scripts().with("e", spends).start_with(Vm::builder().quotas(Quotas { caller: window, contract: window }));
+    let replayed: Vec<_> = (0..50).map(|n| call("e", &format!("other{n}")).gas(Gas::new(1_000_000))).collect();
+    let tried = DryRunRequest::new(Trial::Invoke(call("c", "ann").gas(Gas::new(1_000_000)))).replay(replayed);
+    let run = block_on(vm.dry_run(tried)).unwrap();
+    // Before and after.
+    assert_eq!(run.replayed.len(), 50);
+    let error = block_on(vm.invoke(call("c", "ann"))).unwrap_err();
+    assert!(refused(&error).1.contains("of 10000000 gas in 3600 s is used up"), "{error}");
+    // Neither for those whose calls they were, nor for the contract.
+    assert!(block_on(vm.invoke(call("e", "other1").gas(Gas::new(1_000_000)))).is_ok());
 }
 
 #[test]
