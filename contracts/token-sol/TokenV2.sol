@@ -8,8 +8,8 @@ contract TokenV2 is Ledger {
     /// The state is not that of version 1.
     error UnexpectedSchema(uint256 found);
 
-    /// Runs on the state of version 1, which it takes over.
-    constructor() {
+    /// Takes over the state of version 1. The host alone enters it, in upgrades and the like.
+    function upgrade(string calldata, string calldata) external {
         if (schema != 1) revert UnexpectedSchema(schema);
         schema = 2;
     }

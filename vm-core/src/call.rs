@@ -114,6 +114,17 @@ pub enum Entry {
         /// The version of the code that is entered.
         to: Version,
     },
+    /// To make the code that takes the place of the contract's, where code makes the code, as creation code does on the EVM; and
+    /// then, if it is to migrate, what [`Upgrade`](Self::Upgrade) does. Contracts that do not [have](crate::Interface::has_entry)
+    /// it are never entered so.
+    Replace {
+        /// The version that wrote the state.
+        from: Version,
+        /// The version of the code that is entered.
+        to: Version,
+        /// False when the migration is skipped.
+        migrates: bool,
+    },
 }
 
 /// What a contract is asked to do.

@@ -135,7 +135,7 @@ pub trait Interface: Send + Sync {
     }
 
     /// True when the contract has this entry. A deployment without constructor and an upgrade without migration hook do
-    /// not enter the contract.
+    /// not enter the contract, unless an upgrade has its code made ([`Entry::Replace`]).
     fn has_entry(&self, entry: &Entry) -> bool;
 
     /// The methods, one signature each, for people; none where the contract does not describe them.
@@ -281,8 +281,8 @@ impl Interface for Opaque {
         None
     }
 
-    fn has_entry(&self, _entry: &Entry) -> bool {
-        true
+    fn has_entry(&self, entry: &Entry) -> bool {
+        !matches!(entry, Entry::Replace { .. })
     }
 
     fn methods(&self) -> Vec<String> {

@@ -137,7 +137,8 @@ pub trait Contract: Send + Sync {
     /// How text becomes input and output becomes text.
     fn interface(&self) -> &dyn Interface;
 
-    /// False when an upgrade to this code enters it to be made only, and leaves the state alone. Default: true.
+    /// False when an upgrade to this code enters it to be made only ([`Entry::Replace`](crate::Entry::Replace)), and leaves the state
+    /// alone. Default: true.
     fn migrates(&self) -> bool {
         true
     }

@@ -7,22 +7,26 @@ mod literal;
 mod method;
 mod revert;
 mod shape;
+mod upgrade;
 mod value;
 
 use std::borrow::Cow;
 use std::collections::BTreeMap;
 
 use alloy_dyn_abi::{DynSolValue, Specifier};
-use alloy_json_abi::{Function, JsonAbi};
+use alloy_json_abi::{Function, JsonAbi, Param};
 use alloy_primitives::B256;
 use bytes::Bytes;
 use vm_core::{ArgumentError, Arguments, CodeError, Encoded, Entry, Event, Interface};
+
+pub(crate) use upgrade::{CLOSED, is_entered_by};
 
 /// The interface of an EVM contract: its JSON ABI, or what is possible without one (full signatures, raw call data).
 ///
 /// * A method is a name (`transfer`; overloads are told apart by their arguments), a signature
 ///   (`transfer(address,uint256)`, also without an ABI), or empty for raw call data and plain transfers.
-/// * `init` and `upgrade` take the constructor's arguments.
+/// * `init` takes the constructor's arguments, `upgrade` those of the migration behind the versions, and, where it makes the
+///   code, the constructor's before them.
 #[derive(Debug, Clone, Default)]
 pub(crate) struct SolidityInterface {
     abi: Option<JsonAbi>,
@@ -142,17 +146,27 @@ impl SolidityInterface {
         self.weight
     }
 
-    fn constructor(&self, arguments: &Arguments) -> Result<Bytes, ArgumentError> {
+    fn constructor_inputs(&self) -> &[Param] {
+        self.abi.as_ref().and_then(JsonAbi::constructor).map(|c| c.inputs.as_slice()).unwrap_or_default()
+    }
+
+    /// The arguments of another entry than a call.
+    fn entering(&self, entry: &Entry, arguments: &Arguments) -> Result<Bytes, ArgumentError> {
         let list = match arguments {
             Arguments::Raw(bytes) => return Ok(bytes.clone()),
+            Arguments::Text(list) if list.is_empty() && self.abi.is_none() => return Ok(Bytes::new()),
+            Arguments::Text(_) if self.abi.is_none() => return Err(ArgumentError::NoInterface),
             Arguments::Text(list) => list,
         };
-        let inputs = match &self.abi {
-            Some(abi) => abi.constructor().map(|c| c.inputs.as_slice()).unwrap_or_default(),
-            None if list.is_empty() => return Ok(Bytes::new()),
-            None => return Err(ArgumentError::NoInterface),
+        let made = self.constructor_inputs();
+        let (name, inputs) = match entry {
+            Entry::Upgrade { .. } => ("upgrade", Cow::Borrowed(self.migration_inputs())),
+            Entry::Replace { migrates: true, .. } if self.migrates() => {
+                ("upgrade", Cow::Owned([made, self.migration_inputs()].concat()))
+            }
+            _ => ("constructor", Cow::Borrowed(made)),
         };
-        method::encode("constructor", inputs, list).map(Bytes::from)
+        method::encode(name, &inputs, list).map(Bytes::from)
     }
 }
 
@@ -160,7 +174,7 @@ impl Interface for SolidityInterface {
     fn encode(&self, entry: &Entry, name: &str, arguments: &Arguments) -> Result<Encoded, ArgumentError> {
         let abi = self.abi.as_ref();
         if *entry != Entry::Invoke {
-            return Ok(Encoded { method: name.into(), input: self.constructor(arguments)? });
+            return Ok(Encoded { method: name.into(), input: self.entering(entry, arguments)? });
         }
         let (function, input) = match arguments {
             Arguments::Raw(data) if name.is_empty() => {
@@ -223,9 +237,12 @@ impl Interface for SolidityInterface {
         event::decode(self.abi.as_ref()?, &topics, &event.data)
     }
 
-    fn has_entry(&self, _entry: &Entry) -> bool {
-        // The constructor always runs: it makes the code.
-        true
+    fn has_entry(&self, entry: &Entry) -> bool {
+        match entry {
+            Entry::Upgrade { .. } => self.migrates(),
+            // The constructor always runs: it makes the code.
+            Entry::Deploy | Entry::Invoke | Entry::Replace { .. } => true,
+        }
     }
 
     fn methods(&self) -> Vec<String> {

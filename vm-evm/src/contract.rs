@@ -25,30 +25,32 @@ pub(crate) struct EvmContract {
 
 impl Contract for EvmContract {
     fn call(&self, host: &mut dyn Host, call: &Call) -> Result<Return, HostFault> {
-        let input = match self.input(call) {
-            Ok(input) => input,
-            Err(reason) => return Ok(Return::revert(abi::error_string(&reason))),
-        };
-        let factor = host.transaction().schedule().evm.factor;
-        let limit = gas::to_evm(host.gas_left(), factor);
-        let mut session = session::open(host, &self.config, &self.cache)?;
-        session.trace_to(self.trace.as_ref());
-        let Ended { session, mut result, foreign_gas } = match call.entry {
-            Entry::Invoke => session.call(host, SessionEntry { input: input.into(), gas: limit }),
-            Entry::Deploy => session.construct(host, Constructor::Deploy, input.into(), limit),
-            Entry::Upgrade { .. } => {
-                let kind = if self.migrates { Constructor::Migrate } else { Constructor::Replace };
-                session.construct(host, kind, input.into(), limit)
+        match &call.entry {
+            Entry::Invoke => match self.call_data(call) {
+                Ok(input) if host.env().name.is_some() && abi::is_entered_by(&input) => Ok(refusal(abi::CLOSED)),
+                Ok(input) => self.enter(host, None, input),
+                Err(reason) => Ok(refusal(&reason)),
+            },
+            Entry::Deploy => self.enter(host, Some(Constructor::Deploy), self.creation(&call.input)),
+            Entry::Upgrade { from, to } => match self.interface.migration_data(from, to, &call.input) {
+                Some(input) => self.enter(host, None, input),
+                None => Ok(refusal(UNFIT)),
+            },
+            Entry::Replace { from, to, migrates: true } if self.interface.migrates() => {
+                let parts = self.interface.parts(&call.input);
+                let parts = parts.and_then(|(made, migrated)| {
+                    Some((self.creation(&made), self.interface.migration_data(from, to, &migrated)?))
+                });
+                let Some((creation, migration)) = parts else { return Ok(refusal(UNFIT)) };
+                let made = self.enter(host, Some(self.replacing(true, false)), creation)?;
+                match made.status.is_success() {
+                    true => self.enter(host, None, migration),
+                    false => Ok(made),
+                }
             }
-        }?;
-        let used = session.gas_used(&mut result);
-        session.trace_end(&result, used);
-        host.transaction().put_overlay(session);
-        // The dispatcher has charged what callees of other runtimes used.
-        let due = gas::to_vm(used, factor).saturating_sub(foreign_gas);
-        match host.charge(due) {
-            Ok(()) => Ok(outcome(result, &self.config)),
-            Err(stop) => stop.into_return(),
+            Entry::Replace { migrates, .. } => {
+                self.enter(host, Some(self.replacing(*migrates, true)), self.creation(&call.input))
+            }
         }
     }
 
@@ -57,7 +59,7 @@ impl Contract for EvmContract {
     }
 
     fn migrates(&self) -> bool {
-        self.migrates
+        self.migrates || self.interface.migrates()
     }
 
     fn reentrant(&self) -> bool {
@@ -71,12 +73,46 @@ impl Contract for EvmContract {
 }
 
 impl EvmContract {
-    /// Call data of a call, or creation code with its arguments of a deployment or upgrade.
-    fn input(&self, call: &Call) -> Result<Bytes, String> {
-        match (&call.entry, &*call.method) {
-            (Entry::Deploy | Entry::Upgrade { .. }, _) => Ok([&self.creation_code[..], &call.input].concat().into()),
-            (Entry::Invoke, "") => Ok(call.input.clone()),
-            (Entry::Invoke, method) => match self.interface.selector(method) {
+    /// Calls the contract, or runs creation code for it.
+    fn enter(&self, host: &mut dyn Host, creation: Option<Constructor>, input: Bytes) -> Result<Return, HostFault> {
+        let factor = host.transaction().schedule().evm.factor;
+        let gas = gas::to_evm(host.gas_left(), factor);
+        let mut session = session::open(host, &self.config, &self.cache)?;
+        session.trace_to(self.trace.as_ref());
+        let entry = SessionEntry { input: input.into(), gas };
+        let Ended { session, mut result, foreign_gas } = match creation {
+            None => session.call(host, entry),
+            Some(kind) => session.construct(host, kind, entry),
+        }?;
+        let used = session.gas_used(&mut result);
+        session.trace_end(&result, used);
+        host.transaction().put_overlay(session);
+        // The dispatcher has charged what callees of other runtimes used.
+        let due = gas::to_vm(used, factor).saturating_sub(foreign_gas);
+        match host.charge(due) {
+            Ok(()) => Ok(outcome(result, &self.config)),
+            Err(stop) => stop.into_return(),
+        }
+    }
+
+    /// What becomes of what the constructor does in an upgrade. It gets the value, unless a migration comes after it.
+    const fn replacing(&self, migrates: bool, pays: bool) -> Constructor {
+        match self.migrates && migrates {
+            true => Constructor::Migrate { pays },
+            false => Constructor::Replace { pays },
+        }
+    }
+
+    /// Creation code with the constructor's arguments.
+    fn creation(&self, arguments: &[u8]) -> Bytes {
+        [&self.creation_code[..], arguments].concat().into()
+    }
+
+    /// Call data of a call.
+    fn call_data(&self, call: &Call) -> Result<Bytes, String> {
+        match &*call.method {
+            "" => Ok(call.input.clone()),
+            method => match self.interface.selector(method) {
                 Some(selector) => Ok([&selector[..], &call.input].concat().into()),
                 None => Err(format!(
                     "unknown method '{}': give a signature such as transfer(address,uint256), or no method and whole call data",
@@ -86,6 +122,10 @@ impl EvmContract {
         }
     }
 }
+
+/// What a migration is told whose arguments cannot be decoded.
+const UNFIT: &str =
+    "the arguments are not those of upgrade: the constructor's, where the code is made, and then one of type bytes";
 
 /// How revm's result reads in the words of all runtimes.
 pub(crate) fn outcome(result: InterpreterResult, config: &EvmConfig) -> Return {

@@ -13,7 +13,8 @@
 //! * **Calls** take text by the ABI (`transfer` `bob` `100`; names are addresses), by a full signature without one, or raw
 //!   call data with an empty method. Results, revert reasons, custom errors and events come back as text.
 //! * **Upgrades** keep account, balance and storage, and replace the code by what the new creation code's constructor
-//!   returns. What else that constructor does is kept with the option `migrate = "constructor"`, and undone without it.
+//!   returns. What else that constructor does is kept with the option `migrate = "constructor"`, and undone without it. Then the
+//!   function `upgrade(string,string)` or `upgrade(string,string,bytes)` migrates the storage, if the ABI has it; calls never enter it.
 //! * **To other runtimes**: `call(string,bytes)` at the address of the contract's name, with its method and its input in its
 //!   own encoding; the output comes back as `bytes`, a refusal as `Error(string)`. DELEGATECALL into them is refused.
 //! * **From other runtimes**: a full signature as the method, and the Solidity-encoded arguments.

@@ -148,18 +148,20 @@ impl Session {
             true => (revm::primitives::KECCAK_EMPTY, Bytecode::default()),
             false => (hash, code),
         };
-        self.enter(host, entry, code)
+        self.enter(host, entry, code, true)
     }
 
-    /// Runs `code` at `env.this`, behind whatever is on the stack.
+    /// Runs `code` at `env.this`, behind whatever is on the stack. It sees the value if it `pays`.
     fn enter(
         mut self: Box<Self>,
         host: &mut dyn Host,
         entry: Entry,
         code: (B256, Bytecode),
+        pays: bool,
     ) -> Result<Ended, HostFault> {
         let Env { this, caller, value, is_static, .. } = host.env();
         let this = evm_address(this);
+        let value = if pays { U256::from_be_bytes(value.to_be_bytes()) } else { U256::ZERO };
         let inputs = CallInputs {
             input: CallInput::Bytes(entry.input),
             return_memory_offset: 0..0,
@@ -169,7 +171,7 @@ impl Session {
             known_bytecode: code,
             target_address: this,
             caller: evm_address(caller),
-            value: CallValue::Apparent(U256::from_be_bytes(value.to_be_bytes())),
+            value: CallValue::Apparent(value),
             scheme: if *is_static { CallScheme::StaticCall } else { CallScheme::Call },
             is_static: *is_static,
             charged_new_account_state_gas: false,

@@ -17,7 +17,9 @@ impl Contract for Linked {
         let entry = match &call.entry {
             Entry::Deploy => vm_sdk::Entry::Deploy,
             Entry::Invoke => vm_sdk::Entry::Invoke,
-            Entry::Upgrade { from, to } => vm_sdk::Entry::Upgrade { from: from.as_str(), to: to.as_str() },
+            Entry::Upgrade { from, to } | Entry::Replace { from, to, .. } => {
+                vm_sdk::Entry::Upgrade { from: from.as_str(), to: to.as_str() }
+            }
         };
         let call = vm_sdk::Call { entry, method: &call.method, input: &call.input };
         // State is kept by the host only, so a contract that unwinds leaves nothing half done behind.

@@ -95,7 +95,7 @@ impl Start {
         let (entry, input) = match &call.entry {
             Entry::Deploy => (0, call.input.clone()),
             Entry::Invoke => (1, call.input.clone()),
-            Entry::Upgrade { from, to } => {
+            Entry::Upgrade { from, to } | Entry::Replace { from, to, .. } => {
                 let mut input = Vec::new();
                 for version in [from.as_str(), to.as_str()] {
                     input.extend_from_slice(&length(version.len())?.to_le_bytes());

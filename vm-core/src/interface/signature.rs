@@ -241,6 +241,7 @@ impl Interface for TextInterface {
             Entry::Deploy => self.find("init").is_some(),
             Entry::Invoke => true,
             Entry::Upgrade { .. } => self.find("upgrade").is_some(),
+            Entry::Replace { .. } => false,
         }
     }
 

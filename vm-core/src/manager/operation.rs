@@ -139,17 +139,11 @@ pub(crate) fn keep_version(
     author: Address,
     reason: &str,
 ) -> Result<(), ErrorKind> {
-    let mut evm_code = None;
-    if record.runtime == RuntimeKind::Evm {
-        // Inside a transaction of others, nobody counts it later.
-        if transaction.is_nested()
-            && let Some(excess) = transaction.excess()?
-        {
-            return Err(Refusal::Room(excess).into());
-        }
-        transaction.flush()?;
-        evm_code = Account::load(&transaction.journal, &record.name.address())?.evm_code;
-    }
+    settle(transaction, record.runtime)?;
+    let evm_code = match record.runtime {
+        RuntimeKind::Evm => Account::load(&transaction.journal, &record.name.address())?.evm_code,
+        _ => None,
+    };
     let version = VersionRecord {
         version: record.version.clone(),
         ordinal: record.versions,
@@ -161,6 +155,20 @@ pub(crate) fn keep_version(
         evm_code,
     };
     Ok(version.store(&transaction.journal, &record.name)?)
+}
+
+/// Has what an engine keeps of its own written, after a contract of this runtime was entered.
+pub(crate) fn settle(transaction: &mut Transaction<'_>, runtime: RuntimeKind) -> Result<(), ErrorKind> {
+    if runtime != RuntimeKind::Evm {
+        return Ok(());
+    }
+    // Inside a transaction of others, nobody counts it later.
+    if transaction.is_nested()
+        && let Some(excess) = transaction.excess()?
+    {
+        return Err(Refusal::Room(excess).into());
+    }
+    Ok(transaction.flush()?)
 }
 
 /// An operation that is about to be written down.

@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 use std::sync::Arc;
 
-use super::operation::{Actor, Approached, Note, step};
+use super::operation::{Actor, Approached, Note, settle, step};
 use super::{Top, enter, phase};
 use crate::access::cautions;
 use crate::transaction::Transaction;
@@ -69,10 +69,6 @@ impl Replacing {
         let Self { record, .. } = self;
         let core = transaction.core;
         let ((runtime, contract), encoded) = phase(Phase::Validate, || {
-            if record.runtime == RuntimeKind::Evm {
-                let why = "evm contracts migrate in a constructor; upgrade to code whose constructor does";
-                return Err(unfit(&record.name, why));
-            }
             let ready = transaction.ready(Some(record))?;
             if !ready.1.interface().has_entry(&entry) {
                 let why = "its current version has no migration; do without, or upgrade to a version that has one";
@@ -84,6 +80,10 @@ impl Replacing {
         // From here on nobody calls it.
         phase(Phase::Replace, || record.store(&transaction.journal))?;
         let outcome = self.migrate(transaction, actor, (runtime, &contract), (entry, encoded), gas)?;
+        if outcome.status.is_success() {
+            // Whoever calls it later in this transaction asks its record anew.
+            phase(Phase::Store, || settle(transaction, record.runtime))?;
+        }
         Ok((contract, outcome))
     }
 }

@@ -72,13 +72,18 @@ pub(super) fn restore<'c>(
         Ok::<_, ErrorKind>(Replacing::begin(approached)?)
     })?;
     let provisional = Provisional::new(core, version.code);
-    let contract = phase(Phase::Compile, || core.prepare(&code, version.code, Purpose::Trial))?;
+    let mut contract = phase(Phase::Compile, || core.prepare(&code, version.code, Purpose::Trial))?;
 
     let mut outcome = nothing_to_do();
     if let Some(arguments) = migration {
         // The code that is left knows its own form of the state, so it is the one that brings it into the older form.
         let entry = Entry::Upgrade { from: replacing.record.version.clone(), to: version.version.clone() };
-        outcome = replacing.migrate_by_itself(transaction, actor, (entry, arguments), gas)?.1;
+        let (left, migrated) = replacing.migrate_by_itself(transaction, actor, (entry, arguments), gas)?;
+        if !migrated.status.is_success() {
+            // Whose words the reason is in.
+            contract = left;
+        }
+        outcome = migrated;
     }
     if outcome.status.is_success() {
         phase(Phase::Replace, || {
@@ -99,14 +104,13 @@ pub(super) fn restore<'c>(
 
 /// What an EVM contract runs lies under its account.
 fn restore_account(
-    transaction: &mut Transaction<'_>,
+    transaction: &Transaction<'_>,
     name: &ContractName,
     version: &VersionRecord,
 ) -> Result<(), HostFault> {
     if version.runtime != RuntimeKind::Evm {
         return Ok(());
     }
-    transaction.flush()?;
     let address = name.address();
     let account = Account { evm_code: version.evm_code, ..Account::load(&transaction.journal, &address)? };
     Ok(account.store(&transaction.journal, &address)?)

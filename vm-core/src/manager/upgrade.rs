@@ -48,11 +48,15 @@ pub(super) fn renew<'c>(
     phase(Phase::Verify, || core.verify(code, &hash))?;
     let provisional = Provisional::new(core, hash);
     let contract = phase(Phase::Compile, || core.prepare(code, hash, Purpose::Trial))?;
-    let entry = Entry::Upgrade { from: replacing.record.version.clone(), to: version.clone() };
-    let encoded = match request.skip_migration {
-        true => None,
-        false => Some(phase(Phase::Validate, || core.encode(&*contract, &entry, "upgrade", arguments))?),
-    };
+    let (from, to, migrates) = (replacing.record.version.clone(), version.clone(), !request.skip_migration);
+    let migration = Entry::Upgrade { from: from.clone(), to: to.clone() };
+    let making = Entry::Replace { from, to, migrates };
+    let interface = contract.interface();
+    let makes_code = interface.has_entry(&making);
+    let has_migration = contract.migrates() && (makes_code || interface.has_entry(&migration));
+    let entry = if makes_code { Some(making) } else { migrates.then_some(migration) };
+    let encode = |entry: Entry| Ok::<_, Refusal>((core.encode(&*contract, &entry, "upgrade", arguments)?, entry));
+    let entered = phase(Phase::Validate, || entry.map(encode).transpose())?;
 
     phase(Phase::Replace, || {
         store_code(&transaction.journal, code)?;
@@ -60,14 +64,15 @@ pub(super) fn renew<'c>(
         replacing.record.store(&transaction.journal)
     })?;
 
-    let has_migration = contract.interface().has_entry(&entry);
     let mut outcome = nothing_to_do();
     let mut migration = if has_migration { Migration::Skipped } else { Migration::None };
-    if let Some(encoded) = encoded
-        && (has_migration || !actor.value.is_zero())
+    if let Some((encoded, entry)) = entered
+        && (makes_code || has_migration || !actor.value.is_zero())
     {
         outcome = replacing.migrate(transaction, actor, (code.runtime, &contract), (entry, encoded), gas)?;
-        migration = if contract.migrates() { Migration::Ran } else { Migration::None };
+        if migrates && contract.migrates() {
+            migration = Migration::Ran;
+        }
     }
     if outcome.status.is_success() {
         phase(Phase::Store, || {
@@ -84,18 +89,12 @@ pub(super) fn renew<'c>(
     Ok(Done { record: replacing.record, contract, gas, outcome, warnings, provisional })
 }
 
-/// Refuses what nobody would take when the migration is skipped.
+/// Refuses what nobody would take when the migration is skipped. Arguments of EVM code are its constructor's, which makes the code.
 fn check_skipping(request: &UpgradeRequest, actor: &Actor<'_>) -> Result<(), ErrorKind> {
     let UpgradeRequest { name, code, arguments, skip_migration, .. } = request;
-    match skip_migration {
-        true if code.runtime == RuntimeKind::Evm => Err(unfit(
-            name,
-            "evm code is made by its constructor, which cannot be skipped; upgrade with the migration, and without the option \
-             migrate=constructor where nothing that it writes is to be kept",
-        )),
-        true if !arguments.is_empty() || !actor.value.is_zero() => {
-            Err(unfit(name, "a migration that is skipped takes neither arguments nor a value; leave them out"))
-        }
-        _ => Ok(()),
+    let is_given = !actor.value.is_zero() || code.runtime != RuntimeKind::Evm && !arguments.is_empty();
+    match *skip_migration && is_given {
+        true => Err(unfit(name, "a migration that is skipped takes neither arguments nor a value; leave them out")),
+        false => Ok(()),
     }
 }

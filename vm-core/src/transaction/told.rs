@@ -37,7 +37,7 @@ impl Transaction<'_> {
             let kind = match entering.call.entry {
                 Entry::Invoke => CallKind::Call,
                 Entry::Deploy => CallKind::Deploy,
-                Entry::Upgrade { .. } => CallKind::Upgrade,
+                Entry::Upgrade { .. } | Entry::Replace { .. } => CallKind::Upgrade,
             };
             tracer.open(TracedCall { kind, ..call(entering.env.caller, entering.env.this, entering.gas) });
         }

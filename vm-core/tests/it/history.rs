@@ -17,7 +17,7 @@ fn scripts() -> Scripts {
     Scripts::default()
         .with("c", |host, call| match &call.entry {
             Entry::Deploy => host.put(b"form", b"one").map_err(Into::into).and_then(|()| ok()),
-            Entry::Upgrade { .. } => Err(crate::script::Failure::Revert("c migrates nothing")),
+            Entry::Upgrade { .. } | Entry::Replace { .. } => Err(crate::script::Failure::Revert("c migrates nothing")),
             Entry::Invoke => Ok(host.get(b"form")?.unwrap_or_default()),
         })
         .with("c-v2", |host, call| match &call.entry {

@@ -14,7 +14,7 @@ use crate::script::{Scripts, call, invoke, name, ok, owner, refusal, request, sc
 fn scripts() -> Scripts {
     let body = |host: &mut dyn vm_core::Host, call_: &vm_core::Call| match &call_.entry {
         Entry::Deploy => ok(),
-        Entry::Upgrade { from, to } => {
+        Entry::Upgrade { from, to } | Entry::Replace { from, to, .. } => {
             host.put(b"last", format!("{from} -> {to} {}", String::from_utf8_lossy(&call_.input)).as_bytes())?;
             match &call_.input[..] {
                 b"fail" => Err(crate::script::Failure::Revert("not yet")),

@@ -14,7 +14,9 @@ pub(super) fn call(call: &Call, host: &dyn Host) -> CallFrame {
     let (entry, from_version, to_version) = match &call.entry {
         Entry::Deploy => (EntryFrame::Deploy, String::new(), String::new()),
         Entry::Invoke => (EntryFrame::Invoke, String::new(), String::new()),
-        Entry::Upgrade { from, to } => (EntryFrame::Upgrade, from.to_string(), to.to_string()),
+        Entry::Upgrade { from, to } | Entry::Replace { from, to, .. } => {
+            (EntryFrame::Upgrade, from.to_string(), to.to_string())
+        }
     };
     let env = host.env();
     CallFrame {

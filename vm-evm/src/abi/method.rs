@@ -4,7 +4,7 @@ use alloy_dyn_abi::{DynSolType, DynSolValue, Specifier};
 use alloy_json_abi::{Function, JsonAbi, Param, StateMutability};
 use vm_core::{Argument, ArgumentError};
 
-use super::{shape::Shape, value};
+use super::{shape::Shape, upgrade, value};
 
 /// The longest signature and the longest type, in bytes: a type is as deep as it is long, and is walked through by recursion.
 pub(super) const LONGEST: usize = 4096;
@@ -121,9 +121,9 @@ fn unknown(abi: &JsonAbi, method: &str) -> ArgumentError {
     }
 }
 
-/// Every function of the ABI, for people.
+/// Every function of the ABI that can be called, for people.
 pub(super) fn describe_all(abi: &JsonAbi) -> Vec<String> {
-    abi.functions().map(describe).collect()
+    abi.functions().filter(|function| !upgrade::is(function)).map(describe).collect()
 }
 
 /// `view balanceOf(address owner) -> uint256`.

@@ -17,9 +17,15 @@ pub(crate) enum Constructor {
     /// A new account.
     Deploy,
     /// The account stays, gets the new code, and keeps what the constructor did.
-    Migrate,
+    Migrate {
+        /// True when the constructor sees the value.
+        pays: bool,
+    },
     /// The account stays and gets the new code; what else the constructor did is undone.
-    Replace,
+    Replace {
+        /// True when the constructor sees the value.
+        pays: bool,
+    },
 }
 
 impl Session {
@@ -31,8 +37,7 @@ impl Session {
         mut self: Box<Self>,
         host: &mut dyn Host,
         kind: Constructor,
-        creation_code: Bytes,
-        gas: u64,
+        Entry { input: creation_code, gas }: Entry,
     ) -> Result<Ended, HostFault> {
         let this = evm_address(&host.env().this);
         let caller = evm_address(&host.env().caller);
@@ -56,7 +61,7 @@ impl Session {
                     Err(error) => return Ok(self.refused(error.into(), gas)),
                 }
             }
-            Constructor::Migrate | Constructor::Replace => {
+            Constructor::Migrate { .. } | Constructor::Replace { .. } => {
                 let checkpoint = state.checkpoint();
                 bare(state);
                 checkpoint
@@ -65,10 +70,11 @@ impl Session {
 
         let code = Bytecode::new_legacy(creation_code);
         let entry = Entry { input: Bytes::new(), gas };
-        let mut ended = self.enter(host, entry, (code.hash_slow(), code))?;
+        let pays = !matches!(kind, Constructor::Migrate { pays: false } | Constructor::Replace { pays: false });
+        let mut ended = self.enter(host, entry, (code.hash_slow(), code), pays)?;
         let result = &mut ended.result;
         let ctx = &mut ended.session.revm.ctx;
-        if kind == Constructor::Replace && result.is_ok() {
+        if matches!(kind, Constructor::Replace { .. }) && result.is_ok() {
             ctx.journaled_state.checkpoint_revert(checkpoint);
             ctx.journaled_state.database.journal()?.revert(mark);
             let again = ctx.journaled_state.checkpoint();

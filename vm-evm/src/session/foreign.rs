@@ -111,12 +111,11 @@ pub(super) fn without_dispatcher(session: &Session, init: &FrameInit) -> Result<
     if session.is_foreign(init) {
         return refuse("an ethereum transaction cannot reach contracts of other runtimes, or such as are not active");
     }
-    match session.called(call)? {
-        Some((_, Some(standing))) if standing.guarded => {
-            refuse("an ethereum transaction cannot reach contracts with rules for their callers")
-        }
-        _ => Ok(None),
+    let Some((name, standing)) = session.called(call)? else { return Ok(None) };
+    if standing.is_some_and(|standing| standing.guarded) {
+        return refuse("an ethereum transaction cannot reach contracts with rules for their callers");
     }
+    session.closed(call, name, standing).map_or(Ok(None), |why| refuse(&why))
 }
 
 /// The callee as the dispatcher is asked for it.

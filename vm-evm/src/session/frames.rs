@@ -6,9 +6,9 @@ use revm::{
     interpreter::{CallInputs, CallScheme, FrameInput, InstructionResult, interpreter_action::FrameInit},
     primitives::Address,
 };
-use vm_core::{Access, Action, ContractName, ContractRecord, Gas, Host, HostFault, KeyRange, Space, Standing};
+use vm_core::{Access, Action, ContractName, ContractRecord, Gas, Host, HostFault, KeyRange, Refusal, Space, Standing};
 
-use crate::abi::selector_text;
+use crate::abi::{CLOSED, is_entered_by, selector_text};
 
 use super::{
     Session,
@@ -198,10 +198,24 @@ impl Session {
         }
     }
 
+    /// Why nobody can call a named contract so: it is a migration's function, or its migration goes on. While a constructor runs there is
+    /// no code to call.
+    pub(super) fn closed(&self, call: &CallInputs, name: &ContractName, standing: Option<Standing>) -> Option<String> {
+        if is_entered_by(&call.input.as_bytes(&self.revm.ctx)) {
+            return Some(CLOSED.to_owned());
+        }
+        let lifecycle = standing?.lifecycle;
+        let refused = !lifecycle.is_callable() && !call.known_bytecode.1.is_empty();
+        refused.then(|| Refusal::NotCallable { name: name.clone(), lifecycle }.to_string())
+    }
+
     /// The refusal of a call of another named EVM contract, which the dispatcher does not see, if the authorizer refuses it.
     fn denied(&self, host: &mut dyn Host, init: &FrameInit) -> Result<Option<FrameResult>, HostFault> {
         let FrameInput::Call(call) = &init.frame_input else { return Ok(None) };
         let Some((name, standing)) = self.called(call)? else { return Ok(None) };
+        if let Some(why) = self.closed(call, name, standing) {
+            return Ok(Some(foreign::refused(call, InstructionResult::Revert, &why)));
+        }
         let method = selector_text(&call.input.as_bytes(&self.revm.ctx));
         let access = Access {
             actor: vm_address(&call.caller),

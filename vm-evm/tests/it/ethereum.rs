@@ -6,6 +6,7 @@ use vm_core::{Amount, Block, GrantRequest, Interrupt, InvokeRequest, Limits, Rig
 use vm_evm::{EthereumReceipt, EthereumTransaction, EvmConfig, EvmRuntime, TransactError};
 
 use crate::machine::{Machine, address, alice, assembled, compiled, failed, name};
+use crate::script::Evm;
 
 /// The transaction on the machine's state, which it does not change.
 fn transact(machine: &Machine, transaction: &EthereumTransaction) -> Result<EthereumReceipt, TransactError> {
@@ -66,6 +67,22 @@ fn contracts_with_rules_for_their_callers_are_out_of_reach() {
         assert_eq!(receipt.status, status, "{rule}");
         let told = String::from_utf8_lossy(&receipt.output).contains("rules for their callers");
         assert_eq!(told, status == Status::Revert);
+    }
+}
+
+#[test]
+fn a_transaction_enters_no_migration() {
+    let machine = Machine::holding(&[("Ledger", "ledger"), ("Script", "script")]);
+    machine.upgrade("ledger", "3", compiled("LedgerV3"), &["7", "0x"]).unwrap();
+    let at = name("ledger").address();
+    let words = [0x60, 0x80, 0xa0, 0, 0, 0].map(|n| format!("{n:064x}")).concat();
+    let data = hex::decode(format!("2e239666{words}")).unwrap();
+    let through: Vec<u8> = Evm::new().call(at, data.clone()).into();
+    for (to, input) in [(at, data), (name("script").address(), through)] {
+        let mut entering = call("ledger");
+        (entering.to, entering.input) = (Some(to), input.into());
+        let receipt = transact(&machine, &entering).unwrap();
+        assert!(String::from_utf8_lossy(&receipt.output).contains("upgrade is no method"), "{:?}", receipt.output);
     }
 }
 

@@ -58,10 +58,7 @@ pub(crate) fn columns(artifacts: &Path, containers: bool) -> Result<Vec<Column>>
         column(
             RuntimeKind::Evm,
             Code::new(RuntimeKind::Evm, read("token-v1.bin")?).with_abi(text("token-v1.abi.json")?),
-            // The second version's constructor is the migration.
-            Code::new(RuntimeKind::Evm, read("token-v2.bin")?)
-                .with_abi(text("token-v2.abi.json")?)
-                .with_option("migrate", "constructor"),
+            Code::new(RuntimeKind::Evm, read("token-v2.bin")?).with_abi(text("token-v2.abi.json")?),
         )?,
     ];
     if containers {

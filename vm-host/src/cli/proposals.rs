@@ -64,9 +64,13 @@ fn encoded(vm: &Vm, mut operation: Managed) -> anyhow::Result<Managed> {
     let (contract, entry, arguments) = match &mut operation {
         Managed::Deploy(request) => (vm.prepare(&request.code)?, Entry::Deploy, &mut request.arguments),
         Managed::Upgrade(request) => {
-            let entry = Entry::Upgrade { from: current(&request.name)?, to: request.version.clone() };
+            let (from, to, migrates) = (current(&request.name)?, request.version.clone(), !request.skip_migration);
             let contract = vm.prepare(&request.code)?;
-            if request.skip_migration || !contract.interface().has_entry(&entry) && request.arguments.is_empty() {
+            let making = Entry::Replace { from: from.clone(), to: to.clone(), migrates };
+            let migration = Entry::Upgrade { from, to };
+            let has = |entry: &Entry| contract.interface().has_entry(entry);
+            let entry = if has(&making) { making } else { migration };
+            if !has(&entry) && request.arguments.is_empty() || matches!(entry, Entry::Upgrade { .. }) && !migrates {
                 return Ok(operation);
             }
             (contract, entry, &mut request.arguments)

@@ -73,7 +73,7 @@ fn evm_code_changes_other_contracts_and_none_of_the_evm() {
 
 /// Inside a transaction nobody counts the slots at its end any more, so they are counted when the version is kept.
 #[test]
-fn a_nested_upgrade_of_an_evm_contract_keeps_to_its_room() {
+fn nested_upgrades_and_migrations_of_an_evm_contract_keep_to_its_room() {
     let vm = machine_with("vm.access.administrators = \"callers(owner)\"");
     deploy(&vm, "contract_manager", Code::new(RuntimeKind::Native, "contract_manager"), &[]);
     let text = |file: &str| String::from_utf8(artifact(file)).unwrap();
@@ -101,6 +101,33 @@ fn a_nested_upgrade_of_an_evm_contract_keeps_to_its_room() {
     bound(4);
     let done = upgrade();
     assert_eq!((done.status, vm.record(&name("e")).unwrap().unwrap().version.as_str()), (Status::Success, "2"));
+
+    // So are those of a migration by itself. This code sets slot 10 to 1, whatever is called.
+    let abi = r#"[{"type":"function","name":"upgrade","inputs":[{"name":"","type":"string"},{"name":"","type":"string"}],
+        "outputs":[],"stateMutability":"nonpayable"}]"#;
+    let send = |method: &str, args: &[&str]| {
+        let request = InvokeRequest::new(name("contract_manager"), method).args(args.iter().copied()).from(owner());
+        block_on(vm.invoke(request)).unwrap()
+    };
+    let code = "0x600680600b6000396000f36001600a5500";
+    let skipped = send("upgrade_contract", &["e", "3", "evm", code, abi, "", "0x", "skip-migration", ""]);
+    assert_eq!(skipped.status, Status::Success, "{:?}", skipped.text);
+    for (method, args) in
+        [("migrate_contract", &["e", "2", "0x", ""][..]), ("rollback_contract", &["e", "2", "0x", "migrate", ""])]
+    {
+        let refused = send(method, args);
+        let told = String::from_utf8_lossy(&refused.output).into_owned();
+        assert!(
+            refused.status == Status::Revert && told.contains("may have 4 keys, has 4, and would have 5"),
+            "{told}"
+        );
+    }
+    bound(5);
+    assert_eq!(send("migrate_contract", &["e", "2", "0x", ""]).status, Status::Success);
+    let entry = vm.history(&name("e"), 7, 1).unwrap().remove(0);
+    assert_eq!((entry.operation.as_str(), entry.migrated_from), ("migrate", Some("2".parse().unwrap())));
+    assert_eq!(send("rollback_contract", &["e", "2", "0x", "migrate", ""]).status, Status::Success);
+    assert_eq!(vm.record(&name("e")).unwrap().unwrap().version.as_str(), "2");
 }
 
 /// State is kept in one form on all runtimes but the EVM, and yet nothing that a module wrote is an approval.

@@ -42,7 +42,7 @@ pub(in crate::cli) enum Operation {
         version: Version,
         #[command(flatten)]
         call: CallArgs,
-        /// Leave out the migration that the new code has (EVM code cannot: see --option migrate=constructor). Who may is the right `skip-migration`: the host's administrators, by default.
+        /// Leave out the migration that the new code has; arguments are those of the constructor then, which makes EVM code in any case. Who may is the right `skip-migration`: the host's administrators, by default.
         #[arg(long)]
         skip_migration: bool,
         /// Accept code for another runtime, which the file tells and --runtime says; it has to understand the contract's state. Not

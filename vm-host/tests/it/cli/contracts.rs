@@ -22,17 +22,17 @@ impl Token {
     /// The token on every runtime that needs nothing outside this process.
     pub(super) fn all() -> [Self; 3] {
         let file = |name: &str| artifact(name).display().to_string();
-        let solidity = |version: &str, rest: &str| {
+        let solidity = |version: &str| {
             let (code, abi) = (format!("{version}.bin"), format!("{version}.abi.json"));
-            format!("{} --abi {}{rest}", file(&code), file(&abi))
+            format!("{} --abi {}", file(&code), file(&abi))
         };
         [
             Self::rust("native", "token".to_owned(), "token-v2".to_owned()),
             Self::rust("wasm", file("token-v1.wasm"), file("token-v2.wasm")),
             Self {
                 runtime: "evm",
-                v1: solidity("token-v1", ""),
-                v2: solidity("token-v2", " --option migrate=constructor"),
+                v1: solidity("token-v1"),
+                v2: solidity("token-v2"),
                 balance_of: "balanceOf",
                 total_supply: "totalSupply",
                 schema_version: "schemaVersion",

@@ -43,7 +43,7 @@ fn an_artefact_is_deployed_called_with_json_and_upgraded() {
     let told = desk.fails(2, "query token balanceOf --args-json bob");
     assert!(told.contains("neither a JSON array nor an object"), "{told}");
 
-    desk.ok("upgrade token v2.json --version 2 --contract Token --option migrate=constructor --from alice");
+    desk.ok("upgrade token v2.json --version 2 --contract Token --from alice");
     assert_eq!(desk.ok("query token schemaVersion").trim(), "2");
 }
 

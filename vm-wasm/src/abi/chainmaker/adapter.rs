@@ -56,7 +56,7 @@ impl Adapter {
     pub(crate) fn open(&self, host: &mut dyn Host, call: &Call) -> Result<Result<Opening, String>, Stop> {
         let name = match call.entry {
             Entry::Deploy => INIT,
-            Entry::Upgrade { .. } => UPGRADE,
+            Entry::Upgrade { .. } | Entry::Replace { .. } => UPGRADE,
             Entry::Invoke => &call.method,
         };
         let method = self.methods.binary_search_by(|method| (**method).cmp(name));

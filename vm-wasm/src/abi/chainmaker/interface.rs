@@ -51,6 +51,7 @@ impl Interface for Adapter {
             Entry::Deploy => self.has(INIT),
             Entry::Invoke => true,
             Entry::Upgrade { .. } => self.has(UPGRADE),
+            Entry::Replace { .. } => false,
         }
     }
 

@@ -135,7 +135,7 @@ fn reserved(host: &mut dyn Host, call: &Call) -> Result<[Option<String>; 13], St
     let env = host.env().clone();
     let sender = if call.entry == Entry::Invoke { env.origin } else { env.caller };
     let (from, to) = match &call.entry {
-        Entry::Upgrade { from, to } => (Some(from.to_string()), Some(to.to_string())),
+        Entry::Upgrade { from, to } | Entry::Replace { from, to, .. } => (Some(from.to_string()), Some(to.to_string())),
         Entry::Deploy | Entry::Invoke => (None, None),
     };
     let creator = match (&call.entry, &env.name) {
