@@ -96,11 +96,10 @@ pub(crate) fn containers(declined: bool, need: Need) -> Result<Containers> {
         return Ok(absent("containers need Linux"));
     }
     let root = rustix::process::geteuid().is_root();
-    let mut found = find_both();
-    if found.is_none() && can_install() {
-        install("apt-get", need)?;
-        found = find_both();
-    }
+    let found = match find_both() {
+        None if can_install() => install("apt-get", find_both, need)?,
+        found => found,
+    };
     Ok(match found {
         Some((containerd, runc)) if root => Containers::Ready { containerd, runc },
         Some(_) => absent(
@@ -122,9 +121,10 @@ pub(crate) fn can_install() -> bool {
     rustix::process::geteuid().is_root() && System::read() == System::Debian
 }
 
-fn install(apt: &str, need: Need) -> Result<()> {
+/// Installs both, and finds them then. `None` where that goes wrong and they are only wished for.
+fn install(apt: &str, find: fn() -> Option<(PathBuf, PathBuf)>, need: Need) -> Result<Option<(PathBuf, PathBuf)>> {
     let step = Step::new("installing containerd and runc with apt-get (not found on this machine)");
-    let apt = |args: &[&str]| {
+    let run = |args: &[&str]| {
         process::succeed(
             Command::new(apt)
                 .args(["-o", "Dpkg::Use-Pty=0", "-o", "DPkg::Lock::Timeout=120"])
@@ -133,12 +133,21 @@ fn install(apt: &str, need: Need) -> Result<()> {
         )
     };
     let installed =
-        apt(&["update"]).and_then(|()| apt(&["install", "-y", "--no-install-recommends", "containerd", "runc"]));
-    match installed {
-        Ok(()) => step.done(),
-        Err(error) => need.weigh(error, "containerd and runc cannot be installed")?,
+        run(&["update"]).and_then(|()| run(&["install", "-y", "--no-install-recommends", "containerd", "runc"]));
+    let found = installed.and_then(|()| {
+        find().with_context(|| {
+            format!(
+                "{apt} has installed the packages, and not both programs are in PATH or a folder for system programs"
+            )
+        })
+    });
+    match found {
+        Ok(found) => {
+            step.done();
+            Ok(Some(found))
+        }
+        Err(error) => need.weigh(error, "containerd and runc cannot be installed").map(|()| None),
     }
-    Ok(())
 }
 
 /// containerd and runc, if both are installed.
@@ -238,9 +247,16 @@ mod tests {
 
     #[test]
     fn what_cannot_be_installed_is_an_error_where_it_is_needed() {
-        install("false", Need::Wished).unwrap();
-        let error = install("false", Need::Required).unwrap_err();
+        let both = || Some(("containerd".into(), "runc".into()));
+        assert!(install("false", both, Need::Wished).unwrap().is_none());
+        let error = install("false", both, Need::Required).unwrap_err();
         assert!(format!("{error:#}").contains("cannot be installed; with --no-containers"), "{error:#}");
+        assert!(install("true", both, Need::Required).unwrap().is_some());
+        // apt is content, and they are not there all the same.
+        assert!(install("true", || None, Need::Wished).unwrap().is_none());
+        let error = install("true", || None, Need::Required).unwrap_err();
+        let told = format!("{error:#}");
+        assert!(told.contains("cannot be installed; with --no-containers") && told.contains("not both"), "{told}");
     }
 
     #[test]
