@@ -131,12 +131,17 @@ fn answer<C: Contract>(link: &mut Link<'_>, call: &CallFrame) -> Return {
         EntryFrame::Invoke | EntryFrame::Unspecified => Entry::Invoke,
     };
     let call = Call { entry, method: &call.method, input: &call.input };
-    match catch_unwind(AssertUnwindSafe(|| enter::<C>(link, &call))) {
-        Ok(Ok(output)) => Return { status: Status::Success.into(), output },
-        Ok(Err(Error::Revert(message))) => Return { status: Status::Revert.into(), output: message.into_bytes() },
-        // The host knows why.
-        Ok(Err(Error::Stop(Stop))) => trap(""),
-        Err(panic) => trap(panic_message(&*panic)),
+    let entered = catch_unwind(AssertUnwindSafe(|| enter::<C>(link, &call)));
+    match (entered, link.trapped()) {
+        // Who goes on after a stop has done a part of what it wanted at most.
+        (Ok(_), Some(message)) => trap(message),
+        (Err(panic), _) => trap(panic_message(&*panic)),
+        (Ok(Ok(output)), None) => Return { status: Status::Success.into(), output },
+        (Ok(Err(Error::Revert(message))), None) => {
+            Return { status: Status::Revert.into(), output: message.into_bytes() }
+        }
+        // The contract has made it: no host said so.
+        (Ok(Err(Error::Stop(Stop))), None) => trap(""),
     }
 }
 

@@ -20,8 +20,10 @@ pub(super) struct Link<'a> {
     env: Env,
     /// The call's number.
     call: u64,
-    /// Once the host said stop, or is gone, every operation fails.
+    /// Once the host said stop, or is gone, or was to be told more than a frame holds, every operation fails.
     stopped: bool,
+    /// The bytes of what no frame holds.
+    too_long: Option<usize>,
     broken: Option<FrameError>,
 }
 
@@ -38,8 +40,15 @@ impl<'a> Link<'a> {
             env: environment.map(env).unwrap_or_else(|| env(&Environment::default())),
             call: call.number,
             stopped: false,
+            too_long: None,
             broken: None,
         }
+    }
+
+    /// How a call ends that went on after its stop, or handed it up. Empty where the host knows why.
+    pub(super) fn trapped(&self) -> Option<String> {
+        let told = |length| format!("it told the host {length} bytes at once, which no frame holds");
+        self.stopped.then(|| self.too_long.map(told).unwrap_or_default())
     }
 
     /// Why the process cannot go on, if it cannot.
@@ -52,7 +61,7 @@ impl<'a> Link<'a> {
             return Err(Stop);
         }
         let queued = self.writer.queue(&frame.into().of_call(self.call));
-        queued.map_err(|error| self.fail(error))
+        queued.map_err(|error| self.unsent(error))
     }
 
     fn ask(&mut self, frame: impl Into<ContractFrame>) -> Result<Kind, Stop> {
@@ -60,7 +69,7 @@ impl<'a> Link<'a> {
             return Err(Stop);
         }
         let asked = self.writer.send(&frame.into().of_call(self.call));
-        asked.map_err(|error| self.fail(error))?;
+        asked.map_err(|error| self.unsent(error))?;
         match self.reader.receive::<HostFrame>() {
             Ok(Some(HostFrame { kind: Some(Kind::Stop(_)) })) => {
                 self.stopped = true;
@@ -68,20 +77,26 @@ impl<'a> Link<'a> {
             }
             Ok(Some(HostFrame { kind: Some(answer) })) => Ok(answer),
             Ok(_) => Err(self.protocol_error("the host gave no answer")),
-            Err(error) => Err(self.fail(error)),
+            Err(error) => Err(self.lost(error)),
         }
     }
 
     fn protocol_error(&mut self, message: &str) -> Stop {
-        self.fail(std::io::Error::new(std::io::ErrorKind::InvalidData, message).into())
+        self.lost(std::io::Error::new(std::io::ErrorKind::InvalidData, message).into())
     }
 
-    fn fail(&mut self, error: FrameError) -> Stop {
+    /// A frame could not be sent.
+    fn unsent(&mut self, error: FrameError) -> Stop {
+        let FrameError::TooLong { length } = error else { return self.lost(error) };
+        // That is the contract's fault: the call traps, the connection is as good as before.
         self.stopped = true;
-        // Too much data is the contract's fault: the call traps, the connection is as good as before.
-        if !matches!(error, FrameError::TooLong { .. }) {
-            self.broken = Some(error);
-        }
+        self.too_long = Some(length);
+        Stop
+    }
+
+    fn lost(&mut self, error: FrameError) -> Stop {
+        self.stopped = true;
+        self.broken = Some(error);
         Stop
     }
 }

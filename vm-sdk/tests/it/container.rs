@@ -7,9 +7,23 @@ use vm_container_protocol::{
     Call, ContractFrame, Entry, Environment, FrameError, FrameReader, FrameWriter, HostFrame, Put, Return, Status,
     Stop, Value, contract_frame::Kind,
 };
-use vm_sdk::{Contract, container};
+use vm_sdk::{Context, Contract, Item, Result as Outcome, container, contract};
 
 use crate::sample::Counter;
+
+/// A contract that does not mind what the host says.
+struct Careless;
+
+const NOTE: Item<Vec<u8>> = Item::new("note");
+
+#[contract(name = "careless")]
+impl Careless {
+    pub fn note(cx: &mut Context, length: u32) -> Outcome<bool> {
+        let kept = NOTE.set(cx, &vec![7; length as usize]);
+        // What is asked afterwards is refused, too.
+        Ok(kept.is_ok() || NOTE.get(cx).is_ok())
+    }
+}
 
 struct Host {
     reader: FrameReader<UnixStream>,
@@ -18,14 +32,18 @@ struct Host {
 }
 
 impl Host {
-    /// Starts the contract and takes its greeting.
     fn start() -> Self {
+        Self::of::<Counter>()
+    }
+
+    /// Starts a contract and takes its greeting.
+    fn of<C: Contract>() -> Self {
         let (ours, theirs) = UnixStream::pair().unwrap();
-        let contract = std::thread::spawn(|| container::serve_on::<Counter>(theirs));
+        let contract = std::thread::spawn(|| container::serve_on::<C>(theirs));
         let reader = FrameReader::new(ours.try_clone().unwrap());
         let mut host = Self { reader, writer: FrameWriter::new(ours), contract };
         let Kind::Hello(hello) = host.receive() else { panic!("expected a greeting") };
-        assert_eq!((hello.protocol, &*hello.interface), (1, Counter::INTERFACE));
+        assert_eq!((hello.protocol, &*hello.interface), (1, C::INTERFACE));
         assert!(hello.sdk.starts_with("vm-sdk "));
         host
     }
@@ -120,6 +138,21 @@ fn a_stop_ends_the_call_and_the_process_lives_on() {
     assert!(matches!(host.receive(), Kind::Get(_)));
     host.send(Value { value: None });
     assert_eq!(host.returned(), (Status::Success, 0u64.to_le_bytes().into()));
+}
+
+/// What the host never heard of it cannot stop: the library does.
+#[test]
+fn who_goes_on_after_what_no_frame_holds_does_not_succeed() {
+    let mut host = Host::of::<Careless>();
+    host.call(Entry::Invoke, "note", &(17_u32 << 20).to_le_bytes());
+    let (status, output) = host.returned();
+    let output = String::from_utf8(output).unwrap();
+    assert!(status == Status::Trap && output.contains("bytes at once, which no frame holds"), "{status:?} {output}");
+
+    host.call(Entry::Invoke, "note", &3_u32.to_le_bytes());
+    assert!(matches!(host.receive(), Kind::Put(_)));
+    assert_eq!(host.returned(), (Status::Success, vec![1]));
+    assert!(host.hang_up().is_ok());
 }
 
 #[test]
