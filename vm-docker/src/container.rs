@@ -2,7 +2,10 @@
 
 use std::{os::fd::OwnedFd, sync::Arc, time::Duration};
 
-use rustix::process::{Pid, PidfdFlags, Signal, pidfd_open, pidfd_send_signal};
+use rustix::{
+    event::{PollFd, PollFlags, Timespec, poll},
+    process::{Pid, PidfdFlags, Signal, pidfd_open, pidfd_send_signal},
+};
 use tokio::{sync::watch, time::sleep};
 use vm_container_protocol::Hello;
 use vm_core::Interrupt;
@@ -27,8 +30,6 @@ const KILLED: u32 = 137;
 
 /// How long it is waited until containerd is asked again that went away.
 const RECONNECT: Duration = Duration::from_millis(250);
-/// How often a task may be unknown to a containerd that was away.
-const PATIENCE: u32 = 20;
 
 /// A container whose process has introduced itself. It is killed and removed when this is dropped.
 pub(crate) struct Container {
@@ -73,6 +74,11 @@ impl Process {
         )
     }
 
+    /// True if it is seen to run.
+    fn runs(&self) -> bool {
+        self.0.as_ref().is_some_and(|process| !has_ended(process))
+    }
+
     pub(crate) fn kill(&self) {
         if let Some(process) = &self.0 {
             // It may have ended already.
@@ -81,18 +87,23 @@ impl Process {
     }
 }
 
+/// True once a process has ended, with all its threads.
+pub(crate) fn has_ended(process: &OwnedFd) -> bool {
+    const AT_ONCE: Timespec = Timespec { tv_sec: 0, tv_nsec: 0 };
+    // It can be read from then.
+    poll(&mut [PollFd::new(process, PollFlags::IN)], Some(&AT_ONCE)).is_ok_and(|ended| ended > 0)
+}
+
 /// Waits for the end of a task, over restarts of containerd, which break off the waiting, however they tell it, and nothing else.
 /// `None` if the task is gone without a code, or the host stops.
-async fn exit_code(engine: &Engine, id: &str) -> Option<u32> {
-    let mut patience = 0;
+async fn exit_code(engine: &Engine, id: &str, process: &Process) -> Option<u32> {
     loop {
         match engine.daemon().wait(id).await {
             Ok(code) => return Some(code),
             Err(_) if engine.is_stopped() => return None,
-            Err(DockerError::Daemon { reason: Refused::NotFound, .. }) if patience == 0 => return None,
-            // It answers before it has found its tasks again.
-            Err(DockerError::Daemon { reason: Refused::NotFound, .. }) => patience -= 1,
-            Err(_) => patience = PATIENCE,
+            // What runs has not ended, whatever is known of it.
+            Err(DockerError::Daemon { reason: Refused::NotFound, .. }) if !process.runs() => return None,
+            Err(_) => {}
         }
         sleep(RECONNECT).await;
     }
@@ -104,10 +115,10 @@ pub(crate) struct ExitWatch(watch::Receiver<Option<Option<Exit>>>);
 
 impl ExitWatch {
     /// Begins to wait for the end of a container's task.
-    pub(crate) fn begin(engine: Arc<Engine>, id: String, counts: Arc<Counts>) -> Self {
+    pub(crate) fn begin(engine: Arc<Engine>, id: String, process: Process, counts: Arc<Counts>) -> Self {
         let (sender, receiver) = watch::channel(None);
         tokio::spawn(async move {
-            let code = exit_code(&engine, &id).await;
+            let code = exit_code(&engine, &id, &process).await;
             let killed_one = ControlGroup::of(&id).was_out_of_memory();
             if code.is_some() && killed_one {
                 counts.out_of_memory();

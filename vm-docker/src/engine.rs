@@ -20,7 +20,7 @@ use std::{
 
 use tokio::{
     runtime::Handle,
-    sync::{OwnedRwLockReadGuard, RwLock, watch},
+    sync::{OwnedRwLockReadGuard, RwLock, oneshot, watch},
     time,
 };
 use vm_core::Interrupt;
@@ -88,10 +88,12 @@ struct Existence {
     leaving: bool,
     /// What runs in it, once that is known.
     process: Option<Process>,
+    /// True once containerd is asked for nothing more of it but its removal.
+    made: bool,
     /// What must not be removed before.
     _needs: Option<Arc<Guard>>,
     /// What it occupies until it is removed.
-    _place: Option<Place>,
+    place: Option<Place>,
     /// The same of the disk.
     claim: Option<Claim>,
 }
@@ -166,7 +168,9 @@ impl Engine {
         };
         let engine = Arc::new(engine);
         // What cannot be removed now keeps nobody from starting.
-        let _ = time::timeout(ORPHAN_PATIENCE, engine.tokio.spawn(orphans::clear(engine.clone()))).await;
+        let (cleared, first) = oneshot::channel();
+        engine.tokio.spawn(orphans::clear(engine.clone(), cleared));
+        let _ = time::timeout(ORPHAN_PATIENCE, first).await;
         Ok(engine)
     }
 
@@ -254,10 +258,8 @@ impl Engine {
 
     /// How many containers are being removed, or will be when their calls have ended.
     fn leaving(&self) -> usize {
-        let leaving = |(resource, existence): &(&Resource, &Existence)| {
-            (existence.removing || existence.leaving) && matches!(resource, Resource::Container(_))
-        };
-        self.resources().iter().filter(leaving).count()
+        let leaving = |existence: &&Existence| (existence.removing || existence.leaving) && existence.place.is_some();
+        self.resources().values().filter(leaving).count()
     }
 
     /// Removes everything, and waits for that at most `patience`. Returns the number of resources that are left; what runs in them is
@@ -265,11 +267,14 @@ impl Engine {
     pub(crate) async fn stop(self: &Arc<Self>, patience: Duration) -> usize {
         self.stopped.send_replace(true);
         let _ = time::timeout(patience, async {
+            let is_container = |resource: &Resource| matches!(resource, Resource::Container(_));
+            // Starts that containerd does not go on with keep nothing that is there.
+            self.remove_all(|resource, existence| is_container(resource) && existence.made);
             let _none = self.starts.write().await;
             // An image goes with its last container, or after all of them.
-            self.remove_all(|resource| matches!(resource, Resource::Container(_)));
+            self.remove_all(|resource, _| is_container(resource));
             self.wait_until(|| self.containers() == 0).await;
-            self.remove_all(|_| true);
+            self.remove_all(|_, _| true);
             self.wait_until(|| self.resources().is_empty()).await;
         })
         .await;
@@ -383,25 +388,27 @@ impl Engine {
         let most = self.config.concurrency_of(isolation);
         let process = Inside { program: &image.program, isolation, concurrency: most, users, sockets: &sockets };
         let spec = sandbox::spec(&self.config, &process, &ControlGroup::of(&id).path());
-        let pid = self
-            .daemon
-            .create(&NewContainer {
-                id: &id,
-                owner: &self.owner(),
-                lease: &image.lease,
-                snapshot: &image.snapshot,
-                runtime: &self.config.runtime,
-                spec: &spec,
-                stdout: &output.stdout,
-                stderr: &output.stderr,
-            })
-            .await?;
+        let new = NewContainer {
+            id: &id,
+            owner: &self.owner(),
+            lease: &image.lease,
+            snapshot: &image.snapshot,
+            runtime: &self.config.runtime,
+            spec: &spec,
+            stdout: &output.stdout,
+            stderr: &output.stderr,
+        };
+        let pid = self.daemon.create(&new, || self.goes_on()).await?;
         let process = Process::open(pid, &ControlGroup::of(&id));
         if let Some(existence) = self.resources().get_mut(&guard.resource) {
             existence.process = Some(process.clone());
         }
+        self.goes_on()?;
         self.daemon.start(&id).await?;
-        let exit = ExitWatch::begin(self.clone(), id.clone(), counts.clone());
+        if let Some(existence) = self.resources().get_mut(&guard.resource) {
+            existence.made = true;
+        }
+        let exit = ExitWatch::begin(self.clone(), id.clone(), process.clone(), counts.clone());
         let label = CallLabel::default();
         let following = output.follow(&id, &label, &exit);
         Ok(Begun { id, door, most, process, guard, exit, label, following })
@@ -415,19 +422,27 @@ impl Engine {
         place: Option<Place>,
     ) -> Result<Guard, DockerError> {
         let mut resources = self.resources();
-        if self.is_stopped() {
-            return Err(DockerError::NotRunning);
-        }
-        let existence =
-            Existence { removing: false, leaving: false, process: None, _needs: needs, _place: place, claim: None };
+        self.goes_on()?;
+        let existence = Existence {
+            removing: false,
+            leaving: false,
+            process: None,
+            made: false,
+            _needs: needs,
+            place,
+            claim: None,
+        };
         resources.insert(resource.clone(), existence);
         Ok(Guard { engine: Arc::downgrade(self), resource })
     }
 
-    /// Removes something in the background, unless that was begun already.
+    /// Removes something in the background, unless that was begun already. What runs in it ends now, whatever containerd does.
     fn remove(self: &Arc<Self>, resource: &Resource) {
         match self.resources().get_mut(resource) {
-            Some(existence) if !existence.removing => existence.removing = true,
+            Some(existence) if !existence.removing => {
+                existence.removing = true;
+                existence.process.iter().for_each(Process::kill);
+            }
             _ => return,
         }
         let (engine, resource) = (self.clone(), resource.clone());
@@ -444,6 +459,11 @@ impl Engine {
             engine.tell();
             engine.freed.send_replace(());
         });
+    }
+
+    /// An error once the engine is stopped.
+    fn goes_on(&self) -> Result<(), DockerError> {
+        if self.is_stopped() { Err(DockerError::NotRunning) } else { Ok(()) }
     }
 
     pub(crate) fn is_stopped(&self) -> bool {
@@ -465,8 +485,11 @@ impl Engine {
         }
     }
 
-    fn remove_all(self: &Arc<Self>, which: fn(&Resource) -> bool) {
-        let chosen: Vec<_> = self.resources().keys().filter(|resource| which(resource)).cloned().collect();
+    fn remove_all(self: &Arc<Self>, which: impl Fn(&Resource, &Existence) -> bool) {
+        let resources = self.resources();
+        let chosen = resources.iter().filter(|(resource, existence)| which(resource, existence));
+        let chosen: Vec<_> = chosen.map(|(resource, _)| resource.clone()).collect();
+        drop(resources);
         for resource in chosen {
             self.remove(&resource);
         }

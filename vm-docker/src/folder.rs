@@ -32,7 +32,9 @@ pub(crate) struct Scope {
 
 impl Scope {
     pub(crate) fn of(config: &DockerConfig) -> Self {
-        Self { address: config.address.clone(), namespace: config.namespace.clone() }
+        // Whoever names it by another path means the same one.
+        let address = config.address.canonicalize().unwrap_or_else(|_| config.address.clone());
+        Self { address, namespace: config.namespace.clone() }
     }
 
     /// True for what the lock file of a host of this scope tells, or of one that died before it told, when it had made nothing.
@@ -131,8 +133,8 @@ pub(crate) struct Owner {
 pub(crate) enum Fate {
     /// It lives, or did when the dead were looked for.
     Lives,
-    /// Nobody can use what it made any more. It has no folder, or this one.
-    Dead(Option<DeadFolder>),
+    /// Nobody can use what it made any more.
+    Dead,
     /// Its folder is not as hosts leave it: another folder for sockets, another view of the file system, a lost lock.
     Unknown,
 }
@@ -147,16 +149,18 @@ impl Owner {
 
     /// Whether the owner lives, for a host whose own folder is in `base`, where these were the dead before it was looked for what
     /// they had made. A label is no proof: only a folder in `base` that looks as hosts make them, with its lock, is taken for one.
-    pub(crate) fn fate(&self, base: &Path, dead: &mut Vec<DeadFolder>) -> Fate {
-        if let Some(at) = dead.iter().position(|dead| dead.path == self.folder) {
-            return Fate::Dead(Some(dead.swap_remove(at)));
-        }
+    pub(crate) fn fate(&self, base: &Path, dead: &[DeadFolder]) -> Fate {
         match lives(&self.folder, dead) {
+            _ if dead.iter().any(|dead| dead.path == self.folder) => Fate::Dead,
             true if is_host_folder(base, &self.folder) => Fate::Lives,
             // What was made before the machine started has no process, whoever made it.
-            _ if self.boot != boot() => Fate::Dead(None),
+            _ if self.boot != boot() => Fate::Dead,
             _ => Fate::Unknown,
         }
+    }
+
+    pub(crate) fn folder(&self) -> &Path {
+        &self.folder
     }
 }
 
@@ -180,6 +184,10 @@ impl DeadFolder {
     /// True unless its host made things in another scope: then it tells those who start there whose these are.
     pub(crate) fn is_of(&self, scope: &Scope) -> bool {
         scope.covers(&self.told)
+    }
+
+    pub(crate) fn path(&self) -> &Path {
+        &self.path
     }
 
     /// Removes it.
@@ -266,7 +274,7 @@ mod tests {
     }
 
     fn fate(owner: &Owner, base: &Path) -> Fate {
-        owner.fate(base, &mut dead_folders(base))
+        owner.fate(base, &dead_folders(base))
     }
 
     /// A folder as a host leaves it that was killed before it had made anything.
@@ -303,7 +311,7 @@ mod tests {
         assert_eq!(Owner::read(&living.owner().to_string()), Some(living.owner()));
 
         let dead = dead_host(base.path());
-        assert!(matches!(fate(&owner(&dead), base.path()), Fate::Dead(Some(_))));
+        assert!(matches!(fate(&owner(&dead), base.path()), Fate::Dead));
         for folder in dead_folders(base.path()) {
             assert!(folder.is_of(&scope("vm")) && folder.is_of(&scope("other")), "it has made nothing");
             folder.remove();
@@ -315,7 +323,7 @@ mod tests {
         assert!(!path.exists());
         assert!(matches!(fate(&owner(&path), base.path()), Fate::Unknown), "it may be out of sight");
         let earlier = Owner { boot: "earlier".into(), folder: path };
-        assert!(matches!(fate(&earlier, base.path()), Fate::Dead(None)), "the machine was started again");
+        assert!(matches!(fate(&earlier, base.path()), Fate::Dead), "the machine was started again");
     }
 
     #[test]
@@ -325,11 +333,24 @@ mod tests {
         let owner = folder.owner();
         folder.leave();
         drop(folder);
-        assert!(matches!(fate(&owner, base.path()), Fate::Dead(_)));
+        assert!(matches!(fate(&owner, base.path()), Fate::Dead));
         let dead = dead_folders(base.path());
         assert!(dead[0].is_of(&scope("vm")) && !dead[0].is_of(&scope("other")));
         let elsewhere = Scope { address: "/run/another.sock".into(), ..scope("vm") };
         assert!(!dead[0].is_of(&elsewhere));
+    }
+
+    #[test]
+    fn a_containerd_is_the_same_by_whatever_path() {
+        let base = tempfile::tempdir().unwrap();
+        let (real, link) = (base.path().join("run"), base.path().join("var-run"));
+        fs::create_dir(&real).unwrap();
+        fs::write(real.join("c.sock"), "").unwrap();
+        std::os::unix::fs::symlink(&real, &link).unwrap();
+        let scope =
+            |folder: &Path, name| Scope::of(&DockerConfig { address: folder.join(name), ..DockerConfig::default() });
+        assert_eq!(scope(&real, "c.sock"), scope(&link, "c.sock"));
+        assert_ne!(scope(&real, "c.sock"), scope(&real, "d.sock"));
     }
 
     /// What it has made since is not in the list: its folder has to stay until it was listed anew.
@@ -337,9 +358,9 @@ mod tests {
     fn who_dies_after_the_dead_were_looked_for_is_taken_for_living() {
         let base = tempfile::tempdir().unwrap();
         let folder = HostFolder::create(base.path(), &scope("vm")).unwrap();
-        let mut dead = dead_folders(base.path());
+        let dead = dead_folders(base.path());
         folder.leave();
-        assert!(matches!(folder.owner().fate(base.path(), &mut dead), Fate::Lives));
+        assert!(matches!(folder.owner().fate(base.path(), &dead), Fate::Lives));
     }
 
     #[test]
@@ -360,7 +381,7 @@ mod tests {
             File::create(folder.join(LOCK)).unwrap();
             let boot = if earlier { "earlier".into() } else { boot() };
             match fate(&Owner { boot, folder: folder.clone() }, base.path()) {
-                Fate::Dead(folder) => assert!(earlier && folder.is_none()),
+                Fate::Dead => assert!(earlier),
                 fate => assert!(!earlier && matches!(fate, Fate::Unknown)),
             }
             assert!(folder.exists());

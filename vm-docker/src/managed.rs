@@ -25,6 +25,7 @@ use tokio::{
 
 use crate::{
     DockerError,
+    container::has_ended,
     folder::{file_error, make_folder},
 };
 
@@ -205,21 +206,18 @@ async fn end_predecessor(folder: &Path) -> Result<(), DockerError> {
     let Ok(number) = fs::read_to_string(folder.join(PROCESS)).unwrap_or_default().trim().parse::<i32>() else {
         return Ok(());
     };
-    let config = folder.join(CONFIG);
-    let is_it = || {
-        let line = fs::read(format!("/proc/{number}/cmdline")).unwrap_or_default();
-        line.split(|byte| *byte == 0).any(|argument| argument == config.as_os_str().as_bytes())
-    };
     let Some(process) = Pid::from_raw(number).and_then(|process| pidfd_open(process, PidfdFlags::empty()).ok()) else {
         return Ok(());
     };
     // Looked at after it was opened: from then on the number is this process's, or nobody's.
-    if !is_it() {
+    let config = folder.join(CONFIG);
+    let line = fs::read(format!("/proc/{number}/cmdline")).unwrap_or_default();
+    if !line.split(|byte| *byte == 0).any(|argument| argument == config.as_os_str().as_bytes()) {
         return Ok(());
     }
     let _ = pidfd_send_signal(&process, Signal::KILL);
     let gone = async {
-        while is_it() {
+        while !has_ended(&process) {
             sleep(ROUND).await;
         }
     };

@@ -50,6 +50,8 @@ const RETRY: (Duration, Duration) = (Duration::from_millis(250), Duration::from_
 #[derive(Debug)]
 pub struct DockerRuntime {
     config: DockerConfig,
+    /// Held while it is started or stopped: one after the other.
+    turn: tokio::sync::Mutex<()>,
     state: Arc<Mutex<State>>,
 }
 
@@ -80,7 +82,7 @@ impl DockerRuntime {
     /// [`DockerError::Config`] names the field that is wrong.
     pub fn new(config: DockerConfig) -> Result<Self, DockerError> {
         config.check()?;
-        Ok(Self { config, state: Arc::new(Mutex::new(State::Off(None))) })
+        Ok(Self { config, turn: tokio::sync::Mutex::default(), state: Arc::new(Mutex::new(State::Off(None))) })
     }
 
     fn state(&self) -> MutexGuard<'_, State> {
@@ -98,6 +100,44 @@ impl DockerRuntime {
 
 fn lock(state: &Mutex<State>) -> MutexGuard<'_, State> {
     state.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+impl State {
+    /// What was there, which is over; `None` where it runs, and goes on. One look for both: attempts may succeed at any moment.
+    fn take_unless_running(&mut self) -> Option<Self> {
+        match self {
+            Self::Running(_) => None,
+            other => Some(mem::replace(other, Self::Off(None))),
+        }
+    }
+}
+
+/// Stops what is in a state, and removes everything.
+async fn end(state: State) -> Result<(), HostFault> {
+    let mut running = match state {
+        State::Running(running) => running,
+        State::Trying(Trying { stop, attempts, threads, .. }) => {
+            stop.send_replace(true);
+            finished(attempts).await?;
+            drop(threads);
+            return Ok(());
+        }
+        State::Off(_) => return Ok(()),
+    };
+    let engine = running.engine.clone();
+    let stopping = stop(engine, running.managed.take(), STOP_PATIENCE);
+    let left = finished(running.threads.handle()?.spawn(stopping)).await?;
+    running.stopped = true;
+    if left == 0 {
+        return Ok(());
+    }
+    Err(HostFault::Unavailable {
+        runtime: RuntimeKind::Docker,
+        message: format!(
+            "{left} containers or images could not be removed within {} s; the next start removes them",
+            STOP_PATIENCE.as_secs()
+        ),
+    })
 }
 
 /// Starts containerd if it is the host's own, and connects to it. Runs on `tokio`.
@@ -164,11 +204,10 @@ impl RuntimeProvider for DockerRuntime {
     }
 
     async fn start(&self) -> Result<(), HostFault> {
-        if matches!(*self.state(), State::Running(_)) {
-            return Ok(());
-        }
+        let _turn = self.turn.lock().await;
         // Who asks for it has it tried now.
-        self.stop().await?;
+        let Some(earlier) = self.state().take_unless_running() else { return Ok(()) };
+        end(earlier).await?;
         if let Err(error) = check_machine(&self.config, Path::new("/proc/sys/user/max_user_namespaces")) {
             let fault = HostFault::from(error);
             *self.state() = State::Off(Some(fault.clone()));
@@ -202,31 +241,9 @@ impl RuntimeProvider for DockerRuntime {
     }
 
     async fn stop(&self) -> Result<(), HostFault> {
+        let _turn = self.turn.lock().await;
         let state = mem::replace(&mut *self.state(), State::Off(None));
-        let mut running = match state {
-            State::Running(running) => running,
-            State::Trying(Trying { stop, attempts, threads, .. }) => {
-                stop.send_replace(true);
-                finished(attempts).await?;
-                drop(threads);
-                return Ok(());
-            }
-            State::Off(_) => return Ok(()),
-        };
-        let engine = running.engine.clone();
-        let stopping = stop(engine, running.managed.take(), STOP_PATIENCE);
-        let left = finished(running.threads.handle()?.spawn(stopping)).await?;
-        running.stopped = true;
-        if left == 0 {
-            return Ok(());
-        }
-        Err(HostFault::Unavailable {
-            runtime: RuntimeKind::Docker,
-            message: format!(
-                "{left} containers or images could not be removed within {} s; the next start removes them",
-                STOP_PATIENCE.as_secs()
-            ),
-        })
+        end(state).await
     }
 
     fn verify(&self, code: &Code) -> Result<(), CodeError> {
@@ -424,6 +441,20 @@ impl Drop for Threads {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    /// Attempts may have succeeded since a start has looked: what runs then is not stopped by it.
+    #[test]
+    fn a_start_takes_nothing_that_runs() {
+        let fault = HostFault::Stopping;
+        let mut state = State::Off(Some(fault.clone()));
+        assert!(matches!(state.take_unless_running(), Some(State::Off(Some(_)))));
+        let tokio = Runtime::new().unwrap();
+        let (stop, _) = watch::channel(false);
+        let attempts = tokio.spawn(async {});
+        let mut state = State::Trying(Trying { fault, threads: Threads(None), stop, attempts });
+        assert!(matches!(state.take_unless_running(), Some(State::Trying(_))));
+        assert!(matches!(state, State::Off(None)));
+    }
 
     #[test]
     fn a_machine_without_user_namespaces_weakens_nobody_in_silence() {

@@ -31,9 +31,13 @@ pub(crate) struct NewContainer<'a> {
 }
 
 impl Daemon {
-    /// Makes a container with its root file system and its task, which is not started yet. Returns the number of the task's
-    /// process.
-    pub(crate) async fn create(&self, new: &NewContainer<'_>) -> Result<u32, DockerError> {
+    /// Makes a container with its root file system and its task, which is not started yet; asks for each only as long as it
+    /// `goes_on`. Returns the number of the task's process.
+    pub(crate) async fn create(
+        &self,
+        new: &NewContainer<'_>,
+        goes_on: impl Fn() -> Result<(), DockerError>,
+    ) -> Result<u32, DockerError> {
         let labels = HashMap::from([(OWNER.to_owned(), new.owner.to_owned())]);
         let request = PrepareSnapshotRequest {
             snapshotter: self.snapshotter.clone(),
@@ -46,6 +50,7 @@ impl Daemon {
             .await?
             .mounts;
 
+        goes_on()?;
         let container = Container {
             id: new.id.into(),
             labels,
@@ -58,6 +63,7 @@ impl Daemon {
         let request = CreateContainerRequest { container: Some(container) };
         self.ask("make a container", self.client.containers().create(self.request(request))).await?;
 
+        goes_on()?;
         // A shim that is given only one of both crashes.
         let request = CreateTaskRequest {
             container_id: new.id.into(),

@@ -65,18 +65,18 @@ impl Daemon {
         Ok(owned)
     }
 
-    /// Removes a task that has no container. containerd finds tasks by their containers, so it is given one.
-    pub(crate) async fn remove_task(&self, id: &str, runtime: &str) -> Result<(), DockerError> {
+    /// Gives a task a container that has none: containerd finds tasks by their containers. It belongs to `owner`, who removes both.
+    pub(crate) async fn adopt_task(&self, id: &str, owner: &str, runtime: &str) -> Result<(), DockerError> {
         let container = Container {
             id: id.into(),
+            labels: HashMap::from([(OWNER.to_owned(), owner.to_owned())]),
             runtime: Some(container::Runtime { name: runtime.into(), options: None }),
             spec: Some(Any { type_url: SPEC_TYPE.into(), value: b"{}".to_vec() }),
             ..Container::default()
         };
         let request = self.request(CreateContainerRequest { container: Some(container) });
         let made = self.ask("make a container for a task", self.client.containers().create(request)).await;
-        exists_or(made.map(drop))?;
-        self.remove(id).await
+        exists_or(made.map(drop))
     }
 }
 

@@ -1,23 +1,54 @@
 //! The removal of what dead hosts left behind.
 
-use std::{collections::BTreeSet, sync::Arc};
+use std::{
+    collections::BTreeSet,
+    path::{Path, PathBuf},
+    sync::Arc,
+    time::Duration,
+};
 
-use tokio::time;
+use tokio::{sync::oneshot, time};
 
-use super::{Engine, RETRY};
+use super::{Engine, RETRY, Resource};
 use crate::{
     DockerError,
     folder::{DeadFolder, Fate, Owner, Scope, dead_folders, host_of, lives},
 };
 
-/// Removes what dead hosts left behind; tries until that is done or the engine stops.
-pub(super) async fn clear(engine: Arc<Engine>) {
-    let mut pause = RETRY.0;
+/// How long it is waited at least until it is looked again: what containerd was doing for a host when that was killed is done by then.
+const LATE: Duration = Duration::from_secs(2);
+
+/// What was found of dead hosts.
+#[derive(Default)]
+struct Found {
+    /// How many things there were.
+    all: usize,
+    /// How many of them could not be removed.
+    left: usize,
+    /// The folders that stay until it is looked again.
+    folders: BTreeSet<PathBuf>,
+}
+
+/// Removes what dead hosts left behind, and looks again until nothing more comes of them, or the engine stops. `cleared` ends
+/// after the first look in which nothing failed.
+pub(super) async fn clear(engine: Arc<Engine>, cleared: oneshot::Sender<()>) {
+    let (mut pause, mut cleared) = (LATE, Some(cleared));
+    let mut folders = BTreeSet::new();
     loop {
-        match engine.remove_orphans().await {
-            Ok(0) => return,
-            Ok(left) => tracing::warn!(left, "not all that dead hosts left behind could be removed, trying again"),
-            Err(error) => tracing::warn!(%error, "what dead hosts left behind cannot be listed now, trying again"),
+        match engine.remove_orphans(&folders).await {
+            Ok(Found { all: 0, folders: stay, .. }) if stay.is_empty() => return,
+            Ok(Found { left, folders: stay, .. }) => {
+                folders = stay;
+                if left == 0 {
+                    pause = LATE;
+                    drop(cleared.take());
+                } else {
+                    tracing::warn!(left, "not all that dead hosts left behind could be removed, trying again");
+                }
+            }
+            Err(error) => {
+                tracing::warn!(%error, "what dead hosts left behind cannot be listed now, trying again");
+            }
         }
         tokio::select! {
             () = time::sleep(pause) => pause = RETRY.1.min(pause * 2),
@@ -27,57 +58,71 @@ pub(super) async fn clear(engine: Arc<Engine>) {
 }
 
 impl Engine {
-    /// Removes what hosts made that are dead, and their folders. Returns how many things could not be removed.
-    async fn remove_orphans(&self) -> Result<usize, DockerError> {
+    /// Removes what hosts made that are dead, and those of their folders that an earlier look left, `known`, where nothing is found
+    /// of their hosts any more.
+    async fn remove_orphans(self: &Arc<Self>, known: &BTreeSet<PathBuf>) -> Result<Found, DockerError> {
         // First, so that all that these have made is in the list.
-        let mut dead = dead_folders(&self.config.socket_folder);
+        let dead = dead_folders(&self.config.socket_folder);
         let owned = self.daemon.owned().await?;
         let owners: BTreeSet<_> =
             owned.containers.iter().chain(&owned.leases).map(|(owner, _)| owner.clone()).collect();
-        let mut left = 0;
-        for owner in owners {
-            let folder = match owner.fate(&self.config.socket_folder, &mut dead) {
+        let mut found = Found::default();
+        let mut had: BTreeSet<&Path> = BTreeSet::new();
+        for owner in &owners {
+            match owner.fate(&self.config.socket_folder, &dead) {
                 Fate::Lives => continue,
-                Fate::Dead(folder) => folder,
+                Fate::Dead => had.insert(owner.folder()),
                 Fate::Unknown => {
                     tracing::warn!(%owner, "things in containerd are left alone: whether their host lives cannot be seen");
                     continue;
                 }
             };
-            let before = left;
-            let of_owner = |(found, _): &&(Owner, String)| *found == owner;
+            let of_owner = |(found, _): &&(Owner, String)| found == owner;
             for (_, id) in owned.containers.iter().filter(of_owner) {
                 tracing::info!(container = id, "removing a container of a host that is dead");
-                left += left_of(id, self.daemon.remove(id).await);
+                found.count(id, self.daemon.remove(id).await);
             }
             for (_, lease) in owned.leases.iter().filter(of_owner) {
-                left += left_of(lease, self.daemon.delete_lease(lease).await);
-            }
-            // As long as it is there, the next try knows who the things belong to.
-            if left == before {
-                folder.into_iter().for_each(DeadFolder::remove);
+                found.count(lease, self.daemon.delete_lease(lease).await);
             }
         }
         for id in &owned.tasks {
             if host_of(&self.config.socket_folder, id).is_some_and(|host| !lives(&host, &dead)) {
                 tracing::info!(task = id, "removing a task without a container");
-                left += left_of(id, self.daemon.remove_task(id, &self.config.runtime).await);
+                found.count(id, self.remove_task(id).await);
             }
         }
-        // These have nothing here. Where else they have something, their folder tells whose it is.
+        // As long as it is there, the next look knows who the things belong to. Those of others tell hosts elsewhere the same.
         let scope = Scope::of(&self.config);
-        dead.into_iter().filter(|folder| folder.is_of(&scope)).for_each(DeadFolder::remove);
-        Ok(left)
+        for folder in dead {
+            match (had.contains(folder.path()), known.contains(folder.path())) {
+                (false, true) => folder.remove(),
+                (false, false) if !folder.is_of(&scope) => {}
+                _ => found.stay(&folder),
+            }
+        }
+        Ok(found)
+    }
+
+    /// Removes a task that has no container, in the background. Until that is done it is a thing of this host, which others remove
+    /// should it die.
+    async fn remove_task(self: &Arc<Self>, id: &str) -> Result<(), DockerError> {
+        let _removed = self.guard(Resource::Container(id.into()), None, None)?;
+        self.daemon.adopt_task(id, &self.owner(), &self.config.runtime).await
     }
 }
 
-/// How many things are left of one that was to be removed, which a warning names.
-fn left_of(name: &str, removed: Result<(), DockerError>) -> usize {
-    match removed {
-        Ok(()) => 0,
-        Err(error) => {
+impl Found {
+    /// Counts something that was to be removed.
+    fn count(&mut self, name: &str, removed: Result<(), DockerError>) {
+        self.all += 1;
+        if let Err(error) = removed {
             tracing::warn!(name, %error, "what a dead host left behind cannot be removed now");
-            1
+            self.left += 1;
         }
+    }
+
+    fn stay(&mut self, folder: &DeadFolder) {
+        self.folders.insert(folder.path().to_owned());
     }
 }

@@ -127,6 +127,15 @@ impl Daemon {
         String::from_utf8(output.stdout).unwrap().lines().map(str::to_owned).collect()
     }
 
+    /// Has a task stand still, or go on, if there is one.
+    pub(crate) fn pause(&self, namespace: &str, id: &str, paused: bool) {
+        let what = if paused { "pause" } else { "resume" };
+        let mut ctr = Command::new("ctr");
+        ctr.arg("--address").arg(self.address()).args(["--namespace", namespace, "tasks", what, id]);
+        let done = ctr.output().unwrap();
+        assert!(done.status.success() || !paused, "{}", String::from_utf8_lossy(&done.stderr));
+    }
+
     /// Has containerd forget a container, and nothing that belongs to it.
     pub(crate) fn forget_container(&self, namespace: &str, id: &str) {
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();

@@ -3,6 +3,7 @@
 use std::{
     fs,
     os::unix::net::UnixListener,
+    sync::Barrier,
     time::{Duration, Instant},
 };
 
@@ -52,6 +53,25 @@ fn containerd_comes_after_the_host() {
     assert_eq!(problem(), None);
     world.stop();
     assert_eq!(fs::read_dir(&config.socket_folder).unwrap().count(), 0);
+}
+
+/// Who comes second finds it running, and takes nothing of it.
+#[test]
+fn starts_at_the_same_time_are_one() {
+    let Some(daemon) = Daemon::shared() else { return };
+    let config = DockerConfig { socket_folder: daemon.sockets().join("twice"), ..config(daemon, "twice") };
+    let (runtime, together) = (DockerRuntime::new(config.clone()).unwrap(), Barrier::new(6));
+    let folders = || {
+        together.wait();
+        block_on(runtime.start()).unwrap();
+        fs::read_dir(&config.socket_folder).unwrap().map(|folder| folder.unwrap().path()).collect::<Vec<_>>()
+    };
+    let seen: Vec<_> = std::thread::scope(|scope| {
+        let starts: Vec<_> = (0..6).map(|_| scope.spawn(folders)).collect();
+        starts.into_iter().map(|start| start.join().unwrap()).collect()
+    });
+    assert!(seen.iter().all(|folders| folders.len() == 1 && *folders == seen[0]), "{seen:?}");
+    block_on(runtime.stop()).unwrap();
 }
 
 /// Who never gets one stops at once, and leaves nothing.

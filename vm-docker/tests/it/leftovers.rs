@@ -21,14 +21,41 @@ use crate::{
 /// Variables by which a test starts this program again, to crash.
 const CRASH: [&str; 3] = ["VM_DOCKER_CRASH_ADDRESS", "VM_DOCKER_CRASH_SOCKETS", "VM_DOCKER_CRASH_NAME"];
 
+/// What containerd has in the name space, and folders that hosts have.
+fn left(daemon: &Daemon, namespace: &str, sockets: &Path) -> Vec<String> {
+    let mut left = Vec::new();
+    for what in ["containers", "tasks", "leases", "content"] {
+        let listed = daemon.list(namespace, &[what, "list", "-q"]);
+        left.extend(listed.iter().map(|name| format!("{what}: {name}")));
+    }
+    let snapshots = daemon.list(namespace, &["snapshots", "list"]);
+    left.extend(snapshots.iter().skip(1).map(|line| format!("snapshots: {line}")));
+    left.extend(fs::read_dir(sockets).unwrap().map(|folder| format!("{:?}", folder.unwrap().path())));
+    left
+}
+
 /// Checks that containerd has nothing in the name space, and that no host has a folder.
 pub(crate) fn assert_clean(daemon: &Daemon, namespace: &str, sockets: &Path) {
-    assert_eq!(daemon.list(namespace, &["containers", "list", "-q"]), [""; 0]);
-    assert_eq!(daemon.list(namespace, &["tasks", "list", "-q"]), [""; 0]);
-    assert_eq!(daemon.list(namespace, &["leases", "list", "-q"]), [""; 0]);
-    assert_eq!(fs::read_dir(sockets).unwrap().count(), 0);
-    assert_eq!(daemon.list(namespace, &["content", "list", "-q"]), [""; 0]);
-    assert_eq!(daemon.list(namespace, &["snapshots", "list"]).len(), 1, "the heading");
+    assert_eq!(left(daemon, namespace, sockets), [""; 0]);
+}
+
+/// Has hosts start, each until it has nothing more to remove of dead ones or for some seconds, until nothing is left of those.
+pub(crate) fn clean_up(daemon: &Daemon, config: &DockerConfig) {
+    let start = Instant::now();
+    loop {
+        let host = World::start(config.clone(), Duration::from_secs(30));
+        let begun = Instant::now();
+        // The folders of dead hosts are the last that goes.
+        while fs::read_dir(&config.socket_folder).unwrap().count() > 1 && begun.elapsed() < Duration::from_secs(10) {
+            std::thread::park_timeout(Duration::from_millis(20));
+        }
+        host.stop();
+        let left = left(daemon, &config.namespace, &config.socket_folder);
+        if left.is_empty() {
+            return;
+        }
+        assert!(start.elapsed() < Duration::from_secs(30), "{left:?} stay");
+    }
 }
 
 pub(crate) fn own_sockets(daemon: &Daemon, name: &str) -> DockerConfig {
@@ -39,7 +66,8 @@ pub(crate) fn own_sockets(daemon: &Daemon, name: &str) -> DockerConfig {
 fn a_stop_removes_everything() {
     let Some(daemon) = Daemon::shared() else { return };
     let config = own_sockets(daemon, "stop");
-    let world = World::with_probe(config.clone(), Duration::from_secs(1));
+    // Time enough for a start on a machine that has much else to do.
+    let world = World::with_probe(config.clone(), Duration::from_secs(8));
     world.fault("spin", "");
     world.call("echo", "");
     world.stop();
@@ -105,8 +133,29 @@ fn orphans_in_one_name_space_survive_no_start_in_another() {
     let other = DockerConfig { namespace: "crash-b".into(), ..config.clone() };
     World::start(other, Duration::from_secs(30)).stop();
     assert_eq!(daemon.list("crash-a", &["containers", "list", "-q"]).len(), 1, "it is none of its business");
-    World::start(config.clone(), Duration::from_secs(30)).stop();
-    assert_clean(daemon, "crash-a", &config.socket_folder);
+    clean_up(daemon, &config);
+}
+
+/// What containerd was doing for a host when that was killed may come after the first look of the next one.
+#[test]
+fn what_comes_late_of_a_dead_host_is_removed_too() {
+    let Some(daemon) = Daemon::shared() else { return };
+    let config = crash(daemon, "late");
+    let dead = fs::read_dir(&config.socket_folder).unwrap().next().unwrap().unwrap().path();
+    let boot = fs::read_to_string("/proc/sys/kernel/random/boot_id").unwrap();
+    let label = format!("vm-docker.owner={} {}", boot.trim(), dead.display());
+    // Its first look is over when it has started.
+    let world = World::start(config.clone(), Duration::from_secs(30));
+    daemon.list("late", &["leases", "create", "--id", "late", &label]);
+    assert!(dead.exists(), "it tells whose that is");
+    let start = Instant::now();
+    while dead.exists() {
+        assert!(start.elapsed() < Duration::from_secs(30), "the folder stays");
+        std::thread::park_timeout(Duration::from_millis(20));
+    }
+    assert_eq!(daemon.list("late", &["leases", "list", "-q"]), [""; 0]);
+    world.stop();
+    assert_clean(daemon, "late", &config.socket_folder);
 }
 
 /// As when containerd makes it after its container was given up.
@@ -117,8 +166,32 @@ fn a_task_without_a_container_is_removed_at_the_next_start() {
     let id = daemon.list("task", &["containers", "list", "-q"]).remove(0);
     daemon.forget_container("task", &id);
     assert_eq!(daemon.list("task", &["tasks", "list", "-q"]), [id], "it runs on");
-    World::start(config.clone(), Duration::from_secs(30)).stop();
-    assert_clean(daemon, "task", &config.socket_folder);
+    clean_up(daemon, &config);
+}
+
+/// It was given a container to be removed with, and the host that gave it that could not remove it.
+#[test]
+fn a_task_that_one_host_could_not_remove_is_removed_by_the_next() {
+    let Some(daemon) = Daemon::start() else { return };
+    let config = own_sockets(&daemon, "task-stays");
+    let start = || {
+        let runtime = DockerRuntime::new(config.clone()).unwrap();
+        block_on(runtime.start()).unwrap();
+        runtime
+    };
+    let first = start();
+    let contract = block_on(first.prepare(&Code::new(RuntimeKind::Docker, probe()))).unwrap();
+    let id = daemon.list("task-stays", &["containers", "list", "-q"]).remove(0);
+    // With control groups of version 1 nothing ends in one that is frozen.
+    daemon.pause("task-stays", &id, true);
+    daemon.forget_container("task-stays", &id);
+    daemon.freeze(true);
+    drop(first);
+    daemon.freeze(false);
+    drop(start());
+    daemon.pause("task-stays", &id, false);
+    clean_up(&daemon, &config);
+    drop(contract);
 }
 
 #[test]
@@ -133,7 +206,7 @@ fn orphans_of_a_crashed_host_are_removed_at_the_next_start() {
     living.assert_next_call(false);
     second.stop();
     living.stop();
-    assert_clean(daemon, "crash", &config.socket_folder);
+    clean_up(daemon, &config);
 }
 
 /// What stands in a label is a text of somebody else: a folder that it names is not removed.
@@ -205,7 +278,7 @@ fn what_a_host_could_not_remove_is_removed_by_the_next_one_in_the_same_process()
     block_on(next.start()).unwrap();
     daemon.wait_until_no_container("hung");
     block_on(next.stop()).unwrap();
-    assert_clean(&daemon, "hung", &config.socket_folder);
+    clean_up(&daemon, &config);
     drop(contract);
 }
 
@@ -251,6 +324,41 @@ fn what_a_stop_cannot_remove_is_killed() {
     daemon.wait_until_no_container("frozen-stop");
     block_on(next.stop()).unwrap();
     drop(contract);
+}
+
+/// A start that containerd does not go on with keeps nothing that is there.
+#[test]
+fn a_stop_ends_what_runs_while_a_start_hangs() {
+    let Some(daemon) = Daemon::start() else { return };
+    let config = DockerConfig { pool_min: 2, ..own_sockets(&daemon, "hung-start") };
+    let runtime = DockerRuntime::new(config.clone()).unwrap();
+    block_on(runtime.start()).unwrap();
+    let contract = block_on(runtime.prepare(&Code::new(RuntimeKind::Docker, probe()))).unwrap();
+    // The second container has just been begun.
+    daemon.freeze(true);
+    let host = fs::read_dir(&config.socket_folder).unwrap().next().unwrap().unwrap().file_name();
+    let ids = [format!("vm-{}-", host.to_str().unwrap())];
+    let start = Instant::now();
+    while runtime.status().details.iter().any(|(name, number)| name == "containers" && number != "2") {
+        assert!(start.elapsed() < Duration::from_secs(5), "no second start begins");
+        std::thread::park_timeout(Duration::from_millis(1));
+    }
+    let runs = || contents(&ids).iter().any(|command| command == "/contract\0");
+    assert!(runs());
+    std::thread::scope(|scope| {
+        let stopped = scope.spawn(|| block_on(runtime.stop()));
+        let start = Instant::now();
+        while runs() && start.elapsed() < Duration::from_secs(5) {
+            std::thread::park_timeout(Duration::from_millis(10));
+        }
+        let runs_on = runs();
+        daemon.freeze(false);
+        // Whether all of it goes now is up to when containerd goes on.
+        let _ = stopped.join().unwrap();
+        assert!(!runs_on);
+    });
+    drop(contract);
+    clean_up(&daemon, &config);
 }
 
 /// Code that takes containerd a while to import.

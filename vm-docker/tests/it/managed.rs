@@ -1,6 +1,7 @@
 //! A containerd that belongs to the host.
 
 use std::{
+    ffi::OsStr,
     fs,
     os::unix::fs::PermissionsExt,
     path::Path,
@@ -94,39 +95,75 @@ fn a_managed_containerd_that_hangs_is_replaced() {
     }
 }
 
-/// Its containerd hangs and has the folder still when the next host starts.
+/// Variables by which the test below starts this program again, to crash: the folder for all that it makes.
+const CRASH: &str = "VM_DOCKER_MANAGED_CRASH";
+
+/// The part of the test below that runs in a process of its own.
 #[test]
-fn a_managed_containerd_outlives_no_crash_of_its_host() {
-    const CRASH: &str = "VM_DOCKER_MANAGED_CRASH";
-    let config = |folder: &Path| DockerConfig {
+fn crashes_with_a_containerd_of_its_own_when_it_is_told_to() {
+    let Some(folder) = std::env::var_os(CRASH) else { return };
+    let _world = World::with_probe(config_in(Path::new(&folder)), LIMIT);
+    kill_process(rustix::process::getpid(), Signal::KILL).unwrap();
+}
+
+fn config_in(folder: &Path) -> DockerConfig {
+    DockerConfig {
         managed: Some(folder.join("c")),
         socket_folder: folder.join("s"),
         memory: 64 << 20,
         ..DockerConfig::default()
-    };
-    if let Some(folder) = std::env::var_os(CRASH) {
-        let folder = Path::new(&folder);
-        let _world = World::with_probe(config(folder), LIMIT);
-        kill_process(process(&folder.join("c")).unwrap(), Signal::STOP).unwrap();
-        kill_process(rustix::process::getpid(), Signal::KILL).unwrap();
     }
+}
+
+/// The kernel ends its containerd; where nobody can tell it to, and that one hangs, too, the next host does.
+#[test]
+fn a_managed_containerd_outlives_no_crash_of_its_host() {
     let Some(_) = Daemon::shared() else { return };
     let folder = tempfile::Builder::new().prefix("vmm").tempdir_in("/tmp").unwrap();
     fs::set_permissions(folder.path(), fs::Permissions::from_mode(0o711)).unwrap();
-    let crashed = Command::new(std::env::current_exe().unwrap())
-        .args(["--exact", "managed::a_managed_containerd_outlives_no_crash_of_its_host", "--nocapture"])
-        .env(CRASH, folder.path())
-        .output()
-        .unwrap();
-    let first = process(&folder.path().join("c"));
-    // Whether it hangs or has ended is up to the system, which wakes what is stopped when its parent ends.
-    println!("{first:?}: {}", String::from_utf8_lossy(&crashed.stderr));
+    let (file, programs) = (folder.path().join("probe"), folder.path().join("programs"));
+    fs::write(&file, probe()).unwrap();
+    // All that it needs, without setpriv.
+    fs::create_dir(&programs).unwrap();
+    let path = std::env::var_os("PATH").unwrap();
+    let find = |name| std::env::split_paths(&path).map(|folder| folder.join(name)).find(|path| path.exists());
+    for name in ["containerd", "containerd-shim-runc-v2", "runc"] {
+        std::os::unix::fs::symlink(find(name).unwrap(), programs.join(name)).unwrap();
+    }
+    let crash = |path: &OsStr| {
+        let crashed = Command::new(std::env::current_exe().unwrap())
+            .args(["--exact", "managed::crashes_with_a_containerd_of_its_own_when_it_is_told_to", "--nocapture"])
+            .env(CRASH, folder.path())
+            .env("VM_TEST_PROBE", &file)
+            .env("PATH", path)
+            .output()
+            .unwrap();
+        assert_eq!(crashed.status.code(), None, "{}", String::from_utf8_lossy(&crashed.stderr));
+    };
+    let own = folder.path().join("c");
+    if find("setpriv").is_some() {
+        crash(&path);
+        let start = Instant::now();
+        while let Some(process) = process(&own) {
+            assert!(start.elapsed() < Duration::from_secs(20), "{process:?} goes on");
+            std::thread::park_timeout(Duration::from_millis(10));
+        }
+    }
+
+    crash(programs.as_os_str());
+    let first = process(&own).expect("it goes on");
+    kill_process(first, Signal::STOP).unwrap();
     let start = Instant::now();
-    let world = World::with_probe(config(folder.path()), LIMIT);
-    assert!(start.elapsed() < Duration::from_secs(30), "{:?}", start.elapsed());
-    assert_eq!(world.detail("containers"), "1");
-    assert_ne!(process(&folder.path().join("c")), first);
-    assert_eq!(fs::read_dir(folder.path().join("s")).unwrap().count(), 1, "the folder of the host that lives");
+    let world = World::with_probe(config_in(folder.path()), LIMIT);
+    assert!(start.elapsed() < Duration::from_secs(10), "{:?}", start.elapsed());
+    assert_ne!(process(&own), Some(first));
+    // Those of the hosts that were killed go, and their folders.
+    world.wait_for("containers", "1");
+    let start = Instant::now();
+    while fs::read_dir(folder.path().join("s")).unwrap().count() > 1 {
+        assert!(start.elapsed() < LIMIT, "more than the folder of the host that lives");
+        std::thread::park_timeout(Duration::from_millis(20));
+    }
     world.stop();
 }
 

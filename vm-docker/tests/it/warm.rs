@@ -83,13 +83,13 @@ fn what_does_not_start_ahead_is_tried_again_by_the_first_call() {
     let config = DockerConfig { start_timeout: Duration::from_millis(1), ..config };
     let vm = host(&config, &state, |builder| builder);
     wait_for(&vm, "failed_starts", "1");
-    // The first of them, unless it finds that start's failure.
-    let start = Instant::now();
-    while detail(&vm, "failed_starts") == "1" {
+    // The first call may come before that start's failure is told, and is told the same. The second tries again, or both do.
+    for _ in 0..2 {
         let error = calls(&vm).unwrap_err().to_string();
         assert!(error.contains("could not start a container within"), "{error}");
-        assert!(start.elapsed() < Duration::from_secs(20), "no call tries again");
     }
+    let failed = detail(&vm, "failed_starts");
+    assert!(["2", "3"].contains(&&*failed), "{failed}");
     block_on(vm.stop()).unwrap();
 }
 

@@ -155,7 +155,7 @@ impl World {
     pub(crate) fn wait_for(&self, name: &str, value: &str) {
         let start = Instant::now();
         while self.detail(name) != value {
-            assert!(start.elapsed() < Duration::from_secs(20), "{name} is {}, not {value}", self.detail(name));
+            assert!(start.elapsed() < Duration::from_secs(60), "{name} is {}, not {value}", self.detail(name));
             std::thread::park_timeout(Duration::from_millis(10));
         }
     }
