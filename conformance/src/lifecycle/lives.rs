@@ -48,6 +48,8 @@ fn verbs() -> impl Strategy<Value = Verb> {
         1 => rule().prop_map(|rule| Verb::Grant { right: "call:count", rule: Some(rule) }),
         2 => Just(Verb::Grant { right: "call:count", rule: None }),
         6 => governing().prop_map(Verb::Govern),
+        2 => several_rules(),
+        2 => several_changes(),
         16 => calling().prop_map(Verb::Call),
         4 => (trial, prop::collection::vec(call, 0..6)).prop_map(|(trial, calls)| {
             Verb::DryRun { trial: Box::new(trial), calls }
@@ -55,7 +57,30 @@ fn verbs() -> impl Strategy<Value = Verb> {
     ]
 }
 
+/// Rules that are given, and taken back, at once.
+fn several_rules() -> impl Strategy<Value = Verb> {
+    let rule = || select(&RULES[..]).prop_map(|(_, who)| who);
+    let one = prop_oneof![
+        4 => (select(&RIGHTS[..]), rule()).prop_map(|(right, rule)| (right, Some(rule))),
+        1 => Just(("call:count", None)),
+    ];
+    prop::collection::vec(one, 1..4).prop_map(Verb::GrantAll)
+}
+
+/// Changes of the host's policy at once.
+fn several_changes() -> impl Strategy<Value = Verb> {
+    prop::collection::vec(policing(), 1..4).prop_map(Verb::GovernAll)
+}
+
 fn governing() -> impl Strategy<Value = Governing> {
+    prop_oneof![
+        8 => policing(),
+        3 => prop::option::weighted(0.8, (0..4u64, 0..50u64)).prop_map(Governing::Room),
+    ]
+}
+
+/// A change of the host's policy.
+fn policing() -> impl Strategy<Value = Governing> {
     let member = || (select(&ORGANISATIONS[..]), select(&ROLES[..]), select(&ACTORS[..]));
     let rule = || select(&RULES[..]).prop_map(|(_, who)| who);
     prop_oneof![
@@ -64,7 +89,6 @@ fn governing() -> impl Strategy<Value = Governing> {
         2 => (select(&RIGHTS[..]), rule()).prop_map(|(right, rule)| Governing::Contracts { right, rule }),
         2 => member().prop_map(Governing::Enrol),
         2 => member().prop_map(Governing::Dismiss),
-        3 => prop::option::weighted(0.8, (0..4u64, 0..50u64)).prop_map(Governing::Room),
     ]
 }
 
@@ -103,6 +127,8 @@ fn proposable() -> impl Strategy<Value = Verb> {
         2 => (select(&RIGHTS[..]), rule()).prop_map(|(right, rule)| Verb::Grant { right, rule: Some(rule) }),
         1 => Just(Verb::Grant { right: "call:count", rule: None }),
         3 => governing().prop_map(Verb::Govern),
+        1 => several_rules(),
+        1 => several_changes(),
     ]
 }
 
@@ -187,7 +213,7 @@ fn proposals() -> impl Strategy<Value = Vec<Step>> {
         let first = match (before, &operation) {
             (Before::Nothing, _) => None,
             (_, Verb::Change(Change::Unfreeze)) => request("ann", Verb::Change(Change::Freeze)),
-            (Before::Done, Verb::Govern(_)) => request("root", operation.clone()),
+            (Before::Done, Verb::Govern(_) | Verb::GovernAll(_)) => request("root", operation.clone()),
             (Before::Done, _) => request("ann", operation.clone()),
             (Before::Ruled(rule), Verb::Grant { right, rule: None }) => {
                 request("ann", Verb::Grant { right, rule: Some(rule) })
@@ -222,6 +248,8 @@ fn pairs() -> impl Strategy<Value = Vec<Step>> {
     let member = (select(&ORGANISATIONS[..]), select(&ROLES[..]), select(&ACTORS[..]));
     let pair = prop_oneof![
         2 => governing().prop_map(move |change| twice(Verb::Govern(change))),
+        1 => several_changes().prop_map(twice),
+        1 => several_rules().prop_map(twice),
         1 => (select(&RIGHTS[..]), rule()).prop_map(move |(right, rule)| twice(Verb::Grant { right, rule: Some(rule) })),
         1 => rule().prop_map(|rule| {
             let of_count = |rule| Verb::Grant { right: "call:count", rule };
@@ -238,7 +266,7 @@ fn pairs() -> impl Strategy<Value = Vec<Step>> {
     let ways = select(vec![Way::Request, Way::Transaction]);
     (pair, names(), ways, reasons(), 0..10u64, crashes()).prop_map(
         |((first, second), name, way, reason, block, crash)| {
-            let actor = if matches!(first, Verb::Govern(_)) { "root" } else { "ann" };
+            let actor = if matches!(first, Verb::Govern(_) | Verb::GovernAll(_)) { "root" } else { "ann" };
             let way = if matches!(second, Verb::DryRun { .. }) { Way::Request } else { way };
             let then = Step { way, reason, block, crash, ..Step::by(actor, name, second) };
             vec![Step::by(actor, name, first), then]

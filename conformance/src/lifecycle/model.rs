@@ -112,7 +112,9 @@ impl Model {
     fn spend(&mut self, step: &Step) -> bool {
         let verb = if let Verb::DryRun { trial, .. } = &step.verb { trial } else { &step.verb };
         let who = match verb {
-            Verb::Change(_) | Verb::Grant { .. } | Verb::Govern(_) => [None, None],
+            Verb::Change(_) | Verb::Grant { .. } | Verb::GrantAll(_) | Verb::Govern(_) | Verb::GovernAll(_) => {
+                [None, None]
+            }
             Verb::Rollback { migration: None, .. } if !matches!(step.verb, Verb::DryRun { .. }) => [None, None],
             Verb::Call(_) => [Some(step.actor), Some(step.name)],
             _ => [Some(step.actor), None],
@@ -163,7 +165,7 @@ impl Model {
         if nested {
             let contract = match (step.way, operation) {
                 (Way::Proposal, _) => "multi_sign",
-                (_, Verb::Grant { .. } | Verb::Govern(_)) => "access_control",
+                (_, Verb::Grant { .. } | Verb::GrantAll(_) | Verb::Govern(_) | Verb::GovernAll(_)) => "access_control",
                 _ => "contract_manager",
             };
             told.push(Told::Called { contract: contract.into() });
@@ -224,8 +226,11 @@ impl Model {
                 self.rollback(step, version, *migration, *change_runtime)
             }
             Verb::Change(to) => self.change(step, *to),
-            Verb::Grant { right, rule } => self.grant(step, right, *rule),
-            Verb::Govern(change) => self.govern(step, *change),
+            Verb::Grant { right, rule } => self.grant(step, &[(*right, *rule)]),
+            Verb::GrantAll(rules) => self.grant(step, rules),
+            Verb::Govern(Governing::Room(room)) => self.bound(step, *room),
+            Verb::Govern(change) => self.govern(step, &[*change]),
+            Verb::GovernAll(changes) => self.govern(step, changes),
             Verb::Call(_) | Verb::DryRun { .. } | Verb::Propose { .. } | Verb::Sign(..) => Ok(()),
         }
     }
@@ -339,14 +344,16 @@ impl Model {
         Ok(())
     }
 
-    fn grant(&mut self, step: &Step, right: &'static str, rule: Option<Who>) -> Verdict {
+    fn grant(&mut self, step: &Step, rules: &[(&'static str, Option<Who>)]) -> Verdict {
         let (contract, endorsers) = self.approach(step, "grant", "change the policy of contract")?;
         let mut rights = contract.rights();
-        let had = match rule {
-            Some(rule) => rights.insert(right, rule),
-            None => rights.remove(right),
-        };
-        if had == rule {
+        for (right, rule) in rules {
+            match rule {
+                Some(rule) => rights.insert(right, *rule),
+                None => rights.remove(right),
+            };
+        }
+        if rights == contract.rights() {
             return Err(UNCHANGED.into());
         }
         let before = contract.now;
@@ -356,28 +363,38 @@ impl Model {
         Ok(())
     }
 
-    fn govern(&mut self, step: &Step, change: Governing) -> Verdict {
+    /// Whose endorsements count, for somebody who may change the host.
+    fn permit_govern(&self, step: &Step) -> Result<Endorsers, Why> {
         let permitted = self.host.permits(self.host.administrators, step.asker(None));
-        let endorsers = permitted.map_err(|rule| {
+        permitted.map_err(|rule| {
             let actor = address(step.actor);
             Why::denied(format!("permission: {actor} may not change the host's policy: {rule}"))
-        })?;
+        })
+    }
+
+    fn bound(&mut self, step: &Step, room: Option<(u64, u64)>) -> Verdict {
+        let endorsers = self.permit_govern(step)?;
+        let contract = self.contracts.get_mut(step.name).ok_or("unknown_contract")?;
+        if contract.now.room == room {
+            return Err(UNCHANGED.into());
+        }
+        let before = contract.now;
+        contract.now.room = room;
+        contract.write_down(step, Operation::Room, Migrated::No, endorsers, Some(before));
+        Ok(())
+    }
+
+    fn govern(&mut self, step: &Step, changes: &[Governing]) -> Verdict {
+        let endorsers = self.permit_govern(step)?;
         let mut host = self.host.clone();
-        match change {
-            Governing::Deploy(who) => host.deploys = who,
-            Governing::Administrators(who) => host.administrators = who,
-            Governing::Contracts { right, rule } => drop(host.begins.insert(right, rule)),
-            Governing::Enrol(member) => drop(host.members.insert(member)),
-            Governing::Dismiss(member) => drop(host.members.remove(&member)),
-            Governing::Room(room) => {
-                let contract = self.contracts.get_mut(step.name).ok_or("unknown_contract")?;
-                if contract.now.room == room {
-                    return Err(UNCHANGED.into());
-                }
-                let before = contract.now;
-                contract.now.room = room;
-                contract.write_down(step, Operation::Room, Migrated::No, endorsers, Some(before));
-                return Ok(());
+        for change in changes {
+            match *change {
+                Governing::Deploy(who) => host.deploys = who,
+                Governing::Administrators(who) => host.administrators = who,
+                Governing::Contracts { right, rule } => drop(host.begins.insert(right, rule)),
+                Governing::Enrol(member) => drop(host.members.insert(member)),
+                Governing::Dismiss(member) => drop(host.members.remove(&member)),
+                Governing::Room(room) => self.bound(step, room)?,
             }
         }
         if host == self.host {
@@ -398,10 +415,12 @@ fn about(step: &Step, verb: &Verb) -> Option<(String, String)> {
         Verb::Migrate { .. } => "migrate contract".into(),
         Verb::Rollback { .. } => "roll back contract".into(),
         Verb::Change(change) => format!("{} contract", Operation::from(*change)),
-        Verb::Grant { .. } => "change the policy of contract".into(),
+        Verb::Grant { .. } | Verb::GrantAll(_) => "change the policy of contract".into(),
         Verb::Govern(Governing::Room(_)) => "bound the state of contract".into(),
         Verb::Call(calling) => wanted(*calling),
-        Verb::Govern(_) | Verb::DryRun { .. } | Verb::Propose { .. } | Verb::Sign(..) => return None,
+        Verb::Govern(_) | Verb::GovernAll(_) | Verb::DryRun { .. } | Verb::Propose { .. } | Verb::Sign(..) => {
+            return None;
+        }
     };
     Some((step.name.to_owned(), action))
 }

@@ -22,7 +22,6 @@ pub(super) fn block(number: u64) -> Block {
 /// What a step asks for with one of its verbs, unless that is a call or a dry run.
 pub(super) fn operation(step: &Step, verb: &Verb) -> Result<Option<Managed>, String> {
     let (name, reason) = (name(step.name)?, step.reason);
-    let rule = |who: Who| parsed::<Rule>(who.text());
     let managed = match *verb {
         Verb::Deploy { version, program, capabilities, fails } => {
             let request = DeployRequest::new(name, parsed(version)?, program.code().clone()).args([message(fails)]);
@@ -42,32 +41,45 @@ pub(super) fn operation(step: &Step, verb: &Verb) -> Result<Option<Managed>, Str
             Managed::Rollback(RollbackRequest { migration, change_runtime, ..request })
         }
         Verb::Change(change) => Managed::Change(ChangeRequest::new(name, change).because(reason)),
-        Verb::Grant { right, rule: given } => {
-            let rules = vec![(parsed(right)?, given.map(rule).transpose()?)];
-            Managed::Grant(GrantRequest { rules, ..GrantRequest::new(name) }.because(reason))
-        }
-        Verb::Govern(change) => {
-            let change = match change {
-                Governing::Deploy(who) => Governance::Deploy(rule(who)?),
-                Governing::Administrators(who) => Governance::Administrators(rule(who)?),
-                Governing::Contracts { right, rule: who } => Governance::Contracts(parsed(right)?, rule(who)?),
-                Governing::Enrol((organisation, role, member)) => {
-                    Governance::Enrol { organisation: organisation.into(), role: role.into(), member: address(member) }
-                }
-                Governing::Dismiss((organisation, role, member)) => Governance::Dismiss {
-                    organisation: organisation.into(),
-                    role: role.into(),
-                    member: address(member),
-                },
-                Governing::Room(room) => {
-                    Governance::Room { contract: name, room: room.map(|(keys, bytes)| Room { keys, bytes }) }
-                }
-            };
-            Managed::Govern(GovernRequest::new(change).because(reason))
-        }
+        Verb::Grant { right, rule: given } => granted(step, &[(right, given)])?,
+        Verb::GrantAll(ref rules) => granted(step, rules)?,
+        Verb::Govern(change) => governed(step, &[change])?,
+        Verb::GovernAll(ref changes) => governed(step, changes)?,
         Verb::Call(_) | Verb::DryRun { .. } | Verb::Propose { .. } | Verb::Sign(..) => return Ok(None),
     };
     Ok(Some(managed.by(sender(step))))
+}
+
+fn granted(step: &Step, rules: &[(&str, Option<Who>)]) -> Result<Managed, String> {
+    let rule = |(right, who): &(&str, Option<Who>)| {
+        Ok((parsed(right)?, who.map(|who| parsed::<Rule>(who.text())).transpose()?))
+    };
+    let rules = rules.iter().map(rule).collect::<Result<_, String>>()?;
+    Ok(Managed::Grant(GrantRequest { rules, ..GrantRequest::new(name(step.name)?) }.because(step.reason)))
+}
+
+fn governed(step: &Step, changes: &[Governing]) -> Result<Managed, String> {
+    let rule = |who: Who| parsed::<Rule>(who.text());
+    let change = |change: &Governing| {
+        Ok(match *change {
+            Governing::Deploy(who) => Governance::Deploy(rule(who)?),
+            Governing::Administrators(who) => Governance::Administrators(rule(who)?),
+            Governing::Contracts { right, rule: who } => Governance::Contracts(parsed(right)?, rule(who)?),
+            Governing::Enrol((organisation, role, member)) => {
+                Governance::Enrol { organisation: organisation.into(), role: role.into(), member: address(member) }
+            }
+            Governing::Dismiss((organisation, role, member)) => {
+                Governance::Dismiss { organisation: organisation.into(), role: role.into(), member: address(member) }
+            }
+            Governing::Room(room) => {
+                let room = room.map(|(keys, bytes)| Room { keys, bytes });
+                Governance::Room { contract: name(step.name)?, room }
+            }
+        })
+    };
+    let changes = changes.iter().map(change).collect::<Result<_, String>>()?;
+    let first = GovernRequest::new(Governance::Deploy(Rule::Nobody));
+    Ok(Managed::Govern(GovernRequest { changes, ..first }.because(step.reason)))
 }
 
 /// What a step only tries, if it does.
@@ -166,6 +178,27 @@ pub(super) fn transaction(step: &Step) -> Option<Transaction> {
         Verb::Grant { right, rule: None } => {
             let method = right.strip_prefix("call:").unwrap_or(right);
             access("clear", vec![name(), method.to_owned(), reason()])
+        }
+        Verb::GrantAll(ref rules) => {
+            let rule = |(right, who): &(&str, Option<Who>)| match who {
+                Some(who) => format!("{right} = {}", who.text()),
+                None => (*right).to_owned(),
+            };
+            let rules: Vec<_> = rules.iter().map(rule).collect();
+            access("grant_all", vec![name(), rules.join("; "), reason()])
+        }
+        Verb::GovernAll(ref changes) => {
+            let change = |change: &Governing| match *change {
+                Governing::Deploy(who) => format!("deploy {}", who.text()),
+                Governing::Administrators(who) => format!("administrators {}", who.text()),
+                Governing::Contracts { right, rule } => format!("contracts {right} {}", rule.text()),
+                Governing::Enrol((organisation, role, member)) => format!("enrol {organisation} {role} {member}"),
+                Governing::Dismiss((organisation, role, member)) => format!("dismiss {organisation} {role} {member}"),
+                Governing::Room(Some((keys, bytes))) => format!("bound {} {keys} {bytes}", step.name),
+                Governing::Room(None) => format!("unbound {}", step.name),
+            };
+            let changes: Vec<_> = changes.iter().map(change).collect();
+            access("govern_all", vec![changes.join("; "), reason()])
         }
         Verb::Govern(Governing::Deploy(who)) => access("deploy", vec![who.text().to_owned(), reason()]),
         Verb::Govern(Governing::Administrators(who)) => access("administrators", vec![who.text().to_owned(), reason()]),

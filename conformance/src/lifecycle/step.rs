@@ -111,7 +111,11 @@ pub(super) enum Verb {
         right: &'static str,
         rule: Option<Who>,
     },
+    /// Gives several rights rules, or takes back those of methods, all at once or not at all.
+    GrantAll(Vec<(&'static str, Option<Who>)>),
     Govern(Governing),
+    /// Several changes of the host's policy, all at once or not at all.
+    GovernAll(Vec<Governing>),
     Call(Calling),
     /// Tries one of the others on a fork, and compares calls with and without it: who is called, by whom, and what for.
     DryRun {
@@ -220,7 +224,7 @@ impl Verb {
             Self::Rollback { .. } => "rollback",
             Self::Change(Change::Revoke) => "revoke",
             Self::Change(_) => "freeze",
-            Self::Grant { .. } => "grant",
+            Self::Grant { .. } | Self::GrantAll(_) => "grant",
             _ => return None,
         })
     }
@@ -235,6 +239,8 @@ impl Verb {
             Self::Change(change) => Operation::from(*change).as_str(),
             Self::Grant { rule: Some(_), .. } => "grant",
             Self::Grant { rule: None, .. } => "clear",
+            Self::GrantAll(_) => "grant all",
+            Self::GovernAll(_) => "govern all",
             Self::Govern(Governing::Deploy(_)) => "govern deploy",
             Self::Govern(Governing::Administrators(_)) => "administrators",
             Self::Govern(Governing::Contracts { .. }) => "contracts",

@@ -227,12 +227,16 @@ impl Model {
     fn basis(&self, asked: &Step) -> Basis {
         let contract = self.contracts.get(asked.name);
         let by_the_host = match &asked.verb {
-            Verb::Deploy { .. } | Verb::Govern(_) | Verb::Upgrade { skip: true, .. } => true,
+            Verb::Deploy { .. } | Verb::Govern(_) | Verb::GovernAll(_) | Verb::Upgrade { skip: true, .. } => true,
             verb => {
                 contract.is_some_and(|contract| verb.right().is_some_and(|right| contract.who(right).asks_the_host()))
             }
         };
-        let is_about_one = !matches!(asked.verb, Verb::Govern(change) if !matches!(change, Governing::Room(_)));
+        let is_about_one = match asked.verb {
+            Verb::Govern(change) => matches!(change, Governing::Room(_)),
+            Verb::GovernAll(_) => false,
+            _ => true,
+        };
         let entries = contract.map_or(0, |contract| contract.history.len());
         Basis {
             contract: is_about_one.then_some((asked.name, entries)),
@@ -244,7 +248,7 @@ impl Model {
     fn has_a_part(&self, asked: &Step, actor: &str) -> Result<(), Unsigned> {
         let who = match &asked.verb {
             Verb::Deploy { .. } => self.host.deploys,
-            Verb::Govern(_) => Who::Administrators,
+            Verb::Govern(_) | Verb::GovernAll(_) => Who::Administrators,
             verb => {
                 let missing = || Unsigned::told(NO_CONTRACT, format!("there is no contract '{}'", asked.name));
                 let contract = self.contracts.get(asked.name).ok_or_else(missing)?;
