@@ -283,3 +283,54 @@ fn a_source_is_compiled_and_deployed() {
     assert!(done.stderr.contains("compiled with") && done.stderr.contains("SPDX"), "{}", done.stderr);
     assert_eq!(desk.ok("query sum two").trim(), "2");
 }
+
+/// The constructor's arguments and the migration's are one list, by request and by proposal.
+#[test]
+fn a_migration_has_arguments_up_and_down_and_by_proposal() {
+    let desk = Desk::new();
+    desk.file("vm.toml", "[vm.access]\nadministrators = \"callers(root)\"\n");
+    let file = |name: &str| format!("{}/../vm-evm/tests/contracts/{name}", env!("CARGO_MANIFEST_DIR"));
+    let code = |name: &str| format!("{} --abi {}", file(&format!("{name}.bin")), file(&format!("{name}.abi")));
+    desk.ok("deploy multi_sign multi_sign");
+    desk.ok(&format!("deploy ledger {} --version 1 --from alice 1000 first", code("Ledger")));
+    let upgrade = format!("upgrade ledger {} --version 3", code("LedgerV3"));
+    let state = || (desk.ok("query ledger schema"), desk.ok("query ledger last"));
+    let told = desk.fails(4, &format!("propose {upgrade} 7 --from alice"));
+    assert!(told.contains("upgrade(uint256 step_, bytes data) takes 2 arguments, but 1 was given"), "{told}");
+    assert!(desk.fails(3, &format!("{upgrade} 7 0x01 --from alice")).contains("not yet"));
+    desk.ok(&format!("propose {upgrade} 7 0x --from alice"));
+    desk.ok("execute 1 --from alice");
+    assert_eq!((state(), desk.ok("query ledger step")), (("3\n".into(), "1 -> 3\n".into()), "7\n".into()));
+
+    // Down by the code that is left, tried first, and up again in two steps.
+    let down = "rollback ledger 1 --from alice --migrate";
+    assert!(desk.fails(3, &format!("{down} 0x01")).contains("not yet"));
+    assert!(desk.ok(&format!("{down} 0x --dry-run")).contains("would have rolled ledger back to 1"));
+    assert_eq!(state().0, "3\n");
+    desk.ok(&format!("propose {down} 0x"));
+    desk.ok("execute 2 --from alice");
+    assert_eq!(desk.ok("query ledger schema"), "1\n");
+    desk.ok("rollback ledger 3 --from alice");
+    assert_eq!(state(), ("1\n".into(), "3 -> 1\n".into()));
+    assert!(desk.fails(3, "migrate ledger 1 0x01 --from alice").contains("not yet"));
+    desk.ok("propose migrate ledger 1 0x --from alice");
+    desk.ok("execute 3 --from alice");
+    assert_eq!(state(), ("3\n".into(), "1 -> 3\n".into()));
+    let history = desk.ok("history ledger");
+    for part in ["upgrade with migration", "rollback with migration", "migrate from 1"] {
+        assert!(history.contains(part), "no {part:?} in\n{history}");
+    }
+    // Nobody else gets in.
+    let told = desk.fails(3, "invoke ledger upgrade 1 3 0x --from alice");
+    assert!(told.contains("the host enters it, in an upgrade, a migration or a rollback"), "{told}");
+
+    // Without its migration, with what the constructor takes; also by proposal.
+    let again = format!("upgrade ledger {} --skip-migration --from root", code("LedgerV3"));
+    assert!(
+        desk.fails(4, &format!("{again} --version 4 8 0x")).contains("constructor(uint256 step_) takes 1 argument")
+    );
+    desk.ok(&format!("{again} --version 4 8"));
+    desk.ok(&format!("propose {again} --version 5 9"));
+    desk.ok("execute 4 --from root");
+    assert_eq!((state(), desk.ok("query ledger step")), (("3\n".into(), "1 -> 3\n".into()), "9\n".into()));
+}
