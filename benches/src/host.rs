@@ -6,9 +6,9 @@ use std::sync::atomic::{AtomicU64, Ordering};
 
 use bytes::Bytes;
 use vm_core::{
-    Access, Address, Basis, Block, Bounds, Call, CallRequest, Changes, Contract, Denied, Env, Gas, GasSchedule, Height,
-    Host, HostFault, Interrupt, Journal, KeyRange, LogLevel, Managed, Operated, Outcome, Overlay, Return, Space,
-    StateError, StateKey, StateView, Status, Stop, Topic, TransactionHost,
+    Access, Address, Basis, Block, Bounds, Call, CallRequest, Capabilities, Changes, Contract, ContractName, Denied,
+    Env, Gas, GasSchedule, Height, Host, HostFault, Interrupt, Journal, KeyRange, LogLevel, Managed, Operated, Outcome,
+    Overlay, Return, Space, StateError, StateKey, StateView, Status, Stop, Topic, TransactionHost,
 };
 
 /// A state in a hash map and without locks, which is where bare revm's is.
@@ -190,6 +190,8 @@ impl TransactionHost for BareHost<'_> {
     }
 
     fn note_refused(&mut self, _: &Managed, _: String) {}
+
+    fn note_lacking(&mut self, _: &ContractName, _: Capabilities, _: String) {}
 
     fn value_limit(&self) -> usize {
         usize::MAX

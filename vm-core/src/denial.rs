@@ -19,6 +19,15 @@ pub enum Denial {
     },
     /// An operation.
     Operation(DeniedOperation),
+    /// What the contract was deployed without.
+    Capability {
+        /// The contract, which is the one that was refused.
+        contract: ContractName,
+        /// The capability, such as `calls`.
+        capability: String,
+        /// Why it was refused.
+        why: String,
+    },
 }
 
 /// An operation that a contract asked for and that was refused, or failed.
@@ -43,6 +52,7 @@ impl Denial {
         match self {
             Self::Call { denied, .. } => Some(&denied.contract),
             Self::Operation(operation) => operation.on.as_ref().map(|(contract, _)| contract),
+            Self::Capability { contract, .. } => Some(contract),
         }
     }
 
@@ -51,21 +61,23 @@ impl Denial {
         match self {
             Self::Call { method, .. } => Some(Action::Call { method }),
             Self::Operation(operation) => operation.on.as_ref().map(|(_, action)| *action),
+            Self::Capability { capability, .. } => Some(Action::Use { capability }),
         }
     }
 
     /// Who was refused.
-    pub const fn actor(&self) -> Address {
+    pub fn actor(&self) -> Address {
         match self {
+            Self::Capability { contract, .. } => contract.address(),
             Self::Call { denied, .. } => denied.actor,
             Self::Operation(operation) => operation.actor,
         }
     }
 
-    /// Why it was asked for, in the actor's words; empty for a call.
+    /// Why it was asked for, in the actor's words; empty for calls and capabilities.
     pub fn reason(&self) -> &str {
         match self {
-            Self::Call { .. } => "",
+            Self::Call { .. } | Self::Capability { .. } => "",
             Self::Operation(operation) => &operation.reason,
         }
     }
@@ -75,13 +87,14 @@ impl Denial {
         match self {
             Self::Call { denied, .. } => denied.to_string(),
             Self::Operation(operation) => operation.why.clone(),
+            Self::Capability { why, .. } => why.clone(),
         }
     }
 
-    /// True when it was a rule that refused it.
+    /// True when it was a rule that refused it, or the deployment, which granted no more.
     pub const fn is_by_rule(&self) -> bool {
         match self {
-            Self::Call { .. } => true,
+            Self::Call { .. } | Self::Capability { .. } => true,
             Self::Operation(operation) => operation.by_rule,
         }
     }
@@ -110,6 +123,10 @@ impl fmt::Display for Denial {
             }
             Self::Operation(DeniedOperation { on: None, actor, why, .. }) => {
                 write!(f, "{actor} could not change the host's policy: {why}")
+            }
+            Self::Capability { contract, capability, why } => {
+                let action = Action::Use { capability };
+                write!(f, "{} could not {action} '{contract}': {why}", contract.address())
             }
         }
     }

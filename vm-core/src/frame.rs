@@ -5,10 +5,10 @@ use crate::gas::Meter;
 use crate::manager;
 use crate::transaction::Transaction;
 use crate::{
-    Access, Action, Address, Basis, Bounds, CallRequest, Capabilities, CodeHash, ContractName, ContractRecord, Denied,
-    Env, ErrorKind, Event, Gas, GasSchedule, Host, HostFault, HostOperation, Interrupt, Journal, KeyRange, LogLevel,
-    Managed, Operated, Outcome, Overlay, Refusal, StateError, StateKey, Status, Stop, Topic, Tracer, TransactionHost,
-    Trap, VmError, abridged, printable,
+    Access, Action, Address, Basis, Bounds, CallRequest, Capabilities, CodeHash, ContractName, ContractRecord, Denial,
+    Denied, Env, ErrorKind, Event, Gas, GasSchedule, Host, HostFault, HostOperation, Interrupt, Journal, KeyRange,
+    LogLevel, Managed, Operated, Outcome, Overlay, Refusal, StateError, StateKey, Status, Stop, Topic, Tracer,
+    TransactionHost, Trap, VmError, abridged, printable,
 };
 
 /// How many entries a scan reads before it is paid for them.
@@ -277,6 +277,9 @@ impl Frame<'_, '_> {
         self.pay(self.prices().emit.of(size))?;
         self.changing()?;
         if !self.bounds.capabilities.contains(Capabilities::EVENTS) {
+            if let Some(name) = self.env.name.clone() {
+                self.note_lacking(&name, Capabilities::EVENTS, Trap::NoCapability.to_string());
+            }
             return Err(Trap::NoCapability.into());
         }
         if size > self.transaction.core.limits.event_size {
@@ -320,10 +323,14 @@ impl Frame<'_, '_> {
         outcome
     }
 
-    /// Why the contract may not call others, if it may not.
-    fn lacks_for(&self, request: &CallRequest) -> Option<String> {
+    /// Why the contract may not call others, if it may not. Then that is told, too.
+    fn lacks_for(&mut self, request: &CallRequest) -> Option<String> {
         let reads = self.env.is_static || request.is_static;
-        self.bounds.capabilities.lack(self.env.name.as_ref(), reads)
+        let why = self.bounds.capabilities.lack(self.env.name.as_ref(), reads)?;
+        if let Some(name) = self.env.name.clone() {
+            self.note_lacking(&name, if reads { Capabilities::STATE } else { Capabilities::CALLS }, why.clone());
+        }
+        Some(why)
     }
 
     fn do_log(&mut self, level: LogLevel, message: &str) -> Result<(), Stop> {
@@ -438,6 +445,11 @@ impl TransactionHost for Frame<'_, '_> {
 
     fn note_refused(&mut self, operation: &Managed, why: String) {
         self.transaction.denials.note(manager::refused(operation, true, why));
+    }
+
+    fn note_lacking(&mut self, contract: &ContractName, capability: Capabilities, why: String) {
+        let (contract, capability) = (contract.clone(), capability.to_string());
+        self.transaction.denials.note(Denial::Capability { contract, capability, why });
     }
 
     fn basis(&mut self, operation: &Managed) -> Result<Basis, Stop> {

@@ -5,8 +5,8 @@ use std::time::{Duration, Instant};
 use bytes::Bytes;
 
 use crate::{
-    Access, Address, Amount, Basis, Bounds, Denied, Env, Gas, GasSchedule, Journal, Managed, Operated, Outcome,
-    Overlay, Return, StateError, Target, Topic, Tracer, Trap,
+    Access, Address, Amount, Basis, Bounds, Capabilities, ContractName, Denied, Env, Gas, GasSchedule, Journal,
+    Managed, Operated, Outcome, Overlay, Return, StateError, Target, Topic, Tracer, Trap,
 };
 
 /// All that a running contract can do. The dispatcher implements it; runtimes hand it to their contracts in the form of
@@ -110,6 +110,10 @@ pub trait TransactionHost {
     /// Has it told to observers and in the receipt that an operation was refused to its sender by a rule, as [`manage`](Self::manage)
     /// does by itself: for contracts that refuse somebody a part in one.
     fn note_refused(&mut self, operation: &Managed, why: String);
+
+    /// Has it told as [`note_refused`](Self::note_refused) does that a contract was refused what it was deployed without. The dispatcher
+    /// does so for what goes through [`Host`]; an engine that refuses it by itself must, too.
+    fn note_lacking(&mut self, contract: &ContractName, capability: Capabilities, why: String);
 
     /// What an operation builds on as things are. Paid from this frame.
     ///

@@ -127,7 +127,7 @@ impl Session {
         let ctx = &mut self.revm.ctx;
         ctx.journaled_state.database.release();
         ctx.error = Ok(());
-        ctx.chain.silent = false;
+        (ctx.chain.silent, ctx.chain.muted) = (false, false);
         self.marks.clear();
         self.checkpoints.clear();
         self.memories.clear();

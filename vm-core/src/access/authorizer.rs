@@ -28,6 +28,11 @@ pub enum Action<'a> {
     Grant,
     /// Bound the contract's state. Told to observers only: it is an administrator's change of the host.
     Room,
+    /// Use, as the contract itself, what it was deployed without. Told to observers only: nobody asks a rule for it.
+    Use {
+        /// The capability, such as `calls`.
+        capability: &'a str,
+    },
 }
 
 impl fmt::Display for Action<'_> {
@@ -43,6 +48,7 @@ impl fmt::Display for Action<'_> {
             Self::Change(change) => write!(f, "{} contract", Operation::from(*change)),
             Self::Grant => f.write_str("change the policy of contract"),
             Self::Room => f.write_str("bound the state of contract"),
+            Self::Use { capability } => write!(f, "use the capability '{capability}' of contract"),
         }
     }
 }

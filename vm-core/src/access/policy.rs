@@ -184,6 +184,7 @@ impl Policy {
             Action::SkipMigration => &self.skip_migration,
             // Of the host, not of a contract.
             Action::Room => &Rule::Administrators,
+            Action::Use { .. } => &Rule::Nobody,
             Action::Deploy => &Rule::Nobody,
         }
     }

@@ -353,7 +353,19 @@ fn a_contract_has_the_capabilities_that_it_was_deployed_with() {
         let contract = name(&format!("does-{}", some.replace(", ", "-")));
         let deploy = DeployRequest::new(contract.clone(), "1".parse().unwrap(), script("does"));
         let _ = block_on(vm.deploy(deploy.capabilities(some.parse().unwrap())));
-        let receipt = block_on(vm.invoke(InvokeRequest::new(contract, method))).unwrap();
+        let receipt = block_on(vm.invoke(InvokeRequest::new(contract.clone(), method))).unwrap();
+        // Each refusal is told, of the contract itself.
+        let told: Vec<_> = receipt.denials.iter().map(ToString::to_string).collect();
+        let is_refused = receipt.status != Status::Success || receipt.output.ends_with(b"and never later");
+        assert_eq!(told.len(), usize::from(is_refused), "{told:?}");
+        if is_refused {
+            let capability = if method == "reads" { "state" } else { method };
+            let begin = format!(
+                "{} could not use the capability '{capability}' of contract '{contract}': ",
+                contract.address()
+            );
+            assert!(told[0].starts_with(&begin) && told[0].contains("never later"), "{told:?}");
+        }
         format!("{} {}", receipt.status, String::from_utf8_lossy(&receipt.output))
     };
     for (some, method, told) in [

@@ -12,6 +12,15 @@ use vm_core::{Capabilities, ContractName, Excess, HostFault, Journal, KeyRange, 
 use super::{Session, context::Ctx, foreign};
 use crate::abi;
 
+/// What a contract may not do that it was deployed without the capability for.
+pub(super) struct Lacking {
+    /// What its frame gets in place of it.
+    pub(super) result: FrameResult,
+    pub(super) contract: Option<ContractName>,
+    pub(super) capability: Capabilities,
+    pub(super) why: String,
+}
+
 /// The bytes of a slot's number.
 const SLOT: usize = 32;
 
@@ -30,7 +39,7 @@ impl Session {
     }
 
     /// The refusal of a call or creation that the newest frame's contract may not make. It may call itself and precompiles.
-    pub(super) fn lacking(&mut self, init: &FrameInit) -> Option<FrameResult> {
+    pub(super) fn lacking(&mut self, init: &FrameInit) -> Option<Lacking> {
         if !self.revm.ctx.journaled_state.database.is_bounded() {
             return None;
         }
@@ -43,19 +52,32 @@ impl Session {
                 let precompiles = PrecompileProvider::<Ctx>::warm_addresses(&self.revm.precompiles);
                 let free = call.bytecode_address == this || precompiles.contains(&call.bytecode_address);
                 let why = capabilities.lack(name, call.is_static).filter(|_| !free)?;
-                Some(foreign::refused(call, InstructionResult::Revert, &why))
+                let result = foreign::refused(call, InstructionResult::Revert, &why);
+                let capability = if call.is_static { Capabilities::STATE } else { Capabilities::CALLS };
+                Some(Lacking { result, contract: name.cloned(), capability, why })
             }
             FrameInput::Create(create) => {
                 // What it creates would have all of them.
-                let why = capabilities
+                let (capability, why) = capabilities
                     .lack(name, false)
-                    .or_else(|| (capabilities != Capabilities::ALL).then(|| bears(name)))?;
+                    .map(|why| (Capabilities::CALLS, why))
+                    .or_else(|| (capabilities != Capabilities::ALL).then(|| (Capabilities::ALL, bears(name))))?;
                 let (output, gas) = (abi::error_string(&why).into(), EvmGas::new(create.gas_limit()));
                 let result = InterpreterResult::new(InstructionResult::Revert, output, gas);
-                Some(FrameResult::Create(CreateOutcome::new(result, None)))
+                let result = FrameResult::Create(CreateOutcome::new(result, None));
+                Some(Lacking { result, contract: name.cloned(), capability, why })
             }
             FrameInput::Empty => None,
         }
+    }
+
+    /// The contract whose frame has just ended since it emitted an event that it may not, if it did.
+    pub(super) fn muted(&mut self) -> Option<ContractName> {
+        if !std::mem::take(&mut self.revm.ctx.chain.muted) {
+            return None;
+        }
+        let this = self.running();
+        self.revm.ctx.journaled_state.database.read(&this)?.account.contract.clone()
     }
 
     /// The account that the newest frame runs for.

@@ -30,12 +30,14 @@ pub(super) struct Around {
     pub(super) deadline: Interrupt,
     /// True while a contract runs that was deployed without events.
     pub(super) silent: bool,
+    /// True when one such has tried to emit one.
+    pub(super) muted: bool,
 }
 
 impl Default for Around {
     /// A deadline that nobody raises, until there is a transaction.
     fn default() -> Self {
-        Self { deadline: Interrupt::after(Duration::MAX), silent: false }
+        Self { deadline: Interrupt::after(Duration::MAX), silent: false, muted: false }
     }
 }
 
@@ -109,7 +111,10 @@ const OWN: [(u8, Own); 6] = [
 /// LOG0 to LOG4, unless the contract was deployed without events.
 fn log<const N: usize>(context: InstructionOf<'_>) -> InstructionExecResult {
     match context.host.chain.silent {
-        true => Err(NO_EVENTS),
+        true => {
+            context.host.chain.muted = true;
+            Err(NO_EVENTS)
+        }
         false => instructions::host::log::<N, _>(context),
     }
 }

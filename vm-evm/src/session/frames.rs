@@ -6,12 +6,16 @@ use revm::{
     interpreter::{CallInputs, CallScheme, FrameInput, InstructionResult, interpreter_action::FrameInit},
     primitives::Address,
 };
-use vm_core::{Access, Action, ContractName, ContractRecord, Gas, Host, HostFault, KeyRange, Refusal, Space, Standing};
+use vm_core::{
+    Access, Action, Capabilities, ContractName, ContractRecord, Gas, Host, HostFault, KeyRange, Refusal, Space,
+    Standing, Trap,
+};
 
 use crate::abi::{CLOSED, is_entered_by, selector_text};
 
 use super::{
     Session,
+    bounds::Lacking,
     database::{DbFault, vm_address},
     foreign,
 };
@@ -53,13 +57,20 @@ pub(super) fn run(
                         session.tell_end(&result);
                         inner -= 1;
                     }
+                    if let (Some(contract), Some(host)) = (session.muted(), &mut host) {
+                        let why = Trap::NoCapability.to_string();
+                        host.transaction().note_lacking(&contract, Capabilities::EVENTS, why);
+                    }
                     result
                 }
                 ItemOrResult::Item(init) => match (session.lacking(&init), &mut host) {
-                    (Some(refused), _) => {
+                    (Some(Lacking { result, contract, capability, why }), host) => {
+                        if let (Some(contract), Some(host)) = (contract, host) {
+                            host.transaction().note_lacking(&contract, capability, why);
+                        }
                         session.tell_begin(&init, false);
-                        session.tell_end(&refused);
-                        refused
+                        session.tell_end(&result);
+                        result
                     }
                     (None, Some(host)) if session.is_foreign(&init) => {
                         let called = foreign::call(session, &mut **host, init)?;

@@ -68,16 +68,29 @@ fn a_contract_has_the_capabilities_that_it_was_deployed_with() {
     ] {
         let of =
             |what: &str, code: &[&str]| deploy(&machine, &format!("{what}-{}", some.replace(", ", "-")), code, some);
-        assert_eq!(told(&machine, of("call", &[CALL, RETURN]), target), calls, "{some}");
-        assert_eq!(told(&machine, of("ask", &[STATICCALL, RETURN]), target), reads, "{some}");
-        let made = told(&machine, of("create", &[CREATE, RETURN]), target);
+        let [call, ask, create] =
+            [("call", CALL), ("ask", STATICCALL), ("create", CREATE)].map(|(what, code)| of(what, &[code, RETURN]));
+        assert_eq!(told(&machine, call, target), calls, "{some}");
+        assert_eq!(told(&machine, ask, target), reads, "{some}");
+        let made = told(&machine, create, target);
         // What it created would have them all.
         assert_eq!(made != 0, some == "all", "{some}");
+        // Each refusal is told, though the contracts go on.
+        let lacking = [(call, calls, "calls"), (ask, reads, "state"), (create, u8::from(some == "all"), "")];
+        for (contract, has, capability) in lacking {
+            let denials = run(&machine, contract, [word(target.as_bytes()), word(&[])].concat()).denials;
+            assert_eq!(denials.len(), usize::from(has == 0), "{some}: {denials:?}");
+            let told = format!("{contract} could not use the capability '{capability}");
+            assert!(denials.iter().all(|denial| denial.to_string().starts_with(&told)), "{some}: {denials:?}");
+        }
         assert_eq!(told(&machine, of("time", &[TIME, RETURN]), target), time, "{some}");
         let receipt = run(&machine, of("log", &[LOG]), Vec::new());
         match logs {
             1 => assert_eq!((receipt.status, receipt.events.len()), (Status::Success, 1), "{some}"),
-            _ => assert_eq!(receipt.status, Status::Trap(Trap::NoCapability), "{some}"),
+            _ => {
+                assert_eq!(receipt.status, Status::Trap(Trap::NoCapability), "{some}");
+                assert!(receipt.denials[0].to_string().contains("could not use the capability 'events'"), "{some}");
+            }
         }
         // Its own code, and what is part of the machine.
         let itself = of("itself", &[CALL, RETURN]);
@@ -98,6 +111,7 @@ fn what_one_contract_is_kept_from_others_are_not() {
         let receipt = run(&machine, both, word(target.as_bytes()));
         let emitters: Vec<_> = receipt.events.iter().map(|event| event.address).collect();
         assert_eq!((receipt.status, emitters), (Status::Success, vec![both]));
+        assert_eq!(receipt.denials.len(), usize::from(target == silent), "{:?}", receipt.denials);
         assert_eq!(told(&machine, after, target), 77);
     }
     // And the other way round: whoever may call is called without events.

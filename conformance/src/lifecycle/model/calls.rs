@@ -93,7 +93,10 @@ impl Model {
             Calling::Emit if contract.may_use("events") => {
                 Ended { events: 1, ..Ended::done(String::new(), Writes::new()) }
             }
-            Calling::Emit => Ended::trapped(Trap::NoCapability),
+            Calling::Emit => {
+                let denials = vec![missing(to, "events", Trap::NoCapability.to_string())];
+                Ended { denials, ..Ended::trapped(Trap::NoCapability) }
+            }
             Calling::Env => Ended::done(environment(contract, call), Writes::new()),
             Calling::Forward | Calling::Attempt if !contract.may_use("calls") => lacking(calling, to, "calls"),
             Calling::Ask if !contract.may_use("calls") && !contract.may_use("state") => lacking(calling, to, "state"),
@@ -179,10 +182,25 @@ fn lacking(calling: Calling, name: &str, capability: &str) -> Ended {
     let text = format!(
         "contract '{name}' was deployed without the capability '{capability}'; capabilities are granted with the deployment, and never later"
     );
+    let denials = vec![missing(name, capability, text.clone())];
     match calling {
-        Calling::Attempt => Ended::done(hex(text.as_bytes()).replacen("0x", "0x01", 1), Writes::new()),
-        _ => Ended::reverted(text, Vec::new()),
+        Calling::Attempt => {
+            Ended { denials, ..Ended::done(hex(text.as_bytes()).replacen("0x", "0x01", 1), Writes::new()) }
+        }
+        _ => Ended::reverted(text, denials),
     }
+}
+
+/// What is told of a contract that wants what it was deployed without.
+fn missing(name: &str, capability: &str, why: String) -> Told {
+    Told::Refused(Refused {
+        on: Some((name.into(), format!("use the capability '{capability}' of contract"))),
+        actor: format!("contract:{name}"),
+        reason: String::new(),
+        why: Text::Exactly(why),
+        tried: false,
+        exists: true,
+    })
 }
 
 /// What `env` tells.

@@ -348,3 +348,26 @@ fn what_contracts_are_refused_is_in_the_history() {
     assert_eq!(found, expected);
     assert!(desk.fails(3, "invoke w forward token transfer 0x").contains("  refused  0x"), "people see it, too");
 }
+
+/// By a contract that goes on, and by one that traps.
+#[test]
+fn a_missing_capability_is_in_the_history() {
+    let desk = Desk::new();
+    desk.ok("deploy n probe --runtime native --arg message= --capabilities none");
+    desk.ok(&format!("deploy w {} --arg message= --capabilities none", super::artifact("probe.wasm").display()));
+    for contract in ["n", "w"] {
+        let (code, told) = desk.json(&format!("invoke {contract} attempt nobody nothing 0x"));
+        assert_eq!((code, told["denials"].as_array().unwrap().len()), (0, 1), "{told}");
+        let trapped = desk.fails(3, &format!("invoke {contract} emit topic 0x01"));
+        assert!(trapped.contains("without the capability 'events'"), "{trapped}");
+        let (_, history) = desk.json(&format!("history {contract}"));
+        let refused = history["refused"].as_array().unwrap();
+        let actor = vm_core::ContractName::new(contract).unwrap().address().to_string();
+        assert_eq!(refused.len(), 2, "{history}");
+        for (one, capability) in refused.iter().zip(["calls", "events"]) {
+            let action = one["action"].as_str().unwrap();
+            assert!(action.starts_with(&format!("use the capability '{capability}'")), "{history}");
+            assert_eq!(one["actor"], *actor, "{history}");
+        }
+    }
+}
