@@ -1,6 +1,8 @@
 //! A private containerd.
 
 use std::{
+    env,
+    ffi::{OsStr, OsString},
     fs,
     io::{self, BufRead, BufReader, Write},
     os::unix::{fs::PermissionsExt, net::UnixStream},
@@ -29,6 +31,8 @@ pub(crate) struct Daemon {
     keeper: Child,
     process: Pid,
     folder: PathBuf,
+    /// Where it looks for programs.
+    path: OsString,
 }
 
 impl Daemon {
@@ -40,6 +44,11 @@ impl Daemon {
 
     /// A daemon for one test.
     pub(crate) fn start() -> Option<Self> {
+        Self::with_path(env::var_os("PATH").unwrap_or_default())
+    }
+
+    /// The same, which looks for programs in the folders of `path`.
+    pub(crate) fn with_path(path: OsString) -> Option<Self> {
         if let Some(reason) = missing() {
             println!("skipped: {reason}");
             return None;
@@ -47,22 +56,22 @@ impl Daemon {
         let folder = tempfile::Builder::new().prefix("vmd").tempdir_in("/tmp").unwrap().keep();
         // The users of containers must be able to pass through.
         fs::set_permissions(&folder, fs::Permissions::from_mode(0o711)).unwrap();
-        let path = folder.display();
+        let own = folder.display();
         let config = format!(
             r#"
             version = 2
-            root = "{path}/root"
-            state = "{path}/state"
+            root = "{own}/root"
+            state = "{own}/state"
             disabled_plugins = ["io.containerd.grpc.v1.cri"]
             [grpc]
-              address = "{path}/containerd.sock"
+              address = "{own}/containerd.sock"
             [ttrpc]
-              address = "{path}/containerd.sock.ttrpc"
+              address = "{own}/containerd.sock.ttrpc"
             "#
         );
         fs::write(folder.join("config.toml"), config).unwrap();
-        let (keeper, process) = keep(&folder);
-        let daemon = Self { keeper, process, folder };
+        let (keeper, process) = keep(&folder, &path);
+        let daemon = Self { keeper, process, folder, path };
         daemon.wait_until_ready();
         Some(daemon)
     }
@@ -104,7 +113,7 @@ impl Daemon {
 
     /// Starts it again after [`kill`](Self::kill) or [`terminate`](Self::terminate).
     pub(crate) fn restart(&mut self) {
-        (self.keeper, self.process) = keep(&self.folder);
+        (self.keeper, self.process) = keep(&self.folder, &self.path);
         self.wait_until_ready();
     }
 
@@ -125,15 +134,6 @@ impl Daemon {
             .unwrap();
         assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
         String::from_utf8(output.stdout).unwrap().lines().map(str::to_owned).collect()
-    }
-
-    /// Has a task stand still, or go on, if there is one.
-    pub(crate) fn pause(&self, namespace: &str, id: &str, paused: bool) {
-        let what = if paused { "pause" } else { "resume" };
-        let mut ctr = Command::new("ctr");
-        ctr.arg("--address").arg(self.address()).args(["--namespace", namespace, "tasks", what, id]);
-        let done = ctr.output().unwrap();
-        assert!(done.status.success() || !paused, "{}", String::from_utf8_lossy(&done.stderr));
     }
 
     /// Has containerd forget a container, and nothing that belongs to it.
@@ -173,10 +173,11 @@ impl Drop for Daemon {
     }
 }
 
-fn keep(folder: &Path) -> (Child, Pid) {
+fn keep(folder: &Path, path: &OsStr) -> (Child, Pid) {
     let mut keeper = Command::new("sh")
         .args(["-c", KEEPER, "keeper"])
         .arg(folder)
+        .env("PATH", path)
         .stdin(Stdio::piped())
         .stdout(Stdio::piped())
         .stderr(Stdio::null())
@@ -189,7 +190,7 @@ fn keep(folder: &Path) -> (Child, Pid) {
 }
 
 fn missing() -> Option<String> {
-    if std::env::var_os("VM_TEST_NO_CONTAINERS").is_some() {
+    if env::var_os("VM_TEST_NO_CONTAINERS").is_some() {
         return Some("VM_TEST_NO_CONTAINERS is set".into());
     }
     for program in ["containerd", "ctr", "runc"] {

@@ -2,6 +2,7 @@
 
 use std::{
     env, fs,
+    os::unix::fs::PermissionsExt,
     path::Path,
     process::Command,
     time::{Duration, Instant},
@@ -172,24 +173,35 @@ fn a_task_without_a_container_is_removed_at_the_next_start() {
 /// It was given a container to be removed with, and the host that gave it that could not remove it.
 #[test]
 fn a_task_that_one_host_could_not_remove_is_removed_by_the_next() {
-    let Some(daemon) = Daemon::start() else { return };
+    let programs = tempfile::tempdir().unwrap();
+    let (runc, stubborn) = (programs.path().join("runc"), programs.path().join("stubborn"));
+    let path = env::var("PATH").unwrap();
+    let script = format!(
+        "#!/bin/sh\nPATH='{path}'\ncase \" $* \" in *' kill '* | *' delete '*) [ -e '{}' ] && exit 1; esac\nexec runc \"$@\"\n",
+        stubborn.display()
+    );
+    fs::write(&runc, script).unwrap();
+    fs::set_permissions(&runc, fs::Permissions::from_mode(0o755)).unwrap();
+    let Some(daemon) = Daemon::with_path(format!("{}:{path}", programs.path().display()).into()) else { return };
     let config = own_sockets(&daemon, "task-stays");
     let start = || {
         let runtime = DockerRuntime::new(config.clone()).unwrap();
         block_on(runtime.start()).unwrap();
         runtime
     };
+    let list = || daemon.list("task-stays", &["containers", "list", "-q"]);
     let first = start();
     let contract = block_on(first.prepare(&Code::new(RuntimeKind::Docker, probe()))).unwrap();
-    let id = daemon.list("task-stays", &["containers", "list", "-q"]).remove(0);
-    // With control groups of version 1 nothing ends in one that is frozen.
-    daemon.pause("task-stays", &id, true);
+    let id = list().remove(0);
+    fs::write(&stubborn, "").unwrap();
     daemon.forget_container("task-stays", &id);
     daemon.freeze(true);
     drop(first);
     daemon.freeze(false);
-    drop(start());
-    daemon.pause("task-stays", &id, false);
+    let second = start();
+    assert_eq!(list(), [id], "the task has a container again");
+    drop(second);
+    fs::remove_file(&stubborn).unwrap();
     clean_up(&daemon, &config);
     drop(contract);
 }
