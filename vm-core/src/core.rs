@@ -99,6 +99,22 @@ impl Core {
         })
     }
 
+    /// Makes code callable that a contract had before. It was accepted then, so if it is not now, it is this host that differs.
+    pub(crate) fn prepare_kept(
+        &self,
+        name: &ContractName,
+        code: &Code,
+        hash: CodeHash,
+    ) -> Result<Arc<dyn Contract>, HostFault> {
+        let provider = self.runtime_of(name, code.runtime)?;
+        let prepared =
+            self.prepared.get(hash, Purpose::Trial, None, &self.metrics.cache, || block_on(provider.prepare(code)));
+        prepared.map_err(|error| match error {
+            PrepareError::Code(error) => HostFault::Load { contract: name.to_string(), message: error.to_string() },
+            PrepareError::Fault(fault) => fault,
+        })
+    }
+
     /// The record of a target; `None` for an address without one, which the accounts contract executes.
     pub(crate) fn find(&self, journal: &Journal, target: &Target) -> Result<Option<ContractRecord>, Unresolved> {
         let name = match target {

@@ -187,6 +187,18 @@ pub enum Refusal {
     /// Not permitted.
     #[error(transparent)]
     Denied(#[from] Denied),
+    /// A contract deploys another with more capabilities than its own.
+    #[error(
+        "contract '{deployer}' has the capabilities '{has}', so it cannot deploy a contract with '{asked}'; ask for no others"
+    )]
+    Capabilities {
+        /// Which contract asked.
+        deployer: ContractName,
+        /// What it has.
+        has: crate::Capabilities,
+        /// What it asked for.
+        asked: crate::Capabilities,
+    },
     /// Not permitted to change the host's policy.
     #[error("{actor} may not change the host's policy: {rule}")]
     Ungoverned {

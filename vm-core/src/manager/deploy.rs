@@ -4,8 +4,8 @@ use crate::prepared::Purpose;
 use crate::record::store_code;
 use crate::transaction::Transaction;
 use crate::{
-    Access, Account, Action, Contract, ContractRecord, DeployRequest, Entry, ErrorKind, Gas, HostPolicy, Lifecycle,
-    Operation, Phase, Policy, Refusal, Transition, VmError,
+    Access, Account, Action, Address, Capabilities, Contract, ContractRecord, DeployRequest, Entry, ErrorKind, Gas,
+    HostPolicy, Lifecycle, Operation, Phase, Policy, Refusal, Transition, VmError,
 };
 
 /// A deployment as a transaction of its own.
@@ -29,7 +29,9 @@ pub(super) fn create<'c>(
     let endorsers = phase(Phase::Permission, || {
         let (caller, action) = (actor.caller, Action::Deploy);
         let access = Access { actor: caller, action, contract: name, owner: None, guarded: true };
-        transaction.permit(&access, 0, actor.endorsers)
+        let endorsers = transaction.permit(&access, 0, actor.endorsers)?;
+        check_capabilities(transaction, caller, *capabilities)?;
+        Ok::<_, ErrorKind>(endorsers)
     })?;
     let gas = phase(Phase::Admit, || {
         let gas = admitted?;
@@ -89,6 +91,17 @@ pub(super) fn create<'c>(
         })?;
     }
     Ok(Done { record, contract, gas, outcome, warnings, provisional })
+}
+
+/// A contract gives no other capabilities than it has: it would use them through code of its own choice.
+fn check_capabilities(transaction: &Transaction<'_>, actor: Address, asked: Capabilities) -> Result<(), ErrorKind> {
+    let Some(deployer) = Account::load(&transaction.journal, &actor)?.contract else { return Ok(()) };
+    match ContractRecord::load(&transaction.journal, &deployer)? {
+        Some(record) if !record.capabilities.contains(asked) => {
+            Err(Refusal::Capabilities { has: record.capabilities, deployer, asked }.into())
+        }
+        _ => Ok(()),
+    }
 }
 
 /// A new contract begins with the policy that the host has for contracts. Tells what of it does not hold.

@@ -1,7 +1,6 @@
 use super::operation::{Actor, Approached, Done, Terms, approach, conclude, nothing_to_do, write_down};
 use super::replace::{Replacing, check_runtime, unfit, unknown_version, warnings};
 use super::{Base, Executed, Provisional, phase};
-use crate::prepared::Purpose;
 use crate::record::load_code;
 use crate::transaction::Transaction;
 use crate::{
@@ -65,14 +64,13 @@ pub(super) fn restore<'c>(
             return Err(Refusal::CurrentVersion { name: name.clone(), version: version.version.clone() }.into());
         }
         check_runtime(name, record.runtime, version.runtime, request.change_runtime)?;
-        core.runtime_of(name, version.runtime)?;
         if migration.is_none() && !actor.value.is_zero() {
             return Err(unfit(name, "a rollback without migration takes no value; leave it out"));
         }
         Ok::<_, ErrorKind>(Replacing::begin(approached)?)
     })?;
     let provisional = Provisional::new(core, version.code);
-    let mut contract = phase(Phase::Compile, || core.prepare(&code, version.code, Purpose::Trial))?;
+    let mut contract = phase(Phase::Compile, || core.prepare_kept(name, &code, version.code))?;
 
     let mut outcome = nothing_to_do();
     if let Some(arguments) = migration {

@@ -168,7 +168,8 @@ impl VmBuilder {
     /// The machine, not yet started.
     ///
     /// # Errors
-    /// When two runtimes are of one kind, a runtime has other prices built in, or the state does not answer.
+    /// When two runtimes are of one kind, a runtime has other prices built in, nobody could meet the policy's rule of the
+    /// administrators (unless it is [`Rule::Nobody`](crate::Rule::Nobody)), or the state does not answer.
     pub fn build(self) -> Result<Vm, VmError> {
         let invalid = |message: String| VmError::new(Phase::Admit, HostFault::Internal(message));
         let mut runtimes = [const { None }; 4];
@@ -186,6 +187,7 @@ impl VmBuilder {
             }
         }
         self.policy.check().phase(Phase::Admit)?;
+        self.policy.check_government().phase(Phase::Admit)?;
         let core = Arc::new(Core {
             runtimes,
             accounts,

@@ -95,6 +95,38 @@ fn a_missing_runtime_decides_no_result() {
     }
 }
 
+/// As of code that was linked when it was deployed, and of an image of another architecture.
+#[test]
+fn kept_code_that_a_machine_cannot_prepare_decides_no_result() {
+    let backend = Arc::new(MemoryBackend::new());
+    let start = |scripts: Scripts| {
+        let vm = Vm::builder().runtime(scripts).backend(backend.clone()).workers(1).build().unwrap();
+        block_on(vm.start()).unwrap();
+        vm
+    };
+    let new = || Scripts::default().with("asks", asks).with("new", |_, _| ok());
+    let whole = start(new().with("old", |_, _| ok()));
+    for (contract, code) in [("asks", "asks"), ("moved", "old")] {
+        let request = DeployRequest::new(name(contract), "1".parse().unwrap(), script(code)).from(owner());
+        block_on(whole.deploy(request)).unwrap();
+    }
+    let renewed = UpgradeRequest::new(name("moved"), "2".parse().unwrap(), script("new"));
+    block_on(whole.upgrade(renewed.from(owner()))).unwrap();
+    let poor = start(new());
+    let before = poor.view().unwrap().height();
+    for _ in 0..2 {
+        for error in [block_on(poor.rollback(back())).unwrap_err(), {
+            block_on(poor.invoke(request("asks", "rollback"))).unwrap_err()
+        }] {
+            assert!(matches!(error.fault(), Some(HostFault::Load { contract, .. }) if contract == "moved"), "{error}");
+            assert!(error.to_string().contains("no such script"), "{error}");
+        }
+    }
+    assert_eq!(poor.view().unwrap().height(), before);
+    let receipt = block_on(whole.invoke(request("asks", "rollback"))).unwrap();
+    assert_eq!((receipt.status.is_success(), receipt.writes.is_empty()), (true, false));
+}
+
 /// Which methods there may be only runtimes know that have such methods.
 #[test]
 fn a_missing_runtime_does_not_decide_what_may_have_a_rule() {

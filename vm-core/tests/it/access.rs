@@ -399,6 +399,57 @@ fn a_contract_has_the_capabilities_that_it_was_deployed_with() {
 }
 
 #[test]
+fn a_contract_gives_no_capabilities_that_it_has_not() {
+    let vm = Scripts::default()
+        .with("deploys", |host, call| {
+            if call.entry != vm_core::Entry::Invoke {
+                return ok();
+            }
+            let asked = String::from_utf8_lossy(&call.input).parse().unwrap();
+            let request = DeployRequest::new(name("given"), "1".parse().unwrap(), script("made")).capabilities(asked);
+            let operation = vm_core::Managed::Deploy(request.from(host.env().this));
+            Ok(host.transaction().manage(&operation)?.outcome.output)
+        })
+        .with("made", |_, _| ok())
+        .start();
+    let some = "state, calls".parse().unwrap();
+    let deploy = DeployRequest::new(name("some"), "1".parse().unwrap(), script("deploys")).capabilities(some);
+    block_on(vm.deploy(deploy)).unwrap();
+    for (asked, told) in [
+        (
+            "all",
+            "permission: contract 'some' has the capabilities 'state, calls', so it cannot deploy a contract with 'all'; ask for no others",
+        ),
+        (
+            "calls, events",
+            "permission: contract 'some' has the capabilities 'state, calls', so it cannot deploy a contract with 'calls, events'; ask for no others",
+        ),
+        ("calls", ""),
+    ] {
+        let asking = InvokeRequest::new(name("some"), "any").input(asked.to_owned());
+        let receipt = block_on(vm.invoke(asking)).unwrap();
+        assert_eq!(String::from_utf8_lossy(&receipt.output), told);
+        assert_eq!(receipt.denials.len(), usize::from(!told.is_empty()), "{:?}", receipt.denials);
+    }
+    let given = vm.record(&name("given")).unwrap().unwrap();
+    assert_eq!(given.capabilities, Capabilities::CALLS);
+}
+
+#[test]
+fn a_host_that_nobody_could_govern_is_not_begun() {
+    let built = |rule: &str| {
+        let mut policy = HostPolicy::default();
+        policy.administrators = rule.parse().unwrap();
+        Vm::builder().policy(policy).build()
+    };
+    for rule in ["majority(admin)", "role(admin)", "role(admin of org1)"] {
+        let error = built(rule).unwrap_err();
+        assert!(error.to_string().contains("nobody could meet the rule of the administrators"), "{error}");
+    }
+    assert!(built("nobody").is_ok() && built("callers(ann)").is_ok());
+}
+
+#[test]
 fn rules_that_make_no_sense_are_refused_with_what_was_expected() {
     for (text, told) in [
         ("", "expected anyone, nobody, owner"),

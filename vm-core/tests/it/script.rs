@@ -107,6 +107,7 @@ impl RuntimeProvider for Scripts {
     }
 
     async fn prepare(&self, code: &Code) -> Result<Arc<dyn Contract>, PrepareError> {
+        self.verify(code)?;
         Ok(self.0[String::from_utf8_lossy(&code.bytes).as_ref()].clone())
     }
 
