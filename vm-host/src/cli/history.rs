@@ -4,8 +4,8 @@ use std::process::ExitCode;
 
 use serde_json::{Value, json};
 use vm_core::{
-    Address, CodeHash, ContractName, HostPolicy, Migration, Operation, Policy, Right, Rule, Situation, Version, Vm,
-    printable,
+    Address, CodeHash, ContractName, HistoryEntry, HostPolicy, Migration, Operation, Policy, Right, Rule, Situation,
+    StateError, Version, Vm, printable,
 };
 
 use super::inspect::{columns, joined, room, trimmed, unknown, write_refused};
@@ -30,8 +30,18 @@ pub(super) fn of_contract(
     let entries = record.map_or(0, |record| record.entries);
     let first = last.map_or(1, |last| entries.saturating_sub(last).saturating_add(1));
     let entries = vm.history(name, first, usize::MAX)?;
+    let rules = entries.iter().map(|entry| regulated(vm, name, entry)).collect::<Result<Vec<_>, _>>()?;
     output.print(
-        || json!({ "ok": true, "history": entries, "refused": refused }),
+        || {
+            let entries = entries.iter().zip(&rules).map(|(entry, rules)| {
+                let mut entry = json!(entry);
+                if let Some(keys) = entry.as_object_mut() {
+                    keys.insert("rules".to_owned(), json!(rules));
+                }
+                entry
+            });
+            json!({ "ok": true, "history": entries.collect::<Vec<_>>(), "refused": refused })
+        },
         |out| {
             if entries.is_empty() {
                 match is_there {
@@ -47,7 +57,8 @@ pub(super) fn of_contract(
                 titles.insert(4, "ENDORSED BY");
             }
             let mut table = columns(&titles);
-            for entry in &entries {
+            for (entry, rules) in entries.iter().zip(&rules) {
+                let differences = differences(entry.before.as_ref(), &entry.after);
                 let mut row = vec![
                     entry.number.to_string(),
                     entry.block.to_string(),
@@ -63,7 +74,7 @@ pub(super) fn of_contract(
                     entry.actor.to_string(),
                     changed(entry.before.as_ref().map(|before| &before.version), &entry.after.version),
                     changed(entry.before.as_ref().map(|before| &before.lifecycle), &entry.after.lifecycle),
-                    differences(entry.before.as_ref(), &entry.after),
+                    differences.into_iter().chain(rules.iter().cloned()).collect::<Vec<_>>().join("\n"),
                     printable(&entry.reason).into_owned(),
                 ];
                 if endorsed {
@@ -143,24 +154,40 @@ pub(super) fn of_host(vm: &Vm, records: &Records, output: Output, last: Option<u
     Ok(ExitCode::SUCCESS)
 }
 
+/// Which rules an operation changed.
+fn regulated(vm: &Vm, name: &ContractName, entry: &HistoryEntry) -> Result<Vec<String>, StateError> {
+    let Some(before) = entry.before.as_ref().filter(|before| before.policy != entry.after.policy) else {
+        return Ok(Vec::new());
+    };
+    let of = |version: u32| Ok::<_, StateError>(vm.policy_version(name, version)?.unwrap_or_default());
+    let mut told = Vec::new();
+    rules(&of(before.policy)?, &of(entry.after.policy)?, "", &mut told);
+    Ok(told)
+}
+
+/// In which rules one policy of contracts differs from another.
+fn rules(before: &Policy, after: &Policy, what: &str, told: &mut Vec<String>) {
+    let of =
+        |policy: &Policy, right: &Right| policy.iter().find(|(known, _)| known == right).map(|(_, rule)| rule.clone());
+    let gone = before.iter().filter(|(right, _)| of(after, right).is_none());
+    for (right, _) in after.iter().chain(gone) {
+        rule(format!("{what}{right}"), of(before, &right).as_ref(), of(after, &right).as_ref(), told);
+    }
+}
+
+fn rule(what: String, old: Option<&Rule>, new: Option<&Rule>, told: &mut Vec<String>) {
+    if old != new {
+        let text = |rule: Option<&Rule>| rule.map_or("no rule of its own".to_owned(), Rule::to_string);
+        told.push(format!("{what}: {} → {}", text(old), text(new)));
+    }
+}
+
 /// In what one version of the host's policy differs from the one before.
 fn changes(before: &HostPolicy, after: &HostPolicy) -> Vec<String> {
     let mut told = Vec::new();
-    let mut rule = |what: String, old: Option<&Rule>, new: Option<&Rule>| {
-        if old != new {
-            let text = |rule: Option<&Rule>| rule.map_or("no rule of its own".to_owned(), Rule::to_string);
-            told.push(format!("{what}: {} → {}", text(old), text(new)));
-        }
-    };
-    rule("deploy".to_owned(), Some(&before.deploy), Some(&after.deploy));
-    rule("administrators".to_owned(), Some(&before.administrators), Some(&after.administrators));
-    let of =
-        |policy: &Policy, right: &Right| policy.iter().find(|(known, _)| known == right).map(|(_, rule)| rule.clone());
-    let gone = before.contracts.iter().filter(|(right, _)| of(&after.contracts, right).is_none());
-    for (right, _) in after.contracts.iter().chain(gone) {
-        let (old, new) = (of(&before.contracts, &right), of(&after.contracts, &right));
-        rule(format!("contracts {right}"), old.as_ref(), new.as_ref());
-    }
+    rule("deploy".to_owned(), Some(&before.deploy), Some(&after.deploy), &mut told);
+    rule("administrators".to_owned(), Some(&before.administrators), Some(&after.administrators), &mut told);
+    rules(&before.contracts, &after.contracts, "contracts ", &mut told);
     let members = |policy: &HostPolicy| {
         let all = policy.organisations.iter();
         let each = all.flat_map(|(organisation, role, members)| {
@@ -175,7 +202,7 @@ fn changes(before: &HostPolicy, after: &HostPolicy) -> Vec<String> {
 }
 
 /// What an operation changed beside version and state; of a deployment, what the contract began with.
-fn differences(before: Option<&Situation>, after: &Situation) -> String {
+fn differences(before: Option<&Situation>, after: &Situation) -> Option<String> {
     let mut told = Vec::new();
     let mut tell = |what: &str, old: Option<String>, new: String| match old {
         Some(old) if old == new => {}
@@ -194,7 +221,7 @@ fn differences(before: Option<&Situation>, after: &Situation) -> String {
             tell(what, old, new);
         }
     }
-    told.join(", ")
+    (!told.is_empty()).then(|| told.join(", "))
 }
 
 fn short(code: &CodeHash) -> String {

@@ -5,7 +5,7 @@
 
 use std::collections::BTreeMap;
 use std::fs::{self, File, OpenOptions};
-use std::io::{self, BufRead, BufReader, Write};
+use std::io::{self, BufRead, BufReader, Read, Seek, SeekFrom, Write};
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError};
 
@@ -164,8 +164,12 @@ impl Records {
             let file = file(directory, folder, of);
             [aside(&file), file]
         });
-        let lines = files.filter_map(|file| File::open(file).ok()).flat_map(|file| BufReader::new(file).lines());
-        lines.map_while(Result::ok).filter_map(|line| serde_json::from_str(&line).ok()).collect()
+        // A line that was torn costs itself only, be it in the middle of a character.
+        let lines = files.filter_map(|file| File::open(file).ok()).flat_map(|file| {
+            let lines = BufReader::new(file).split(b'\n');
+            lines.map_while(Result::ok)
+        });
+        lines.filter_map(|line| serde_json::from_slice(&line).ok()).collect()
     }
 
     /// Adds a line to a file. A file that is full is put aside, in the place of the one before.
@@ -276,7 +280,17 @@ fn append(file: &Path, most: u64, line: &impl Serialize) -> io::Result<()> {
     }
     let mut text = serde_json::to_vec(line)?;
     text.push(b'\n');
-    OpenOptions::new().create(true).append(true).open(file)?.write_all(&text)
+    let mut file = OpenOptions::new().create(true).read(true).append(true).open(file)?;
+    let mut last = [b'\n'];
+    if file.metadata()?.len() > 0 {
+        file.seek(SeekFrom::End(-1))?;
+        file.read_exact(&mut last)?;
+    }
+    // After a line that was not written to its end.
+    if last != [b'\n'] {
+        text.insert(0, b'\n');
+    }
+    file.write_all(&text)
 }
 
 /// Removes the oldest files, and of these what was put aside first, when all together have more than `most`; then some more, so that
@@ -352,6 +366,25 @@ mod tests {
             (methods(&token, 2), methods(&other, 99)),
             (vec!["6".to_owned(), "7".to_owned()], vec!["9".to_owned()])
         );
+    }
+
+    #[test]
+    fn a_torn_line_costs_itself_only() {
+        let directory = tempfile::tempdir().unwrap();
+        let records = records(directory.path());
+        let token = name("token");
+        let call = |n: u32| RecordedCall::of(&InvokeRequest::new(token.clone(), n.to_string()));
+        let of = Of::Contract(&token);
+        let torn = file(directory.path(), CALLED, of);
+        records.write(CALLED, of, 10_000, &call(1));
+        let mut text = fs::read(&torn).unwrap();
+        // In the middle of a character.
+        text.extend_from_slice(b"{\"method\":\"d\xc3");
+        fs::write(&torn, text).unwrap();
+        records.write(CALLED, of, 10_000, &call(2));
+        records.write(CALLED, of, 10_000, &call(3));
+        let methods: Vec<_> = records.calls(&token, 9).into_iter().map(|call| call.method).collect();
+        assert_eq!(methods, ["1", "2", "3"]);
     }
 
     #[test]

@@ -177,11 +177,15 @@ fn every_change_and_every_version_can_be_seen() {
     for part in [
         "runtime wasm, code ",
         "policy 0 → 1",
+        "freeze: owner → anyone",
         "room unbounded → 10 keys and 1,000 bytes",
         "runtime wasm → native, code ",
     ] {
         assert!(history.contains(part), "no {part:?} in\n{history}");
     }
+    let (_, told) = desk.json("history token");
+    let rules: Vec<_> = told["history"].as_array().unwrap().iter().map(|entry| entry["rules"].to_string()).collect();
+    assert_eq!(rules, ["[]", "[\"freeze: owner → anyone\"]", "[]", "[]"]);
     let policy = desk.ok("policy token --version 1");
     assert!(policy.starts_with("version 1, by 0x") && policy.contains(": open\n"), "{policy}");
     desk.fails(4, "govern deploy nobody --from mallory");
