@@ -10,7 +10,7 @@ use std::{
 
 use tokio::runtime::{Builder, Runtime};
 
-use crate::{DockerConfig, DockerError, containerd::Daemon, managed};
+use crate::{DockerConfig, DockerError, containerd::Daemon, managed, sandbox::Swap};
 
 /// Free space below which images may not find room: 1 GiB.
 const ROOM: u64 = 1 << 30;
@@ -69,7 +69,7 @@ pub fn examine(config: &DockerConfig) -> Vec<Finding> {
         containerd(&asked),
         runc(),
         control_groups(Path::new("/sys/fs/cgroup")),
-        swap(Path::new("/sys/fs/cgroup")),
+        swap(Swap::here()),
         filters(config, Path::new("/proc/sys/kernel/seccomp/actions_avail")),
         user_namespaces(config, Path::new("/proc/sys/user/max_user_namespaces")),
         sockets(config),
@@ -216,15 +216,11 @@ fn control_groups(root: &Path) -> Finding {
 }
 
 /// Whether the limit of memory includes swap.
-fn swap(root: &Path) -> Finding {
-    let counted = root.join("memory/memory.memsw.limit_in_bytes").exists() || root.join("cgroup.controllers").exists();
-    let none = fs::read_to_string("/proc/swaps").is_ok_and(|swaps| swaps.lines().count() <= 1);
-    match (counted, none) {
-        (true, _) => good("swap", "counted"),
-        (false, true) => good("swap", "not counted, and there is none"),
-        (false, false) => {
-            weak("swap", "not counted: containers may use it", "boot with swapaccount=1, or switch swap off")
-        }
+fn swap(swap: Swap) -> Finding {
+    match swap {
+        Swap::Counted => good("swap", "counted"),
+        Swap::Absent => good("swap", "not counted, and there is none"),
+        Swap::Uncounted => bad("swap", "not counted, and there is some", "boot with swapaccount=1, or switch swap off"),
     }
 }
 

@@ -24,6 +24,7 @@ use crate::{
     image::{Image, Source},
     managed::{self, Managed},
     pool::{Pool, Role},
+    sandbox::Swap,
 };
 
 /// How long [`RuntimeProvider::stop`] waits until everything is removed.
@@ -184,7 +185,15 @@ async fn try_again(state: Weak<Mutex<State>>, config: DockerConfig, tokio: Handl
 }
 
 /// Refuses settings that this machine does not allow, whose limits on user namespaces lie at `most`.
-fn check_machine(config: &DockerConfig, most: &Path) -> Result<(), DockerError> {
+fn check_machine(config: &DockerConfig, most: &Path, swap: Swap) -> Result<(), DockerError> {
+    if swap == Swap::Uncounted {
+        return Err(DockerError::Config {
+            field: "memory",
+            message: "this machine has swap that no limit of memory includes: boot with swapaccount=1, or switch swap \
+                      off"
+            .into(),
+        });
+    }
     let wanted = config.enable_sandbox && config.first_host_user.is_some();
     if wanted && fs::read_to_string(most).is_ok_and(|most| most.trim() == "0") {
         return Err(DockerError::Config {
@@ -208,7 +217,7 @@ impl RuntimeProvider for DockerRuntime {
         // Who asks for it has it tried now.
         let Some(earlier) = self.state().take_unless_running() else { return Ok(()) };
         end(earlier).await?;
-        if let Err(error) = check_machine(&self.config, Path::new("/proc/sys/user/max_user_namespaces")) {
+        if let Err(error) = check_machine(&self.config, Path::new("/proc/sys/user/max_user_namespaces"), Swap::here()) {
             let fault = HostFault::from(error);
             *self.state() = State::Off(Some(fault.clone()));
             return Err(fault);
@@ -461,11 +470,13 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let most = folder.path().join("max_user_namespaces");
         let config = DockerConfig::default();
-        check_machine(&config, &most).unwrap();
+        check_machine(&config, &most, Swap::Absent).unwrap();
         fs::write(&most, "0\n").unwrap();
-        let error = check_machine(&config, &most).unwrap_err().to_string();
+        let error = check_machine(&config, &most, Swap::Absent).unwrap_err().to_string();
         assert!(error.contains("sysctl user.max_user_namespaces"), "{error}");
-        check_machine(&DockerConfig { first_host_user: None, ..config.clone() }, &most).unwrap();
-        check_machine(&DockerConfig { enable_sandbox: false, ..config }, &most).unwrap();
+        check_machine(&DockerConfig { first_host_user: None, ..config.clone() }, &most, Swap::Absent).unwrap();
+        check_machine(&DockerConfig { enable_sandbox: false, ..config.clone() }, &most, Swap::Counted).unwrap();
+        let error = check_machine(&DockerConfig { enable_sandbox: false, ..config }, &most, Swap::Uncounted);
+        assert!(error.unwrap_err().to_string().contains("swapaccount=1"));
     }
 }

@@ -2,5 +2,7 @@
 
 mod seccomp;
 mod spec;
+mod swap;
 
 pub(crate) use spec::{Inside, Users, spec};
+pub(crate) use swap::Swap;

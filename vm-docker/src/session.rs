@@ -122,6 +122,8 @@ struct Line<'a> {
 /// How far a call has come.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Stage {
+    /// The contract has not been told of it.
+    Unsent,
     /// The contract has said nothing in it. What ends it now ends it for good: the process may have begun.
     Sent,
     /// As the opposite of [`Ran::taken`].
@@ -134,12 +136,18 @@ enum Stage {
 
 impl<'a> Line<'a> {
     fn new(connection: &'a mut Connection, number: u64) -> Self {
-        Self { connection, number, stage: Stage::Sent }
+        Self { connection, number, stage: Stage::Unsent }
     }
 
     fn begin(&mut self, call: CallFrame) -> Result<(), FrameError> {
-        let begun = self.connection.send(CallFrame { number: self.number, ..call });
-        begun.inspect_err(|error| self.refused_if(is_hung_up(error)))
+        match self.connection.send(CallFrame { number: self.number, ..call }) {
+            // Nothing of it was sent.
+            Err(error @ FrameError::TooLong { .. }) => Err(error),
+            sent => {
+                self.stage = Stage::Sent;
+                sent.inspect_err(|error| self.refused_if(is_hung_up(error)))
+            }
+        }
     }
 
     /// Nothing was taken, if that was seen before the contract said anything.
@@ -173,6 +181,9 @@ impl<'a> Line<'a> {
 
     /// Tells the contract to stop and waits until it has returned. False if it does not.
     fn settle(&mut self, interrupt: &Interrupt) -> bool {
+        if self.stage == Stage::Unsent {
+            return true;
+        }
         let left = interrupt.remaining().min(SETTLE);
         self.connection.interrupt_by(&Interrupt::after(left));
         loop {

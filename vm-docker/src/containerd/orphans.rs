@@ -32,13 +32,19 @@ impl Daemon {
         let request = self.request(ListTasksRequest::default());
         let tasks = self.ask("list tasks", self.client.tasks().list(request)).await?.tasks;
         owned.tasks = tasks.into_iter().map(|task| task.id).collect();
-        for container in self
-            .ask("list containers", self.client.containers().list(self.request(ListContainersRequest::default())))
-            .await?
-            .containers
-        {
-            owned.tasks.remove(&container.id);
-            owned.containers.extend(owner(&container.labels).map(|owner| (owner, container.id)));
+        // One by one: each comes with its specification, and all of them may be more than a message holds.
+        let request = self.request(ListContainersRequest::default());
+        let containers = async {
+            let mut answers = self.client.containers().list_stream(request).await?.into_inner();
+            let mut containers = Vec::new();
+            while let Some(answer) = answers.message().await? {
+                containers.extend(answer.container.map(|container| (container.id, owner(&container.labels))));
+            }
+            Ok(Response::new(containers))
+        };
+        for (id, owner) in self.ask("list containers", containers).await? {
+            owned.tasks.remove(&id);
+            owned.containers.extend(owner.map(|owner| (owner, id)));
         }
 
         let request = self

@@ -5,7 +5,7 @@ use std::path::Path;
 use serde_json::{Value, json};
 use vm_container_protocol::{CONCURRENCY_VARIABLE, ISOLATION_VARIABLE, SOCKET_PATH, SOCKET_VARIABLE};
 
-use super::seccomp;
+use super::{Swap, seccomp};
 use crate::{DockerConfig, Isolation, image::Program};
 
 /// Unprivileged user and group inside the container.
@@ -170,6 +170,10 @@ fn linux(config: &DockerConfig, users: Users, cgroup: &str) -> Value {
     namespaces.extend(users.first.is_some().then_some("user"));
     let namespaces: Value = namespaces.into_iter().map(|namespace| json!({ "type": namespace })).collect();
 
+    let memory = match Swap::here() {
+        Swap::Absent => json!({ "limit": config.memory }),
+        Swap::Counted | Swap::Uncounted => json!({ "limit": config.memory, "swap": config.memory }),
+    };
     json!({
         "cgroupsPath": cgroup,
         "namespaces": namespaces,
@@ -180,7 +184,7 @@ fn linux(config: &DockerConfig, users: Users, cgroup: &str) -> Value {
         "readonlyPaths": READ_ONLY,
         "resources": {
             "devices": [{ "allow": false, "access": "rwm" }],
-            "memory": { "limit": config.memory, "swap": config.memory },
+            "memory": memory,
             "cpu": {
                 "quota": u64::from(config.cpu_millis) * CPU_PERIOD / 1000, "period": CPU_PERIOD, "shares": CPU_SHARES,
             },

@@ -134,6 +134,20 @@ fn a_flood_ends_with_its_gas() {
     }
 }
 
+/// Nothing was sent, so nothing has happened to the container.
+#[test]
+fn an_input_that_no_frame_holds_costs_no_container() {
+    let Some(daemon) = Daemon::shared() else { return };
+    let limits =
+        Limits { execution_timeout: LIMIT, input_size: 20 << 20, gas: Gas::new(u64::MAX >> 8), ..Limits::default() };
+    let world = World::with_limits(config(daemon, "long-input"), limits);
+    world.deploy("probe", Code::new(RuntimeKind::Docker, probe())).unwrap();
+    let before = world.call("calls", "")[0];
+    let receipt = world.try_call("probe", "echo", vec![0; 17 << 20]).unwrap();
+    assert_eq!(receipt.status, Status::Trap(Trap::MemoryLimit));
+    assert_eq!(world.call("calls", ""), [before + 1], "the same process, which has seen nothing of it");
+}
+
 #[test]
 fn who_does_not_read_the_answers_ends_at_the_deadline() {
     let Some(world) = world("unread", Duration::from_secs(2)) else { return };

@@ -159,22 +159,6 @@ fn what_comes_late_of_a_dead_host_is_removed_too() {
     assert_clean(daemon, "late", &config.socket_folder);
 }
 
-/// A command of some milliseconds does not wait for a second look: the next one has it.
-#[test]
-fn hosts_that_live_shortly_remove_all_together() {
-    let Some(daemon) = Daemon::shared() else { return };
-    let config = crash(daemon, "short");
-    let dead = fs::read_dir(&config.socket_folder).unwrap().next().unwrap().unwrap().path();
-    let short = || World::start(config.clone(), Duration::from_secs(30)).stop();
-    short();
-    // Some time later.
-    if let Ok(note) = fs::File::options().append(true).open(dead.join("looked")) {
-        note.set_modified(note.metadata().unwrap().modified().unwrap() - Duration::from_secs(60)).unwrap();
-    }
-    short();
-    assert_clean(daemon, "short", &config.socket_folder);
-}
-
 /// As when containerd makes it after its container was given up.
 #[test]
 fn a_task_without_a_container_is_removed_at_the_next_start() {
@@ -235,6 +219,23 @@ fn orphans_of_a_crashed_host_are_removed_at_the_next_start() {
     second.stop();
     living.stop();
     clean_up(daemon, &config);
+}
+
+/// The specifications of all containers in the name space, whosever they are, are more than one message may hold.
+#[test]
+fn orphans_among_containers_with_long_specifications_are_removed() {
+    let Some(daemon) = Daemon::shared() else { return };
+    let config = crash(daemon, "long");
+    let text = format!("LONG={}", "x".repeat(3 << 20));
+    let specification = serde_json::json!({ "ociVersion": "1.0.2", "process": { "cwd": "/", "env": [text] } });
+    let file = tempfile::NamedTempFile::new().unwrap();
+    fs::write(&file, specification.to_string()).unwrap();
+    for id in ["stranger-1", "stranger-2"] {
+        daemon.list("long", &["containers", "create", "--config", file.path().to_str().unwrap(), id]);
+    }
+    World::start(config, Duration::from_secs(30)).stop();
+    assert_eq!(daemon.list("long", &["containers", "list", "-q"]), ["stranger-1", "stranger-2"]);
+    assert_eq!(daemon.list("long", &["tasks", "list", "-q"]), [""; 0]);
 }
 
 /// What stands in a label is a text of somebody else: a folder that it names is not removed.
