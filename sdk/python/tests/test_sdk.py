@@ -81,6 +81,15 @@ class Example(Contract):
     def shout(cx):
         cx.log(2**32, "")
 
+    def nothing(cx):
+        cx.put(b"n", None)
+
+    def zero(cx):
+        cx.emit("n", 0)
+
+    def empty_list(cx):
+        cx.get([])
+
     def burst(cx):
         try:
             cx.put(b"n", bytes(17 << 20))
@@ -205,6 +214,12 @@ class Wire(unittest.TestCase):
             status, text = self.host.returned()
             self.assertEqual(status, 3, method)
             self.assertRegex(text.decode(), rf"^OverflowError: .* is no number of {bits} bits")
+
+    def test_what_is_neither_text_nor_bytes_is_refused(self):
+        for method, found in [("nothing", "NoneType"), ("zero", "int"), ("empty_list", "list")]:
+            self.host.call(method)
+            told = f"TypeError: text or bytes were expected, not {found}".encode()
+            self.assertEqual(self.host.returned(), (3, told), method)
 
     def test_who_says_more_than_a_frame_holds_is_stopped(self):
         for method in ("burst", "swallow"):

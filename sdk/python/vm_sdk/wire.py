@@ -26,13 +26,22 @@ def number(field, value, bits=64):
 
 def content(field, value):
     """A field of type bytes, string or message; empty is left out."""
-    return present(field, value) if value else b""
+    data = _bytes(value)
+    return present(field, data) if data else b""
 
 
 def present(field, value):
     """A field of type bytes, string or message."""
-    value = value.encode() if isinstance(value, str) else value
+    value = _bytes(value)
     return _varint(field << 3 | 2) + _varint(len(value)) + value
+
+
+def _bytes(value):
+    if isinstance(value, str):
+        return value.encode()
+    if isinstance(value, (bytes, bytearray, memoryview)):
+        return bytes(value)
+    raise TypeError(f"text or bytes were expected, not {type(value).__name__}")
 
 
 def _varint(value):
