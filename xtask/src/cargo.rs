@@ -20,7 +20,7 @@ pub(crate) fn cargo_at(program: &Path, subcommand: &str) -> anyhow::Result<Comma
             cargo.env_remove(name);
         }
     }
-    cargo.current_dir(workspace::root()).env("PROTOC", setup::protoc()?).arg(subcommand);
+    cargo.current_dir(workspace::root()).env("PROTOC", setup::protoc()?).env("PATH", setup::path()?).arg(subcommand);
     Ok(cargo)
 }
 

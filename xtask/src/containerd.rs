@@ -17,7 +17,7 @@ use rustix::process::Signal;
 
 use self::layout::Layout;
 use crate::process;
-use crate::setup::{Containers, Need};
+use crate::setup::{self, Containers, Need};
 use crate::terminal::{self, Step};
 
 /// How long containerd may take to accept connections.
@@ -77,6 +77,8 @@ impl Daemon {
             .stdin(Stdio::null())
             .stdout(log.try_clone()?)
             .stderr(log)
+            // Where its shim finds runc.
+            .env("PATH", setup::path()?)
             .process_group(0);
         let child = command.spawn().context("cannot start containerd")?;
         // From here on the guard cleans up, whatever happens.

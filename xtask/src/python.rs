@@ -49,7 +49,13 @@ pub(crate) fn provide() -> Result<Option<PathBuf>> {
         return Ok(Some(image));
     }
     let step = Step::new("building an image of the probe in Python");
-    match build(&workspace::root().join(PROBE), &image) {
+    let build = || build(&workspace::root().join(PROBE), &image);
+    let built = build().or_else(|error| match setup::can_install() {
+        // apt may know nothing yet, or packages that are there no more.
+        true => setup::refresh().and_then(|()| build()).with_context(|| format!("at first: {error:#}")),
+        false => Err(error),
+    });
+    match built {
         Ok(()) => {
             fs::write(&stamp, inputs)?;
             step.done();

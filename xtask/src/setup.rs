@@ -1,5 +1,6 @@
 //! What the other tasks need on the machine: protoc, containerd, runc.
 
+use std::ffi::OsString;
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::Command;
@@ -121,6 +122,11 @@ pub(crate) fn can_install() -> bool {
     rustix::process::geteuid().is_root() && System::read() == System::Debian
 }
 
+/// Has apt learn which packages there are.
+pub(crate) fn refresh() -> Result<()> {
+    process::succeed(Command::new("apt-get").args(["-o", "Dpkg::Use-Pty=0", "update"]))
+}
+
 /// Installs both, and finds them then. `None` where that goes wrong and they are only wished for.
 fn install(apt: &str, find: fn() -> Option<(PathBuf, PathBuf)>, need: Need) -> Result<Option<(PathBuf, PathBuf)>> {
     let step = Step::new("installing containerd and runc with apt-get (not found on this machine)");
@@ -156,11 +162,20 @@ pub(crate) fn find_both() -> Option<(PathBuf, PathBuf)> {
 }
 
 fn find(program: &str) -> Option<PathBuf> {
+    folders().map(|dir| dir.join(program)).find(|file| file.is_file())
+}
+
+/// Where programs are looked for, also by what is started: `PATH`, and where root has programs that another user's `PATH` leaves out.
+pub(crate) fn path() -> Result<OsString> {
+    std::env::join_paths(folders()).context("PATH cannot be read")
+}
+
+fn folders() -> impl Iterator<Item = PathBuf> {
     let path = std::env::var_os("PATH").unwrap_or_default();
-    std::env::split_paths(&path)
-        .chain(["/usr/local/sbin", "/usr/sbin", "/sbin"].map(PathBuf::from))
-        .map(|dir| dir.join(program))
-        .find(|file| file.is_file())
+    let named: Vec<_> = std::env::split_paths(&path).collect();
+    let more = ["/usr/local/sbin", "/usr/sbin", "/sbin"].map(PathBuf::from);
+    let more = more.into_iter().filter(|folder| !named.contains(folder)).collect::<Vec<_>>();
+    named.into_iter().chain(more)
 }
 
 fn version(program: &str, args: &[&str]) -> String {
@@ -257,6 +272,18 @@ mod tests {
         let error = install("true", || None, Need::Required).unwrap_err();
         let told = format!("{error:#}");
         assert!(told.contains("cannot be installed; with --no-containers") && told.contains("not both"), "{told}");
+    }
+
+    /// As after `su`, which leaves out where Debian has runc.
+    #[test]
+    fn what_is_started_finds_what_was_found_here() {
+        let path = path().unwrap();
+        let folders: Vec<_> = std::env::split_paths(&path).collect();
+        let named = std::env::var_os("PATH").unwrap();
+        assert!(folders.starts_with(&std::env::split_paths(&named).collect::<Vec<_>>()));
+        for folder in ["/usr/local/sbin", "/usr/sbin", "/sbin"] {
+            assert_eq!(folders.iter().filter(|found| found.as_os_str() == folder).count(), 1, "{folder}: {folders:?}");
+        }
     }
 
     #[test]
