@@ -6,9 +6,11 @@
 mod float;
 mod nested;
 mod operator;
+mod section;
 mod waiting;
 
 pub(crate) use self::operator::streams;
+pub(crate) use self::section::SECTIONS;
 
 use wasm_encoder::{
     BlockType, CodeSection, ElementSection, Elements, EntityType, ExportKind, ExportSection, Function, FunctionSection,

@@ -6,11 +6,15 @@
 //! part is as long as the function is. Code that compilers write is far from it, since few of its locals are live at a time and few of its
 //! functions are long.
 //!
+//! Around functions there are types, of each of which compilers make ways in and out, functions that are used as values, which can be called
+//! from outside in one more way, and segments of elements, whose passive ones wasmtime keeps entry by entry.
+//!
 //! The weights are small for such code, and such that modules made to be expensive (bench `compile`: shapes, and every operator that
 //! contracts may use, one after the other, as long functions and as many shorter ones) take no longer than 1.25 times the estimate on
 //! wasmtime 48 and wasmer 7.3, on one core of a shared server of 2.1 GHz: with the budget of 4 s, no longer than 5 s. The bench fails otherwise. What no compiler writes, values that labels take or that wait below blocks,
 //! weighs many times what it takes. A MiB of memory counts as 8 ms, so that the time bounds both.
 
+mod around;
 mod live;
 mod operands;
 
@@ -87,6 +91,10 @@ fn read(module: &[u8]) -> Result<u64, BinaryReaderError> {
         match payload? {
             Payload::TypeSection(section) => {
                 types.types = section.into_iter_err_on_gc_types().collect::<Result<_, _>>()?;
+                sum = sum.saturating_add(around::types(&types.types));
+            }
+            Payload::ElementSection(section) => {
+                sum = sum.saturating_add(around::elements(section, &types)?);
             }
             Payload::ImportSection(section) => {
                 for import in section.into_imports() {
@@ -100,6 +108,9 @@ fn read(module: &[u8]) -> Result<u64, BinaryReaderError> {
                 for ty in section {
                     types.functions.push(ty?);
                 }
+            }
+            Payload::DataSection(section) => {
+                sum = sum.saturating_add(around::DATA.saturating_mul(section.range().len() as u64));
             }
             Payload::CodeSectionEntry(body) => {
                 sum = sum.saturating_add(function(&types, types.of_function(functions), &body)?);

@@ -1,7 +1,7 @@
 //! Modules of up to 1 MiB that are made to keep a compiler busy: refused, interpreted, or harmless.
 
 use std::process::Command;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use futures_executor::block_on;
 use vm_core::{Code, RuntimeKind, RuntimeProvider};
@@ -89,15 +89,22 @@ fn raised_limits_leave_the_budget() {
     );
     for module in [contract(1, &nested_loops(80_000)), contract(1, &many)] {
         let before = most_memory();
-        #[allow(clippy::disallowed_methods, reason = "the time is what is tested")]
-        let started = Instant::now();
+        let started = processor_time();
         let analysis = analyze(&module, &config);
-        let (elapsed, added) = (started.elapsed(), most_memory() - before);
+        let (elapsed, added) = (processor_time().saturating_sub(started), most_memory() - before);
         let compile = analysis.compile.unwrap_or_else(|| panic!("{analysis}"));
         assert!(analysis.accepted && !compile.compiled, "{analysis}");
         println!("analysed in {elapsed:?}, {added} MiB");
         assert!(elapsed < PATIENCE && added < MEBIBYTES, "{elapsed:?}, {added} MiB");
     }
+}
+
+/// The processor's time that this process has had, which others on the machine make no longer; 0 where the system does not tell.
+fn processor_time() -> Duration {
+    let text = std::fs::read_to_string("/proc/self/stat").unwrap_or_default();
+    let (_, fields) = text.rsplit_once(')').unwrap_or_default();
+    let ticks = fields.split_whitespace().skip(11).take(2).filter_map(|ticks| ticks.parse::<u64>().ok());
+    Duration::from_millis(ticks.sum::<u64>() * 10)
 }
 
 /// The most memory that this process has had, in MiB; 0 where the system does not tell.
