@@ -7,12 +7,16 @@ use std::{
     os::unix::{ffi::OsStrExt, fs::PermissionsExt},
     path::{Path, PathBuf},
     sync::{Mutex, PoisonError},
+    time::Duration,
 };
 
 use crate::{DockerConfig, DockerError};
 
 /// Name of the file in a host's folder that is locked while the host lives. It tells the [`Scope`] of the host.
 const LOCK: &str = "lock";
+
+/// Name of the file in a dead host's folder by which hosts that start note when they last found things of it.
+const LOOKED: &str = "looked";
 
 /// Ends what a lock file tells.
 const END: u8 = 0;
@@ -186,6 +190,20 @@ impl DeadFolder {
         scope.covers(&self.told)
     }
 
+    /// Notes that a host of `scope` has just found things of the dead one, or is the first that looks for them.
+    pub(crate) fn note(&self, scope: &Scope) {
+        // Without a note the next look is the first one.
+        let _ = fs::write(self.path.join(LOOKED), scope.told());
+    }
+
+    /// How long ago a host of `scope` has noted that; `None` if none has.
+    pub(crate) fn noted(&self, scope: &Scope) -> Option<Duration> {
+        let note = self.path.join(LOOKED);
+        let by = fs::read(&note).ok()?;
+        let since = fs::metadata(&note).and_then(|data| data.modified()).ok()?;
+        (by == scope.told()).then(|| since.elapsed().unwrap_or_default())
+    }
+
     pub(crate) fn path(&self) -> &Path {
         &self.path
     }
@@ -351,6 +369,20 @@ mod tests {
             |folder: &Path, name| Scope::of(&DockerConfig { address: folder.join(name), ..DockerConfig::default() });
         assert_eq!(scope(&real, "c.sock"), scope(&link, "c.sock"));
         assert_ne!(scope(&real, "c.sock"), scope(&real, "d.sock"));
+    }
+
+    #[test]
+    fn what_is_noted_of_a_dead_host_counts_for_its_scope() {
+        let base = tempfile::tempdir().unwrap();
+        let path = dead_host(base.path());
+        let dead = dead_folders(base.path());
+        assert_eq!(dead[0].noted(&scope("vm")), None);
+        dead[0].note(&scope("vm"));
+        assert!(dead[0].noted(&scope("vm")).unwrap() < Duration::from_secs(60));
+        assert_eq!(dead[0].noted(&scope("other")), None);
+        let note = File::options().append(true).open(path.join(LOOKED)).unwrap();
+        note.set_modified(note.metadata().unwrap().modified().unwrap() - Duration::from_secs(60)).unwrap();
+        assert!(dead[0].noted(&scope("vm")).unwrap() >= Duration::from_secs(60));
     }
 
     /// What it has made since is not in the list: its folder has to stay until it was listed anew.

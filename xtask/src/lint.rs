@@ -112,7 +112,7 @@ fn clippy() -> Result<()> {
 fn docs() -> Result<()> {
     process::succeed(
         cargo("doc")?
-            .args(["--workspace", "--no-deps", "--features", "vm-host/docker"])
+            .args(["--workspace", "--no-deps", "--features", "vm-host/docker,vm-core/conformance"])
             .env("RUSTDOCFLAGS", "-D warnings"),
     )
 }

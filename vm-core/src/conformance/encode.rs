@@ -44,7 +44,7 @@ pub(super) fn program(actors: &[Actor], actor: &Actor, body: &Body, gas: Option<
 }
 
 /// Method and input of an actor.
-fn input(callee: &Actor, program: Vec<u8>) -> (&'static str, Vec<u8>) {
+pub(super) fn input(callee: &Actor, program: Vec<u8>) -> (&'static str, Vec<u8>) {
     match callee.dialect {
         Dialect::Sdk => ("run", borsh_bytes(&program)),
         Dialect::Solidity => ("", program),

@@ -2,13 +2,13 @@
 
 use futures_executor::block_on;
 
-use super::encode::{borsh_bytes, gas_of, program};
+use super::encode::{gas_of, input, program};
 use super::model::{Model, World};
 use super::tree::{Body, End};
 use super::{effects, told};
 use crate::{
-    Address, Code, ContractName, DeployRequest, Event, Gas, InvokeRequest, Receipt, StateKey, TraceLevel, Vm,
-    VmProvider,
+    Address, CallRequest, Code, ContractName, DeployRequest, Event, Gas, InvokeRequest, Receipt, StateKey, Target,
+    TraceLevel, Vm, VmProvider,
 };
 
 /// What a whole tree may use.
@@ -108,7 +108,7 @@ impl<'v> Stage<'v> {
             block_on(vm.deploy(request)).map_err(|error| said(&error))?;
             let actor = Actor { name, dialect: form.dialect };
             // Its balance: a call that does nothing, with a value.
-            let funded = request_of(&actor, &program(&[], &actor, &Body::new(Vec::new()), None));
+            let funded = request_of(&actor, program(&[], &actor, &Body::new(Vec::new()), None));
             let receipt =
                 block_on(vm.invoke(funded.value(u128::from(BALANCE).into()))).map_err(|error| said(&error))?;
             if !receipt.status.is_success() {
@@ -132,7 +132,7 @@ impl<'v> Stage<'v> {
     pub(super) fn run_with(&mut self, actor: usize, body: &Body, gas: Option<u64>) -> Result<Receipt, String> {
         let root = self.actors.get(actor).ok_or("no such actor")?;
         let given = if body.end == End::Burn { gas_of(body, GAS) } else { GAS };
-        let request = request_of(root, &program(&self.actors, root, body, gas));
+        let request = request_of(root, program(&self.actors, root, body, gas));
         let request = request.gas(Gas::new(given)).traced(TraceLevel::Calls);
         let receipt = block_on(self.vm.invoke(request)).map_err(|error| error.to_string())?;
         let mut model = Model::of(self.world.clone());
@@ -143,6 +143,14 @@ impl<'v> Stage<'v> {
         self.world = model.world;
         effects::compare_state(self.vm, &self.world, &self.actors)?;
         Ok(receipt)
+    }
+
+    /// The call with which another contract has an actor do something, for who measures it; none for an actor that is not there.
+    #[must_use]
+    pub fn call(&self, actor: usize, body: &Body) -> Option<CallRequest> {
+        let actor = self.actors.get(actor)?;
+        let (method, input) = input(actor, program(&self.actors, actor, body, None));
+        Some(CallRequest::new(actor.address(), method, input))
     }
 
     /// Which actor emitted which number, in order.
@@ -161,12 +169,13 @@ impl<'v> Stage<'v> {
 /// Keys are below this.
 pub(super) const KEYS: u8 = 6;
 
-fn request_of(actor: &Actor, program: &[u8]) -> InvokeRequest {
-    let request = match actor.dialect {
-        Dialect::Sdk => InvokeRequest::new(actor.name.clone(), "run").input(borsh_bytes(program)),
-        Dialect::Solidity => InvokeRequest::new(actor.address(), "").input(program.to_vec()),
+fn request_of(actor: &Actor, program: Vec<u8>) -> InvokeRequest {
+    let (method, input) = input(actor, program);
+    let target: Target = match actor.dialect {
+        Dialect::Sdk => actor.name.clone().into(),
+        Dialect::Solidity => actor.address().into(),
     };
-    request.from(owner())
+    InvokeRequest::new(target, method).input(input).from(owner())
 }
 
 pub(super) fn same<T: PartialEq + std::fmt::Debug>(what: &str, found: &T, expected: &T) -> Result<(), String> {

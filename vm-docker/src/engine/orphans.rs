@@ -1,18 +1,13 @@
 //! The removal of what dead hosts left behind.
 
-use std::{
-    collections::BTreeSet,
-    path::{Path, PathBuf},
-    sync::Arc,
-    time::Duration,
-};
+use std::{collections::BTreeSet, path::Path, sync::Arc, time::Duration};
 
 use tokio::{sync::oneshot, time};
 
 use super::{Engine, RETRY, Resource};
 use crate::{
     DockerError,
-    folder::{DeadFolder, Fate, Owner, Scope, dead_folders, host_of, lives},
+    folder::{Fate, Owner, Scope, dead_folders, host_of, lives},
 };
 
 /// How long it is waited at least until it is looked again: what containerd was doing for a host when that was killed is done by then.
@@ -25,26 +20,23 @@ struct Found {
     all: usize,
     /// How many of them could not be removed.
     left: usize,
-    /// The folders that stay until it is looked again.
-    folders: BTreeSet<PathBuf>,
+    /// How many folders stay until it is looked again.
+    folders: usize,
 }
 
 /// Removes what dead hosts left behind, and looks again until nothing more comes of them, or the engine stops. `cleared` ends
 /// after the first look in which nothing failed.
 pub(super) async fn clear(engine: Arc<Engine>, cleared: oneshot::Sender<()>) {
     let (mut pause, mut cleared) = (LATE, Some(cleared));
-    let mut folders = BTreeSet::new();
     loop {
-        match engine.remove_orphans(&folders).await {
-            Ok(Found { all: 0, folders: stay, .. }) if stay.is_empty() => return,
-            Ok(Found { left, folders: stay, .. }) => {
-                folders = stay;
-                if left == 0 {
-                    pause = LATE;
-                    drop(cleared.take());
-                } else {
-                    tracing::warn!(left, "not all that dead hosts left behind could be removed, trying again");
-                }
+        match engine.remove_orphans().await {
+            Ok(Found { all: 0, folders: 0, .. }) => return,
+            Ok(Found { left: 0, .. }) => {
+                pause = LATE;
+                drop(cleared.take());
+            }
+            Ok(Found { left, .. }) => {
+                tracing::warn!(left, "not all that dead hosts left behind could be removed, trying again");
             }
             Err(error) => {
                 tracing::warn!(%error, "what dead hosts left behind cannot be listed now, trying again");
@@ -58,9 +50,8 @@ pub(super) async fn clear(engine: Arc<Engine>, cleared: oneshot::Sender<()>) {
 }
 
 impl Engine {
-    /// Removes what hosts made that are dead, and those of their folders that an earlier look left, `known`, where nothing is found
-    /// of their hosts any more.
-    async fn remove_orphans(self: &Arc<Self>, known: &BTreeSet<PathBuf>) -> Result<Found, DockerError> {
+    /// Removes what hosts made that are dead, and the folders of those of which nothing was found for a while.
+    async fn remove_orphans(self: &Arc<Self>) -> Result<Found, DockerError> {
         // First, so that all that these have made is in the list.
         let dead = dead_folders(&self.config.socket_folder);
         let owned = self.daemon.owned().await?;
@@ -95,11 +86,17 @@ impl Engine {
         // As long as it is there, the next look knows who the things belong to. Those of others tell hosts elsewhere the same.
         let scope = Scope::of(&self.config);
         for folder in dead {
-            match (had.contains(folder.path()), known.contains(folder.path())) {
-                (false, true) => folder.remove(),
-                (false, false) if !folder.is_of(&scope) => {}
-                _ => found.stay(&folder),
+            let had = had.contains(folder.path());
+            match folder.noted(&scope) {
+                Some(quiet) if !had && quiet >= LATE => {
+                    folder.remove();
+                    continue;
+                }
+                Some(_) if !had => {}
+                _ if had || folder.is_of(&scope) => folder.note(&scope),
+                _ => continue,
             }
+            found.folders += 1;
         }
         Ok(found)
     }
@@ -120,9 +117,5 @@ impl Found {
             tracing::warn!(name, %error, "what a dead host left behind cannot be removed now");
             self.left += 1;
         }
-    }
-
-    fn stay(&mut self, folder: &DeadFolder) {
-        self.folders.insert(folder.path().to_owned());
     }
 }

@@ -159,6 +159,22 @@ fn what_comes_late_of_a_dead_host_is_removed_too() {
     assert_clean(daemon, "late", &config.socket_folder);
 }
 
+/// A command of some milliseconds does not wait for a second look: the next one has it.
+#[test]
+fn hosts_that_live_shortly_remove_all_together() {
+    let Some(daemon) = Daemon::shared() else { return };
+    let config = crash(daemon, "short");
+    let dead = fs::read_dir(&config.socket_folder).unwrap().next().unwrap().unwrap().path();
+    let short = || World::start(config.clone(), Duration::from_secs(30)).stop();
+    short();
+    // Some time later.
+    if let Ok(note) = fs::File::options().append(true).open(dead.join("looked")) {
+        note.set_modified(note.metadata().unwrap().modified().unwrap() - Duration::from_secs(60)).unwrap();
+    }
+    short();
+    assert_clean(daemon, "short", &config.socket_folder);
+}
+
 /// As when containerd makes it after its container was given up.
 #[test]
 fn a_task_without_a_container_is_removed_at_the_next_start() {
