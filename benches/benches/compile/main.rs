@@ -106,11 +106,12 @@ impl Table {
     }
 
     fn row(&mut self, name: &str, accepted: &[u8], compiled: &[u8]) {
-        let estimate = analyze(compiled, &config()).compile.map_or(0, |compile| compile.microseconds / 1_000);
-        print!("{name:<64.64} {:>9} {:>9} {estimate:>7} ms", accepted.len(), compiled.len());
+        // None of what is refused.
+        let estimate = analyze(compiled, &config()).compile.map(|compile| compile.microseconds / 1_000);
+        print!("{name:<64.64} {:>9} {:>9} {:>7} ms", accepted.len(), compiled.len(), estimate.unwrap_or(0));
         for (engine, most) in self.engines.iter().zip(&mut self.most) {
             let interprets = engine.as_str() == "wasmi";
-            let (module, estimate) = if interprets { (accepted, None) } else { (compiled, Some(estimate)) };
+            let (module, estimate) = if interprets { (accepted, None) } else { (compiled, estimate) };
             let found = measure(*engine, module, estimate);
             print!(" {found}");
             let numbers = [found.milliseconds, found.mebibytes, found.of_estimate()];
