@@ -51,6 +51,7 @@ fn verbs() -> impl Strategy<Value = Verb> {
         2 => several_rules(),
         2 => several_changes(),
         16 => calling().prop_map(Verb::Call),
+        6 => calling().prop_map(Verb::Query),
         4 => (trial, prop::collection::vec(call, 0..6)).prop_map(|(trial, calls)| {
             Verb::DryRun { trial: Box::new(trial), calls }
         }),
@@ -170,10 +171,10 @@ fn steps() -> impl Strategy<Value = Step> {
     ];
     let step = (verb, names(), actors(), endorsers, way, reasons(), 0..10u64, crashes());
     step.prop_map(|(verb, name, actor, endorsers, way, reason, block, crash)| {
-        // Calls are transactions already, and have no reason; dry runs are none.
+        // Calls are transactions already, and have no reason; queries and dry runs are none.
         let (calls, tries) = match &verb {
             Verb::DryRun { trial, .. } => (matches!(**trial, Verb::Call(_)), true),
-            verb => (matches!(verb, Verb::Call(_) | Verb::Sign(..)), false),
+            verb => (matches!(verb, Verb::Call(_) | Verb::Query(_) | Verb::Sign(..)), false),
         };
         let way = match verb {
             Verb::Propose { .. } | Verb::Sign(..) => Way::Transaction,

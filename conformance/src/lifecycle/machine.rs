@@ -147,7 +147,11 @@ impl Machine {
         self.listener.take();
         self.lock().next = Some(step.crash);
         let ending = match request {
-            Some(request) => block_on(self.vm.invoke(request)).map(|receipt| ended(step, &receipt)),
+            Some(request) => {
+                let queries = matches!(step.verb, Verb::Query(_));
+                let receipt = if queries { self.vm.query(request) } else { self.vm.invoke(request) };
+                block_on(receipt).map(|receipt| ended(step, &receipt))
+            }
             None => block_on(self.request(step))?,
         };
         self.lock().next = None;

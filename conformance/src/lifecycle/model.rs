@@ -74,7 +74,8 @@ impl Step {
     }
 
     fn calling(&self, calling: Calling) -> Call<'_> {
-        Call { to: self.name, by: self.asker(None), calling, block: self.block() }
+        let is_static = matches!(self.verb, Verb::Query(_));
+        Call { to: self.name, by: self.asker(None), calling, is_static, block: self.block() }
     }
 }
 
@@ -82,13 +83,15 @@ impl Model {
     /// Does a step, or leaves everything as it is.
     pub(super) fn apply(&mut self, step: &Step) -> Expected {
         if step.way == Way::Request && !self.spend(step) {
-            let calls =
-                matches!(step.verb, Verb::Call(_) | Verb::DryRun { .. } | Verb::Propose { .. } | Verb::Sign(..));
+            let calls = matches!(
+                step.verb,
+                Verb::Call(_) | Verb::Query(_) | Verb::DryRun { .. } | Verb::Propose { .. } | Verb::Sign(..)
+            );
             let told = (!calls).then(|| self.refused(step, &step.verb, &Why::from("quota"), false));
             return Expected { name: "quota", told: told.into_iter().collect(), ..Expected::default() };
         }
         let (expected, calls) = match &step.verb {
-            Verb::Call(calling) => (self.apply_call(step, *calling), true),
+            Verb::Call(calling) | Verb::Query(calling) => (self.apply_call(step, *calling), true),
             Verb::DryRun { trial, calls } => (self.try_out(step, trial, calls), matches!(**trial, Verb::Call(_))),
             Verb::Propose { .. } | Verb::Sign(..) => (self.apply_signing(step), false),
             operation => (self.apply_operation(step, operation), false),
@@ -116,7 +119,7 @@ impl Model {
                 [None, None]
             }
             Verb::Rollback { migration: None, .. } if !matches!(step.verb, Verb::DryRun { .. }) => [None, None],
-            Verb::Call(_) => [Some(step.actor), Some(step.name)],
+            Verb::Call(_) | Verb::Query(_) => [Some(step.actor), Some(step.name)],
             _ => [Some(step.actor), None],
         };
         let who = who.into_iter().flatten();
@@ -131,7 +134,9 @@ impl Model {
         match self.call(step.calling(calling)) {
             Ok(ended) => {
                 let mut told = ended.denials.clone();
-                told.push(Told::Called { contract: step.name.into() });
+                // Of queries nobody is told.
+                let called = matches!(step.verb, Verb::Call(_));
+                told.extend(called.then(|| Told::Called { contract: step.name.into() }));
                 let (told_when_lost, commits) = (ended.denials, !ended.writes.is_empty());
                 Expected {
                     name: ended.how,
@@ -231,7 +236,7 @@ impl Model {
             Verb::Govern(Governing::Room(room)) => self.bound(step, *room),
             Verb::Govern(change) => self.govern(step, &[*change]),
             Verb::GovernAll(changes) => self.govern(step, changes),
-            Verb::Call(_) | Verb::DryRun { .. } | Verb::Propose { .. } | Verb::Sign(..) => Ok(()),
+            Verb::Call(_) | Verb::Query(_) | Verb::DryRun { .. } | Verb::Propose { .. } | Verb::Sign(..) => Ok(()),
         }
     }
 
@@ -417,7 +422,7 @@ fn about(step: &Step, verb: &Verb) -> Option<(String, String)> {
         Verb::Change(change) => format!("{} contract", Operation::from(*change)),
         Verb::Grant { .. } | Verb::GrantAll(_) => "change the policy of contract".into(),
         Verb::Govern(Governing::Room(_)) => "bound the state of contract".into(),
-        Verb::Call(calling) => wanted(*calling),
+        Verb::Call(calling) | Verb::Query(calling) => wanted(*calling),
         Verb::Govern(_) | Verb::GovernAll(_) | Verb::DryRun { .. } | Verb::Propose { .. } | Verb::Sign(..) => {
             return None;
         }

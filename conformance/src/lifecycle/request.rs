@@ -19,7 +19,7 @@ pub(super) fn block(number: u64) -> Block {
     Block { number, timestamp: TIME, ..Block::default() }
 }
 
-/// What a step asks for with one of its verbs, unless that is a call or a dry run.
+/// What a step asks for with one of its verbs, unless that is a call, a query or a dry run.
 pub(super) fn operation(step: &Step, verb: &Verb) -> Result<Option<Managed>, String> {
     let (name, reason) = (name(step.name)?, step.reason);
     let managed = match *verb {
@@ -45,7 +45,9 @@ pub(super) fn operation(step: &Step, verb: &Verb) -> Result<Option<Managed>, Str
         Verb::GrantAll(ref rules) => granted(step, rules)?,
         Verb::Govern(change) => governed(step, &[change])?,
         Verb::GovernAll(ref changes) => governed(step, changes)?,
-        Verb::Call(_) | Verb::DryRun { .. } | Verb::Propose { .. } | Verb::Sign(..) => return Ok(None),
+        Verb::Call(_) | Verb::Query(_) | Verb::DryRun { .. } | Verb::Propose { .. } | Verb::Sign(..) => {
+            return Ok(None);
+        }
     };
     Ok(Some(managed.by(sender(step))))
 }
@@ -100,9 +102,9 @@ pub(super) fn trial(step: &Step) -> Result<Option<DryRunRequest>, String> {
     Ok(Some(DryRunRequest::new(trial).replay(calls)))
 }
 
-/// The call of a step, if it is one.
+/// The call or the query of a step, if it is one.
 pub(super) fn call(step: &Step) -> Result<Option<InvokeRequest>, String> {
-    let Verb::Call(calling) = step.verb else { return Ok(None) };
+    let (Verb::Call(calling) | Verb::Query(calling)) = step.verb else { return Ok(None) };
     called(step.name, calling, sender(step)).map(Some)
 }
 
@@ -215,7 +217,7 @@ pub(super) fn transaction(step: &Step) -> Option<Transaction> {
             access("bound", vec![name(), keys.to_string(), bytes.to_string(), reason()])
         }
         Verb::Govern(Governing::Room(None)) => access("unbound", vec![name(), reason()]),
-        Verb::Call(_) | Verb::DryRun { .. } | Verb::Propose { .. } | Verb::Sign(..) => None,
+        Verb::Call(_) | Verb::Query(_) | Verb::DryRun { .. } | Verb::Propose { .. } | Verb::Sign(..) => None,
     }
 }
 

@@ -160,8 +160,8 @@ fn live_on(
     };
     let number = if let Verb::Sign(_, which) = step.verb { model.number(which) } else { 0 };
     let (before, height) = (model.clone(), machine.height()?);
-    let tries = matches!(step.verb, Verb::DryRun { .. });
-    let state = tries.then(|| machine.state()).transpose()?;
+    let keeps = matches!(step.verb, Verb::Query(_) | Verb::DryRun { .. });
+    let state = keeps.then(|| machine.state()).transpose()?;
     let expected = model.apply(step);
     let found = machine.perform(step, number)?;
     let lost = expected.commits && step.crash.ends_the_commit();
@@ -171,8 +171,8 @@ fn live_on(
     if let Some(difference) = expected.differs_from(&found, lost) {
         return Err(difference);
     }
-    if tries && state != Some(machine.state()?) {
-        return Err("a dry run changed the state".into());
+    if keeps && state != Some(machine.state()?) {
+        return Err(format!("a {} changed the state", step.verb.name()));
     }
     let next = height + u64::from(expected.commits);
     let machine = if lost {

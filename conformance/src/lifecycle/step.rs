@@ -117,6 +117,8 @@ pub(super) enum Verb {
     /// Several changes of the host's policy, all at once or not at all.
     GovernAll(Vec<Governing>),
     Call(Calling),
+    /// Calls a method that may change nothing, whether or not it would.
+    Query(Calling),
     /// Tries one of the others on a fork, and compares calls with and without it: who is called, by whom, and what for.
     DryRun {
         trial: Box<Verb>,
@@ -248,6 +250,7 @@ impl Verb {
             Self::Govern(Governing::Dismiss(_)) => "dismiss",
             Self::Govern(Governing::Room(_)) => "room",
             Self::Call(calling) => calling.method(),
+            Self::Query(calling) => return format!("query of {}", calling.method()),
             Self::DryRun { trial, .. } if matches!(**trial, Self::Call(_)) => "dry run of call",
             Self::DryRun { trial, .. } => return format!("dry run of {}", trial.name()),
             Self::Propose { .. } => "propose",

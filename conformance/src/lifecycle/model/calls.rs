@@ -16,6 +16,8 @@ pub(super) struct Call<'s> {
     pub(super) to: &'static str,
     pub(super) by: Asker<'s>,
     pub(super) calling: Calling,
+    /// It may change nothing.
+    pub(super) is_static: bool,
     pub(super) block: u64,
 }
 
@@ -77,9 +79,12 @@ impl Model {
 
     /// Runs a method.
     fn run(&mut self, call: Call<'_>) -> Result<Ended, Why> {
-        let Call { to, calling, .. } = call;
+        let Call { to, calling, is_static, .. } = call;
         let contract = self.contracts.get_mut(to).ok_or_else(|| unknown(to))?;
         Ok(match calling {
+            Calling::Count | Calling::Put(..) | Calling::Delete(_) | Calling::Emit if is_static => {
+                Ended::trapped(Trap::StaticViolation)
+            }
             Calling::Count => match contract.count(to) {
                 Ok((number, writes)) => Ended::done(number.to_string(), writes),
                 Err(excess) => Ended::trapped(Trap::NoRoom(excess)),
@@ -98,14 +103,20 @@ impl Model {
                 Ended { denials, ..Ended::trapped(Trap::NoCapability) }
             }
             Calling::Env => Ended::done(environment(contract, call), Writes::new()),
-            Calling::Forward | Calling::Attempt if !contract.may_use("calls") => lacking(calling, to, "calls"),
-            Calling::Ask if !contract.may_use("calls") && !contract.may_use("state") => lacking(calling, to, "state"),
-            Calling::Forward | Calling::Attempt | Calling::Ask => self.pass_on(to, calling),
+            Calling::Forward | Calling::Attempt if !is_static && !contract.may_use("calls") => {
+                lacking(calling, to, "calls")
+            }
+            Calling::Forward | Calling::Attempt | Calling::Ask
+                if !contract.may_use("calls") && !contract.may_use("state") =>
+            {
+                lacking(calling, to, "state")
+            }
+            Calling::Forward | Calling::Attempt | Calling::Ask => self.pass_on(to, calling, is_static),
         })
     }
 
     /// A call of another contract.
-    fn pass_on(&mut self, from: &str, calling: Calling) -> Ended {
+    fn pass_on(&mut self, from: &str, calling: Calling, is_static: bool) -> Ended {
         let to = peer(from);
         let (method, mut denials) = (if calling == Calling::Ask { "has" } else { "count" }, Vec::new());
         let answer = match self.contracts.get(to) {
@@ -135,6 +146,8 @@ impl Model {
             let contract = self.contracts.get_mut(to).ok_or(("1", String::new()))?;
             match calling {
                 Calling::Ask => Ok((hex(&[u8::from(contract.state.contains_key("n"))]), Writes::new())),
+                // What changes something traps.
+                _ if is_static => Err(("2", String::new())),
                 _ => {
                     // One that fails leaves nothing.
                     let mut next = contract.clone();
@@ -211,8 +224,9 @@ fn environment(contract: &Contract, call: Call<'_>) -> String {
     let says = contract.now.program.edition.caller();
     format!(
         "this={this}{says}{caller} origin={caller} coinbase={coinbase} value={:?} chain_id={chain_id} block_number={} timestamp={time} \
-         is_static=false depth=0",
+         is_static={} depth=0",
         Amount::default(),
-        call.block
+        call.block,
+        call.is_static
     )
 }

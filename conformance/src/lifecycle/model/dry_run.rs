@@ -31,7 +31,7 @@ impl Model {
         let thawed = thaws && [&mut before, &mut after].map(|model| model.thaw(step.name)).contains(&true);
         let compare = |(to, actor, calling): &(&'static str, &'static str, Calling)| {
             let by = Asker { actor, endorsers: &[], owner: None };
-            let call = Call { to, by, calling: *calling, block: OWN_BLOCK };
+            let call = Call { to, by, calling: *calling, is_static: false, block: OWN_BLOCK };
             let gas = before.runs_as() != after.runs_as();
             compared(before.call(call), after.call(call), gas)
         };
