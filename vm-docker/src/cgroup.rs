@@ -2,12 +2,26 @@
 //! limits and counts).
 
 use std::{
+    collections::BTreeSet,
     fs,
+    io::ErrorKind,
+    iter,
+    os::unix::fs::MetadataExt,
     path::{Path, PathBuf},
+    thread,
+    time::{Duration, Instant},
 };
+
+use rustix::process::Pid;
+
+use crate::{DockerError, container::Process, folder::file_error};
 
 /// Where control groups are mounted.
 const ROOT: &str = "/sys/fs/cgroup";
+
+/// How long what is in a group may take to end, and how long it is waited until it is looked again whether it has.
+const PATIENCE: Duration = Duration::from_secs(5);
+const PAUSE: Duration = Duration::from_millis(5);
 
 /// The control group of one container, which lies at the root of each hierarchy.
 #[derive(Debug, Clone)]
@@ -28,6 +42,48 @@ impl ControlGroup {
     /// Its path inside a hierarchy.
     pub(crate) fn path(&self) -> String {
         format!("/{}", self.id)
+    }
+
+    /// The groups at the root of each hierarchy, of whomever.
+    pub(crate) fn all() -> Vec<Self> {
+        Self::all_under(Path::new(ROOT))
+    }
+
+    fn all_under(root: &Path) -> Vec<Self> {
+        let folders = hierarchies(root).into_iter().filter_map(|path| fs::read_dir(path).ok()).flatten().flatten();
+        let names = folders.filter(|entry| entry.file_type().is_ok_and(|kind| kind.is_dir()));
+        let names: BTreeSet<_> = names.filter_map(|entry| entry.file_name().into_string().ok()).collect();
+        names.iter().map(|id| Self::under(root, id)).collect()
+    }
+
+    /// The name of the container.
+    pub(crate) fn id(&self) -> &str {
+        &self.id
+    }
+
+    /// Ends what is in it and removes it: a runc or a shim that was killed leaves both. Takes up to 5 s.
+    pub(crate) fn remove(&self) -> Result<(), DockerError> {
+        let groups = hierarchies(&self.root).into_iter().map(|hierarchy| hierarchy.join(&self.id));
+        let until = Instant::now() + PATIENCE;
+        for path in groups.filter(|path| path.is_dir()) {
+            while let Err(source) = fs::remove_dir(&path) {
+                match source.kind() {
+                    // Something else may be removing it, too.
+                    ErrorKind::NotFound => break,
+                    ErrorKind::ResourceBusy if Instant::now() < until => self.kill(&path),
+                    _ => return Err(file_error(&path, source)),
+                }
+                thread::sleep(PAUSE);
+            }
+        }
+        Ok(())
+    }
+
+    fn kill(&self, path: &Path) {
+        let processes = fs::read_to_string(path.join("cgroup.procs")).unwrap_or_default();
+        for number in processes.lines().filter_map(|line| line.parse().ok().and_then(Pid::from_raw)) {
+            Process::open(number.as_raw_nonzero().get().unsigned_abs(), self).kill();
+        }
     }
 
     /// True for a process that can be seen in it.
@@ -67,6 +123,14 @@ impl ControlGroup {
     fn read_new(&self, file: &str) -> Option<String> {
         fs::read_to_string(self.root.join(&self.id).join(file)).ok()
     }
+}
+
+/// Where the hierarchies are mounted: at the root, or below it.
+fn hierarchies(root: &Path) -> Vec<PathBuf> {
+    let device = |path: &Path| fs::symlink_metadata(path).map(|data| data.dev()).ok();
+    let own = device(root);
+    let below = fs::read_dir(root).into_iter().flatten().flatten().map(|entry| entry.path());
+    iter::once(root.to_owned()).chain(below.filter(|path| device(path) != own)).collect()
 }
 
 /// The number on the line that begins with `name`.
@@ -176,6 +240,31 @@ pub(crate) mod tests {
             assert!(group.was_out_of_memory());
             assert_eq!((group.memory(), group.cpu()), (Some(4096), Some(7000)));
         }
+    }
+
+    #[test]
+    fn a_group_is_removed_with_what_is_in_it() {
+        let Some(tree) = mounted() else { return };
+        let name = format!("vm-docker-empty-{}", std::process::id());
+        let busy = Busy::start(tree.path(), &name);
+        let listed = || ControlGroup::all_under(tree.path()).into_iter().find(|group| group.id() == name);
+        let group = listed().unwrap();
+        group.remove().unwrap();
+        assert!(!Process::open(busy.process.id(), &group).runs());
+        assert!(listed().is_none());
+        group.remove().unwrap();
+        fs::create_dir(&busy.path).unwrap();
+    }
+
+    #[test]
+    fn groups_lie_at_the_root_of_each_hierarchy_and_nowhere_else() {
+        let Some(tree) = mounted() else { return };
+        let root = tempfile::tempdir().unwrap();
+        fs::create_dir_all(root.path().join("vm-here/vm-below")).unwrap();
+        let names: Vec<_> = ControlGroup::all_under(root.path()).iter().map(|group| group.id().to_owned()).collect();
+        assert_eq!(names, ["vm-here"]);
+        let above = tree.path().parent().unwrap();
+        assert!(hierarchies(above).contains(&tree.path().to_owned()));
     }
 
     #[test]

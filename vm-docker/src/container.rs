@@ -75,7 +75,7 @@ impl Process {
     }
 
     /// True if it is seen to run.
-    fn runs(&self) -> bool {
+    pub(crate) fn runs(&self) -> bool {
         self.0.as_ref().is_some_and(|process| !has_ended(process))
     }
 

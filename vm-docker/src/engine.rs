@@ -499,7 +499,8 @@ impl Engine {
         match resource {
             Resource::Lease(lease) => self.daemon.delete_lease(lease).await,
             Resource::Container(id) => {
-                self.daemon.remove(id).await?;
+                let knew = self.daemon.remove(id).await?;
+                self.remove_rest(id, knew).await?;
                 let _ = fs::remove_dir_all(self.folder.path().join(id));
                 Ok(())
             }

@@ -36,9 +36,13 @@ pub(crate) struct Scope {
 
 impl Scope {
     pub(crate) fn of(config: &DockerConfig) -> Self {
+        Self::new(&config.address, &config.namespace)
+    }
+
+    pub(crate) fn new(address: &Path, namespace: &str) -> Self {
         // Whoever names it by another path means the same one.
-        let address = config.address.canonicalize().unwrap_or_else(|_| config.address.clone());
-        Self { address, namespace: config.namespace.clone() }
+        let address = address.canonicalize().unwrap_or_else(|_| address.into());
+        Self { address, namespace: namespace.into() }
     }
 
     /// True for what the lock file of a host of this scope tells, or of one that died before it told, when it had made nothing.

@@ -101,6 +101,7 @@ mod room;
 mod runtime;
 mod sandbox;
 mod session;
+mod shim;
 
 pub use config::{DockerConfig, Isolation, UnknownIsolation};
 pub use doctor::{Finding, Health, examine};

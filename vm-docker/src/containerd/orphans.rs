@@ -20,8 +20,10 @@ use crate::{DockerError, folder::Owner};
 pub(crate) struct Owned {
     pub(crate) containers: BTreeSet<(Owner, String)>,
     pub(crate) leases: BTreeSet<(Owner, String)>,
-    /// Tasks without a container: made late, when their containers had been given up. They have no labels.
+    /// All tasks, of whomever.
     pub(crate) tasks: BTreeSet<String>,
+    /// Tasks without a container: made late, when their containers had been given up. They have no labels.
+    pub(crate) strays: BTreeSet<String>,
 }
 
 impl Daemon {
@@ -32,6 +34,7 @@ impl Daemon {
         let request = self.request(ListTasksRequest::default());
         let tasks = self.ask("list tasks", self.client.tasks().list(request)).await?.tasks;
         owned.tasks = tasks.into_iter().map(|task| task.id).collect();
+        owned.strays.clone_from(&owned.tasks);
         // One by one: each comes with its specification, and all of them may be more than a message holds.
         let request = self.request(ListContainersRequest::default());
         let containers = async {
@@ -43,7 +46,7 @@ impl Daemon {
             Ok(Response::new(containers))
         };
         for (id, owner) in self.ask("list containers", containers).await? {
-            owned.tasks.remove(&id);
+            owned.strays.remove(&id);
             owned.containers.extend(owner.map(|owner| (owner, id)));
         }
 

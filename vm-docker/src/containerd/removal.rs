@@ -6,14 +6,14 @@ use containerd_client::services::v1::{
 use tokio::time::timeout;
 
 use super::{Daemon, PATIENCE, gone_or};
-use crate::DockerError;
+use crate::{DockerError, Refused};
 
 const SIGKILL: u32 = 9;
 
 impl Daemon {
     /// Ends a container's process and removes its task, its record and its root file system, whichever of them exist.
-    /// May be repeated.
-    pub(crate) async fn remove(&self, id: &str) -> Result<(), DockerError> {
+    /// May be repeated. Returns whether containerd knew its task.
+    pub(crate) async fn remove(&self, id: &str) -> Result<bool, DockerError> {
         let request = KillRequest { container_id: id.into(), signal: SIGKILL, all: true, ..KillRequest::default() };
         // A process that has ended, or was never started, cannot be killed; deleting the task shows whether that matters.
         if !matches!(
@@ -24,12 +24,17 @@ impl Daemon {
         }
 
         let request = DeleteTaskRequest { container_id: id.into() };
-        gone_or(self.ask("delete a task", self.client.tasks().delete(self.request(request))).await.map(drop))?;
+        let knew = match self.ask("delete a task", self.client.tasks().delete(self.request(request))).await {
+            Ok(_) => true,
+            Err(DockerError::Daemon { reason: Refused::NotFound, .. }) => false,
+            Err(error) => return Err(error),
+        };
 
         let request = DeleteContainerRequest { id: id.into() };
         gone_or(self.ask("delete a container", self.client.containers().delete(self.request(request))).await)?;
 
         let request = RemoveSnapshotRequest { snapshotter: self.snapshotter.clone(), key: id.into() };
-        gone_or(self.ask("remove a root file system", self.client.snapshots().remove(self.request(request))).await)
+        gone_or(self.ask("remove a root file system", self.client.snapshots().remove(self.request(request))).await)?;
+        Ok(knew)
     }
 }

@@ -1,13 +1,20 @@
 //! The removal of what dead hosts left behind.
 
-use std::{collections::BTreeSet, path::Path, sync::Arc, time::Duration};
+use std::{
+    collections::BTreeSet,
+    path::{Path, PathBuf},
+    sync::Arc,
+    time::Duration,
+};
 
-use tokio::{sync::oneshot, time};
+use tokio::{sync::oneshot, task, time};
 
 use super::{Engine, RETRY, Resource};
 use crate::{
     DockerError,
-    folder::{Fate, Owner, Scope, dead_folders, host_of, lives},
+    cgroup::ControlGroup,
+    folder::{DeadFolder, Fate, Owner, Scope, dead_folders, host_of, lives},
+    shim::Shim,
 };
 
 /// How long it is waited at least until it is looked again: what containerd was doing for a host when that was killed is done by then.
@@ -71,20 +78,39 @@ impl Engine {
             let of_owner = |(found, _): &&(Owner, String)| found == owner;
             for (_, id) in owned.containers.iter().filter(of_owner) {
                 tracing::info!(container = id, "removing a container of a host that is dead");
-                found.count(id, self.daemon.remove(id).await);
+                found.count(id, self.daemon.remove(id).await.map(drop));
             }
             for (_, lease) in owned.leases.iter().filter(of_owner) {
                 found.count(lease, self.daemon.delete_lease(lease).await);
             }
         }
-        for id in &owned.tasks {
+        for id in &owned.strays {
             if host_of(&self.config.socket_folder, id).is_some_and(|host| !lives(&host, &dead)) {
                 tracing::info!(task = id, "removing a task without a container");
                 found.count(id, self.remove_task(id).await);
             }
         }
-        // As long as it is there, the next look knows who the things belong to. Those of others tell hosts elsewhere the same.
+        // Of what containerd has lost it tells nothing: the names do.
         let scope = Scope::of(&self.config);
+        let dead_host = |id: &str| {
+            let host = host_of(&self.config.socket_folder, id).filter(|_| !owned.tasks.contains(id))?;
+            dead.iter().find(|dead| dead.path() == host && dead.is_of(&scope)).map(DeadFolder::path)
+        };
+        for shim in self.shims().await {
+            let Some(host) = dead_host(shim.id()) else { continue };
+            tracing::info!(task = shim.id(), "ending a shim that containerd has lost");
+            had.insert(host);
+            let id = shim.id().to_owned();
+            found.count(&id, end(shim).await);
+        }
+        for group in ControlGroup::all() {
+            let Some(host) = dead_host(group.id()) else { continue };
+            had.insert(host);
+            let id = group.id().to_owned();
+            found.count(&id, remove_group(group).await);
+        }
+        // As long as it is there, the next look knows who the things belong to. Those of others tell hosts elsewhere the same.
+        let had: BTreeSet<PathBuf> = had.into_iter().map(Path::to_owned).collect();
         for folder in dead {
             let had = had.contains(folder.path());
             match folder.noted(&scope) {
@@ -107,6 +133,36 @@ impl Engine {
         let _removed = self.guard(Resource::Container(id.into()), None, None)?;
         self.daemon.adopt_task(id, &self.owner(), &self.config.runtime).await
     }
+}
+
+impl Engine {
+    /// Removes what is left of a container outside of containerd. A shim of it is one that containerd has lost where that did not know
+    /// the task.
+    pub(super) async fn remove_rest(&self, id: &str, knew: bool) -> Result<(), DockerError> {
+        let shims = if knew { Vec::new() } else { self.shims().await };
+        for shim in shims {
+            if shim.id() == id {
+                tracing::info!(task = id, "ending a shim that containerd has lost");
+                end(shim).await?;
+            }
+        }
+        remove_group(ControlGroup::of(id)).await
+    }
+
+    /// The shims of tasks in the name space.
+    async fn shims(&self) -> Vec<Shim> {
+        let config = self.config.clone();
+        task::spawn_blocking(move || Shim::all(&config)).await.unwrap_or_default()
+    }
+}
+
+async fn end(shim: Shim) -> Result<(), DockerError> {
+    // It fails to be done where tokio ends.
+    task::spawn_blocking(move || shim.end()).await.unwrap_or(Err(DockerError::NotRunning))
+}
+
+async fn remove_group(group: ControlGroup) -> Result<(), DockerError> {
+    task::spawn_blocking(move || group.remove()).await.unwrap_or(Err(DockerError::NotRunning))
 }
 
 impl Found {

@@ -1,6 +1,7 @@
 //! A private containerd.
 
 use std::{
+    collections::BTreeSet,
     env,
     ffi::{OsStr, OsString},
     fs,
@@ -88,6 +89,15 @@ impl Daemon {
     /// Where it keeps what runs.
     pub(crate) fn state(&self) -> PathBuf {
         self.folder.join("state")
+    }
+
+    /// The containers of a name space whose tasks it has begun to make since it was first started, as its log tells.
+    pub(crate) fn told_of(&self, namespace: &str) -> BTreeSet<String> {
+        let log = fs::read_to_string(self.folder.join("log")).unwrap();
+        let of_namespace = format!("namespace={namespace} ");
+        let lines = log.lines().filter(|line| line.contains(&of_namespace));
+        let words = lines.flat_map(|line| line.split([' ', '=', '/', '"', ':']));
+        words.filter(|word| word.starts_with("vm-")).map(str::to_owned).collect()
     }
 
     /// A folder for sockets, short enough.

@@ -1,15 +1,17 @@
 //! Nothing stays behind: not after a stop, not after a drop, not after a crash.
 
 use std::{
+    collections::BTreeSet,
     env, fs,
     os::unix::fs::PermissionsExt,
-    path::Path,
+    path::{Path, PathBuf},
     process::Command,
     time::{Duration, Instant},
 };
 
 use futures_executor::block_on;
 use rustix::process::{Pid, Signal, getpid, kill_process};
+use sha2::{Digest as _, Sha256};
 use vm_core::{Code, RuntimeKind, RuntimeProvider};
 use vm_docker::{DockerConfig, DockerRuntime};
 
@@ -22,7 +24,7 @@ use crate::{
 /// Variables by which a test starts this program again, to crash.
 const CRASH: [&str; 3] = ["VM_DOCKER_CRASH_ADDRESS", "VM_DOCKER_CRASH_SOCKETS", "VM_DOCKER_CRASH_NAME"];
 
-/// What containerd has in the name space, and folders that hosts have.
+/// What containerd has in the name space, folders that hosts have, and what is left of containers outside of containerd.
 fn left(daemon: &Daemon, namespace: &str, sockets: &Path) -> Vec<String> {
     let mut left = Vec::new();
     for what in ["containers", "tasks", "leases", "content"] {
@@ -32,10 +34,44 @@ fn left(daemon: &Daemon, namespace: &str, sockets: &Path) -> Vec<String> {
     let snapshots = daemon.list(namespace, &["snapshots", "list"]);
     left.extend(snapshots.iter().skip(1).map(|line| format!("snapshots: {line}")));
     left.extend(fs::read_dir(sockets).unwrap().map(|folder| format!("{:?}", folder.unwrap().path())));
+    left.extend(left_outside(daemon, namespace));
     left
 }
 
-/// Checks that containerd has nothing in the name space, and that no host has a folder.
+/// The shims of a name space and their sockets, and the control groups of its containers and what runc has of them.
+fn left_outside(daemon: &Daemon, namespace: &str) -> Vec<String> {
+    let address = daemon.address();
+    let of_daemon = format!("-address {} ", address.display());
+    let containers = daemon.told_of(namespace);
+    let sockets = containers.iter().map(|id| {
+        let name = Sha256::digest(format!("{}/{namespace}/{id}", address.display()));
+        Path::new("/run/containerd/s").join(hex::encode(name))
+    });
+    let of_shims = || {
+        let shims =
+            processes(namespace).into_iter().filter(|(_, line)| line.contains(&of_daemon)).map(|(_, line)| line);
+        let sockets = sockets.clone().filter(|socket| socket.exists()).map(|socket| format!("{socket:?}"));
+        shims.chain(sockets).collect::<Vec<_>>()
+    };
+    // A shim ends after the answer to what has ended it.
+    let start = Instant::now();
+    while !of_shims().is_empty() && start.elapsed() < Duration::from_secs(5) {
+        std::thread::park_timeout(Duration::from_millis(20));
+    }
+    let of_runc = containers.iter().map(|id| Path::new("/run/containerd/runc").join(namespace).join(id));
+    let others = of_runc.filter(|path| path.exists()).chain(control_groups_of(&containers));
+    of_shims().into_iter().chain(others.map(|path| format!("{path:?}"))).collect()
+}
+
+/// The control groups of some containers, in any hierarchy.
+fn control_groups_of(containers: &BTreeSet<String>) -> Vec<PathBuf> {
+    let root = Path::new("/sys/fs/cgroup");
+    let hierarchies = fs::read_dir(root).unwrap().filter_map(|entry| Some(entry.ok()?.path()));
+    let places = hierarchies.chain([root.to_owned()]).flat_map(|place| containers.iter().map(move |id| place.join(id)));
+    places.filter(|path| path.exists()).collect()
+}
+
+/// Checks that containerd has nothing in the name space, that no host has a folder, and that nothing is left of what ran.
 pub(crate) fn assert_clean(daemon: &Daemon, namespace: &str, sockets: &Path) {
     assert_eq!(left(daemon, namespace, sockets), [""; 0]);
 }
@@ -220,6 +256,47 @@ fn a_task_that_one_host_could_not_remove_is_removed_by_the_next() {
     fs::remove_file(&stubborn).unwrap();
     clean_up(&daemon, &config);
     drop(contract);
+}
+
+/// Has containerd lose all tasks of a name space while it does not run. What they are goes on.
+fn lose_tasks(daemon: &mut Daemon, namespace: &str) {
+    daemon.kill();
+    let folder = daemon.state().join("io.containerd.runtime.v2.task").join(namespace);
+    for bundle in fs::read_dir(&folder).unwrap().map(|entry| entry.unwrap().path()) {
+        assert!(Command::new("umount").arg("-l").arg(bundle.join("rootfs")).status().unwrap().success());
+        fs::remove_dir_all(bundle).unwrap();
+    }
+    daemon.restart();
+    assert_eq!(daemon.list(namespace, &["tasks", "list", "-q"]), [""; 0]);
+    assert_eq!(processes(namespace).len(), 1, "it runs on");
+}
+
+/// As containerd loses that of a task whose making was broken off.
+#[test]
+fn a_shim_that_containerd_has_lost_is_ended_at_the_next_start() {
+    let Some(mut daemon) = Daemon::start() else { return };
+    let config = crash(&daemon, "lost");
+    let id = daemon.list("lost", &["containers", "list", "-q"]);
+    let beside = crash(&daemon, "lost-beside");
+    lose_tasks(&mut daemon, "lost");
+    daemon.forget_container("lost", &id[0]);
+    clean_up(&daemon, &config);
+    // It belongs to another dead host, of another name space.
+    assert_eq!(processes("lost-beside").len(), 1);
+    clean_up(&daemon, &beside);
+}
+
+#[test]
+fn a_host_ends_what_containerd_has_lost_of_its_own() {
+    let Some(mut daemon) = Daemon::start() else { return };
+    let config = own_sockets(&daemon, "lost-own");
+    let runtime = DockerRuntime::new(config.clone()).unwrap();
+    block_on(runtime.start()).unwrap();
+    let contract = block_on(runtime.prepare(&Code::new(RuntimeKind::Docker, probe()))).unwrap();
+    lose_tasks(&mut daemon, "lost-own");
+    drop(contract);
+    block_on(runtime.stop()).unwrap();
+    assert_clean(&daemon, "lost-own", &config.socket_folder);
 }
 
 #[test]
