@@ -8,20 +8,16 @@ use std::{
     iter,
     os::unix::fs::MetadataExt,
     path::{Path, PathBuf},
-    thread,
-    time::{Duration, Instant},
+    time::Duration,
 };
-
-use rustix::process::Pid;
 
 use crate::{DockerError, container::Process, folder::file_error};
 
 /// Where control groups are mounted.
 const ROOT: &str = "/sys/fs/cgroup";
 
-/// How long what is in a group may take to end, and how long it is waited until it is looked again whether it has.
+/// How long a process in a group may take to end that was killed.
 const PATIENCE: Duration = Duration::from_secs(5);
-const PAUSE: Duration = Duration::from_millis(5);
 
 /// The control group of one container, which lies at the root of each hierarchy.
 #[derive(Debug, Clone)]
@@ -61,29 +57,28 @@ impl ControlGroup {
         &self.id
     }
 
-    /// Ends what is in it and removes it: a runc or a shim that was killed leaves both. Takes up to 5 s.
+    /// Ends what is in it and removes it: a runc or a shim that was killed leaves both.
     pub(crate) fn remove(&self) -> Result<(), DockerError> {
         let groups = hierarchies(&self.root).into_iter().map(|hierarchy| hierarchy.join(&self.id));
-        let until = Instant::now() + PATIENCE;
         for path in groups.filter(|path| path.is_dir()) {
             while let Err(source) = fs::remove_dir(&path) {
                 match source.kind() {
                     // Something else may be removing it, too.
                     ErrorKind::NotFound => break,
-                    ErrorKind::ResourceBusy if Instant::now() < until => self.kill(&path),
+                    ErrorKind::ResourceBusy if self.end(&path) => {}
                     _ => return Err(file_error(&path, source)),
                 }
-                thread::sleep(PAUSE);
             }
         }
         Ok(())
     }
 
-    fn kill(&self, path: &Path) {
-        let processes = fs::read_to_string(path.join("cgroup.procs")).unwrap_or_default();
-        for number in processes.lines().filter_map(|line| line.parse().ok().and_then(Pid::from_raw)) {
-            Process::open(number.as_raw_nonzero().get().unsigned_abs(), self).kill();
-        }
+    /// Ends all processes that are seen in it. False if there are none, or one does not end.
+    fn end(&self, path: &Path) -> bool {
+        let listed = fs::read_to_string(path.join("cgroup.procs")).unwrap_or_default();
+        let processes: Vec<_> =
+            listed.lines().filter_map(|line| line.parse().ok()).map(|number| Process::open(number, self)).collect();
+        !processes.is_empty() && processes.iter().all(|process| process.end(PATIENCE))
     }
 
     /// True for a process that can be seen in it.
@@ -246,11 +241,11 @@ pub(crate) mod tests {
     fn a_group_is_removed_with_what_is_in_it() {
         let Some(tree) = mounted() else { return };
         let name = format!("vm-docker-empty-{}", std::process::id());
-        let busy = Busy::start(tree.path(), &name);
+        let mut busy = Busy::start(tree.path(), &name);
         let listed = || ControlGroup::all_under(tree.path()).into_iter().find(|group| group.id() == name);
         let group = listed().unwrap();
         group.remove().unwrap();
-        assert!(!Process::open(busy.process.id(), &group).runs());
+        assert!(busy.process.try_wait().unwrap().is_some());
         assert!(listed().is_none());
         group.remove().unwrap();
         fs::create_dir(&busy.path).unwrap();

@@ -75,7 +75,7 @@ impl Process {
     }
 
     /// True if it is seen to run.
-    pub(crate) fn runs(&self) -> bool {
+    fn runs(&self) -> bool {
         self.0.as_ref().is_some_and(|process| !has_ended(process))
     }
 
@@ -85,13 +85,24 @@ impl Process {
             let _ = pidfd_send_signal(process, Signal::KILL);
         }
     }
+
+    /// Kills it, and waits at most so long for its end. False for one that cannot be seen.
+    pub(crate) fn end(&self, limit: Duration) -> bool {
+        self.kill();
+        self.0.as_ref().is_some_and(|process| ends_within(process, limit))
+    }
 }
 
 /// True once a process has ended, with all its threads.
 pub(crate) fn has_ended(process: &OwnedFd) -> bool {
-    const AT_ONCE: Timespec = Timespec { tv_sec: 0, tv_nsec: 0 };
+    ends_within(process, Duration::ZERO)
+}
+
+/// Waits for that at most so long.
+pub(crate) fn ends_within(process: &OwnedFd, limit: Duration) -> bool {
+    let limit = Timespec::try_from(limit).unwrap_or(Timespec { tv_sec: 0, tv_nsec: 0 });
     // It can be read from then.
-    poll(&mut [PollFd::new(process, PollFlags::IN)], Some(&AT_ONCE)).is_ok_and(|ended| ended > 0)
+    poll(&mut [PollFd::new(process, PollFlags::IN)], Some(&limit)).is_ok_and(|ended| ended > 0)
 }
 
 /// Waits for the end of a task, over restarts of containerd, which break off the waiting, however they tell it, and nothing else.

@@ -6,14 +6,17 @@ use std::{
     fs,
     os::{fd::OwnedFd, unix::ffi::OsStrExt},
     path::{Path, PathBuf},
-    thread,
-    time::{Duration, Instant},
+    time::Duration,
 };
 
 use rustix::process::{Pid, PidfdFlags, Signal, pidfd_open, pidfd_send_signal};
 use sha2::{Digest as _, Sha256};
 
-use crate::{DockerConfig, DockerError, container::has_ended, folder::Scope};
+use crate::{
+    DockerConfig, DockerError,
+    container::{ends_within, has_ended},
+    folder::Scope,
+};
 
 /// Where shims of all containerds have their sockets.
 const SOCKETS: &str = "/run/containerd/s";
@@ -21,11 +24,8 @@ const SOCKETS: &str = "/run/containerd/s";
 /// Where they have runc note what it has made, for each name space and task.
 const RUNC: &str = "/run/containerd/runc";
 
-/// How long a shim and what runs below it may take to end that were killed.
+/// How long a shim, or a process below it, may take to end that was killed.
 const PATIENCE: Duration = Duration::from_secs(5);
-
-/// How long it is waited until it is looked again whether they have.
-const PAUSE: Duration = Duration::from_millis(5);
 
 /// The shim of one task.
 #[derive(Debug)]
@@ -63,31 +63,21 @@ impl Shim {
         &self.id
     }
 
-    /// Ends it with all that runs below it, and removes its socket and what runc has noted. Takes up to 5 s. Its task has the name that
-    /// a host gave it: that is part of a path.
+    /// Ends it with all that runs below it, and removes its socket and what runc has noted. Its task has the name that a host gave it:
+    /// that is part of a path.
     pub(crate) fn end(&self) -> Result<(), DockerError> {
-        let until = Instant::now() + PATIENCE;
         // It may have ended meanwhile. Stopped it begins nothing more, and what loses its parent below it becomes its child.
         let _ = pidfd_send_signal(&self.process, Signal::STOP);
-        self.killed_until(until, || {
+        loop {
             let children = self.children();
-            children.iter().for_each(kill);
-            children.is_empty()
-        })?;
-        kill(&self.process);
-        self.killed_until(until, || has_ended(&self.process))?;
+            if children.is_empty() {
+                break;
+            }
+            children.iter().try_for_each(end)?;
+        }
+        end(&self.process)?;
         let _ = fs::remove_file(&self.socket);
         let _ = fs::remove_dir_all(&self.of_runc);
-        Ok(())
-    }
-
-    fn killed_until(&self, until: Instant, done: impl Fn() -> bool) -> Result<(), DockerError> {
-        while !done() {
-            if Instant::now() > until {
-                return Err(DockerError::TimedOut { operation: "end a shim", limit: PATIENCE });
-            }
-            thread::sleep(PAUSE);
-        }
         Ok(())
     }
 
@@ -103,9 +93,14 @@ impl Shim {
     }
 }
 
-fn kill(process: &OwnedFd) {
+/// Kills a process and waits for its end.
+fn end(process: &OwnedFd) -> Result<(), DockerError> {
     // It may have ended already.
     let _ = pidfd_send_signal(process, Signal::KILL);
+    match ends_within(process, PATIENCE) {
+        true => Ok(()),
+        false => Err(DockerError::TimedOut { operation: "end a shim", limit: PATIENCE }),
+    }
 }
 
 fn of(process: Pid, file: &str) -> PathBuf {
@@ -237,7 +232,7 @@ mod tests {
             if children.len() == 2 {
                 break children;
             }
-            thread::yield_now();
+            std::thread::yield_now();
         };
         shim.end().unwrap();
         assert!(children.iter().all(has_ended));
