@@ -46,7 +46,10 @@ pub(crate) fn manage(
             if let Some(fault) = fault_in(&error) {
                 return Err(transaction.fail(fault));
             }
-            let by_rule = matches!(error.refusal(), Some(Refusal::Denied(_) | Refusal::Ungoverned { .. }));
+            let by_rule = matches!(
+                error.refusal(),
+                Some(Refusal::Denied(_) | Refusal::Ungoverned { .. } | Refusal::Capabilities { .. })
+            );
             transaction.denials.note(refused(operation, by_rule, error.to_string()));
             Operated::new(Outcome { status: Status::Revert, output: told(&error).into(), gas_used: paid })
         }

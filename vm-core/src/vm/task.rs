@@ -308,7 +308,7 @@ impl Task {
         }
         if let Some(ticket) = self.ticket.lock().unwrap_or_else(PoisonError::into_inner).take() {
             let limit = self.vm.0.core.gas_limit(self.request.sender().gas.or(self.gas));
-            ticket.used(gas_used(&reply, limit), gas_replayed(&reply));
+            ticket.used(gas_used(&reply, limit), gas_replayed(&reply, limit));
         }
         audit::tell(&self.vm, &self.request, &reply, &denials);
         let metrics = &self.vm.0.core.metrics;
@@ -341,11 +341,19 @@ fn gas_used(reply: &Reply, limit: Gas) -> Gas {
     }
 }
 
-/// What the calls used that a dry run replayed, before and after.
-fn gas_replayed(reply: &Reply) -> Gas {
-    let Ok(Answer::DryRun(run)) = reply else { return Gas::ZERO };
-    let receipts = run.replayed.iter().flat_map(|call| [&call.before, &call.after]).flatten();
-    receipts.fold(Gas::ZERO, |sum, receipt| sum.saturating_add(receipt.gas_used))
+/// What the calls used that a dry run replayed, before and after. One that a fault ended has no receipts, and counts for each call until
+/// then all that it might have used, `limit`.
+fn gas_replayed(reply: &Reply, limit: Gas) -> Gas {
+    match reply {
+        Ok(Answer::DryRun(run)) => {
+            let receipts = run.replayed.iter().flat_map(|call| [&call.before, &call.after]).flatten();
+            receipts.fold(Gas::ZERO, |sum, receipt| sum.saturating_add(receipt.gas_used))
+        }
+        Err(VmError { kind: ErrorKind::Fault(HostFault::Replay { call, .. }), .. }) => {
+            Gas::new(limit.get().saturating_mul(2).saturating_mul(*call as u64))
+        }
+        _ => Gas::ZERO,
+    }
 }
 
 fn panic_message(panic: &(dyn std::any::Any + Send)) -> &str {

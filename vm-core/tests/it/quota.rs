@@ -165,6 +165,20 @@ fn what_a_dry_run_replays_counts_for_whom_it_is_for() {
     assert!(refused(&error).1.contains("of 10000000 gas in 3600 s is used up"), "{error}");
     // Neither for those whose calls they were, nor for the contract.
     assert!(block_on(vm.invoke(call("e", "other1").gas(Gas::new(1_000_000)))).is_ok());
+
+    // Nor are they free where the last one ends in a fault.
+    let breaks = |_: &mut dyn Host, called: &Call| match called.entry {
+        Entry::Invoke => Err(crate::script::Failure::Stop(HostFault::Internal("broken disk".into()).into())),
+        _ => ok(),
+    };
+    let scripts = scripts().with("e", spends).with("f", breaks);
+    let vm = scripts.start_with(Vm::builder().quotas(Quotas { caller: window, contract: window }));
+    let calls = ["e", "e", "e", "e", "f"].map(|contract| call(contract, "other").gas(Gas::new(1_000_000)));
+    let tried = DryRunRequest::new(Trial::Invoke(call("c", "ann").gas(Gas::new(1_000_000)))).replay(calls.to_vec());
+    let error = block_on(vm.dry_run(tried)).unwrap_err();
+    assert!(error.to_string().contains("broken disk"), "{error}");
+    let error = block_on(vm.invoke(call("c", "ann").gas(Gas::new(1_000_000)))).unwrap_err();
+    assert!(refused(&error).1.contains("of 10000000 gas in 3600 s is used up"), "{error}");
 }
 
 #[test]

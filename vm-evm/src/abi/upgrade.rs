@@ -61,6 +61,9 @@ impl SolidityInterface {
     /// Call data of its migration. Nothing when the arguments are not such.
     pub(crate) fn migration_data(&self, from: &Version, to: &Version, arguments: &[u8]) -> Option<Bytes> {
         let function = self.migration()?;
+        if self.migration_inputs().is_empty() && !arguments.is_empty() {
+            return None;
+        }
         let mut values = [from, to].map(|version| DynSolValue::String(version.to_string())).to_vec();
         values.extend(decode::decode(self.migration_inputs(), arguments)?);
         let data = DynSolValue::Tuple(values).abi_encode_params();

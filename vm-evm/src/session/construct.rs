@@ -77,6 +77,8 @@ impl Session {
         if matches!(kind, Constructor::Replace { .. }) && result.is_ok() {
             ctx.journaled_state.checkpoint_revert(checkpoint);
             ctx.journaled_state.database.journal()?.revert(mark);
+            // What it cleared is there again.
+            result.gas.set_refund(0);
             let again = ctx.journaled_state.checkpoint();
             return_create(ctx, again, result, this);
         } else {

@@ -136,10 +136,10 @@ impl JournalDb {
     }
 
     fn load_code(&self, hash: B256) -> Result<Bytecode, DbFault> {
-        // Past the journal: what a hash stands for cannot change, so it is no part of the read set; if it were, a warm
-        // cache would change the read set.
+        // What a hash stands for cannot change, so it is no part of the read set; if it were, a warm cache would change the
+        // read set. It may have come in this very transaction.
         let key = StateKey::evm_code(&hash.0);
-        let bytes = self.journal()?.view().get(&key)?.ok_or_else(|| StateError::Damaged {
+        let bytes = self.journal()?.get_immutable(&key)?.ok_or_else(|| StateError::Damaged {
             what: format!("evm code {hash}"),
             message: "an account refers to it, but it is not stored".into(),
         })?;

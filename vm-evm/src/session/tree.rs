@@ -76,7 +76,8 @@ impl Session {
     /// What an entry gets back for storage that it cleared.
     pub(crate) fn tell_refund(&self, refund: u64) {
         if let Some(told) = &self.told {
-            told.tracer.amend(|call| call.refund = gas::to_vm(refund, told.factor));
+            // A migration enters the engine twice: for the constructor, and for the function.
+            told.tracer.amend(|call| call.refund = call.refund.saturating_add(gas::to_vm(refund, told.factor)));
         }
     }
 

@@ -178,6 +178,18 @@ fn native_first_and_its_revert_undoes_the_evm() {
     assert_eq!(machine.slot(at("b"), 4), Some(44));
 }
 
+/// Its code is nowhere but in the journal, and no machine has it in a cache.
+#[test]
+fn a_factory_calls_what_it_has_deployed_and_upgraded() {
+    // Returns code that returns 42.
+    let code = hex::decode("69602a60005260206000f3600052600a6016f3").unwrap();
+    let machine = machine();
+    let receipt = machine.send(InvokeRequest::new(at("f"), "make").input(code)).unwrap();
+    assert_eq!((receipt.status, receipt.output.last()), (Status::Success, Some(&42)), "{:?}", receipt.text);
+    let record = machine.vm.record(&crate::machine::name("made")).unwrap().unwrap();
+    assert_eq!(record.version.as_str(), "2");
+}
+
 #[test]
 fn re_entry_sees_uncommitted_storage() {
     let machine = machine();

@@ -1,6 +1,6 @@
 //! A native runtime whose only contract interprets its input as a script: what the tests call from and to the EVM.
 //!
-//! Methods: `echo` returns the input, `refuse` reverts with it, `caller` returns the caller, `run` (and none) is a script:
+//! Methods: `make` deploys its input as EVM code named `made`, upgrades that to the same code, and calls it; `echo` returns the input, `refuse` reverts with it, `caller` returns the caller, `run` (and none) is a script:
 //!
 //! | Op | Does |
 //! |---|---|
@@ -22,8 +22,9 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 use vm_core::{
-    Address, Amount, Call, CallRequest, Code, CodeError, Contract, Gas, Host, HostFault, Interface, Opaque,
-    PrepareError, ProviderStatus, Return, RuntimeKind, RuntimeProvider, Stop,
+    Address, Amount, Call, CallRequest, Code, CodeError, Contract, ContractName, DeployRequest, Gas, Host, HostFault,
+    Interface, Managed, Opaque, PrepareError, ProviderStatus, Return, RuntimeKind, RuntimeProvider, Stop,
+    UpgradeRequest,
 };
 
 pub struct NativeRuntime;
@@ -56,6 +57,7 @@ impl Contract for Scripted {
             "echo" => Ok(Return::success(call.input.clone())),
             "refuse" => Ok(Return::revert(call.input.clone())),
             "caller" => Ok(Return::success(caller.as_bytes().to_vec())),
+            "make" => make(host, &call.input).or_else(Stop::into_return),
             "init" => Ok(Return::success(Bytes::new())),
             _ => run(host, &call.input).or_else(Stop::into_return),
         }
@@ -68,6 +70,20 @@ impl Contract for Scripted {
     fn reentrant(&self) -> bool {
         true
     }
+}
+
+fn make(host: &mut dyn Host, code: &Bytes) -> Result<Return, Stop> {
+    let (name, this) = (ContractName::new("made").unwrap(), host.env().this);
+    let code = || Code::new(RuntimeKind::Evm, code.clone());
+    let deploy = DeployRequest::new(name.clone(), "1".parse().unwrap(), code()).from(this);
+    let upgrade = UpgradeRequest::new(name.clone(), "2".parse().unwrap(), code()).from(this);
+    for operation in [Managed::Deploy(deploy), Managed::Upgrade(upgrade)] {
+        let outcome = host.transaction().manage(&operation)?.outcome;
+        if !outcome.status.is_success() {
+            return Ok(Return::revert(outcome.output));
+        }
+    }
+    Ok(Return::success(host.call(CallRequest::new(name, "", ""))?.output))
 }
 
 fn run(host: &mut dyn Host, script: &[u8]) -> Result<Return, Stop> {
