@@ -6,6 +6,7 @@
 mod float;
 mod nested;
 mod operator;
+mod register;
 mod section;
 mod waiting;
 
@@ -61,7 +62,7 @@ const PLAIN: Bomb =
 
 /// All kinds.
 pub(crate) fn all() -> impl Iterator<Item = &'static Bomb> {
-    BOMBS.iter().chain(nested::BOMBS).chain(waiting::BOMBS).chain(float::BOMBS)
+    BOMBS.iter().chain(nested::BOMBS).chain(waiting::BOMBS).chain(float::BOMBS).chain(register::BOMBS)
 }
 
 const BOMBS: &[Bomb] = &[

@@ -23,7 +23,7 @@ use wasmparser::{BinaryReaderError, BlockType, FuncType, FunctionBody, Operator,
 use self::live::Steps;
 use self::operands::Operands;
 use crate::meter::Instrumented;
-use crate::meter::class::is_access;
+use crate::meter::class::access;
 
 /// What compiling a module may take, in nanoseconds by the estimate: 4 s, and with it some 400 MiB for any one function.
 pub(crate) const BUDGET: u64 = 4_000_000_000;
@@ -31,24 +31,30 @@ pub(crate) const BUDGET: u64 = 4_000_000_000;
 /// The weights, in nanoseconds: of a function, and of each local that it declares,
 const FUNCTION: u64 = 120_000;
 const LOCAL: u64 = 75;
-/// of any operator, and in addition of loads and stores, of conversions of floats to integers that may trap, of divisions of integers, of
-/// calls through the table, of access to it, and of what compilers make a call of a library of,
+/// of any operator, and in addition of loads and stores, and of those at offsets that no compiler makes, of conversions of floats to integers
+/// that may trap, of divisions of integers, and of those by what is no constant, of calls through the table, of access to it, of what
+/// compilers make a call of a library of, and of shifts and rotations by what is no constant,
 const OPERATOR: u64 = 2_100;
 const MEMORY: u64 = 4_900;
+const FAR: u64 = 200_000;
 const TRUNCATION: u64 = 4_000;
 const DIVISION: u64 = 3_000;
+const BY_VARIABLE: u64 = 19_000;
 const INDIRECT: u64 = 170_000;
 const TABLE: u64 = 150_000;
 const LIBRARY: u64 = 12_000;
+const SHIFT: u64 = 30_000;
 /// of what goes through a part of a table, which becomes a loop of its own with checks in and around it,
 const STRETCH: u64 = 2_000_000;
 /// of a value that a label takes or a block gives.
 const OPERAND: u64 = 75_000;
 
-/// What weighs more the more of it a function has: operators, locals and operands that are kept over an edge, and values that calls take or
-/// give. Edges of its control flow do so without end: where they meet, an allocator of registers merges what it has of a value on either
-/// side, and goes through all of it each time. The gas that is left is such a value wherever control goes.
-const OPERATORS: Grown = Grown { most: 1_820, at: 20_000 };
+/// What weighs more the more of it a function has: operators, since what they give may be kept for another that would give the same;
+/// shifts and rotations by what is no constant, which want it in a register that there is once; locals and operands that are kept over an
+/// edge, and values that calls take or give. Edges of its control flow do so without end: where they meet, an allocator of registers merges
+/// what it has of a value on either side, and goes through all of it each time. The gas that is left is such a value wherever control goes.
+const OPERATORS: Grown = Grown { most: 16_000, at: 100_000 };
+const SHIFTS: Grown = Grown { most: 110_000, at: 26_000 };
 const EDGES: Grown = Grown { most: 72_000 * ENDLESS / 7_500, at: ENDLESS };
 const CARRIED: Grown = Grown { most: 4_600, at: 220_000 };
 const PASSED: Grown = Grown { most: 15_500, at: 5_000 };
@@ -56,6 +62,9 @@ const PASSED: Grown = Grown { most: 15_500, at: 5_000 };
 /// The weight of a thousand operators for each value by which more are kept somewhere than registers and a few words of the stack hold.
 const CROWDED: u64 = 5_000;
 const UNCROWDED: u64 = 64;
+
+/// The least offset of a load or store that is far off, in bytes: memories have not so many.
+const FAR_OFF: u64 = 1 << 31;
 
 /// More of anything than a module has bytes by default.
 const ENDLESS: u64 = 1 << 20;
@@ -173,6 +182,10 @@ fn function(types: &Types, ty: Option<&FuncType>, body: &FunctionBody<'_>) -> Re
         shape.indirect.saturating_mul(INDIRECT),
         shape.table.saturating_mul(TABLE),
         shape.library.saturating_mul(LIBRARY),
+        shape.far.saturating_mul(FAR),
+        shape.by_variable.saturating_mul(BY_VARIABLE),
+        shape.shifts.saturating_mul(SHIFT),
+        SHIFTS.of(shape.shifts),
         shape.stretches.saturating_mul(STRETCH),
         shape.passed_on.saturating_mul(OPERAND),
         OPERATORS.of(shape.operators),
@@ -194,6 +207,13 @@ struct Shape {
     indirect: u64,
     table: u64,
     library: u64,
+    /// Loads and stores at offsets that no compiler makes.
+    far: u64,
+    /// Divisions, and shifts and rotations, by what is no constant.
+    by_variable: u64,
+    shifts: u64,
+    /// True after a constant.
+    constant: bool,
     stretches: u64,
     passed: u64,
     /// Values that labels take and blocks give.
@@ -210,6 +230,7 @@ struct Shape {
 impl Shape {
     fn add(&mut self, op: &Operator<'_>, types: &Types) -> Result<(), BinaryReaderError> {
         self.operators += 1;
+        let by_variable = !std::mem::replace(&mut self.constant, is_constant(op));
         match op {
             Operator::Block { blockty } => {
                 self.steps.block();
@@ -270,6 +291,10 @@ impl Shape {
                 self.call(types.get(*type_index));
             }
             op => {
+                if let Some(memarg) = access(op) {
+                    self.memory += 1;
+                    self.far += u64::from(memarg.offset >= FAR_OFF);
+                }
                 match op {
                     Operator::TableGet { .. } | Operator::TableSet { .. } => self.table += 1,
                     Operator::TableGrow { .. }
@@ -285,9 +310,12 @@ impl Shape {
                     Operator::LocalSet { local_index } | Operator::LocalTee { local_index } => {
                         self.steps.set(*local_index);
                     }
-                    op if is_access(op) => self.memory += 1,
+                    op if is_shift(op) => self.shifts += u64::from(by_variable),
                     op if is_truncation(op) => self.truncations += 1,
-                    op if is_division(op) => self.divisions += 1,
+                    op if is_division(op) => {
+                        self.divisions += 1;
+                        self.by_variable += u64::from(by_variable);
+                    }
                     _ => {}
                 }
                 self.operands.simple(op);
@@ -318,6 +346,16 @@ impl Shape {
         self.passed += params + results;
         self.operands.takes(params, results);
     }
+}
+
+const fn is_constant(op: &Operator<'_>) -> bool {
+    matches!(op, Operator::I32Const { .. } | Operator::I64Const { .. })
+}
+
+fn is_shift(op: &Operator<'_>) -> bool {
+    use Operator as O;
+    matches!(op, O::I32Shl | O::I32ShrS | O::I32ShrU | O::I32Rotl | O::I32Rotr)
+        || matches!(op, O::I64Shl | O::I64ShrS | O::I64ShrU | O::I64Rotl | O::I64Rotr)
 }
 
 /// A division of integers, or what is left of one.

@@ -1,8 +1,8 @@
 //! The operators that contracts may use, each with the class that it is priced by.
 
-use wasmparser::Operator;
+use wasmparser::{MemArg, Operator};
 
-use super::float::{float, is_float_access};
+use super::float::float;
 
 /// What an operator is priced as. The prices are in the gas schedule, section `[wasm]`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -136,37 +136,40 @@ pub(crate) fn class(op: &Operator<'_>) -> Option<OpClass> {
         | O::I64Extend8S
         | O::I64Extend16S
         | O::I64Extend32S => OpClass::Operator,
-        op if is_access(op) || float(op).is_some() => OpClass::Operator,
+        op if access(op).is_some() || float(op).is_some() => OpClass::Operator,
         _ => return None,
     })
 }
 
-/// A load or a store.
-pub(crate) fn is_access(op: &Operator<'_>) -> bool {
+/// Where a load or a store goes to; `None` for any other operator.
+pub(crate) fn access<'a>(op: &'a Operator<'_>) -> Option<&'a MemArg> {
     use Operator as O;
-    let integer = matches!(
-        op,
-        O::I32Load { .. }
-            | O::I64Load { .. }
-            | O::I32Load8S { .. }
-            | O::I32Load8U { .. }
-            | O::I32Load16S { .. }
-            | O::I32Load16U { .. }
-            | O::I64Load8S { .. }
-            | O::I64Load8U { .. }
-            | O::I64Load16S { .. }
-            | O::I64Load16U { .. }
-            | O::I64Load32S { .. }
-            | O::I64Load32U { .. }
-            | O::I32Store { .. }
-            | O::I64Store { .. }
-            | O::I32Store8 { .. }
-            | O::I32Store16 { .. }
-            | O::I64Store8 { .. }
-            | O::I64Store16 { .. }
-            | O::I64Store32 { .. }
-    );
-    integer || is_float_access(op)
+    match op {
+        O::I32Load { memarg }
+        | O::I64Load { memarg }
+        | O::I32Load8S { memarg }
+        | O::I32Load8U { memarg }
+        | O::I32Load16S { memarg }
+        | O::I32Load16U { memarg }
+        | O::I64Load8S { memarg }
+        | O::I64Load8U { memarg }
+        | O::I64Load16S { memarg }
+        | O::I64Load16U { memarg }
+        | O::I64Load32S { memarg }
+        | O::I64Load32U { memarg }
+        | O::I32Store { memarg }
+        | O::I64Store { memarg }
+        | O::I32Store8 { memarg }
+        | O::I32Store16 { memarg }
+        | O::I64Store8 { memarg }
+        | O::I64Store16 { memarg }
+        | O::I64Store32 { memarg }
+        | O::F32Load { memarg }
+        | O::F64Load { memarg }
+        | O::F32Store { memarg }
+        | O::F64Store { memarg } => Some(memarg),
+        _ => None,
+    }
 }
 
 /// What the length operand of an operator counts, if it has one.

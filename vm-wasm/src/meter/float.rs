@@ -100,7 +100,7 @@ pub(crate) fn float(op: &Operator<'_>) -> Option<Float> {
 }
 
 /// A load or a store of a float.
-pub(crate) fn is_float_access(op: &Operator<'_>) -> bool {
+fn is_float_access(op: &Operator<'_>) -> bool {
     use Operator as O;
     matches!(op, O::F32Load { .. } | O::F64Load { .. } | O::F32Store { .. } | O::F64Store { .. })
 }

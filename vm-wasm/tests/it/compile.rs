@@ -115,6 +115,37 @@ fn what_is_a_call_of_a_library_weighs_as_one() {
     assert!(compiled("(i32.const 7)") && !compiled("(memory.size)"));
 }
 
+/// What an attacker can have in mebibytes and hashes have in hundreds: rotations of each other's results took compilers 12 s, products of
+/// the same factors, kept to be used again, 9 s, loads far off 14 s, divisions of many locals 6 s.
+#[test]
+fn what_contests_registers_weighs() {
+    let compile = |setup: &str, unit: &dyn Fn(usize) -> String, count: usize| {
+        let units = (0..count).map(unit).collect::<String>();
+        let function = format!("(func (local {}) {setup} {units})", "i64 ".repeat(61));
+        let analysis = analyze(&contract_with("", &function.repeat(8), "(i32.const 0)"), &WasmConfig::default());
+        assert!(analysis.accepted, "{analysis}");
+        analysis.compile.unwrap()
+    };
+    let locals = (0..61).map(|n| format!("(local.set {n} (i64.load (i32.const {})))", 8 * n)).collect::<String>();
+    let get = |n: usize| format!("(local.get {})", n % 60);
+    let rotation = |n: usize| format!("(local.set {} (i64.rotl {} {}))", 13 * n % 60, get(n), get(7 * n));
+    let by_constant = |n: usize| format!("(local.set {} (i64.rotl {} (i64.const {})))", n % 60, get(n), n % 64);
+    let division = |n: usize| format!("(local.set {} (i64.div_s {} {}))", 13 * n % 60, get(n), get(7 * n));
+    let load = |n: usize| {
+        let address = format!("(i32.wrap_i64 {})", get(n));
+        format!("(local.set {} (i64.load offset={} {address}))", n % 60, 0xffff_fff0_usize - n % 5_000)
+    };
+    assert!(compile(&locals, &rotation, 100).compiled && !compile(&locals, &rotation, 12_000).compiled);
+    assert!(compile(&locals, &by_constant, 8_000).compiled);
+    assert!(compile(&locals, &division, 100).compiled && !compile(&locals, &division, 12_000).compiled);
+    assert!(!compile(&locals, &load, 5_000).compiled);
+    let product = |n: usize| {
+        let factors = [get(n), get(n / 60 % 50)].concat();
+        format!("(local.set 60 (i64.add (local.get 60) (i64.mul {factors})))")
+    };
+    assert!(!compile(&locals, &product, 11_000).compiled);
+}
+
 /// A mebibyte of passive elements, one byte each, took wasmtime 10 s and 2.3 GiB; types of 64 parameters took 0.7 s in 85 kB, and functions of
 /// them that are used as values 0.35 ms each.
 #[test]
