@@ -344,6 +344,7 @@ impl Vm {
                     account.store(&journal, address)?;
                 }
                 if self.0.policy != HostPolicy::default() {
+                    self.0.policy.check_government()?;
                     HostPolicy { version: 1, ..self.0.policy.clone() }.store(&journal)?;
                 }
                 Ok(self.0.committer.write(journal.finish().writes)?)

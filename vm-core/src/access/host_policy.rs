@@ -80,10 +80,7 @@ impl HostPolicy {
 
     /// Refuses to end the host's government by a slip: by a rule for administrators that nobody meets, or by the dismissal of the
     /// last who did. Who means it says `nobody`.
-    ///
-    /// # Errors
-    /// When nobody could meet the rule of the administrators, and it is not [`Rule::Nobody`].
-    pub fn check_government(&self) -> Result<(), Refusal> {
+    pub(crate) fn check_government(&self) -> Result<(), Refusal> {
         if self.administrators == Rule::Nobody || self.administrators.can_be_met(self) {
             return Ok(());
         }

@@ -105,7 +105,8 @@ impl VmBuilder {
         self
     }
 
-    /// Sets the host's policy in a new state. A state that exists already keeps its own. Default: everybody deploys, nobody
+    /// Sets the host's policy in a new state. A state that exists already keeps its own, and a new one does not begin where
+    /// nobody could meet the rule of the administrators, unless it is [`Rule::Nobody`](crate::Rule::Nobody). Default: everybody deploys, nobody
     /// is an administrator, and contracts are in the hands of their owners.
     #[must_use]
     pub fn policy(mut self, policy: HostPolicy) -> Self {
@@ -168,8 +169,7 @@ impl VmBuilder {
     /// The machine, not yet started.
     ///
     /// # Errors
-    /// When two runtimes are of one kind, a runtime has other prices built in, nobody could meet the policy's rule of the
-    /// administrators (unless it is [`Rule::Nobody`](crate::Rule::Nobody)), or the state does not answer.
+    /// When two runtimes are of one kind, a runtime has other prices built in, or the state does not answer.
     pub fn build(self) -> Result<Vm, VmError> {
         let invalid = |message: String| VmError::new(Phase::Admit, HostFault::Internal(message));
         let mut runtimes = [const { None }; 4];
@@ -187,7 +187,6 @@ impl VmBuilder {
             }
         }
         self.policy.check().phase(Phase::Admit)?;
-        self.policy.check_government().phase(Phase::Admit)?;
         let core = Arc::new(Core {
             runtimes,
             accounts,

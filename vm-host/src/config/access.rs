@@ -29,7 +29,7 @@ pub(super) fn read(section: Section<'_>, policy: &mut HostPolicy, mistakes: &mut
             }
         }
     }
-    if let Err(refusal) = policy.check().and_then(|()| policy.check_government()) {
+    if let Err(refusal) = policy.check() {
         mistakes.0.push(Mistake::at(section.at, refusal.to_string()));
     }
 }
