@@ -43,7 +43,7 @@ const BY_VARIABLE: u64 = 19_000;
 const INDIRECT: u64 = 170_000;
 const TABLE: u64 = 150_000;
 const LIBRARY: u64 = 12_000;
-const SHIFT: u64 = 30_000;
+const SHIFT: u64 = 60_000;
 /// of what goes through a part of a table, which becomes a loop of its own with checks in and around it,
 const STRETCH: u64 = 2_000_000;
 /// of a value that a label takes or a block gives.
@@ -54,13 +54,16 @@ const OPERAND: u64 = 75_000;
 /// edge, and values that calls take or give. Edges of its control flow do so without end: where they meet, an allocator of registers merges
 /// what it has of a value on either side, and goes through all of it each time. The gas that is left is such a value wherever control goes.
 const OPERATORS: Grown = Grown { most: 16_000, at: 100_000 };
-const SHIFTS: Grown = Grown { most: 110_000, at: 26_000 };
+const SHIFTS: Grown = Grown { most: 90_000, at: 26_000 };
 const EDGES: Grown = Grown { most: 72_000 * ENDLESS / 7_500, at: ENDLESS };
 const CARRIED: Grown = Grown { most: 4_600, at: 220_000 };
 const PASSED: Grown = Grown { most: 15_500, at: 5_000 };
 
 /// The weight of a thousand operators for each value by which more are kept somewhere than registers and a few words of the stack hold.
 const CROWDED: u64 = 5_000;
+/// The weight of a thousand operators for each value that has a place of its own, as that of a load has: what is only computed from such
+/// values is computed where it is used, and they are kept until then.
+const PLACED: u64 = 3_500;
 const UNCROWDED: u64 = 64;
 
 /// The least offset of a load or store that is far off, in bytes: memories have not so many.
@@ -193,6 +196,7 @@ fn function(types: &Types, ty: Option<&FuncType>, body: &FunctionBody<'_>) -> Re
         CARRIED.of(live.carried.saturating_add(shape.kept)),
         PASSED.of(shape.passed),
         crowd.saturating_mul(shape.operators).saturating_mul(CROWDED) / 1_000,
+        shape.placed.saturating_mul(shape.operators).saturating_mul(PLACED) / 1_000,
     ];
     Ok(weights.into_iter().fold(0, u64::saturating_add))
 }
@@ -212,6 +216,8 @@ struct Shape {
     /// Divisions, and shifts and rotations, by what is no constant.
     by_variable: u64,
     shifts: u64,
+    /// Values of loads, globals and calls.
+    placed: u64,
     /// True after a constant.
     constant: bool,
     stretches: u64,
@@ -293,6 +299,7 @@ impl Shape {
             op => {
                 if let Some(memarg) = access(op) {
                     self.memory += 1;
+                    self.placed += 1;
                     self.far += u64::from(memarg.offset >= FAR_OFF);
                 }
                 match op {
@@ -306,6 +313,7 @@ impl Shape {
                     | Operator::TableSize { .. }
                     | Operator::ElemDrop { .. }
                     | Operator::DataDrop { .. } => self.library += 1,
+                    Operator::GlobalGet { .. } => self.placed += 1,
                     Operator::LocalGet { local_index } => self.steps.get(*local_index),
                     Operator::LocalSet { local_index } | Operator::LocalTee { local_index } => {
                         self.steps.set(*local_index);
@@ -344,6 +352,7 @@ impl Shape {
     fn call(&mut self, ty: Option<&FuncType>) {
         let (params, results) = ty.map_or((0, 0), |ty| (ty.params().len() as u64, ty.results().len() as u64));
         self.passed += params + results;
+        self.placed += results;
         self.operands.takes(params, results);
     }
 }

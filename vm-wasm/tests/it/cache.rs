@@ -89,7 +89,9 @@ fn resident_memory_is_flat_over_two_thousand_modules() {
         println!("{text}");
         assert!(bounded * 3 < unbounded, "{text}");
         let prepared = unbounded - bounded;
-        assert!(prepared < counted + counted / 2 && counted < prepared * 3, "{text}");
+        // What has two tiers counts for both, from the first call on.
+        let most = if engine.as_str() == "auto" { prepared * 5 } else { prepared * 3 };
+        assert!(prepared < counted + counted / 2 && counted < most, "{text}");
     }
 }
 

@@ -79,7 +79,7 @@ fn many_short_functions_are_compiled() {
     assert!(analysis.compile.unwrap().compiled, "{analysis}");
 }
 
-/// Three hundred locals over five thousand branches: compiled if each is used in one place, and not if all are live everywhere.
+/// Three hundred locals over four thousand branches: compiled if each is used in one place, and not if all are live everywhere.
 #[test]
 fn locals_weigh_where_they_are_live() {
     let places = |read: &dyn Fn(usize) -> usize| {
@@ -89,14 +89,14 @@ fn locals_weigh_where_they_are_live() {
                 "(block (local.set {set} (i32.load (i32.const {n}))) (br_if 0 (i32.eqz (local.get {set}))) (i32.store (i32.const 8) (local.get {read})))"
             )
         };
-        let places = (0..5_000).map(branch).collect::<String>();
+        let places = (0..4_000).map(branch).collect::<String>();
         let module = contract_with("", &format!("(func (local {}) {places})", "i32 ".repeat(300)), "(i32.const 0)");
         let analysis = analyze(&module, &WasmConfig::default());
         assert!(analysis.accepted, "{analysis}");
         analysis.compile.unwrap()
     };
     let (near, far) = (places(&|n| n % 300), places(&|n| n * 7 % 300));
-    assert!(far.microseconds > 4 * near.microseconds && near.compiled && !far.compiled, "{near:?} {far:?}");
+    assert!(far.microseconds > 2 * near.microseconds && near.compiled && !far.compiled, "{near:?} {far:?}");
 }
 
 /// Two bytes each, and a call of the compiler's library: a mebibyte of them took 5 s, where that of arithmetic takes 2.

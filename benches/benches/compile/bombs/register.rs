@@ -2,7 +2,7 @@
 
 use wasm_encoder::MemArg;
 
-use super::{Bomb, PLAIN, Sink, memarg};
+use super::{Bomb, IDENTITY, PLAIN, Sink, memarg};
 
 /// Locals that are live throughout: about as many as are not yet a crowd.
 const LOCALS: u32 = 60;
@@ -28,7 +28,7 @@ pub(super) const BOMBS: &[Bomb] = &[
         locals: 8,
         before: |_| (),
         unit: |f, n| drop(f.local_get(n % 8).local_get(7 * n % 8).i64_rotl().local_set(13 * n % 8)),
-        after: |_| (),
+        after: |f| (0..8).for_each(|local| drop(f.local_get(local).global_set(0))),
         ..CONTESTED
     },
     Bomb {
@@ -52,6 +52,10 @@ pub(super) const BOMBS: &[Bomb] = &[
         unit: |f, n| {
             f.local_get(LOCALS).local_get(n % LOCALS).local_get(n / LOCALS % 50).i64_mul().i64_add().local_set(LOCALS);
         },
+        after: |f| {
+            store(f);
+            f.local_get(LOCALS).global_set(0);
+        },
         ..CONTESTED
     },
     Bomb {
@@ -66,6 +70,31 @@ pub(super) const BOMBS: &[Bomb] = &[
         unit: |f, n| {
             f.local_get(n % 8).i32_const((8 * (n % 3_000)).cast_signed()).i64_load(memarg()).i64_xor();
             f.local_set(n % 8);
+        },
+        ..CONTESTED
+    },
+    Bomb {
+        name: "loads that are used at the end",
+        unit: |f, n| {
+            f.local_get(n % 8).i32_const((8 * n).cast_signed()).i64_load(memarg()).i64_xor().local_set(n % 8);
+        },
+        ..CONTESTED
+    },
+    Bomb {
+        name: "calls that are used at the end",
+        unit: |f, n| drop(f.local_get(n % 8).local_get(n % 8).call(IDENTITY).i64_xor().local_set(n % 8)),
+        ..CONTESTED
+    },
+    Bomb {
+        name: "global variables that are used at the end",
+        before: |_| (),
+        unit: |f, n| {
+            f.local_get(n % 8)
+                .global_get(n % 100)
+                .i64_xor()
+                .local_set(n % 8)
+                .i64_const(i64::from(n))
+                .global_set(n % 100);
         },
         ..CONTESTED
     },
@@ -88,7 +117,7 @@ pub(super) const BOMBS: &[Bomb] = &[
 ];
 
 fn load(f: Sink<'_, '_>) {
-    (0..LOCALS).for_each(|local| drop(f.i32_const(8).i64_load(memarg()).local_set(local)));
+    (0..LOCALS).for_each(|local| drop(f.i32_const(8 * local.cast_signed()).i64_load(memarg()).local_set(local)));
 }
 
 fn store(f: Sink<'_, '_>) {
